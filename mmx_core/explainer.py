@@ -1,0 +1,354 @@
+"""One call explains an answer: which pixels and which words made each of its tokens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from PIL import Image
+
+from mmx_core.attribution.arc import PERSISTENCE, TOP_K
+from mmx_core.attribution.msea import AGGREGATIONS, Aggregation
+from mmx_core.attribution.suppression import SUPPRESSIONS, Suppression
+from mmx_core.explanation import Candidate, Explanation, Role, ScaleExplanation, Token
+from mmx_core.images import encode as encode_image
+from mmx_core.images import load_rgb
+from mmx_core.models import ModelAdapter, adapter_for
+from mmx_core.models.base import RenderedPrompt
+from mmx_core.passes import Measured, Settings, measure, undisturbed
+from mmx_core.provenance import describe_caller, describe_model, describe_versions
+from mmx_core.sample import ImageLike, Sample
+
+DEFAULT_SCALES = (1.0, 1.5, 2.0)
+
+
+class Explainer:
+    """Explains answers of one model.
+
+    Args:
+        model: A Hugging Face multimodal model of a known family, on any device, in any dtype, with
+            any attention implementation.
+        processor: Its processor; or give ``image_processor`` and ``tokenizer`` (processors of some
+            families cannot be built without torchvision).
+        image_processor: See above.
+        tokenizer: See above.
+        scales: Input resolutions relative to the model's own; 1.0 must be among them.
+        aggregation: How maps of several scales become one: ``geometric``, ``mean`` (the paper's)
+            or ``agreement``.
+        suppression: ``share`` (ours), ``irrelevance`` (the paper's), ``relevance``, ``competing``,
+            ``tam`` or ``none``; see :mod:`mmx_core.attribution.suppression`.
+        causal: With ``share``, whether only words before the token compete with it.
+        rank_filter: TAM's denoising; None means on for ``tam`` alone.
+        top_k: Depth of the rankings compared (ARC).
+        persistence: ``p`` of rank-biased overlap.
+        candidates: How many leading predictions are kept for each token.
+        max_new_tokens: Bound on a generated answer.
+        max_visual_tokens: Bound on one image's visual tokens at any scale.
+        chat_template: Used where the tokenizer carries none.
+
+    Raises:
+        ValueError: A setting out of its range, or an unsupported model.
+
+    Example:
+        >>> explainer = mmx_core.Explainer(model, processor)
+        >>> explanation = explainer.explain(image, "Describe the image.")
+        >>> explanation.heatmaps.shape  # answer tokens, rows, columns
+        (19, 32, 46)
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any = None,
+        *,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        scales: Sequence[float] = DEFAULT_SCALES,
+        aggregation: Aggregation = "geometric",
+        suppression: Suppression = "share",
+        causal: bool = False,
+        rank_filter: bool | None = None,
+        top_k: int = TOP_K,
+        persistence: float = PERSISTENCE,
+        candidates: int = 8,
+        max_new_tokens: int = 128,
+        max_visual_tokens: int = 16_384,
+        chat_template: str | None = None,
+    ) -> None:
+        image_processor = image_processor or getattr(processor, "image_processor", None)
+        tokenizer = tokenizer or getattr(processor, "tokenizer", None)
+        if image_processor is None or tokenizer is None:
+            raise ValueError(
+                "expected a processor, or both image_processor and tokenizer; "
+                f"got processor={type(processor).__name__}, "
+                f"image_processor={type(image_processor).__name__}, "
+                f"tokenizer={type(tokenizer).__name__}"
+            )
+        self.scales = _checked_scales(scales)
+        _require_choice("aggregation", aggregation, AGGREGATIONS)
+        _require_choice("suppression", suppression, SUPPRESSIONS)
+        if not 0 < persistence < 1:
+            raise ValueError(f"persistence: expected a number in (0, 1), got {persistence}")
+        _require_positive(
+            top_k=top_k,
+            candidates=candidates,
+            max_new_tokens=max_new_tokens,
+            max_visual_tokens=max_visual_tokens,
+        )
+        self.adapter: ModelAdapter = adapter_for(
+            model,
+            image_processor=image_processor,
+            tokenizer=tokenizer,
+            chat_template=chat_template or getattr(processor, "chat_template", None),
+        )
+        self.settings = Settings(
+            aggregation=aggregation,
+            suppression=suppression,
+            causal=causal,
+            rank_filter=suppression == "tam" if rank_filter is None else rank_filter,
+            top_k=top_k,
+            persistence=persistence,
+            candidates=candidates,
+        )
+        self.max_new_tokens = max_new_tokens
+        self.max_visual_tokens = max_visual_tokens
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | os.PathLike[str],
+        *,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | str = "auto",
+        **settings: Any,
+    ) -> Explainer:
+        """Loads a model with what it needs, with or without torchvision.
+
+        Args:
+            name_or_path: A checkpoint directory or a hub id.
+            device: Where to put it; CUDA if there is one, by default.
+            dtype: Of the weights.
+            **settings: Of :class:`Explainer`.
+        """
+        from mmx_core.models.loading import load_parts
+
+        model, image_processor, tokenizer, chat_template = load_parts(
+            name_or_path, device=device, dtype=dtype
+        )
+        settings.setdefault("chat_template", chat_template)
+        return cls(model, image_processor=image_processor, tokenizer=tokenizer, **settings)
+
+    @classmethod
+    def paper(cls, model: Any, processor: Any = None, **settings: Any) -> Explainer:
+        """The published method's setting: mean over the scales, ARC with k = 50, irrelevance.
+
+        arXiv 2509.22415. The direction of the weighting is inferred from its abstract.
+        """
+        settings = {"aggregation": "mean", "suppression": "irrelevance", "top_k": 50, **settings}
+        return cls(model, processor, **settings)
+
+    def explain(
+        self,
+        image: ImageLike | Sequence[ImageLike],
+        prompt: str,
+        *,
+        answer: str | None = None,
+        id: str = "sample",
+    ) -> Explanation:
+        """Explains every token of an answer.
+
+        Args:
+            image: A PIL image, an array or a path.
+            prompt: The user's text.
+            answer: Teacher-forced if given; else the model answers first (greedily).
+            id: What messages and logs call this sample.
+
+        Returns:
+            The explanation; numpy arrays, values raw.
+
+        Raises:
+            ValueError: Bad input, said before any work; or the model's numbers are not finite.
+        """
+        return self._explain(Sample(id, image, prompt, answer))
+
+    def explain_batch(self, samples: Iterable[Sample]) -> Iterator[Explanation]:
+        """Explains samples one after the other, lazily, so that memory stays bounded."""
+        for sample in samples:
+            yield self._explain(sample)
+
+    def _explain(self, sample: Sample) -> Explanation:
+        try:
+            image, rendered, answer_ids = self._prepare(sample)
+            with undisturbed(self.adapter.model):
+                if answer_ids is None:
+                    answer_ids = self._generate(image, rendered)
+                measured = measure(
+                    self.adapter, image, rendered, answer_ids, self.scales, self.settings
+                )
+        except (ValueError, TypeError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"sample {sample.id!r}: {error}") from error
+        return self._assemble(sample, image, rendered, answer_ids, measured)
+
+    def _prepare(self, sample: Sample) -> tuple[Image.Image, RenderedPrompt, list[int] | None]:
+        """Everything that can be refused is refused here, before the first forward."""
+        given = sample.image_list()
+        if len(given) != 1:
+            raise ValueError(f"images: expected exactly one, got {len(given)}")
+        image = load_rgb(given[0])
+        if not sample.prompt.strip():
+            raise ValueError("prompt: expected text, got nothing")
+        for factor in self.scales:
+            height, width = self.adapter.grid(image, factor)
+            if height * width > self.max_visual_tokens:
+                raise ValueError(
+                    f"scale {factor:g}: {height}x{width} = {height * width} visual tokens, more "
+                    f"than max_visual_tokens={self.max_visual_tokens}; leave the scale out, shrink "
+                    "the image or raise the limit"
+                )
+        rendered = self.adapter.render(sample.prompt, images=1)
+        return image, rendered, self._answer_ids(sample.answer)
+
+    def _answer_ids(self, answer: str | None) -> list[int] | None:
+        if answer is None:
+            return None
+        if not answer.strip():
+            raise ValueError("answer: expected text or None (to generate one), got nothing")
+        tokenizer = self.adapter.tokenizer
+        ids = cast("list[int]", tokenizer(answer, add_special_tokens=False)["input_ids"])
+        special = [token for token in ids if token in set(tokenizer.all_special_ids)]
+        if special or not ids:
+            raise ValueError(
+                f"answer: expected plain text, got special tokens "
+                f"{tokenizer.convert_ids_to_tokens(special)} in {answer!r}; leave them out (a "
+                "word outside the vocabulary may have become one)"
+            )
+        return ids
+
+    def _generate(self, image: Image.Image, rendered: RenderedPrompt) -> list[int]:
+        encoded = self.adapter.encode(image, rendered, [], factor=1.0)
+        generated = self.adapter.model.generate(
+            **encoded.inputs,
+            max_new_tokens=self.max_new_tokens,
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            use_cache=True,
+        )
+        ids = cast("list[int]", generated[0, encoded.prompt_length :].tolist())
+        special = set(self.adapter.tokenizer.all_special_ids)
+        stop = next((i for i, token in enumerate(ids) if token in special), len(ids))
+        if stop == 0:
+            raise ValueError(
+                "answer: the model generated nothing before its end token; give an answer to "
+                "teacher-force instead"
+            )
+        return ids[:stop]
+
+    def _assemble(
+        self,
+        sample: Sample,
+        image: Image.Image,
+        rendered: RenderedPrompt,
+        answer_ids: list[int],
+        measured: Measured,
+    ) -> Explanation:
+        adapter = self.adapter
+        texts: dict[int, str] = {}
+
+        def text(token_id: int) -> str:
+            if token_id not in texts:
+                texts[token_id] = adapter.token_text(token_id)
+            return texts[token_id]
+
+        roles: list[tuple[int, Role, bool]] = [
+            (token, "prompt", not written) for token, written in rendered.text
+        ]
+        roles += [(token, "answer", False) for token in answer_ids]
+        context = tuple(
+            Token(token, text(token), role, int(position), special)
+            for (token, role, special), position in zip(roles, measured.text_positions, strict=True)
+        )
+        candidates = tuple(
+            tuple(
+                Candidate(int(i), text(int(i)), float(p)) for i, p in zip(ids, values, strict=True)
+            )
+            if known
+            else ()
+            for ids, values, known in zip(
+                measured.candidate_ids,
+                measured.candidate_probabilities,
+                measured.predicted,
+                strict=True,
+            )
+        )
+        scales = tuple(
+            ScaleExplanation(
+                factor=factor,
+                grid=grid,
+                maps=measured.maps[index],
+                probability=measured.probability[index],
+                rank=measured.rank[index],
+                divergence=measured.divergence[index],
+                top=tuple(
+                    Candidate(int(i), text(int(i)), float(p))
+                    for i, p in zip(
+                        measured.top_ids[index], measured.top_probability[index], strict=True
+                    )
+                ),
+            )
+            for index, (factor, grid) in enumerate(zip(self.scales, measured.grids, strict=True))
+        )
+        answer = sample.answer
+        if answer is None:
+            answer = cast("str", adapter.tokenizer.decode(answer_ids)).strip()
+        return Explanation(
+            id=sample.id,
+            prompt=sample.prompt,
+            answer=answer,
+            tokens=context[-len(answer_ids) :],
+            context=context,
+            heatmaps=measured.heatmaps,
+            scales=scales,
+            relevance=measured.relevance,
+            text_activation=measured.text_activation,
+            interference_weights=measured.interference_weights,
+            grounding=measured.grounding,
+            candidates=candidates,
+            image=encode_image(image),
+            provenance={
+                "model": describe_model(adapter.model),
+                "settings": {"scales": list(self.scales), **self.settings.as_dict()},
+                "teacher_forced": sample.answer is not None,
+                "competed": float(np.mean(measured.interference_weights.any(axis=1))),
+                "versions": describe_versions(),
+                "logged_at": describe_caller(),
+            },
+        )
+
+
+def _checked_scales(scales: Sequence[float]) -> tuple[float, ...]:
+    values = tuple(sorted({float(scale) for scale in scales}))
+    if any(not np.isfinite(value) or value <= 0 for value in values):
+        raise ValueError(f"scales: expected finite numbers above 0, got {tuple(scales)}")
+    if 1.0 not in values:
+        raise ValueError(
+            f"scales: expected 1.0 among them (agreement is measured against it), got "
+            f"{tuple(scales)}"
+        )
+    return values
+
+
+def _require_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}; got {value!r}")
+
+
+def _require_positive(**numbers: int) -> None:
+    for name, value in numbers.items():
+        if value < 1:
+            raise ValueError(f"{name}: expected at least 1, got {value}")

@@ -1,0 +1,54 @@
+"""Loading a checkpoint with what belongs to it, with or without torchvision."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+
+def load_parts(
+    name_or_path: str | os.PathLike[str],
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | str = "auto",
+) -> tuple[Any, Any, Any, str | None]:
+    """Loads ``(model, image processor, tokenizer, chat template)``.
+
+    Processors of several families need torchvision for video; image processor and tokenizer do
+    not. So the parts are loaded, and a chat template that lives in the processor's own file is
+    read beside them.
+    """
+    from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+
+    model = AutoModelForImageTextToText.from_pretrained(name_or_path, dtype=dtype).eval()
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = model.to(device)
+    image_processor = AutoImageProcessor.from_pretrained(name_or_path)
+    tokenizer = AutoTokenizer.from_pretrained(name_or_path)
+    template = None if tokenizer.chat_template else _processor_template(name_or_path)
+    return model, image_processor, tokenizer, template
+
+
+def _processor_template(name_or_path: str | os.PathLike[str]) -> str | None:
+    from transformers.utils import cached_file
+
+    for name, key in (("chat_template.jinja", None), ("chat_template.json", "chat_template")):
+        path = cached_file(
+            str(name_or_path),
+            name,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+        if path is None:
+            continue
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        if key is None:
+            return text
+        import json
+
+        return str(json.loads(text)[key])
+    return None

@@ -1,0 +1,327 @@
+"""The forwards and what is read from them: one teacher-forced pass per scale, for all tokens.
+
+Only what is needed of a pass is kept: the states of visual positions and of those that predict the
+answer (at scale 1.0, of all text). Vocabulary-wide logits exist for text positions alone, in
+chunks. Results cross to the host once, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from mmx_core.attribution.agreement import Agreement, agreement
+from mmx_core.attribution.arc import rank_biased_overlap
+from mmx_core.attribution.logit_lens import gathered_logits, grounding, lens
+from mmx_core.attribution.msea import Aggregation, aggregate
+from mmx_core.attribution.rank_filter import rank_gaussian_filter
+from mmx_core.attribution.suppression import (
+    Suppression,
+    share,
+    share_weights,
+    subtract,
+    subtractive_weights,
+)
+from mmx_core.explanation import FloatArray
+from mmx_core.models.base import ModelAdapter, RenderedPrompt
+
+_CHUNK_ELEMENTS = 1 << 22
+"""Entries of the largest vocabulary-wide temporary: 16 MB in float32."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How maps are made; see :class:`mmx_core.Explainer`."""
+
+    aggregation: Aggregation
+    suppression: Suppression
+    causal: bool
+    rank_filter: bool
+    top_k: int
+    persistence: float
+    candidates: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For provenance."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything read from the passes, on the host. Lists have one entry per scale."""
+
+    text_positions: NDArray[np.int64]
+    predicted: NDArray[np.bool_]
+    grids: list[tuple[int, int]]
+    maps: list[FloatArray]
+    probability: list[FloatArray]
+    rank: list[NDArray[np.int64]]
+    divergence: list[FloatArray]
+    top_ids: list[NDArray[np.int64]]
+    top_probability: list[FloatArray]
+    heatmaps: FloatArray
+    relevance: FloatArray
+    text_activation: FloatArray
+    interference_weights: FloatArray
+    grounding: FloatArray
+    candidate_ids: NDArray[np.int64]
+    candidate_probabilities: FloatArray
+
+
+@dataclass(frozen=True)
+class _States:
+    """Kept states of one pass: ``(N, d)`` visual and ``(T, d)`` answer-predicting."""
+
+    grid: tuple[int, int]
+    visual: Tensor
+    predicting: Tensor
+
+
+@dataclass(frozen=True)
+class _Text:
+    """Text at scale 1.0: ids, positions, states at and before each of the ``C`` tokens."""
+
+    ids: Tensor
+    positions: Tensor
+    own: Tensor
+    before: Tensor
+
+
+@contextmanager
+def undisturbed(model: Any) -> Iterator[None]:
+    """Evaluation mode without gradients; every module's mode and the RNG come back as they were.
+
+    ``no_grad`` rather than inference mode: some models keep tensors of a pass (rotary offsets),
+    and an inference tensor left in a model breaks the training that goes on.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
+    model.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=sorted(devices, key=str)):
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def measure(
+    adapter: ModelAdapter,
+    image: Image.Image,
+    rendered: RenderedPrompt,
+    answer_ids: list[int],
+    scales: Sequence[float],
+    settings: Settings,
+) -> Measured:
+    """Runs one pass per scale and computes the whole explanation on the model's device.
+
+    Raises:
+        ValueError: Hidden states are not finite.
+    """
+    states, text = _run(adapter, image, rendered, answer_ids, scales)
+    base = scales.index(1.0)
+    count = len(answer_ids)
+    classes, class_of = torch.unique(text.ids, return_inverse=True)
+    target_class = class_of[-count:]
+
+    agreements, candidate_ids, candidate_probabilities, rankings = _predictions(
+        adapter, text, [s.predicting for s in states], base, settings
+    )
+    first = text.positions == 0
+    overlap = rank_biased_overlap(
+        rankings[-count:], rankings, persistence=settings.persistence
+    ).masked_fill(first, 0.0)
+
+    context_size = len(text.ids)
+    column = torch.arange(context_size, device=text.ids.device)
+    row = torch.arange(context_size - count, context_size, device=text.ids.device)[:, None]
+    before = column < row
+    written = torch.tensor([by_user for _, by_user in rendered.text] + [True] * count)
+    written = written.to(text.ids.device)
+    activation = lens(
+        gathered_logits(text.own, adapter.head_weight, text.ids[-count:], adapter.head_bias)
+    )
+
+    logits = [
+        gathered_logits(s.visual, adapter.head_weight, classes, adapter.head_bias) for s in states
+    ]
+    raw = [lens(z[target_class]) for z in logits]
+    finite = torch.stack([torch.isfinite(z).all() for z in logits]).all()
+    clean, weights = _suppress(
+        raw,
+        logits,
+        base,
+        settings,
+        overlap=overlap,
+        activation=activation,
+        before=before,
+        written=written,
+        class_of=class_of,
+        target_class=target_class,
+    )
+    gridded = [m.view(count, *s.grid) for m, s in zip(clean, states, strict=True)]
+    heatmaps = aggregate(
+        gridded,
+        aggregation=settings.aggregation,
+        probability=torch.stack([a.probability for a in agreements]),
+    )
+    if settings.rank_filter:
+        heatmaps = rank_gaussian_filter(heatmaps)
+    share_on_image = grounding(raw[base], torch.where(before & written, activation, 0.0))
+
+    if not bool(finite):
+        raise ValueError("the model's logits are not finite (NaN or infinity); check its weights")
+    hidden = ~before
+    return Measured(
+        text_positions=_host(text.positions),
+        predicted=_host(~first),
+        grids=[s.grid for s in states],
+        maps=[_host(m.view(count, *s.grid)) for m, s in zip(raw, states, strict=True)],
+        probability=[_host(a.probability) for a in agreements],
+        rank=[_host(a.rank) for a in agreements],
+        divergence=[_host(a.divergence) for a in agreements],
+        top_ids=[_host(a.top_id) for a in agreements],
+        top_probability=[_host(a.top_probability) for a in agreements],
+        heatmaps=_host(heatmaps),
+        relevance=_host(overlap.masked_fill(hidden, torch.nan)),
+        text_activation=_host(activation.masked_fill(hidden, torch.nan)),
+        interference_weights=_host(weights),
+        grounding=_host(share_on_image),
+        candidate_ids=_host(candidate_ids),
+        candidate_probabilities=_host(candidate_probabilities),
+    )
+
+
+def _host(tensor: Tensor) -> NDArray[Any]:
+    return tensor.cpu().numpy()
+
+
+def _run(
+    adapter: ModelAdapter,
+    image: Image.Image,
+    rendered: RenderedPrompt,
+    answer_ids: list[int],
+    scales: Sequence[float],
+) -> tuple[list[_States], _Text]:
+    states: list[_States] = []
+    text: _Text | None = None
+    for factor in scales:
+        encoded = adapter.encode(image, rendered, answer_ids, factor=factor)
+        hidden = adapter.hidden_states(encoded)
+        start = encoded.prompt_length
+        span = encoded.visual[0]
+        # Indexing copies, so the pass itself is freed before the next.
+        states.append(
+            _States(
+                grid=span.grid,
+                visual=hidden[span.positions],
+                predicting=hidden[start - 1 : start - 1 + len(answer_ids)].clone(),
+            )
+        )
+        if factor == 1.0:
+            answer = torch.arange(start, start + len(answer_ids), device=hidden.device)
+            positions = torch.cat([encoded.text_positions, answer])
+            text = _Text(
+                ids=encoded.inputs["input_ids"][0][positions],
+                positions=positions,
+                own=hidden[positions],
+                before=hidden[(positions - 1).clamp_min(0)],
+            )
+        del hidden
+    if text is None:
+        raise ValueError(f"scales: expected 1.0 among them, got {tuple(scales)}")
+    return states, text
+
+
+def _predictions(
+    adapter: ModelAdapter,
+    text: _Text,
+    predicting: Sequence[Tensor],
+    base: int,
+    settings: Settings,
+) -> tuple[list[Agreement], Tensor, Tensor, Tensor]:
+    """Agreement per scale, candidates ``(C, n)`` with probabilities, rankings ``(C, k)``."""
+    vocabulary = adapter.head_weight.shape[0]
+    depth = min(settings.top_k, vocabulary)
+    kept = min(settings.candidates, vocabulary)
+    chunk = max(1, _CHUNK_ELEMENTS // vocabulary)
+    count = len(predicting[base])
+    prompt = len(text.ids) - count
+    parts: list[list[Agreement]] = [[] for _ in predicting]
+    rankings: list[Tensor] = []
+    candidates: list[Tensor] = []
+    probabilities: list[Tensor] = []
+
+    def rank(logits: Tensor, log_probability: Tensor) -> None:
+        top = logits.topk(max(depth, kept), dim=1).indices
+        rankings.append(top[:, :depth])
+        candidates.append(top[:, :kept])
+        probabilities.append(log_probability.gather(1, top[:, :kept]).exp())
+
+    for start in range(0, prompt, chunk):
+        logits = adapter.logits(text.before[start : min(start + chunk, prompt)]).float()
+        rank(logits, torch.log_softmax(logits, dim=1))
+    for start in range(0, count, chunk):
+        rows = slice(start, start + chunk)
+        targets = text.ids[prompt:][rows]
+        logits = adapter.logits(predicting[base][rows]).float()
+        reference = torch.log_softmax(logits, dim=1)
+        rank(logits, reference)
+        for index, hidden in enumerate(predicting):
+            if index == base:
+                parts[index].append(agreement(logits, targets))
+            else:
+                parts[index].append(agreement(adapter.logits(hidden[rows]), targets, reference))
+    return (
+        [Agreement.concatenate(part) for part in parts],
+        torch.cat(candidates),
+        torch.cat(probabilities),
+        torch.cat(rankings),
+    )
+
+
+def _suppress(
+    raw: Sequence[Tensor],
+    logits: Sequence[Tensor],
+    base: int,
+    settings: Settings,
+    *,
+    overlap: Tensor,
+    activation: Tensor,
+    before: Tensor,
+    written: Tensor,
+    class_of: Tensor,
+    target_class: Tensor,
+) -> tuple[list[Tensor], Tensor]:
+    """Suppressed maps per scale, and the weights ``(T, C)`` they were suppressed with."""
+    rule = settings.suppression
+    if rule == "none":
+        return list(raw), torch.zeros_like(overlap)
+    if rule == "share":
+        eligible = (before if settings.causal else torch.ones_like(before)) & written
+        by_class, by_token = share_weights(
+            relevance=overlap,
+            eligible=eligible,
+            class_of=class_of,
+            target_class=target_class,
+            class_maps=lens(logits[base]),
+        )
+        shares = [share(z, by_class, target_class) for z in logits]
+        return [a * s for a, s in zip(raw, shares, strict=True)], by_token
+    weights = subtractive_weights(
+        rule,
+        relevance=overlap,
+        activation=activation,
+        counts=before & written,
+        same_class=class_of[None] == target_class[:, None],
+    )
+    clean = [subtract(a, weights, lens(z), class_of) for a, z in zip(raw, logits, strict=True)]
+    return clean, weights

@@ -1,0 +1,76 @@
+"""What is explained: an image, a question, perhaps an answer and the masks of its nouns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ImageLike = Union["Image.Image", NDArray[Any], str, "os.PathLike[str]"]
+"""A PIL image, an ``(H, W)`` / ``(H, W, 3)`` / ``(H, W, 4)`` array, or a file's path."""
+
+
+@dataclass(frozen=True)
+class WordMask:
+    """Where the thing that some words of the answer name is in the image.
+
+    Attributes:
+        words: Indices into ``answer.split()``; adjacent words of one object belong together.
+        mask: ``(height, width)`` bool, of the image's own size.
+        name: What a table calls it.
+    """
+
+    words: tuple[int, ...]
+    mask: NDArray[np.bool_]
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.mask.ndim != 2:
+            raise ValueError(f"mask of {self.name!r}: expected (H, W), got {self.mask.shape}")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One thing to explain.
+
+    Attributes:
+        id: A name, unique within its set; it becomes the last part of the tag.
+        images: One image, or a sequence of them.
+        prompt: The user's text.
+        answer: Teacher-forced if given (comparable across checkpoints), else generated.
+        masks: Object masks by word, for metrics: a mapping ``{"dog": mask}`` (each occurrence of
+            the word) or a sequence of :class:`WordMask`.
+    """
+
+    id: str
+    images: ImageLike | Sequence[ImageLike]
+    prompt: str
+    answer: str | None = None
+    masks: Mapping[str, NDArray[np.bool_]] | Sequence[WordMask] | None = None
+
+    def image_list(self) -> list[ImageLike]:
+        """The images as a list, however they were given."""
+        if isinstance(self.images, (list, tuple)):
+            return list(self.images)
+        return [self.images]  # type: ignore[list-item]
+
+    def word_masks(self, answer: str) -> list[WordMask]:
+        """The masks against the words of ``answer`` (the generated one, if none was given)."""
+        if self.masks is None:
+            return []
+        if not isinstance(self.masks, Mapping):
+            return list(self.masks)
+        words = [word.strip(".,;:!?\"'").lower() for word in answer.split()]
+        return [
+            WordMask((index,), np.asarray(mask, dtype=bool), name)
+            for name, mask in self.masks.items()
+            for index, word in enumerate(words)
+            if word == name.lower()
+        ]
