@@ -1,0 +1,266 @@
+"""The header: everything of an explanation that is not a map or the matrix, as checked JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmx_core.events.blob import DamagedBlob, FloatArray, UnsupportedVersion
+from mmx_core.explanation import Candidate, Explanation, Token
+
+VERSION = 1
+Header = dict[str, Any]
+
+
+def build_header(explanation: Explanation) -> Header:
+    """Builds blob 0's JSON value (wire_format.md, "Header")."""
+    context = explanation.context
+    image = explanation.image
+    provenance = plain(explanation.provenance)
+    model = provenance.pop("model", {})
+    names: list[dict[str, Any]] = [
+        {"name": "maps", "scale": index, "image": 0} for index in range(len(explanation.scales))
+    ]
+    return {
+        "version": VERSION,
+        "id": explanation.id,
+        "prompt": explanation.prompt,
+        "answer": explanation.answer,
+        "tokens": {
+            "id": [int(token.id) for token in context],
+            "text": [token.text for token in context],
+            "special": [int(token.special) for token in context],
+            "position": [int(token.position) for token in context],
+        },
+        "prompt_length": explanation.prompt_length,
+        "images": []
+        if image is None
+        else [
+            {
+                "hash": image.hash,
+                "width": image.width,
+                "height": image.height,
+                "format": image.format,
+            }
+        ],
+        "scales": [
+            {
+                "factor": float(scale.factor),
+                "grids": [[int(side) for side in scale.grid]],
+                "probability": numbers(scale.probability),
+                "rank": [int(rank) for rank in scale.rank],
+                "divergence": numbers(scale.divergence),
+                "top": _pairs(scale.top),
+            }
+            for scale in explanation.scales
+        ],
+        "grids": [[int(side) for side in explanation.heatmaps.shape[1:]]],
+        "grounding": numbers(explanation.grounding),
+        "candidates": [_pairs(leading) for leading in explanation.candidates],
+        "vocabulary": _vocabulary(explanation),
+        "metrics": {str(name): number(value) for name, value in explanation.metrics.items()},
+        "model": model if isinstance(model, Mapping) else {"name": model},
+        "provenance": provenance,
+        "blobs": [*names, {"name": "heatmaps", "image": 0}, {"name": "matrix"}],
+    }
+
+
+def number(value: Any) -> float | None:
+    """A JSON number with the shortest digits that keep float32, or None for what is not finite."""
+    single = np.float32(value)
+    return float(str(single)) if np.isfinite(single) else None
+
+
+def numbers(values: Iterable[Any]) -> list[float | None]:
+    """:func:`number` of each."""
+    return [number(value) for value in values]
+
+
+def plain(value: Any) -> Any:
+    """Turns settings into JSON values: tuples to lists, NaN to None, what is unknown to text."""
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+def _pairs(candidates: Iterable[Candidate]) -> list[list[Any]]:
+    return [[int(candidate.id), number(candidate.probability)] for candidate in candidates]
+
+
+def _vocabulary(explanation: Explanation) -> dict[str, str]:
+    lists = [*explanation.candidates, *(scale.top for scale in explanation.scales)]
+    return {str(int(entry.id)): entry.text for entries in lists for entry in entries}
+
+
+class HeaderReader:
+    """Reads a header's parts; everything it hands out has been checked.
+
+    Args:
+        header: The decoded JSON of blob 0.
+
+    Raises:
+        DamagedBlob: A part is missing, of the wrong kind, or does not fit the others.
+        UnsupportedVersion: The header was written by a newer version.
+    """
+
+    def __init__(self, header: Any) -> None:
+        self.header = expect(header, dict, "header")
+        version = expect(self._get("version"), int, "version")
+        if version > VERSION:
+            raise UnsupportedVersion(f"header version {version}; this reader knows up to {VERSION}")
+        self.context = self._context()
+        self.answer_length = len(self.context) - self._prompt_length
+        self._texts = expect(self._get("vocabulary"), dict, "vocabulary")
+
+    def _get(self, name: str) -> Any:
+        if name not in self.header:
+            raise DamagedBlob(f"header: {name!r} is missing")
+        return self.header[name]
+
+    def _context(self) -> tuple[Token, ...]:
+        tokens = expect(self._get("tokens"), dict, "tokens")
+        ids = expect(tokens.get("id"), list, "tokens.id")
+        count = len(ids)
+        texts = listed(tokens.get("text"), count, "tokens.text")
+        special = listed(tokens.get("special"), count, "tokens.special")
+        positions = listed(tokens.get("position"), count, "tokens.position")
+        self._prompt_length = expect(self._get("prompt_length"), int, "prompt_length")
+        if not 0 <= self._prompt_length < count:
+            raise DamagedBlob(f"prompt_length: {self._prompt_length} of {count} context tokens")
+        return tuple(
+            Token(
+                id=expect(ids[j], int, "tokens.id"),
+                text=expect(texts[j], str, "tokens.text"),
+                role="prompt" if j < self._prompt_length else "answer",
+                position=expect(positions[j], int, "tokens.position"),
+                special=bool(special[j]),
+            )
+            for j in range(count)
+        )
+
+    def text(self, name: str) -> str:
+        """A string of the header."""
+        return str(expect(self._get(name), str, name))
+
+    def answer_values(self, source: Mapping[str, Any], name: str) -> FloatArray:
+        """``(T,)`` float32 from ``source[name]``; null is NaN."""
+        values = listed(source.get(name), self.answer_length, name)
+        return np.array([_float(value, name) for value in values], dtype=np.float32)
+
+    def grounding(self) -> FloatArray:
+        """``(T,)`` float32."""
+        return self.answer_values(self.header, "grounding")
+
+    def ranks(self, scale: Mapping[str, Any]) -> np.ndarray:
+        """``(T,)`` int64."""
+        values = listed(scale.get("rank"), self.answer_length, "rank")
+        try:
+            return np.array([expect(value, int, "rank") for value in values], dtype=np.int64)
+        except OverflowError:
+            raise DamagedBlob("rank: larger than 64 bits") from None
+
+    def candidates(self, pairs: Any, where: str) -> tuple[Candidate, ...]:
+        """A list of ``[vocabulary id, probability]`` with their texts."""
+        found = []
+        for pair in expect(pairs, list, where):
+            identity, probability = listed(pair, 2, where)
+            expect(identity, int, where)
+            text = expect(self._texts.get(str(identity)), str, f"vocabulary of {identity}")
+            found.append(Candidate(identity, text, _float(probability, where)))
+        return tuple(found)
+
+    def leading(self) -> tuple[tuple[Candidate, ...], ...]:
+        """The candidates of each context token."""
+        rows = listed(self._get("candidates"), len(self.context), "candidates")
+        return tuple(self.candidates(row, "candidates") for row in rows)
+
+    def scales(self) -> list[dict[str, Any]]:
+        """The scales as they are, each a JSON object."""
+        scales = expect(self._get("scales"), list, "scales")
+        return [expect(scale, dict, "scales") for scale in scales]
+
+    def factor(self, scale: Mapping[str, Any]) -> float:
+        """A scale's positive, finite factor."""
+        value = _float(scale.get("factor"), "factor")
+        if not 0 < value < math.inf:
+            raise DamagedBlob(f"factor: expected a positive number, got {value}")
+        return value
+
+    def grid(self, source: Mapping[str, Any]) -> tuple[int, int]:
+        """The grid ``(h, w)`` of the one image."""
+        grids = expect(source.get("grids"), list, "grids")
+        if len(grids) != 1:
+            raise DamagedBlob(f"grids: this reader knows one image, got {len(grids)}")
+        rows, columns = (expect(side, int, "grids") for side in listed(grids[0], 2, "grids"))
+        if rows < 1 or columns < 1:
+            raise DamagedBlob(f"grids: expected at least 1 x 1, got {rows} x {columns}")
+        return rows, columns
+
+    def image_hash(self) -> str | None:
+        """The image's content hash, or None where the explanation was logged without one."""
+        images = expect(self._get("images"), list, "images")
+        if not images:
+            return None
+        return str(expect(expect(images[0], dict, "images").get("hash"), str, "images.hash"))
+
+    def metrics(self) -> dict[str, float]:
+        """Named figures; null is NaN."""
+        metrics = expect(self._get("metrics"), dict, "metrics")
+        return {name: _float(value, f"metrics.{name}") for name, value in metrics.items()}
+
+    def provenance(self) -> dict[str, Any]:
+        """Settings, versions and, under ``model``, the model's description."""
+        provenance = dict(expect(self._get("provenance"), dict, "provenance"))
+        model = expect(self._get("model"), dict, "model")
+        return {**provenance, "model": model} if model else provenance
+
+    def blob_index(self) -> dict[tuple[Any, ...], int]:
+        """Where each blob lies: ``("maps", scale, image)``, ``("heatmaps", image)``, ..."""
+        found: dict[tuple[Any, ...], int] = {}
+        for position, entry in enumerate(expect(self._get("blobs"), list, "blobs"), start=1):
+            names = expect(entry, dict, "blobs")
+            key = [expect(names.get("name"), str, "blobs.name")]
+            for part in ("scale", "image"):
+                if part in names:
+                    key.append(expect(names[part], int, f"blobs.{part}"))
+            found[tuple(key)] = position
+        return found
+
+
+def expect(value: Any, kind: type, where: str) -> Any:
+    """The value, if it is of that JSON kind (a bool is no number)."""
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise DamagedBlob(f"{where}: expected {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def listed(value: Any, count: int, where: str) -> Sequence[Any]:
+    """The value, if it is a list of that length."""
+    values: list[Any] = expect(value, list, where)
+    if len(values) != count:
+        raise DamagedBlob(f"{where}: expected {count} entries, got {len(values)}")
+    return values
+
+
+def _float(value: Any, where: str) -> float:
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise DamagedBlob(f"{where}: expected a number, got {type(value).__name__}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise DamagedBlob(f"{where}: the number is too large") from None

@@ -1,0 +1,186 @@
+"""Explanations to blobs and back (wire_format.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from mmx_core.events.blob import (
+    DamagedBlob,
+    FloatArray,
+    UnsupportedVersion,
+    decode_array,
+    decode_bytes,
+    decode_json,
+    encode_array,
+    encode_bytes,
+    encode_json,
+    encode_maps,
+)
+from mmx_core.events.header import VERSION, HeaderReader, build_header, expect, number
+from mmx_core.explanation import EncodedImage, Explanation, ScaleExplanation
+
+ImageLookup = Callable[[str], EncodedImage | None]
+
+
+def encode_explanation(explanation: Explanation) -> list[bytes]:
+    """Encodes an explanation as its blobs, the header first.
+
+    Returns:
+        The header, each scale's maps, the heatmaps and the matrix, in the header's order. The
+        image is not among them: it has a record of its own.
+    """
+    matrix = np.stack(
+        [explanation.relevance, explanation.text_activation, explanation.interference_weights]
+    )
+    return [
+        encode_json(build_header(explanation)),
+        *(encode_maps(scale.maps) for scale in explanation.scales),
+        encode_maps(explanation.heatmaps),
+        encode_array(matrix),
+    ]
+
+
+def decode_explanation(
+    blobs: Sequence[bytes],
+    *,
+    images: ImageLookup | None = None,
+    run: str = "",
+    tag: str = "",
+    step: int | None = None,
+) -> Explanation:
+    """Decodes the blobs of one record.
+
+    Args:
+        blobs: The header's blob and the others.
+        images: Finds an image by its hash; without it ``image`` is None.
+        run: Put into the result, as are ``tag`` and ``step``.
+        tag: See ``run``.
+        step: See ``run``.
+
+    Raises:
+        DamagedBlob: A blob is damaged, missing, or does not fit the header.
+        UnsupportedVersion: The record was written by a newer version.
+    """
+    reader = decode_header(blobs)
+    places = reader.blob_index()
+    count, context = reader.answer_length, len(reader.context)
+
+    def array(key: tuple[Any, ...], shape: tuple[int, ...]) -> FloatArray:
+        place = places.get(key)
+        if place is None or place >= len(blobs):
+            raise DamagedBlob(f"blob {key}: missing among {len(blobs)} blobs")
+        try:
+            values = decode_array(blobs[place])
+        except DamagedBlob as error:
+            raise DamagedBlob(f"blob {place} {key}: {error}") from None
+        if values.shape != shape:
+            raise DamagedBlob(f"blob {place} {key}: expected shape {shape}, got {values.shape}")
+        return values
+
+    scales = []
+    for index, scale in enumerate(reader.scales()):
+        grid = reader.grid(scale)
+        scales.append(
+            ScaleExplanation(
+                factor=reader.factor(scale),
+                grid=grid,
+                maps=array(("maps", index, 0), (count, *grid)),
+                probability=reader.answer_values(scale, "probability"),
+                rank=reader.ranks(scale),
+                divergence=reader.answer_values(scale, "divergence"),
+                top=reader.candidates(scale.get("top"), "top"),
+            )
+        )
+    matrix = array(("matrix",), (3, count, context))
+    image_hash = reader.image_hash()
+    try:
+        return Explanation(
+            id=reader.text("id"),
+            prompt=reader.text("prompt"),
+            answer=reader.text("answer"),
+            tokens=reader.context[context - count :],
+            context=reader.context,
+            heatmaps=array(("heatmaps", 0), (count, *reader.grid(reader.header))),
+            scales=tuple(scales),
+            relevance=matrix[0],
+            text_activation=matrix[1],
+            interference_weights=matrix[2],
+            grounding=reader.grounding(),
+            candidates=reader.leading(),
+            image=images(image_hash) if images and image_hash else None,
+            metrics=reader.metrics(),
+            provenance=reader.provenance(),
+            run=run,
+            tag=tag,
+            step=step,
+        )
+    except (DamagedBlob, UnsupportedVersion):
+        raise
+    except ValueError as error:  # the dataclass's own checks, such as ascending factors
+        raise DamagedBlob(f"header: {error}") from None
+
+
+def decode_header(blobs: Sequence[bytes]) -> HeaderReader:
+    """Decodes and checks blob 0; raises as :func:`decode_explanation` does."""
+    if not blobs:
+        raise DamagedBlob("the record holds no blobs")
+    return HeaderReader(decode_json(blobs[0]))
+
+
+def encode_image(image: EncodedImage) -> list[bytes]:
+    """Encodes an image's own record: its description, then the file's bytes."""
+    description = {"width": image.width, "height": image.height, "format": image.format}
+    return [encode_json(description), encode_bytes(image.data)]
+
+
+def decode_image(blobs: Sequence[bytes], image_hash: str) -> EncodedImage:
+    """Decodes an image's record; raises as :func:`decode_explanation` does."""
+    if len(blobs) < 2:
+        raise DamagedBlob(f"image: expected 2 blobs, got {len(blobs)}")
+    description = expect(decode_json(blobs[0]), dict, "image")
+    if description.get("format") not in ("png", "jpeg"):
+        raise DamagedBlob(f"image: expected png or jpeg, got {description.get('format')!r}")
+    return EncodedImage(
+        data=decode_bytes(blobs[1]),
+        format=description["format"],
+        width=expect(description.get("width"), int, "image.width"),
+        height=expect(description.get("height"), int, "image.height"),
+        hash=image_hash,
+    )
+
+
+def encode_record(explanation: Explanation, byte_count: int) -> bytes:
+    """Encodes the index record: what a table needs without opening maps.
+
+    Args:
+        explanation: The explanation that was encoded.
+        byte_count: Size of its blobs.
+    """
+    known = explanation.grounding[~np.isnan(explanation.grounding)]
+    ranks = np.concatenate([scale.rank for scale in explanation.scales])
+    return encode_json(
+        {
+            "version": VERSION,
+            "answer": explanation.answer,
+            "prompt": explanation.prompt,
+            "tokens": len(explanation.tokens),
+            "image": explanation.image.hash if explanation.image else None,
+            "grounding": number(known.mean()) if known.size else None,
+            "lowest_grounding": number(known.min()) if known.size else None,
+            "agreement": number((ranks == 0).mean()),
+            "metrics": {str(name): number(value) for name, value in explanation.metrics.items()},
+            "bytes": byte_count,
+        }
+    )
+
+
+def decode_record(blob: bytes) -> dict[str, Any]:
+    """Decodes an index record; raises as :func:`decode_explanation` does."""
+    record = expect(decode_json(blob), dict, "index record")
+    version = expect(record.get("version"), int, "version")
+    if version > VERSION:
+        raise UnsupportedVersion(f"index version {version}; this reader knows up to {VERSION}")
+    return cast("dict[str, Any]", record)
