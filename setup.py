@@ -1,0 +1,63 @@
+"""Package metadata; pyproject.toml holds the build system and the tools' settings.
+
+The panel's bundle is built by build_tools/backend.py before setuptools collects files.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+EXTRAS = {
+    # What explaining a model takes. The viewer, installed without this, never imports torch.
+    "core": ["torch>=2.6", "transformers>=5.2"],
+    # Explanations as tables, next to what tbparse reads from the same event files.
+    "analysis": ["pandas>=2.2", "tbparse>=0.0.9"],
+    # CRC-32C in C: TensorBoard's pure-Python checksum limits writing to about 8 MB/s.
+    "fast": ["google-crc32c>=1.6"],
+    # The tools that test, check and package this repository.
+    "dev": [
+        "accelerate>=1.1",  # the Trainer of transformers does not start without it
+        "build>=1.2",
+        "hypothesis>=6.100",
+        "mypy>=1.15",
+        "playwright>=1.45",
+        "pytest>=8.2",
+        "ruff>=0.9",
+        "setuptools>=77",  # the packaging tests build without isolation
+        "tensorboardX>=2.6.4",  # one of the writers that add_explanation accepts
+    ],
+}
+
+setup(
+    name="mmx-explain",
+    version="0.1.0",
+    description="Token-level explanations of multimodal LLM answers, browsed in TensorBoard",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    packages=find_packages(include=["mmx_core", "mmx_core.*", "tb_mmx_plugin", "tb_mmx_plugin.*"]),
+    package_data={
+        "mmx_core": ["py.typed", "events/*.md"],
+        "tb_mmx_plugin": ["py.typed", "*.md", "static/*"],
+    },
+    install_requires=[
+        "numpy>=1.26",
+        "pillow>=10.3",
+        "protobuf>=5.29",
+        "tensorboard>=2.21",
+    ],
+    extras_require=EXTRAS,
+    entry_points={
+        "tensorboard_plugins": ["mmx = tb_mmx_plugin.loader:MMXLoader"],
+        "console_scripts": ["mmx = mmx_core.cli:main"],
+    },
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Visualization",
+    ],
+)

@@ -1,0 +1,35 @@
+"""Settings that every test shares: the device, determinism, and logging that raises."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+if TYPE_CHECKING:
+    import torch
+
+# Before anything imports the libraries that read them. Strict: errors while logging are raised,
+# where production warns once. Offline: no test may reach for a hub.
+os.environ.setdefault("MMX_STRICT", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(scope="session")
+def device() -> torch.device:
+    """The device that the tests run on: `MMX_TEST_DEVICE`, or the CPU."""
+    import torch
+
+    chosen = torch.device(os.environ.get("MMX_TEST_DEVICE", "cpu"))
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        pytest.fail(f"MMX_TEST_DEVICE={chosen}, but torch sees no CUDA device")
+    if chosen.type == "cpu":
+        torch.set_num_threads(min(4, os.cpu_count() or 1))
+    return chosen

@@ -1,0 +1,98 @@
+"""The rooms and the arrows between them: who may import whom, and what importing costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = {"torch", "transformers", "torchvision", "pandas", "tbparse", "accelerate"}
+VIEWER_ENTRIES = ["tb_mmx_plugin", "tb_mmx_plugin.loader", "mmx_core", "mmx_core.events"]
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    """Every absolute dotted name that a file imports, at its top or inside a function."""
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - (node.level - 1)] if node.level else ()
+            base = ".".join([*above, *filter(None, [node.module])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, *rooms: str) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in rooms)
+
+
+@pytest.mark.parametrize(
+    ("room", "forbidden"),
+    [
+        ("mmx_core", ["tb_mmx_plugin", "demo", "tests", "build_tools"]),
+        ("tb_mmx_plugin", ["demo", "tests", "build_tools", *HEAVY]),
+        ("mmx_core/events", ["torch", "transformers", "mmx_core.models", "mmx_core.attribution"]),
+        ("demo", ["tb_mmx_plugin", "tests"]),
+    ],
+)
+def test_a_room_never_imports_against_the_arrows(room: str, forbidden: list[str]) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(room)
+        for name in imported_names(path)
+        if within(name, *forbidden)
+    ]
+    assert modules(room)
+    assert wrong == []
+
+
+def test_the_plugin_knows_only_the_events_and_the_explanation_of_the_library() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules("tb_mmx_plugin")
+        for name in imported_names(path)
+        if within(name, "mmx_core") and not within(name, "mmx_core.events", "mmx_core.explanation")
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", VIEWER_ENTRIES)
+def test_what_the_viewer_imports_pulls_in_nothing_heavy(module: str) -> None:
+    report = f"import sys, {module}; print(*sys.modules)"
+    loaded = run_python(report).split()
+    assert HEAVY.intersection(loaded) == set()
+
+
+@pytest.mark.parametrize("module", ["mmx_core", "tb_mmx_plugin", "tb_mmx_plugin.loader"])
+def test_importing_takes_less_than_half_a_second(module: str) -> None:
+    bare = min(seconds_of("pass") for _ in range(3))
+    importing = min(seconds_of(f"import {module}") for _ in range(3))
+    assert importing - bare < 0.5
+
+
+def test_the_loader_pulls_in_neither_tensorflow_nor_the_plugin_itself() -> None:
+    loaded = run_python("import sys, tb_mmx_plugin.loader; print(*sys.modules)").split()
+    assert not any(within(name, "tensorflow", "tb_mmx_plugin.plugin") for name in loaded)
+
+
+def seconds_of(code: str) -> float:
+    start = time.perf_counter()
+    run_python(code)
+    return time.perf_counter() - start
+
+
+def run_python(code: str) -> str:
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return finished.stdout
