@@ -13,14 +13,23 @@ from PIL import Image
 from mmx_core.attribution.arc import PERSISTENCE, TOP_K
 from mmx_core.attribution.msea import AGGREGATIONS, Aggregation
 from mmx_core.attribution.suppression import SUPPRESSIONS, Suppression
-from mmx_core.explanation import Candidate, Explanation, Role, ScaleExplanation, Token
+from mmx_core.explanation import (
+    Candidate,
+    Explanation,
+    FloatArray,
+    Role,
+    ScaleExplanation,
+    Token,
+)
 from mmx_core.images import encode as encode_image
 from mmx_core.images import load_rgb
+from mmx_core.metrics import word_metrics
 from mmx_core.models import ModelAdapter, adapter_for
 from mmx_core.models.base import RenderedPrompt
 from mmx_core.passes import Measured, Settings, measure, undisturbed
 from mmx_core.provenance import describe_caller, describe_model, describe_versions
 from mmx_core.sample import ImageLike, Sample
+from mmx_core.words import tokens_of_words
 
 DEFAULT_SCALES = (1.0, 1.5, 2.0)
 
@@ -209,6 +218,12 @@ class Explainer:
                     f"than max_visual_tokens={self.max_visual_tokens}; leave the scale out, shrink "
                     "the image or raise the limit"
                 )
+        for name, shape in sample.mask_shapes().items():
+            if shape != (image.height, image.width):
+                raise ValueError(
+                    f"mask {name!r}: expected the image's size ({image.height}, {image.width}), "
+                    f"got {shape}"
+                )
         rendered = self.adapter.render(sample.prompt, images=1)
         return image, rendered, self._answer_ids(sample.answer)
 
@@ -320,6 +335,7 @@ class Explainer:
             grounding=measured.grounding,
             candidates=candidates,
             image=encode_image(image),
+            metrics=self._metrics(sample, answer, answer_ids, measured.heatmaps),
             provenance={
                 "model": describe_model(adapter.model),
                 "settings": {"scales": list(self.scales), **self.settings.as_dict()},
@@ -329,6 +345,19 @@ class Explainer:
                 "logged_at": describe_caller(),
             },
         )
+
+    def _metrics(
+        self,
+        sample: Sample,
+        answer: str,
+        answer_ids: list[int],
+        heatmaps: FloatArray,
+    ) -> dict[str, float]:
+        masks = sample.word_masks(answer)
+        if not masks:
+            return {}
+        words = tokens_of_words(self.adapter.tokenizer, answer, answer_ids)
+        return word_metrics(heatmaps, masks, words)
 
 
 def _checked_scales(scales: Sequence[float]) -> tuple[float, ...]:

@@ -74,3 +74,11 @@ class Sample:
             for index, word in enumerate(words)
             if word == name.lower()
         ]
+
+    def mask_shapes(self) -> dict[str, tuple[int, ...]]:
+        """``(height, width)`` of each mask, by name."""
+        if self.masks is None:
+            return {}
+        if isinstance(self.masks, Mapping):
+            return {name: np.shape(mask) for name, mask in self.masks.items()}
+        return {entry.name: entry.mask.shape for entry in self.masks}

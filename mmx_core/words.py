@@ -1,0 +1,42 @@
+"""Which tokens make which word."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+
+def tokens_of_words(tokenizer: Any, answer: str, ids: list[int]) -> list[list[int]]:
+    """For each word of ``answer.split()`` the indices of the answer tokens that touch it.
+
+    Args:
+        tokenizer: The model's.
+        answer: The answer's text.
+        ids: Its tokens.
+
+    Raises:
+        ValueError: The tokens do not spell the answer.
+    """
+    spans = _token_spans(tokenizer, answer, ids)
+    words = [match.span() for match in re.finditer(r"\S+", answer)]
+    return [
+        [i for i, (start, stop) in enumerate(spans) if start < end and stop > begin]
+        for begin, end in words
+    ]
+
+
+def _token_spans(tokenizer: Any, answer: str, ids: list[int]) -> list[tuple[int, int]]:
+    if getattr(tokenizer, "is_fast", False):
+        encoded = tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)
+        if encoded["input_ids"] == ids:
+            return [tuple(span) for span in encoded["offset_mapping"]]
+    # A generated answer need not re-tokenise to itself: measure how the text grows instead.
+    texts = [
+        tokenizer.decode(ids[:count], clean_up_tokenization_spaces=False)
+        for count in range(len(ids) + 1)
+    ]
+    if texts[-1].strip() != answer.strip():
+        raise ValueError(f"answer: expected tokens that spell {answer!r}, they spell {texts[-1]!r}")
+    lead = len(texts[-1]) - len(texts[-1].lstrip())
+    ends = [max(0, len(text) - lead) for text in texts]
+    return list(zip(ends[:-1], ends[1:], strict=True))

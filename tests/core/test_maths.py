@@ -1,0 +1,183 @@
+"""Lens, MSEA, suppression, filter and agreement: arithmetic on small tensors."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import tensor
+
+from mmx_core.attribution.agreement import agreement, jensen_shannon
+from mmx_core.attribution.logit_lens import gathered_logits, grounding
+from mmx_core.attribution.msea import aggregate
+from mmx_core.attribution.rank_filter import rank_gaussian_filter
+from mmx_core.attribution.suppression import (
+    least_squares,
+    share,
+    share_weights,
+    subtract,
+    subtractive_weights,
+)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_gathered_logits_equal_the_rows_of_the_whole_head(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    head = torch.nn.Linear(16, 50, bias=True).to(dtype)
+    hidden = torch.randn(7, 16).to(dtype)
+    ids = tensor([3, 3, 49, 0])
+    whole = head.float()(hidden.float()).T[ids]
+    got = gathered_logits(hidden, head.weight, ids, head.bias)
+    assert got.dtype == torch.float32
+    assert torch.allclose(got, whole, atol=1e-5)
+
+
+def test_grounding_is_the_share_on_the_image_and_zero_when_nothing_is_active() -> None:
+    visual, text = tensor([[3.0, 0.0], [0.0, 0.0]]), tensor([[1.0], [0.0]])
+    assert grounding(visual, text).tolist() == [0.75, 0.0]
+
+
+def test_the_mean_of_two_scales_is_on_the_finest_grid() -> None:
+    coarse, fine = torch.full((1, 1, 1), 4.0), torch.arange(4.0).view(1, 2, 2)
+    result = aggregate([coarse, fine], aggregation="mean")
+    assert result.tolist() == [[[2.0, 2.5], [3.0, 3.5]]]
+
+
+def test_the_geometric_mean_floors_each_map_at_one_percent_of_its_maximum() -> None:
+    first, second = tensor([[[100.0, 0.0]]]), tensor([[[1.0, 4.0]]])
+    result = aggregate([first, second], aggregation="geometric")
+    assert torch.allclose(result, tensor([[[10.0, 2.0]]]))
+
+
+def test_the_geometric_mean_of_an_unlit_scale_is_zero_not_nan() -> None:
+    result = aggregate([torch.zeros(1, 1, 2), torch.ones(1, 1, 2)], aggregation="geometric")
+    assert result.tolist() == [[[0.0, 0.0]]]
+
+
+def test_agreement_weights_scales_by_the_probability_of_the_token() -> None:
+    maps = [torch.full((2, 1, 1), 8.0), torch.zeros(2, 1, 1)]
+    probability = tensor([[0.75, 0.0], [0.25, 0.0]])
+    result = aggregate(maps, aggregation="agreement", probability=probability)
+    assert result.flatten().tolist() == [6.0, 4.0]
+
+
+def test_the_least_squares_coefficient_equals_a_solver() -> None:
+    torch.manual_seed(1)
+    maps, interference = torch.rand(5, 30), torch.rand(5, 30)
+    for got, a, e in zip(least_squares(maps, interference), maps, interference, strict=True):
+        solved = np.linalg.lstsq(e.numpy()[:, None], a.numpy(), rcond=None)[0][0]
+        assert float(got) == pytest.approx(float(solved), rel=1e-5)
+    assert least_squares(maps, torch.zeros_like(maps)).tolist() == [0.0] * 5
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("irrelevance", [0.9 * 2, 0.4 * 4, 0.0]),
+        ("relevance", [0.1 * 2, 0.6 * 4, 0.0]),
+        ("competing", [0.0, 4.0, 0.0]),
+        ("tam", [0.0, 4.0, 0.0]),
+    ],
+)
+def test_subtractive_weights_follow_their_rule_and_sum_to_one(rule, expected) -> None:  # type: ignore[no-untyped-def]
+    weights = subtractive_weights(
+        rule,
+        relevance=tensor([[0.1, 0.6, 0.9]]),
+        activation=tensor([[2.0, 4.0, 8.0]]),
+        counts=tensor([[True, True, False]]),
+        same_class=tensor([[True, False, False]]),
+    )
+    assert torch.allclose(weights, tensor([expected]) / sum(expected))
+
+
+def test_no_positive_weight_means_nothing_is_subtracted() -> None:
+    weights = subtractive_weights(
+        "tam",
+        relevance=torch.zeros(1, 2),
+        activation=torch.zeros(1, 2),
+        counts=torch.ones(1, 2, dtype=torch.bool),
+        same_class=torch.zeros(1, 2, dtype=torch.bool),
+    )
+    maps = tensor([[1.0, 2.0]])
+    assert weights.tolist() == [[0.0, 0.0]]
+    assert torch.equal(subtract(maps, weights, torch.ones(1, 2), tensor([0, 0])), maps)
+
+
+def test_subtraction_worked_by_hand() -> None:
+    # E = .5 [2, 0] + .5 [0, 2] = [1, 1]; lambda = (3 + 1) / 2 = 2; relu([3, 1] - [2, 2]).
+    got = subtract(
+        tensor([[3.0, 1.0]]), tensor([[0.5, 0.5]]), tensor([[2.0, 0.0], [0.0, 2.0]]), tensor([0, 1])
+    )
+    assert got.tolist() == [[1.0, 0.0]]
+
+
+def test_share_worked_by_hand_and_exactly_one_without_a_competitor() -> None:
+    logits = tensor([[2.0, 0.0], [0.0, 1.0]])
+    got = share(logits, tensor([[0.0, 0.5], [0.0, 0.0]]), tensor([0, 1]))
+    expected = [1 / (1 + 0.5 * math.exp(-2)), 1 / (1 + 0.5 * math.exp(1))]
+    assert got[0].tolist() == pytest.approx(expected)
+    assert got[1].tolist() == [1.0, 1.0]
+
+
+def test_share_does_not_overflow() -> None:
+    got = share(tensor([[0.0, 500.0], [500.0, 0.0]]), tensor([[0.0, 1.0]]), tensor([0]))
+    assert got.tolist() == [[0.0, 1.0]]
+
+
+def test_a_class_competes_only_if_gated_and_as_far_as_its_map_differs() -> None:
+    class_maps = tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    by_class, by_token = share_weights(
+        relevance=tensor([[0.9, 0.9, 0.3, 0.9]]),
+        eligible=tensor([[True, True, True, True]]),
+        class_of=tensor([1, 2, 3, 0]),
+        target_class=tensor([0]),
+        class_maps=class_maps,
+    )
+    # Class 1 lights other cells: 1. Class 2 the same: 0. Class 3 is below 0.4. Class 0 is itself.
+    assert by_token.tolist() == [[1.0, 0.0, 0.0, 0.0]]
+    assert by_class.tolist() == [[0.0, 1.0, 0.0, 0.0]]
+
+
+def naive_filter(values: np.ndarray) -> np.ndarray:
+    """TAM's formula for one map, pixel by pixel, its division by zero left out."""
+    padded = np.pad(values, 1, mode="reflect")
+    result = np.zeros_like(values)
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            window = np.sort(padded[i : i + 3, j : j + 3].ravel())
+            sigma = window.std() / window.mean() if window.mean() > 0 else 0
+            if sigma == 0:
+                result[i, j] = window[4]
+                continue
+            weights = np.exp(-((np.arange(9) - 4) ** 2) / (2 * sigma**2))
+            result[i, j] = (weights * window).sum() / weights.sum()
+    return result
+
+
+def test_the_rank_filter_equals_the_loop_over_pixels() -> None:
+    maps = torch.rand(3, 6, 5, generator=torch.Generator().manual_seed(0))
+    expected = np.stack([naive_filter(m.numpy()) for m in maps])
+    assert np.allclose(rank_gaussian_filter(maps).numpy(), expected, atol=1e-5)
+
+
+def test_the_rank_filter_keeps_constant_and_zero_maps_and_takes_single_cells() -> None:
+    assert torch.allclose(rank_gaussian_filter(torch.full((1, 3, 3), 5.0)), tensor(5.0))
+    assert rank_gaussian_filter(torch.zeros(1, 3, 3)).abs().sum() == 0
+    assert torch.allclose(rank_gaussian_filter(torch.full((1, 1, 1), 2.0)), tensor(2.0))
+
+
+def test_jensen_shannon_of_equals_is_zero_and_of_disjoint_predictions_ln_2() -> None:
+    one, other = tensor([[40.0, -40.0]]).log_softmax(1), tensor([[-40.0, 40.0]]).log_softmax(1)
+    assert float(jensen_shannon(one, one)) == pytest.approx(0, abs=1e-6)
+    assert float(jensen_shannon(one, other)) == pytest.approx(math.log(2), rel=1e-5)
+    infinite = tensor([[0.0, -torch.inf]])
+    assert float(jensen_shannon(infinite, other)) == pytest.approx(math.log(2), rel=1e-5)
+
+
+def test_agreement_reads_probability_rank_and_winner() -> None:
+    logits = tensor([[0.0, 2.0, 1.0]])
+    got = agreement(logits, tensor([2]))
+    assert float(got.probability) == pytest.approx(float(logits.softmax(1)[0, 2]))
+    assert got.rank.tolist() == [1] and got.top_id.tolist() == [1]
