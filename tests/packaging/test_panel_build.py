@@ -121,7 +121,7 @@ def test_an_outdated_bundle_is_kept_where_there_is_no_node(
     assert "keeping the old bundle" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("version", [None, "v18.20.4"])
+@pytest.mark.parametrize("version", [None, "v18.20.4", "v20.18.3", "no version"])
 def test_node_from_pypi_is_asked_for_only_without_a_recent_node(
     machine: Path, checkout: Path, version: str | None
 ) -> None:
