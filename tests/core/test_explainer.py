@@ -1,0 +1,364 @@
+"""The explainer against the model itself: states, lens, mapping, restored state, bad input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmx_core import Explainer, Sample, WordMask
+from mmx_core.models import adapter_for
+from mmx_core.passes import _run
+from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
+
+PROMPT = "describe the image ."
+ANSWER = "a red circle is left of a blue square ."
+SCALES = (0.5, 1.0, 1.5, 2.0)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def tiny(request: pytest.FixtureRequest, device: torch.device) -> TinyModel:
+    return make_tiny(request.param, device=str(device))
+
+
+@pytest.fixture(scope="module")
+def qwen2(device: torch.device) -> TinyModel:
+    return make_tiny(device=str(device))
+
+
+def picture(height: int = 64, width: int = 96, seed: int = 0) -> Image.Image:
+    generator = np.random.default_rng(seed)
+    return Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def build(tiny: TinyModel, **settings: Any) -> Explainer:
+    return Explainer(tiny.model, **tiny.parts, **settings)
+
+
+def test_teacher_forced_states_equal_those_of_token_by_token_generation(tiny: TinyModel) -> None:
+    adapter = adapter_for(tiny.model, **tiny.parts)
+    rendered = adapter.render(PROMPT, images=1)
+    encoded = adapter.encode(picture(), rendered, [], factor=1.0)
+    with torch.no_grad():
+        generated = tiny.model.generate(
+            **encoded.inputs,
+            max_new_tokens=6,
+            min_new_tokens=6,
+            do_sample=False,
+            output_hidden_states=True,
+            return_dict_in_generate=True,
+        )
+        answer = generated.sequences[0, encoded.prompt_length :].tolist()
+        forced = adapter.hidden_states(adapter.encode(picture(), rendered, answer, factor=1.0))
+    stepwise = torch.cat([step[-1][0] for step in generated.hidden_states])
+    assert torch.allclose(forced[: len(stepwise)], stepwise, atol=2e-5)
+    logits = adapter.logits(forced[encoded.prompt_length - 1 : -1])
+    suppressed = tiny.model.generation_config.eos_token_id
+    logits[:, suppressed] = -torch.inf  # as min_new_tokens does
+    assert logits.argmax(dim=1).tolist() == answer
+
+
+def test_maps_equal_the_models_own_logits_at_the_visual_positions(tiny: TinyModel) -> None:
+    explanation = build(tiny, suppression="none", scales=SCALES).explain(
+        picture(), PROMPT, answer=ANSWER
+    )
+    adapter = adapter_for(tiny.model, **tiny.parts)
+    rendered = adapter.render(PROMPT, images=1)
+    ids = [token.id for token in explanation.tokens]
+    for scale in explanation.scales:
+        encoded = adapter.encode(picture(), rendered, ids, factor=scale.factor)
+        with torch.no_grad():
+            logits = tiny.model(**encoded.inputs).logits[0].float()
+        visual = (encoded.inputs["input_ids"][0] == rendered.placeholder_id).nonzero()[:, 0]
+        naive = logits[visual][:, ids].T.relu().view(scale.maps.shape).cpu().numpy()
+        assert np.allclose(scale.maps, naive, atol=1e-4)
+        predicting = logits[encoded.prompt_length - 1 : -1]
+        expected = predicting.softmax(1)[range(len(ids)), ids].cpu().numpy()
+        assert np.allclose(scale.probability, expected, atol=1e-5)
+
+
+def test_the_first_map_belongs_to_the_first_answer_token(qwen2: TinyModel) -> None:
+    explanation = build(qwen2, suppression="none", scales=(1.0,)).explain(
+        picture(), PROMPT, answer="circle"
+    )
+    again = build(qwen2, suppression="none", scales=(1.0,)).explain(
+        picture(), PROMPT, answer="circle is"
+    )
+    assert explanation.tokens[0].text == "circle"
+    # A causal model: words to come change nothing, so this is the same token's same map.
+    assert np.allclose(explanation.heatmaps[0], again.heatmaps[0], atol=1e-5)
+    states = adapter_for(qwen2.model, **qwen2.parts)
+    rendered = states.render(PROMPT, images=1)
+    encoded = states.encode(picture(), rendered, [explanation.tokens[0].id], factor=1.0)
+    with torch.no_grad():
+        hidden = states.hidden_states(encoded)
+    row = states.head_weight[explanation.tokens[0].id]
+    expected = (hidden[encoded.visual[0].positions] @ row).relu().detach()
+    assert np.allclose(explanation.heatmaps[0].ravel(), expected.cpu().numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 128), (128, 48)])
+@pytest.mark.parametrize("factor", SCALES)
+def test_the_grid_mapping_is_causal(
+    tiny: TinyModel, size: tuple[int, int], factor: float
+) -> None:
+    """Changing a block of pixels changes most the input embedding of the token assigned to it."""
+    adapter = adapter_for(tiny.model, **tiny.parts)
+    rendered = adapter.render(PROMPT, images=1)
+    base = np.asarray(picture(*size))
+    rows, columns = adapter.grid(picture(*size), factor)
+
+    def features(pixels: np.ndarray) -> torch.Tensor:
+        encoded = adapter.encode(Image.fromarray(pixels), rendered, [], factor=factor)
+        with torch.no_grad():
+            embedded = tiny.model.model.get_image_features(
+                encoded.inputs["pixel_values"], encoded.inputs["image_grid_thw"]
+            ).pooler_output
+        return torch.cat(list(embedded))
+
+    before = features(base)
+    # Whole cells of the coarser of the two lattices: pixels in a cell, cells in the image.
+    cells = [(r, c) for r in range(rows) for c in range(columns)]
+    chosen = [cells[i] for i in np.random.default_rng(0).permutation(len(cells))[:12]]
+    hits = 0
+    for r, c in chosen:
+        changed = base.copy()
+        top, bottom = size[0] * r // rows, -(-size[0] * (r + 1) // rows)
+        left, right = size[1] * c // columns, -(-size[1] * (c + 1) // columns)
+        changed[top:bottom, left:right] = 255 - changed[top:bottom, left:right]
+        moved = (features(changed) - before).norm(dim=1)
+        hits += int(moved.argmax()) == r * columns + c
+    assert hits >= 0.95 * len(chosen)
+
+
+def test_relevance_is_masked_to_the_context_and_zero_for_the_first_token(qwen2: TinyModel) -> None:
+    explanation = build(qwen2, scales=(1.0,)).explain(picture(), PROMPT, answer=ANSWER)
+    count, context = len(explanation.tokens), len(explanation.context)
+    known = ~np.isnan(explanation.relevance)
+    expected = np.arange(context)[None] < (context - count + np.arange(count))[:, None]
+    assert (known == expected).all()
+    assert (explanation.relevance[:, 0] == 0).all() and explanation.candidates[0] == ()
+    assert ((explanation.grounding >= 0) & (explanation.grounding <= 1)).all()
+
+
+def test_what_the_user_wrote_is_told_from_the_template(qwen2: TinyModel) -> None:
+    explanation = build(qwen2, scales=(1.0,)).explain(picture(), PROMPT, answer=ANSWER)
+    written = [t.text for t in explanation.context if not t.special]
+    assert written == PROMPT.split() + ANSWER.split()
+    weights = build(qwen2, scales=(1.0,), suppression="tam").explain(
+        picture(), PROMPT, answer=ANSWER
+    )
+    template = [t.special for t in weights.context]
+    assert (weights.interference_weights[:, template] == 0).all()
+
+
+def test_agreement_at_scale_one_is_agreement_with_itself(qwen2: TinyModel) -> None:
+    explanation = build(qwen2, scales=SCALES).explain(picture(), PROMPT)
+    assert (explanation.base.divergence == 0).all()
+    assert (explanation.base.rank == 0).all()  # generated greedily
+    assert any(s.divergence.max() > 1e-4 for s in explanation.scales if s.factor != 1.0)
+    for index, token in enumerate(explanation.tokens):
+        best = explanation.candidates[explanation.prompt_length + index][0]
+        assert best.id == token.id
+        assert best.probability == pytest.approx(float(explanation.base.probability[index]))
+
+
+@pytest.mark.parametrize("suppression", ["irrelevance", "relevance", "competing", "tam"])
+def test_every_suppression_only_takes_away(qwen2: TinyModel, suppression: Any) -> None:
+    plain = build(qwen2, suppression="none", aggregation="mean")
+    other = build(qwen2, suppression=suppression, aggregation="mean", rank_filter=False)
+    left = other.explain(picture(), PROMPT, answer=ANSWER).heatmaps
+    whole = plain.explain(picture(), PROMPT, answer=ANSWER).heatmaps
+    assert (left <= whole + 1e-5).all() and (left < whole - 1e-3).any()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_weights_are_explained_in_float32(
+    dtype: torch.dtype, device: torch.device
+) -> None:
+    half = make_tiny(dtype=dtype, device=str(device))
+    explanation = build(half).explain(picture(), PROMPT, answer=ANSWER)
+    assert explanation.heatmaps.dtype == np.float32
+    assert np.isfinite(explanation.heatmaps).all()
+    full = make_tiny(device=str(device))
+    exact = build(full).explain(picture(), PROMPT, answer=ANSWER)
+    difference = np.abs(explanation.base.maps - exact.base.maps).mean()
+    assert difference < 0.05 * exact.base.maps.mean()
+
+
+def test_any_attention_implementation_gives_the_same_explanation(device: torch.device) -> None:
+    results = [
+        build(make_tiny(attention=name, device=str(device))).explain(
+            picture(), PROMPT, answer=ANSWER
+        )
+        for name in ("sdpa", "eager")
+    ]
+    assert np.allclose(results[0].heatmaps, results[1].heatmaps, atol=1e-3)
+
+
+def test_model_mode_rng_and_cache_setting_are_restored(qwen2: TinyModel) -> None:
+    qwen2.model.train()
+    qwen2.model.model.visual.eval()
+    modes = [module.training for module in qwen2.model.modules()]
+    use_cache = qwen2.model.config.get_text_config().use_cache
+    torch.manual_seed(5)
+    state = torch.random.get_rng_state()
+    build(qwen2).explain(picture(), PROMPT, answer=ANSWER)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert [module.training for module in qwen2.model.modules()] == modes
+    assert qwen2.model.config.get_text_config().use_cache == use_cache
+    assert torch.is_grad_enabled()
+    qwen2.model.eval()
+
+
+def test_training_goes_on_after_an_explanation(device: torch.device) -> None:
+    fresh = make_tiny(device=str(device))
+    explainer = build(fresh)
+    explainer.explain(picture(), PROMPT, answer=ANSWER)
+    adapter = explainer.adapter
+    encoded = adapter.encode(picture(), adapter.render(PROMPT, images=1), [9, 10], factor=1.0)
+    fresh.model.train()
+    fresh.model(**encoded.inputs, labels=encoded.inputs["input_ids"]).loss.backward()
+    assert all(p.grad is not None for p in fresh.model.lm_head.parameters())
+
+
+def test_masks_yield_metrics(qwen2: TinyModel) -> None:
+    mask = np.zeros((64, 96), dtype=bool)
+    mask[:32, :48] = True
+    sample = Sample("s", picture(), PROMPT, ANSWER, masks=[WordMask((2,), mask, "circle")])
+    (explanation,) = build(qwen2).explain_batch([sample])
+    assert explanation.metrics["masked_words"] == 1
+    assert 0 <= explanation.metrics["pixel_auc"] <= 1
+    by_name = Sample("s", picture(), PROMPT, ANSWER, masks={"circle": mask})
+    assert next(build(qwen2).explain_batch([by_name])).metrics == explanation.metrics
+
+
+def test_the_batch_is_lazy_and_names_the_sample_that_fails(qwen2: TinyModel) -> None:
+    samples = [Sample("good", picture(), PROMPT, ANSWER), Sample("bad", picture(), "", ANSWER)]
+    results = build(qwen2).explain_batch(samples)
+    assert next(results).id == "good"
+    with pytest.raises(ValueError, match="sample 'bad': prompt: expected text"):
+        next(results)
+
+
+def test_paper_is_the_published_setting(qwen2: TinyModel) -> None:
+    paper = Explainer.paper(qwen2.model, **qwen2.parts, scales=(0.5, 1.0))
+    assert (paper.settings.aggregation, paper.settings.suppression, paper.settings.top_k) == (
+        "mean",
+        "irrelevance",
+        50,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scales": (0.0, 1.0)}, "above 0"),
+        ({"scales": (1.0, float("nan"))}, "finite"),
+        ({"scales": (0.5, 2.0)}, "1.0 among them"),
+        ({"scales": ()}, "1.0 among them"),
+        ({"aggregation": "median"}, "geometric, mean, agreement"),
+        ({"suppression": "all"}, "share, irrelevance"),
+        ({"persistence": 1.0}, r"\(0, 1\)"),
+        ({"top_k": 0}, "at least 1"),
+    ],
+)
+def test_bad_settings_are_refused(
+    qwen2: TinyModel, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(qwen2, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("image", "prompt", "answer", "settings", "message"),
+    [
+        (picture(), "  ", ANSWER, {}, "prompt: expected text"),
+        (picture(), PROMPT, " ", {}, "answer: expected text"),
+        (picture(), PROMPT, "a red <|im_end|>", {}, "special tokens"),
+        (picture(), PROMPT, "a zebra", {}, "special tokens"),
+        (picture(), "the <|image_pad|> image", ANSWER, {}, "placeholder"),
+        ([], PROMPT, ANSWER, {}, "exactly one, got 0"),
+        ([picture(), picture()], PROMPT, ANSWER, {}, "exactly one, got 2"),
+        (None, PROMPT, ANSWER, {}, "PIL image"),
+        (picture(1, 201), PROMPT, ANSWER, {}, "factor of 200"),
+        (picture(), PROMPT, ANSWER, {"scales": (0.1, 1.0)}, "less than one cell"),
+        (picture(), PROMPT, ANSWER, {"scales": (1.0, 50.0)}, "max_visual_tokens"),
+    ],
+)
+def test_bad_input_is_refused_before_any_forward(
+    qwen2: TinyModel,
+    monkeypatch: pytest.MonkeyPatch,
+    image: Any,
+    prompt: str,
+    answer: str,
+    settings: dict[str, Any],
+    message: str,
+) -> None:
+    explainer = build(qwen2, **settings)
+    monkeypatch.setattr("mmx_core.explainer.undisturbed", None)  # any work would fail on this
+    with pytest.raises((ValueError, TypeError), match=message) as caught:
+        explainer.explain(image, prompt, answer=answer, id="0007")
+    assert "'0007'" in str(caught.value)
+
+
+def test_one_pixel_is_explained_on_the_processors_smallest_grid(qwen2: TinyModel) -> None:
+    explanation = build(qwen2).explain(picture(1, 1), PROMPT, answer=ANSWER)
+    assert explanation.base.grid == (2, 2)
+
+
+def test_an_unsupported_model_is_refused_with_the_families_and_the_way_out() -> None:
+    with pytest.raises(ValueError, match=r"qwen2_vl.*register") as caught:
+        adapter_for(torch.nn.Linear(1, 1), image_processor=None, tokenizer=None)
+    assert "Linear" in str(caught.value)
+
+
+def test_missing_parts_are_named(qwen2: TinyModel) -> None:
+    with pytest.raises(ValueError, match="processor, or both image_processor and tokenizer"):
+        Explainer(qwen2.model, tokenizer=qwen2.tokenizer)
+
+
+def test_nan_weights_are_reported_with_the_samples_id(device: torch.device) -> None:
+    broken = make_tiny(device=str(device))
+    with torch.no_grad():
+        broken.model.model.language_model.norm.weight[0] = torch.nan
+    with pytest.raises(ValueError, match="sample '0007'.*not finite"):
+        build(broken).explain(picture(), PROMPT, answer=ANSWER, id="0007")
+
+
+def test_only_one_pass_per_scale_runs_whatever_the_answers_length(
+    qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    original = qwen2.model.model.forward
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls.append(kwargs["input_ids"].shape)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(qwen2.model.model, "forward", counted)
+    build(qwen2, scales=SCALES).explain(picture(), PROMPT, answer=" ".join([ANSWER] * 4))
+    assert len(calls) == len(SCALES)
+
+
+def test_vocabulary_chunks_do_not_change_the_result(
+    qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = build(qwen2).explain(picture(), PROMPT, answer=ANSWER)
+    monkeypatch.setattr("mmx_core.passes._CHUNK_ELEMENTS", 100)
+    chunked = build(qwen2).explain(picture(), PROMPT, answer=ANSWER)
+    assert np.allclose(whole.heatmaps, chunked.heatmaps, atol=1e-5)
+    assert np.allclose(whole.relevance, chunked.relevance, equal_nan=True, atol=1e-6)
+    assert [c[0].id for c in whole.candidates[1:]] == [c[0].id for c in chunked.candidates[1:]]
+
+
+def test_kept_states_do_not_keep_the_pass_alive(qwen2: TinyModel) -> None:
+    adapter = adapter_for(qwen2.model, **qwen2.parts)
+    rendered = adapter.render(PROMPT, images=1)
+    with torch.no_grad():
+        states, _ = _run(adapter, picture(), rendered, [9, 10], (1.0,))
+    for kept in (states[0].visual, states[0].predicting):
+        assert kept.untyped_storage().nbytes() == kept.numel() * kept.element_size()
