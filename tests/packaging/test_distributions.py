@@ -26,7 +26,7 @@ def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     panel.ensure_built()
     tree = tmp_path_factory.mktemp("source") / "repository"
     unwanted = shutil.ignore_patterns(
-        ".*cache", ".git", ".venv", "node_modules", "__pycache__", "*.egg-info", "runs", "build"
+        ".*cache", ".git", ".venv", "node_modules", "__pycache__", "*.egg-info", "build", "demo"
     )
     shutil.copytree(panel.ROOT, tree, ignore=unwanted)
     return tree
