@@ -1,0 +1,43 @@
+"""Logging must not kill training: errors are warned about once, or raised where asked for."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_warned: set[tuple[str, str]] = set()
+
+
+class LoggingWarning(UserWarning):
+    """Something could not be logged; the run goes on."""
+
+
+def is_strict(strict: bool | None = None) -> bool:
+    """Whether errors are raised: the argument, else ``MMX_STRICT=1`` in the environment."""
+    return os.environ.get("MMX_STRICT", "") not in ("", "0") if strict is None else strict
+
+
+@contextmanager
+def guarded(what: str, *, strict: bool | None = None) -> Iterator[None]:
+    """Turns an exception of the body into one warning per process, activity and kind.
+
+    Args:
+        what: The activity in a few words, such as ``"logging explanations"``.
+        strict: Raise instead; None reads the environment variable ``MMX_STRICT``.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_strict(strict):
+            raise
+        kind = (what, f"{type(error).__name__} {getattr(error, 'errno', None)}")
+        if kind not in _warned:
+            _warned.add(kind)
+            warnings.warn(
+                f"{what} failed and is skipped; the run goes on. Further errors of this kind are "
+                f"not shown; MMX_STRICT=1 raises them. {type(error).__name__}: {error}",
+                LoggingWarning,
+                stacklevel=4,
+            )

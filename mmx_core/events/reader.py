@@ -1,0 +1,242 @@
+"""Reading explanations back from a logdir: all of them, none sampled away."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
+from mmx_core.events.tags import PLUGIN, PREFIX, image_hash, natural_key
+from mmx_core.events.wire import decode_explanation, decode_image
+from mmx_core.explanation import EncodedImage, Explanation
+
+if TYPE_CHECKING:
+    import pandas
+
+_Wanted = TypeVar("_Wanted")
+
+
+class DamagedRecordWarning(UserWarning):
+    """A record of an event file could not be read and was skipped."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A record that could not be read.
+
+    Attributes:
+        run: Its run.
+        tag: Its tag; a file's path where the file itself is damaged.
+        step: Its step; None for a file or image.
+        reason: What was found wrong.
+    """
+
+    run: str
+    tag: str
+    step: int | None
+    reason: str
+
+
+@dataclass
+class RunRecords:
+    """The undecoded records of one run; a step logged twice keeps its later record.
+
+    Attributes:
+        run: The run's name.
+        explanations: Blobs by tag and step.
+        images: Blobs by content hash.
+    """
+
+    run: str
+    explanations: dict[tuple[str, int], list[bytes]] = field(default_factory=dict)
+    images: dict[str, list[bytes]] = field(default_factory=dict)
+
+    def add(self, tag: str, step: int, blobs: Iterable[bytes]) -> None:
+        """Takes in one record."""
+        name = image_hash(tag)
+        if name is not None:
+            self.images[name] = list(blobs)
+        else:
+            self.explanations[tag, step] = list(blobs)
+
+    def restart(self, step: int) -> None:
+        """Drops what was logged at that step or later, as TensorBoard does on a restart."""
+        self.explanations = {key: b for key, b in self.explanations.items() if key[1] < step}
+
+    def decode(self, report: Callable[[Damage], None]) -> Iterator[Explanation]:
+        """Decodes one explanation at a time, by tag and step; damage is reported and skipped."""
+        decoded: dict[str, EncodedImage | None] = {}
+
+        def find(name: str) -> EncodedImage | None:
+            if name not in decoded:
+                decoded[name] = None
+                if name in self.images:
+                    try:
+                        decoded[name] = decode_image(self.images[name], name)
+                    except (DamagedBlob, UnsupportedVersion) as error:
+                        report(Damage(self.run, f"image {name}", None, str(error)))
+            return decoded[name]
+
+        for tag, step in sorted(self.explanations, key=lambda key: (natural_key(key[0]), key[1])):
+            blobs = self.explanations[tag, step]
+            try:
+                yield decode_explanation(blobs, images=find, run=self.run, tag=tag, step=step)
+            except (DamagedBlob, UnsupportedVersion) as error:
+                report(Damage(self.run, tag, step, str(error)))
+
+
+class Explanations:
+    """The explanations of a logdir, decoded while being iterated over.
+
+    Each iteration reads the event files anew, run by run (a run's compressed records are in memory
+    meanwhile).
+
+    Args:
+        logdir: As for :func:`read_explanations`, as are the others.
+        run: See there.
+        tag: See there.
+        step: See there.
+
+    Attributes:
+        damaged: What the last iteration could not read.
+    """
+
+    def __init__(
+        self,
+        logdir: str | os.PathLike[str],
+        *,
+        run: str | Container[str] | None = None,
+        tag: str | Container[str] | None = None,
+        step: int | Container[int] | None = None,
+    ) -> None:
+        self.logdir = os.fspath(logdir)
+        self._run, self._tag, self._step = run, tag, step
+        self.damaged: list[Damage] = []
+
+    def __iter__(self) -> Iterator[Explanation]:
+        self.damaged = []
+        for run, folder in _runs(self.logdir):
+            if _wanted(run, self._run):
+                yield from self._read(run, folder).decode(self._report)
+
+    def __repr__(self) -> str:
+        return f"Explanations({self.logdir!r})"
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row per answer token of every explanation; needs the extra ``analysis``.
+
+        Returns:
+            The frames of :meth:`Explanation.to_pandas`, one below the other.
+        """
+        return to_pandas(self)
+
+    def _read(self, run: str, folder: str) -> RunRecords:
+        from tensorboard.compat.proto.event_pb2 import SessionLog
+
+        records = RunRecords(run)
+        plugins: dict[str, str] = {}
+        for event in self._events(run, folder):
+            if event.session_log.status == SessionLog.START:
+                records.restart(event.step)
+            for value in event.summary.value:
+                plugin = value.metadata.plugin_data.plugin_name
+                # Only a tag's first record needs to name its plugin.
+                if plugins.setdefault(value.tag, plugin) != PLUGIN:
+                    continue
+                if image_hash(value.tag) is not None or (
+                    _wanted_tag(value.tag, self._tag) and _wanted(event.step, self._step)
+                ):
+                    records.add(value.tag, event.step, value.tensor.string_val)
+        return records
+
+    def _events(self, run: str, folder: str) -> Iterator[Any]:
+        from google.protobuf.message import DecodeError
+        from tensorboard.backend.event_processing import io_wrapper
+        from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+
+        paths = filter(
+            io_wrapper.IsTensorFlowEventsFile, io_wrapper.ListDirectoryAbsolute(folder)
+        )
+        for path in sorted(paths, key=natural_key):
+            try:
+                yield from LegacyEventFileLoader(path).Load()
+            except DecodeError as error:
+                self._report(Damage(run, path, None, f"not an event: {error}"))
+
+    def _report(self, damage: Damage) -> None:
+        self.damaged.append(damage)
+        warn_damage(damage)
+
+
+def read_explanations(
+    logdir: str | os.PathLike[str],
+    *,
+    run: str | Container[str] | None = None,
+    tag: str | Container[str] | None = None,
+    step: int | Container[int] | None = None,
+) -> Explanations:
+    """Reads explanations back, lazily, over all runs below a logdir.
+
+    Args:
+        logdir: A directory or a URL that TensorBoard can read.
+        run: Only this run, or the runs in this collection. A run's name is its directory's path
+            below the logdir, ``"."`` for the logdir itself.
+        tag: Only this tag (``"val/0007"`` or ``"mmx/val/0007"``), or those in this collection.
+        step: Only this step, or those in this collection, such as a ``range``.
+
+    Returns:
+        An iterable of :class:`Explanation`, sorted by run, tag and step, with ``to_pandas()`` and,
+        once iterated over, ``damaged``.
+
+    Raises:
+        FileNotFoundError: There is no such directory.
+
+    Example:
+        >>> frame = read_explanations("runs/", tag="val/0007").to_pandas()
+    """
+    from tensorboard.compat import tf
+
+    if not tf.io.gfile.isdir(os.fspath(logdir)):
+        raise FileNotFoundError(f"logdir: expected a directory, got {os.fspath(logdir)!r}")
+    return Explanations(logdir, run=run, tag=tag, step=step)
+
+
+def to_pandas(explanations: Iterable[Explanation]) -> pandas.DataFrame:
+    """One table of many explanations; needs the extra ``analysis``."""
+    import pandas
+
+    frames = [explanation.to_pandas() for explanation in explanations]
+    if not frames:
+        columns = ["run", "tag", "step", "token_index", "token", "probability", "grounding"]
+        return pandas.DataFrame(columns=columns)
+    return pandas.concat(frames, ignore_index=True)
+
+
+def warn_damage(damage: Damage) -> None:
+    """Warns about a skipped record, naming run, tag and step."""
+    where = f"run {damage.run!r}, {damage.tag}"
+    if damage.step is not None:
+        where += f", step {damage.step}"
+    warnings.warn(f"skipped {where}: {damage.reason}", DamagedRecordWarning, stacklevel=2)
+
+
+def _runs(logdir: str) -> list[tuple[str, str]]:
+    """Names and directories of the runs, naturally sorted."""
+    from tensorboard.backend.event_processing import io_wrapper
+
+    folders = io_wrapper.GetLogdirSubdirectories(logdir)
+    named = [(os.path.relpath(folder, logdir), folder) for folder in folders]
+    return sorted(named, key=lambda pair: natural_key(pair[0]))
+
+
+def _wanted(value: _Wanted, wanted: _Wanted | Container[_Wanted] | None) -> bool:
+    if wanted is None or value == wanted:
+        return True
+    return not isinstance(wanted, (str, int)) and value in wanted  # type: ignore[operator]
+
+
+def _wanted_tag(tag: str, wanted: str | Container[str] | None) -> bool:
+    return _wanted(tag, wanted) or _wanted(tag.removeprefix(PREFIX), wanted)

@@ -1,0 +1,89 @@
+"""Records as TensorBoard's own protocol buffers: tags, plugin names and data classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_STRING
+
+from mmx_core.events.tags import IMAGE_PREFIX, INDEX_PLUGIN, PLUGIN, PLUGIN_CONTENT, sample_tags
+from mmx_core.events.wire import encode_explanation, encode_image, encode_record
+from mmx_core.explanation import EncodedImage, Explanation
+
+_BLOB_SEQUENCE = "DATA_CLASS_BLOB_SEQUENCE"
+_TENSOR = "DATA_CLASS_TENSOR"
+
+
+def explanation_event(tag: str, explanation: Explanation, *, step: int, wall_time: float) -> Event:
+    """One event with everything of a sample-step, so that a crash cannot leave half of it.
+
+    Args:
+        tag: ``SET/SAMPLE`` or ``SAMPLE``.
+        explanation: What to log.
+        step: Global step.
+        wall_time: Seconds since the epoch.
+
+    Raises:
+        ValueError: The tag is not usable.
+    """
+    tags = sample_tags(tag)
+    blobs = encode_explanation(explanation)
+    record = encode_record(explanation, sum(map(len, blobs)))
+    values = [
+        _strings(tags.explanation, blobs, plugin=PLUGIN, data_class=_BLOB_SEQUENCE),
+        _strings(tags.index, [record], plugin=INDEX_PLUGIN, data_class=_TENSOR),
+        *scalars(tags.explanation, explanation.metrics),
+    ]
+    return _event(values, step, wall_time)
+
+
+def image_event(image: EncodedImage, *, wall_time: float) -> Event:
+    """The event, at step 0, that holds an image."""
+    tag = IMAGE_PREFIX + image.hash
+    value = _strings(tag, encode_image(image), plugin=PLUGIN, data_class=_BLOB_SEQUENCE)
+    return _event([value], 0, wall_time)
+
+
+def scalar_event(prefix: str, figures: dict[str, float], *, step: int, wall_time: float) -> Event:
+    """An event of ordinary scalars ``PREFIX/NAME``."""
+    return _event(scalars(prefix, figures), step, wall_time)
+
+
+def scalars(prefix: str, figures: Any) -> list[Summary.Value]:
+    """Ordinary scalars ``PREFIX/NAME``; what is not finite has no place in a curve."""
+    return [
+        Summary.Value(tag=f"{prefix}/{name}", simple_value=float(value))
+        for name, value in figures.items()
+        if math.isfinite(value)
+    ]
+
+
+def restart_events(step: int, *, wall_time: float) -> list[Event]:
+    """Events that make TensorBoard drop what a run logged at ``step`` or later.
+
+    TensorBoard takes a run's first START for its beginning and drops nothing, so there are two.
+    """
+    log = SessionLog(status=SessionLog.START)
+    return [Event(step=step, wall_time=wall_time, session_log=log) for _ in range(2)]
+
+
+def _strings(tag: str, blobs: Sequence[bytes], *, plugin: str, data_class: str) -> Summary.Value:
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(blobs))])
+    return Summary.Value(
+        tag=tag,
+        metadata=SummaryMetadata(
+            plugin_data=SummaryMetadata.PluginData(plugin_name=plugin, content=PLUGIN_CONTENT),
+            data_class=data_class,
+        ),
+        tensor=TensorProto(dtype=DT_STRING, tensor_shape=shape, string_val=blobs),
+    )
+
+
+def _event(values: Sequence[Summary.Value], step: int, wall_time: float) -> Event:
+    return Event(step=step, wall_time=wall_time, summary=Summary(value=values))

@@ -1,0 +1,137 @@
+"""Where events go: an event file of our own, or a summary writer that the user has open."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Any, Protocol
+
+from tensorboard.compat import tf
+from tensorboard.compat.proto.event_pb2 import Event, SourceMetadata
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+_DRAIN_SECONDS = 5.0
+_LOGGED_ATTRIBUTE = "_mmx_logged_images"
+
+
+class Sink(Protocol):
+    """What the writer needs of a destination."""
+
+    logged_images: set[str]
+
+    def write(self, event: Event) -> None:
+        """Writes one event; raises OSError where it cannot."""
+
+    def flush(self) -> None:
+        """Brings what was written to the disk."""
+
+
+class EventFile:
+    """An event file that is written synchronously, so that errors arise where they happen.
+
+    TensorBoard's own writer works in a thread and numbers its files; sorted by name, its tenth
+    file of one second precedes its second one, and the fast loader then drops steps. Names here
+    carry nanoseconds instead. The file is opened by the first event.
+
+    Args:
+        logdir: Directory, or a URL that TensorBoard can write to.
+        suffix: Appended to the file's name.
+    """
+
+    def __init__(self, logdir: str | os.PathLike[str], *, suffix: str = "") -> None:
+        self.logdir = os.fspath(logdir)
+        self.logged_images: set[str] = set()
+        self._suffix = suffix
+        self._records: RecordWriter | None = None
+        self._closed = False
+
+    def write(self, event: Event) -> None:
+        """Appends an event; a file that failed is left, and the next event opens another."""
+        if self._closed:
+            raise OSError(f"the writer of {self.logdir} is closed")
+        try:
+            if self._records is None:
+                self._records = self._open()
+            self._records.write(event.SerializeToString())
+        except Exception:
+            # Half a record may be on the disk: whatever followed it could not be read.
+            self._records = None
+            self.logged_images.clear()
+            raise
+
+    def flush(self) -> None:
+        """Brings what was written to the disk."""
+        if self._records is not None:
+            self._records.flush()
+
+    def close(self) -> None:
+        """Closes the file; closing again does nothing."""
+        self._closed = True
+        if self._records is not None:
+            self._records.close()
+            self._records = None
+
+    def _open(self) -> RecordWriter:
+        tf.io.gfile.makedirs(self.logdir)
+        seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        name = f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}.{socket.gethostname()}"
+        path = os.path.join(self.logdir, f"{name}.{os.getpid()}{self._suffix}")
+        records = RecordWriter(tf.io.gfile.GFile(path, "wb"))
+        start = Event(
+            wall_time=time.time(),
+            file_version="brain.Event:2",
+            source_metadata=SourceMetadata(writer="mmx_core"),
+        )
+        records.write(start.SerializeToString())
+        return records
+
+
+class SummaryWriterSink:
+    """A torch ``SummaryWriter`` or tensorboardX writer, known by what it can do.
+
+    Args:
+        writer: The user's writer; which images it has got is remembered on it.
+
+    Raises:
+        TypeError: It is no summary writer.
+    """
+
+    def __init__(self, writer: Any) -> None:
+        if not (hasattr(writer, "_get_file_writer") and hasattr(writer, "add_scalar")):
+            raise TypeError(
+                "writer: expected a torch SummaryWriter, a tensorboardX SummaryWriter, an "
+                f"ExplanationWriter or a logdir path, got {type(writer).__name__}"
+            )
+        self._writer = writer
+        self.logged_images: set[str] = writer.__dict__.setdefault(_LOGGED_ATTRIBUTE, set())
+
+    def write(self, event: Event) -> None:
+        """Hands an event to the writer's thread."""
+        file_writer = self._writer._get_file_writer()
+        self._check_thread(file_writer)
+        native: Any = event
+        if type(file_writer).__module__.split(".")[0] == "tensorboardX":
+            # tensorboardX accepts only the classes of its own generated protocol buffers.
+            from tensorboardX.proto.event_pb2 import Event as OtherEvent
+
+            native = OtherEvent.FromString(event.SerializeToString())
+        file_writer.add_event(native, event.step, event.wall_time)
+
+    def flush(self) -> None:
+        """Waits for the writer's thread, then flushes."""
+        file_writer = self._writer._get_file_writer()
+        queue = getattr(getattr(file_writer, "event_writer", None), "_event_queue", None)
+        # tensorboardX's flush leaves what is still queued; torch's has no such queue and waits.
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while queue is not None and not queue.empty() and time.monotonic() < deadline:
+            self._check_thread(file_writer)
+            time.sleep(0.002)
+        self._writer.flush()
+
+    @staticmethod
+    def _check_thread(file_writer: Any) -> None:
+        worker = getattr(getattr(file_writer, "event_writer", None), "_worker", None)
+        # With its thread dead (a full disk), tensorboardX's queue fills up and blocks for ever.
+        if worker is not None and not worker.is_alive():
+            raise OSError("the summary writer's thread has died; its own traceback says why")

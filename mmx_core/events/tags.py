@@ -1,0 +1,53 @@
+"""Names in the event file, shared by writer, reader and plugin; imports nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+PLUGIN = "mmx"
+INDEX_PLUGIN = "mmx_index"
+PLUGIN_CONTENT = b'{"version": 1}'
+PREFIX = "mmx/"
+INDEX_PREFIX = "mmx_index/"
+IMAGE_PREFIX = "mmx/images/"
+DEFAULT_SET = "default"
+RESERVED_SET = "images"
+
+
+class SampleTags(NamedTuple):
+    """The tags of one sample: its explanations' and its index records'."""
+
+    explanation: str
+    index: str
+
+
+def sample_tags(tag: str) -> SampleTags:
+    """Tags of a sample as its user names it.
+
+    Args:
+        tag: ``SET/SAMPLE``; a name without a slash goes to the set ``default``. The full
+            ``mmx/SET/SAMPLE`` is taken, too.
+
+    Raises:
+        ValueError: A part is empty, a character is not printable, or the set is ``images``.
+    """
+    name = tag.removeprefix(PREFIX)
+    if "/" not in name:
+        name = f"{DEFAULT_SET}/{name}"
+    if not all(name.split("/")) or not name.isprintable():
+        raise ValueError(f"tag: expected SET/SAMPLE without empty parts, got {tag!r}")
+    if name.startswith(f"{RESERVED_SET}/"):
+        raise ValueError(f"tag: the set {RESERVED_SET!r} is reserved for images, got {tag!r}")
+    return SampleTags(PREFIX + name, INDEX_PREFIX + name)
+
+
+def image_hash(tag: str) -> str | None:
+    """The hash of an image's tag, or None for any other tag."""
+    return tag.removeprefix(IMAGE_PREFIX) if tag.startswith(IMAGE_PREFIX) else None
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """Sorts numbers within names by value, so that ``2`` comes before ``10``."""
+    parts = re.split(r"([0-9]+)", name)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]

@@ -1,0 +1,259 @@
+"""Logging explanations as TensorBoard events (wire_format.md)."""
+
+from __future__ import annotations
+
+import operator
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Union
+
+import numpy as np
+from tensorboard.compat import tf
+
+from mmx_core.events.guard import guarded
+from mmx_core.events.records import explanation_event, image_event, restart_events, scalar_event
+from mmx_core.events.sinks import EventFile, Sink, SummaryWriterSink
+from mmx_core.events.tags import PREFIX, sample_tags
+from mmx_core.explanation import EncodedImage, Explanation
+
+_IMAGE_SUFFIX = ".mmx-image-"
+_HASH = re.compile(r"[0-9a-f]{8,128}")
+_LOGGING, _METRICS, _RESUME = "logging an explanation", "logging metrics", "marking a resumed run"
+
+Path = Union[str, "os.PathLike[str]"]
+
+
+def add_explanation(
+    writer: Any,
+    tag: str,
+    explanation: Explanation,
+    global_step: int,
+    *,
+    wall_time: float | None = None,
+    strict: bool | None = None,
+) -> None:
+    """Logs one explanation, its index record and its metrics, and flushes.
+
+    The image is logged once per run. Metrics also go out as scalars ``mmx/SET/SAMPLE/METRIC``.
+    Errors while logging are warned about once per kind and do not stop the caller. TensorBoard's
+    fast loader keeps a tag's steps only as they ascend: log checkpoints in order.
+
+    Args:
+        writer: A torch ``SummaryWriter``, a tensorboardX one, an :class:`ExplanationWriter`, or
+            the path of a logdir. With a path every call writes an event file of its own: fine for
+            single explanations; in a loop keep an :class:`ExplanationWriter` open.
+        tag: ``SET/SAMPLE``; a name without a slash goes to the set ``default``.
+        explanation: What to log.
+        global_step: The checkpoint's training step.
+        wall_time: Seconds since the epoch; now by default.
+        strict: Raise errors; None reads the environment variable ``MMX_STRICT``.
+
+    Raises:
+        TypeError: The writer or the explanation is of another type; raised in any case.
+    """
+    _check_writer(writer)
+    _check_explanation(explanation)
+    with guarded(_LOGGING, strict=strict):
+        step = operator.index(global_step)
+        now = time.time() if wall_time is None else wall_time
+        image = explanation.image
+        event = explanation_event(tag, explanation, step=step, wall_time=now)
+        with _sink(writer, image) as sink:
+            if image is not None and image.hash not in sink.logged_images:
+                _check_hash(image)
+                sink.write(image_event(image, wall_time=now))
+                sink.logged_images.add(image.hash)
+            sink.write(event)
+
+
+def add_metrics(
+    writer: Any,
+    set_name: str,
+    explanations: Sequence[Explanation],
+    global_step: int,
+    *,
+    wall_time: float | None = None,
+    strict: bool | None = None,
+) -> None:
+    """Logs the means over a set as scalars ``mmx/SET/METRIC``, mean grounding among them.
+
+    Args:
+        writer: As for :func:`add_explanation`.
+        set_name: The set's name.
+        explanations: The set's explanations at this step; a metric's mean is over those that
+            have it.
+        global_step: The checkpoint's training step.
+        wall_time: Seconds since the epoch; now by default.
+        strict: Raise errors; None reads the environment variable ``MMX_STRICT``.
+
+    Raises:
+        TypeError: The writer is of another type.
+    """
+    _check_writer(writer)
+    with guarded(_METRICS, strict=strict):
+        step = operator.index(global_step)
+        now = time.time() if wall_time is None else wall_time
+        prefix = sample_tags(f"{set_name}/mean").explanation.removesuffix("/mean")
+        event = scalar_event(prefix, _means(explanations), step=step, wall_time=now)
+        with _sink(writer, None) as sink:
+            sink.write(event)
+
+
+def mark_resume(
+    writer: Any, step: int, *, wall_time: float | None = None, strict: bool | None = None
+) -> None:
+    """Marks that a run goes on from ``step``: what it logged at that step or later is dropped.
+
+    Call it once after loading a checkpoint and before logging again; without it steps that are
+    trained twice show up twice.
+
+    Args:
+        writer: As for :func:`add_explanation`.
+        step: First step that is trained again, at least 1 (at 0 the images would go, too).
+        wall_time: Seconds since the epoch; now by default.
+        strict: Raise errors; None reads the environment variable ``MMX_STRICT``.
+
+    Raises:
+        TypeError: The writer is of another type.
+    """
+    _check_writer(writer)
+    with guarded(_RESUME, strict=strict):
+        first = operator.index(step)
+        if first < 1:
+            raise ValueError(f"step: expected at least 1 to resume from, got {first}")
+        now = time.time() if wall_time is None else wall_time
+        with _sink(writer, None) as sink:
+            for event in restart_events(first, wall_time=now):
+                sink.write(event)
+
+
+class ExplanationWriter:
+    """Writes explanations into one event file of a logdir; a context manager.
+
+    Args:
+        logdir: The run's directory, or a URL that TensorBoard can write to. The file is made by
+            the first event.
+        strict: Raise errors while logging; None reads the environment variable ``MMX_STRICT``.
+
+    Example:
+        >>> with ExplanationWriter("runs/one") as writer:
+        ...     writer.add_explanation("val/0007", explanation, global_step=300)
+    """
+
+    def __init__(self, logdir: Path, *, strict: bool | None = None) -> None:
+        self.logdir = os.fspath(logdir)
+        self.strict = strict
+        self.file = EventFile(self.logdir)
+
+    def add_explanation(
+        self,
+        tag: str,
+        explanation: Explanation,
+        global_step: int,
+        *,
+        wall_time: float | None = None,
+    ) -> None:
+        """Logs one explanation; see :func:`add_explanation`."""
+        add_explanation(
+            self, tag, explanation, global_step, wall_time=wall_time, strict=self.strict
+        )
+
+    def add_metrics(
+        self,
+        set_name: str,
+        explanations: Sequence[Explanation],
+        global_step: int,
+        *,
+        wall_time: float | None = None,
+    ) -> None:
+        """Logs a set's means; see :func:`add_metrics`."""
+        add_metrics(
+            self, set_name, explanations, global_step, wall_time=wall_time, strict=self.strict
+        )
+
+    def mark_resume(self, step: int) -> None:
+        """Marks that the run goes on from a step; see :func:`mark_resume`."""
+        mark_resume(self, step, strict=self.strict)
+
+    def flush(self) -> None:
+        """Brings what was logged to the disk; every call above has done so already."""
+        with guarded(_LOGGING, strict=self.strict):
+            self.file.flush()
+
+    def close(self) -> None:
+        """Closes the event file; logging afterwards is an error."""
+        with guarded(_LOGGING, strict=self.strict):
+            self.file.close()
+
+    def __enter__(self) -> ExplanationWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def _sink(writer: Any, image: EncodedImage | None) -> Iterator[Sink]:
+    """The writer's sink, flushed afterwards; one of a path is closed, too."""
+    if isinstance(writer, ExplanationWriter):
+        yield writer.file
+        writer.file.flush()
+    elif isinstance(writer, (str, os.PathLike)):
+        file = _file_of_path(os.fspath(writer), image)
+        try:
+            yield file
+        finally:
+            file.close()
+    else:
+        sink = SummaryWriterSink(writer)
+        yield sink
+        sink.flush()
+
+
+def _file_of_path(logdir: str, image: EncodedImage | None) -> EventFile:
+    """A new event file; its name tells later calls which image it holds."""
+    if image is None:
+        return EventFile(logdir)
+    _check_hash(image)
+    suffix = _IMAGE_SUFFIX + image.hash
+    names = tf.io.gfile.listdir(logdir) if tf.io.gfile.isdir(logdir) else []
+    if not any(name.endswith(suffix) for name in names):
+        return EventFile(logdir, suffix=suffix)
+    file = EventFile(logdir)
+    file.logged_images.add(image.hash)
+    return file
+
+
+def _means(explanations: Sequence[Explanation]) -> dict[str, float]:
+    figures: dict[str, list[float]] = {}
+    for explanation in explanations:
+        grounding = explanation.grounding[~np.isnan(explanation.grounding)]
+        own = {"grounding": float(grounding.mean())} if grounding.size else {}
+        for name, value in {**own, **explanation.metrics}.items():
+            if np.isfinite(value):
+                figures.setdefault(name, []).append(float(value))
+    return {name: float(np.mean(values)) for name, values in figures.items()}
+
+
+def _check_writer(writer: Any) -> None:
+    if not isinstance(writer, (ExplanationWriter, str, os.PathLike)):
+        SummaryWriterSink(writer)
+
+
+def _check_explanation(explanation: Any) -> None:
+    if not isinstance(explanation, Explanation):
+        raise TypeError(f"explanation: expected an Explanation, got {type(explanation).__name__}")
+
+
+def _check_hash(image: EncodedImage) -> None:
+    if not _HASH.fullmatch(image.hash):
+        raise ValueError(f"image.hash: expected 8 to 128 hexadecimal digits, got {image.hash!r}")
