@@ -9,7 +9,8 @@ from setuptools import find_packages, setup
 
 EXTRAS = {
     # What explaining a model takes. The viewer, installed without this, never imports torch.
-    "core": ["torch>=2.6", "transformers>=5.2"],
+    # transformers 5.4 is the first whose image processors work without torchvision.
+    "core": ["torch>=2.6", "transformers>=5.4"],
     # Explanations as tables, next to what tbparse reads from the same event files.
     "analysis": ["pandas>=2.2", "tbparse>=0.0.9"],
     # CRC-32C in C: TensorBoard's pure-Python checksum limits writing to about 8 MB/s.
