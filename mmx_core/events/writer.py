@@ -17,7 +17,7 @@ from tensorboard.compat import tf
 from mmx_core.events.guard import guarded
 from mmx_core.events.records import explanation_event, image_event, restart_events, scalar_event
 from mmx_core.events.sinks import EventFile, Sink, SummaryWriterSink
-from mmx_core.events.tags import PREFIX, sample_tags
+from mmx_core.events.tags import sample_tags
 from mmx_core.explanation import EncodedImage, Explanation
 
 _IMAGE_SUFFIX = ".mmx-image-"

@@ -35,7 +35,7 @@ def make_explanation(
     *,
     seed: int = 0,
     id: str = "0007",
-    image: EncodedImage | None | bool = True,
+    image: EncodedImage | bool | None = True,
     metrics: Mapping[str, float] | None = None,
     smooth: bool = True,
 ) -> Explanation:

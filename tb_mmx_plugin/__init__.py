@@ -1,0 +1,1 @@
+"""The TensorBoard side: serves logged explanations to the panel. Never imports torch."""

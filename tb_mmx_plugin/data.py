@@ -1,0 +1,255 @@
+"""What the routes answer, as plain values: pure functions over TensorBoard's data provider.
+
+Only the data provider is used: under the fast loader there is no multiplexer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tensorboard.context import RequestContext
+from tensorboard.data import provider
+
+from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
+from mmx_core.events.header import Header
+from mmx_core.events.tags import (
+    IMAGE_PREFIX,
+    INDEX_PLUGIN,
+    INDEX_PREFIX,
+    PLUGIN,
+    PREFIX,
+    image_hash,
+    natural_key,
+    sample_tags,
+)
+from mmx_core.events.wire import decode_header, decode_image, decode_record
+from mmx_core.explanation import EncodedImage
+from tb_mmx_plugin.frame import StepBlobs, frame_steps
+
+MAX_STEPS_PER_REQUEST = 64
+# The provider insists on a limit; what TensorBoard keeps is far below it.
+_ALL = 1_000_000
+# Under the fast loader a read takes about 44 ms whatever its size, so reads run side by side.
+_READERS = 16
+
+Datum = Any
+Series = dict[str, dict[str, Sequence[Datum]]]
+
+
+class RequestError(Exception):
+    """A request that cannot be answered; its message is one sentence for a person."""
+
+    status = 400
+
+
+class NotLogged(RequestError):
+    """What was asked for is not there."""
+
+    status = 404
+
+
+class Unreadable(RequestError):
+    """What was asked for is there, but damaged or of a newer version."""
+
+    status = 409
+
+
+class ExplanationData:
+    """Answers the panel's questions.
+
+    Args:
+        data_provider: TensorBoard's, of either loader.
+    """
+
+    def __init__(self, data_provider: provider.DataProvider) -> None:
+        self._provider = data_provider
+        self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="mmx-blobs")
+
+    def index(self, context: RequestContext, experiment: str) -> dict[str, Any]:
+        """Runs, samples, their steps, and images, without reading a blob."""
+        runs = []
+        for run, tags in _natural(self._sequences(context, experiment).items()):
+            images = [name for tag in sorted(tags) if (name := image_hash(tag)) is not None]
+            samples = [
+                _sample(tag, series)
+                for tag, series in _natural(tags.items())
+                if tag.startswith(PREFIX) and image_hash(tag) is None
+            ]
+            if samples:
+                runs.append({"run": run, "samples": samples, "images": images})
+        return {"version": 1, "runs": runs}
+
+    def records(
+        self, context: RequestContext, experiment: str, *, run: str, tags: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """The decoded index records of a run, of those tags or of all.
+
+        Raises:
+            NotLogged: The run or one of the tags has no records.
+            RequestError: A tag is malformed.
+        """
+        wanted = {_index_tag(tag): tag for tag in tags}
+        found = self._provider.read_tensors(
+            context,
+            experiment_id=experiment,
+            plugin_name=INDEX_PLUGIN,
+            downsample=_ALL,
+            run_tag_filter=provider.RunTagFilter(runs=[run], tags=list(wanted) or None),
+        ).get(run, {})
+        if not found and not wanted:
+            raise NotLogged(f"Run {run!r} has no explanations.")
+        for index_tag, tag in wanted.items():
+            if index_tag not in found:
+                raise NotLogged(f"Run {run!r} has no tag {tag!r}.")
+        return {
+            "run": run,
+            "records": [
+                _record(PREFIX + tag.removeprefix(INDEX_PREFIX), datum)
+                for tag, series in _natural(found.items())
+                for datum in series
+            ],
+        }
+
+    def header(
+        self, context: RequestContext, experiment: str, *, run: str, tag: str, step: int
+    ) -> Header:
+        """The checked header of one explanation.
+
+        Raises:
+            NotLogged: There is no such record.
+            Unreadable: It is damaged, or of a newer version.
+        """
+        datum = self._steps(context, experiment, run, tag).get(step)
+        if datum is None:
+            raise NotLogged(_not_kept(step))
+        blobs = self._read(context, [reference.blob_key for reference in datum.values[:1]])
+        return _readable(lambda: decode_header(blobs).header)
+
+    def blobs(
+        self, context: RequestContext, experiment: str, *, run: str, tag: str, steps: Sequence[int]
+    ) -> bytes:
+        """Whole explanations of several steps, framed (http_api.md), undecoded.
+
+        Raises:
+            NotLogged: The run or the tag is not there. A step that is not there does not raise:
+                its entry says so.
+            RequestError: Too many steps.
+        """
+        if not 1 <= len(steps) <= MAX_STEPS_PER_REQUEST:
+            raise RequestError(
+                f"Expected 1 to {MAX_STEPS_PER_REQUEST} steps at once, got {len(steps)}."
+            )
+        kept = self._steps(context, experiment, run, tag)
+        found = [kept[step] for step in steps if step in kept]
+        keys = [reference.blob_key for datum in found for reference in datum.values]
+        read = dict(zip(keys, self._read(context, keys), strict=True))
+        return frame_steps(
+            [
+                StepBlobs(
+                    step,
+                    kept[step].wall_time,
+                    [read[reference.blob_key] for reference in kept[step].values],
+                )
+                if step in kept
+                else StepBlobs(step, error=_not_kept(step))
+                for step in steps
+            ]
+        )
+
+    def image(
+        self, context: RequestContext, experiment: str, *, run: str, name: str
+    ) -> EncodedImage:
+        """An image by its content hash.
+
+        Raises:
+            NotLogged: It is not logged in that run.
+            Unreadable: Its record is damaged, or of a newer version.
+        """
+        series = self._sequences(context, experiment, run, IMAGE_PREFIX + name)
+        data = series.get(run, {}).get(IMAGE_PREFIX + name)
+        if not data:
+            raise NotLogged(f"Run {run!r} has no image {name!r}.")
+        blobs = self._read(context, [reference.blob_key for reference in data[-1].values])
+        return _readable(lambda: decode_image(blobs, name))
+
+    def _sequences(
+        self,
+        context: RequestContext,
+        experiment: str,
+        run: str | None = None,
+        tag: str | None = None,
+    ) -> Series:
+        """References to blobs, by run and tag."""
+        return self._provider.read_blob_sequences(  # type: ignore[no-any-return]
+            context,
+            experiment_id=experiment,
+            plugin_name=PLUGIN,
+            downsample=_ALL,
+            run_tag_filter=provider.RunTagFilter(
+                runs=None if run is None else [run], tags=None if tag is None else [tag]
+            ),
+        )
+
+    def _steps(
+        self, context: RequestContext, experiment: str, run: str, tag: str
+    ) -> dict[int, Datum]:
+        series = self._sequences(context, experiment, run, tag)
+        if tag.startswith(IMAGE_PREFIX) or tag not in series.get(run, {}):
+            raise NotLogged(f"Run {run!r} has no explanations under {tag!r}.")
+        return {datum.step: datum for datum in series[run][tag]}
+
+    def _read(self, context: RequestContext, keys: Iterable[str]) -> list[bytes]:
+        def read(key: str) -> bytes:
+            return bytes(self._provider.read_blob(context, blob_key=key))
+
+        return list(self._pool.map(read, keys))
+
+
+def _sample(tag: str, series: Sequence[Datum]) -> dict[str, Any]:
+    set_name, sample = tag.removeprefix(PREFIX).split("/", 1)
+    latest = {datum.step: datum.wall_time for datum in series}
+    return {
+        "tag": tag,
+        "set": set_name,
+        "sample": sample,
+        "steps": sorted(latest),
+        "wall_times": [latest[step] for step in sorted(latest)],
+    }
+
+
+def _record(tag: str, datum: Datum) -> dict[str, Any]:
+    place = {"tag": tag, "step": datum.step, "wall_time": datum.wall_time}
+    try:
+        if datum.numpy.size != 1:
+            raise DamagedBlob(f"index record: expected 1 blob, got {datum.numpy.size}")
+        return {**decode_record(datum.numpy.item()), **place}
+    except DamagedBlob as error:
+        return {**place, "error": f"damaged: {error}"}
+    except UnsupportedVersion as error:
+        return {**place, "error": str(error)}
+
+
+def _readable(decode: Callable[[], Any]) -> Any:
+    try:
+        return decode()
+    except DamagedBlob as error:
+        raise Unreadable(f"The record is damaged: {error}.") from error
+    except UnsupportedVersion as error:
+        raise Unreadable(f"The record needs a newer plugin: {error}.") from error
+
+
+def _index_tag(tag: str) -> str:
+    try:
+        return sample_tags(tag).index
+    except ValueError as error:
+        raise RequestError(f"{error}.") from None
+
+
+def _not_kept(step: int) -> str:
+    return f"Step {step} is not among those that TensorBoard kept."
+
+
+def _natural(items: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    return sorted(items, key=lambda item: natural_key(item[0]))
