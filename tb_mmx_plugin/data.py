@@ -182,7 +182,7 @@ class ExplanationData:
         tag: str | None = None,
     ) -> Series:
         """References to blobs, by run and tag."""
-        return self._provider.read_blob_sequences(  # type: ignore[no-any-return]
+        return self._provider.read_blob_sequences(
             context,
             experiment_id=experiment,
             plugin_name=PLUGIN,
@@ -242,7 +242,7 @@ def _readable(decode: Callable[[], Any]) -> Any:
 
 def _index_tag(tag: str) -> str:
     try:
-        return sample_tags(tag).index
+        return sample_tags(tag).record
     except ValueError as error:
         raise RequestError(f"{error}.") from None
 

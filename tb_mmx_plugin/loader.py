@@ -20,7 +20,7 @@ ALL_RECORDS = 0
 logger = logging.getLogger(__name__)
 
 
-class MMXLoader(base_plugin.TBLoader):  # type: ignore[misc]
+class MMXLoader(base_plugin.TBLoader):
     """Loads the plugin, and asks TensorBoard to keep more steps than its default."""
 
     def fix_flags(self, flags: argparse.Namespace) -> None:

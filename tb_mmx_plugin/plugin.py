@@ -28,7 +28,7 @@ def _route(handler: Route) -> Callable[[MMXPlugin], WsgiApp]:
 
     @wraps(handler)
     def bind(plugin: MMXPlugin) -> WsgiApp:
-        @wrappers.Request.application  # type: ignore[untyped-decorator]
+        @wrappers.Request.application
         def serve(request: wrappers.Request) -> wrappers.Response:
             if request.method != "GET":
                 text = f"{request.method} is not allowed here; use GET."
@@ -39,12 +39,12 @@ def _route(handler: Route) -> Callable[[MMXPlugin], WsgiApp]:
             except RequestError as error:
                 return http_util.Respond(request, str(error), "text/plain", code=error.status)
 
-        return serve  # type: ignore[no-any-return]
+        return serve
 
     return bind
 
 
-class MMXPlugin(base_plugin.TBPlugin):  # type: ignore[misc]
+class MMXPlugin(base_plugin.TBPlugin):
     """Serves explanations and the panel that shows them.
 
     Args:

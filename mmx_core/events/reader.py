@@ -46,21 +46,21 @@ class RunRecords:
 
     Attributes:
         run: The run's name.
-        explanations: Blobs by tag and step.
+        explanations: Blobs by tag, step and source.
         images: Blobs by content hash.
     """
 
     run: str
-    explanations: dict[tuple[str, int], list[bytes]] = field(default_factory=dict)
+    explanations: dict[tuple[str, int, int], list[bytes]] = field(default_factory=dict)
     images: dict[str, list[bytes]] = field(default_factory=dict)
 
-    def add(self, tag: str, step: int, blobs: Iterable[bytes]) -> None:
-        """Takes in one record."""
+    def add(self, tag: str, step: int, blobs: Iterable[bytes], *, source: int = 0) -> None:
+        """Takes in one record; those of different sources do not replace each other."""
         name = image_hash(tag)
         if name is not None:
             self.images[name] = list(blobs)
         else:
-            self.explanations[tag, step] = list(blobs)
+            self.explanations[tag, step, source] = list(blobs)
 
     def restart(self, step: int) -> None:
         """Drops what was logged at that step or later, as TensorBoard does on a restart."""
@@ -80,8 +80,9 @@ class RunRecords:
                         report(Damage(self.run, f"image {name}", None, str(error)))
             return decoded[name]
 
-        for tag, step in sorted(self.explanations, key=lambda key: (natural_key(key[0]), key[1])):
-            blobs = self.explanations[tag, step]
+        for key in sorted(self.explanations, key=lambda key: (natural_key(key[0]), *key[1:])):
+            tag, step, _ = key
+            blobs = self.explanations[key]
             try:
                 yield decode_explanation(blobs, images=find, run=self.run, tag=tag, step=step)
             except (DamagedBlob, UnsupportedVersion) as error:
@@ -153,18 +154,23 @@ class Explanations:
         return records
 
     def _events(self, run: str, folder: str) -> Iterator[Any]:
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
         from tensorboard.backend.event_processing import io_wrapper
-        from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+        from tensorboard.compat.proto.event_pb2 import Event
 
-        paths = filter(
-            io_wrapper.IsTensorFlowEventsFile, io_wrapper.ListDirectoryAbsolute(folder)
-        )
-        for path in sorted(paths, key=natural_key):
-            try:
-                yield from LegacyEventFileLoader(path).Load()
-            except DecodeError as error:
-                self._report(Damage(run, path, None, f"not an event: {error}"))
+        from mmx_core.events.record_file import read_records
+
+        paths = io_wrapper.ListDirectoryAbsolute(folder)
+        for path in sorted(filter(io_wrapper.IsTensorFlowEventsFile, paths), key=natural_key):
+
+            def report(reason: str, path: str = path) -> None:
+                self._report(Damage(run, path, None, reason))
+
+            for record in read_records(path, report):
+                try:
+                    yield Event.FromString(record)
+                except DecodeError as error:
+                    report(f"not an event: {error}")
 
     def _report(self, damage: Damage) -> None:
         self.damaged.append(damage)

@@ -37,7 +37,7 @@ def explanation_event(tag: str, explanation: Explanation, *, step: int, wall_tim
     record = encode_record(explanation, sum(map(len, blobs)))
     values = [
         _strings(tags.explanation, blobs, plugin=PLUGIN, data_class=_BLOB_SEQUENCE),
-        _strings(tags.index, [record], plugin=INDEX_PLUGIN, data_class=_TENSOR),
+        _strings(tags.record, [record], plugin=INDEX_PLUGIN, data_class=_TENSOR),
         *scalars(tags.explanation, explanation.metrics),
     ]
     return _event(values, step, wall_time)

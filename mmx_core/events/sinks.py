@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from tensorboard.compat import tf
 from tensorboard.compat.proto.event_pb2 import Event, SourceMetadata
-from tensorboard.summary.writer.record_writer import RecordWriter
+
+from mmx_core.events.record_file import frame_record
 
 _DRAIN_SECONDS = 5.0
 _LOGGED_ATTRIBUTE = "_mmx_logged_images"
@@ -30,9 +31,9 @@ class Sink(Protocol):
 class EventFile:
     """An event file that is written synchronously, so that errors arise where they happen.
 
-    TensorBoard's own writer works in a thread and numbers its files; sorted by name, its tenth
-    file of one second precedes its second one, and the fast loader then drops steps. Names here
-    carry nanoseconds instead. The file is opened by the first event.
+    TensorBoard's own writer works in a thread and numbers its files; sorted by name, the eleventh
+    file of one second precedes the third, and the fast loader then drops steps. Names here carry
+    nanoseconds instead. The file is opened by the first event.
 
     Args:
         logdir: Directory, or a URL that TensorBoard can write to.
@@ -43,7 +44,7 @@ class EventFile:
         self.logdir = os.fspath(logdir)
         self.logged_images: set[str] = set()
         self._suffix = suffix
-        self._records: RecordWriter | None = None
+        self._file: Any = None
         self._closed = False
 
     def write(self, event: Event) -> None:
@@ -51,40 +52,40 @@ class EventFile:
         if self._closed:
             raise OSError(f"the writer of {self.logdir} is closed")
         try:
-            if self._records is None:
-                self._records = self._open()
-            self._records.write(event.SerializeToString())
+            if self._file is None:
+                self._file = self._open()
+            self._file.write(frame_record(event.SerializeToString()))
         except Exception:
             # Half a record may be on the disk: whatever followed it could not be read.
-            self._records = None
+            self._file = None
             self.logged_images.clear()
             raise
 
     def flush(self) -> None:
         """Brings what was written to the disk."""
-        if self._records is not None:
-            self._records.flush()
+        if self._file is not None:
+            self._file.flush()
 
     def close(self) -> None:
         """Closes the file; closing again does nothing."""
         self._closed = True
-        if self._records is not None:
-            self._records.close()
-            self._records = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
-    def _open(self) -> RecordWriter:
+    def _open(self) -> Any:
         tf.io.gfile.makedirs(self.logdir)
         seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
         name = f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}.{socket.gethostname()}"
         path = os.path.join(self.logdir, f"{name}.{os.getpid()}{self._suffix}")
-        records = RecordWriter(tf.io.gfile.GFile(path, "wb"))
+        file = tf.io.gfile.GFile(path, "wb")
         start = Event(
             wall_time=time.time(),
             file_version="brain.Event:2",
             source_metadata=SourceMetadata(writer="mmx_core"),
         )
-        records.write(start.SerializeToString())
-        return records
+        file.write(frame_record(start.SerializeToString()))
+        return file
 
 
 class SummaryWriterSink:

@@ -19,7 +19,7 @@ class SampleTags(NamedTuple):
     """The tags of one sample: its explanations' and its index records'."""
 
     explanation: str
-    index: str
+    record: str
 
 
 def sample_tags(tag: str) -> SampleTags:

@@ -20,8 +20,8 @@ def decode_tensors(tensors: pandas.DataFrame) -> list[Explanation]:
 
     Args:
         tensors: A long-format frame with ``step``, ``tag`` and ``value``. With
-            ``extra_columns={"dir_name"}`` the runs are told apart; without it they are one, and
-            of equal tags and steps the last remains.
+            ``extra_columns={"dir_name"}`` each explanation gets its run's name; without it
+            ``run`` is empty.
 
     Returns:
         The explanations, sorted by run, tag and step. Damaged ones are skipped with a warning.
@@ -40,8 +40,8 @@ def decode_tensors(tensors: pandas.DataFrame) -> list[Explanation]:
             "call tbparse.SummaryReader without pivot"
         )
     runs: dict[str, RunRecords] = {}
-    for run, tag, step, value in _rows(tensors):
-        runs.setdefault(run, RunRecords(run)).add(tag, step, value)
+    for source, (run, tag, step, value) in enumerate(_rows(tensors)):
+        runs.setdefault(run, RunRecords(run)).add(tag, step, value, source=source)
     return [
         explanation for run in sorted(runs) for explanation in runs[run].decode(warn_damage)
     ]
