@@ -32,6 +32,8 @@ _FIXED = struct.Struct("<4sBBBBII")
 _CRC_OFFSET = 8
 _STORED, _ZLIB = 0, 1
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
+# Keeps offset + scale * code within float32, where the decoder computes.
+_LARGEST_CODED = np.float32(1e38)
 _SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 
 FloatArray = NDArray[np.floating[Any]]
@@ -66,18 +68,20 @@ def encode_maps(maps: FloatArray) -> bytes:
 
     Returns:
         A blob whose values differ by at most 1/255 of their map's range. Maps that codes cannot
-        carry (infinities, a range outside float32's normal numbers) are stored as float32.
+        carry (infinities, the extremes of float32) are stored as float32.
     """
-    flat = np.ascontiguousarray(maps, dtype=np.float32).reshape(len(maps), -1)
+    cells = math.prod(maps.shape[1:])
+    flat = np.ascontiguousarray(maps, dtype=np.float32).reshape(len(maps), cells)
     if flat.size == 0:
         low = high = np.zeros(len(flat), np.float32)
     else:
         low = np.nan_to_num(np.fmin.reduce(flat, axis=1), nan=0.0, posinf=np.inf, neginf=-np.inf)
         high = np.nan_to_num(np.fmax.reduce(flat, axis=1), nan=0.0, posinf=np.inf, neginf=-np.inf)
-    with np.errstate(over="ignore", invalid="ignore"):
-        spread = high - low
-        scale = (spread / np.float32(TOP_CODE)).astype(np.float32)
-    if not np.isfinite(spread).all() or ((spread > 0) & (scale < _SMALLEST_NORMAL)).any():
+    if (np.maximum(-low, high) > _LARGEST_CODED).any():
+        return encode_array(maps, Dtype.FLOAT32)
+    spread = high - low
+    scale = (spread / np.float32(TOP_CODE)).astype(np.float32)
+    if ((spread > 0) & (scale < _SMALLEST_NORMAL)).any():
         return encode_array(maps, Dtype.FLOAT32)
     divisor = np.where(scale > 0, scale, np.float32(1))
     codes = (flat - low[:, None]) / divisor[:, None]

@@ -42,9 +42,7 @@ def decode_tensors(tensors: pandas.DataFrame) -> list[Explanation]:
     runs: dict[str, RunRecords] = {}
     for source, (run, tag, step, value) in enumerate(_rows(tensors)):
         runs.setdefault(run, RunRecords(run)).add(tag, step, value, source=source)
-    return [
-        explanation for run in sorted(runs) for explanation in runs[run].decode(warn_damage)
-    ]
+    return [explanation for run in sorted(runs) for explanation in runs[run].decode(warn_damage)]
 
 
 def _rows(tensors: pandas.DataFrame) -> Iterator[tuple[str, str, int, list[bytes]]]:
