@@ -24,7 +24,8 @@ INSTALLED_FOR_USE := $(VENV)/.installed-for-use
 INSTALLED_FOR_TESTS := $(VENV)/.installed-for-tests
 endif
 
-INSTALL := $(RUN) -m pip install --disable-pip-version-check --quiet -c constraints.txt
+# Without --no-compile pip byte-compiles all of torch and transformers, most of it never imported.
+INSTALL := $(RUN) -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt
 NPM := $(RUN) build_tools/panel.py npm
 ASKED_FOR := constraints.txt pyproject.toml setup.py
 
@@ -68,12 +69,13 @@ chromium:
 	  $$as_root apt-get update -qq && $$as_root apt-get install -qq -y chromium; }
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@echo "Creating $(VENV); installing into it takes some minutes, the first time"
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed-for-use: $(ASKED_FOR) | $(VENV)/bin/python
 	$(INSTALL) -e ".[core,analysis,fast]"
-	touch $@
+	@touch $@
 
 $(VENV)/.installed-for-tests: $(ASKED_FOR) | $(VENV)/bin/python
 	$(INSTALL) -e ".[core,analysis,fast,dev]"
-	touch $@ $(VENV)/.installed-for-use
+	@touch $@ $(VENV)/.installed-for-use

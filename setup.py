@@ -41,7 +41,7 @@ setup(
     packages=find_packages(include=["mmx_core", "mmx_core.*", "tb_mmx_plugin", "tb_mmx_plugin.*"]),
     package_data={
         "mmx_core": ["py.typed", "events/*.md"],
-        "tb_mmx_plugin": ["py.typed", "*.md", "static/*"],
+        "tb_mmx_plugin": ["py.typed", "*.md", "static/**/*"],
     },
     install_requires=[
         "numpy>=1.26",

@@ -75,8 +75,8 @@ def test_the_wheel_holds_the_panel_and_everything_its_manifest_names(
     names = set(wheel.namelist())
     assert panel_files(source_tree) <= names
     assert b"render" in wheel.read(f"{STATIC}/index.js")
-    manifest = json.loads(wheel.read(f"{STATIC}/manifest.json"))
-    assert isinstance(manifest, (list, dict))
+    served = json.loads(wheel.read(f"{STATIC}/manifest.json"))["files"]
+    assert {f"{STATIC}/{name}" for name in ["index.js", *served]} <= names
 
 
 def test_the_wheel_holds_the_library_and_the_plugin_and_nothing_else(
