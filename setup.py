@@ -50,10 +50,7 @@ setup(
         "tensorboard>=2.21",
     ],
     extras_require=EXTRAS,
-    entry_points={
-        "tensorboard_plugins": ["mmx = tb_mmx_plugin.loader:MMXLoader"],
-        "console_scripts": ["mmx = mmx_core.cli:main"],
-    },
+    entry_points={"tensorboard_plugins": ["mmx = tb_mmx_plugin.loader:MMXLoader"]},
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Science/Research",

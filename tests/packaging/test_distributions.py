@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import shutil
@@ -11,10 +12,12 @@ import tarfile
 import zipfile
 from email.message import Message
 from email.parser import Parser
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
+import mmx_core
 from build_tools import panel
 
 STATIC = "tb_mmx_plugin/static"
@@ -96,11 +99,18 @@ def room_modules(room: str) -> list[Path]:
     return list((panel.ROOT / room).rglob("*.py"))
 
 
-def test_the_wheel_registers_the_plugin_and_the_command(wheel: zipfile.ZipFile) -> None:
+def test_everything_the_wheel_registers_exists(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    registered = wheel.read(name).decode()
-    assert "[tensorboard_plugins]\nmmx = tb_mmx_plugin.loader:MMXLoader" in registered
-    assert "[console_scripts]\nmmx = mmx_core.cli:main" in registered
+    registered = configparser.ConfigParser()
+    registered.read_string(wheel.read(name).decode())
+    assert registered["tensorboard_plugins"]["mmx"] == "tb_mmx_plugin.loader:MMXLoader"
+    for group in registered.sections():
+        for entry, value in registered[group].items():
+            assert EntryPoint(entry, value, group).load()
+
+
+def test_the_wheels_version_is_the_librarys(wheel: zipfile.ZipFile) -> None:
+    assert metadata(wheel)["Version"] == mmx_core.__version__
 
 
 def test_the_viewer_alone_needs_no_torch(wheel: zipfile.ZipFile) -> None:
