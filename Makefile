@@ -47,7 +47,7 @@ lint: $(INSTALLED_FOR_TESTS) node
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
-	$(NPM) exec -- tsc --noEmit
+	$(NPM) run typecheck
 
 screenshots: $(INSTALLED_FOR_TESTS) panel chromium
 	$(RUN) -m tests.browser.screenshots
