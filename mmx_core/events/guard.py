@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,5 +40,14 @@ def guarded(what: str, *, strict: bool | None = None) -> Iterator[None]:
                 f"{what} failed and is skipped; the run goes on. Further errors of this kind are "
                 f"not shown; MMX_STRICT=1 raises them. {type(error).__name__}: {error}",
                 LoggingWarning,
-                stacklevel=4,
+                stacklevel=_frames_to_caller(),
             )
+
+
+def _frames_to_caller() -> int:
+    """How far above :func:`guarded` the user's own code is, so that the warning points there."""
+    level, frame = 1, sys._getframe(1)
+    inside = ("mmx_core.", "contextlib")
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(inside):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -12,7 +12,6 @@ from tensorboard.compat.proto.event_pb2 import Event, SourceMetadata
 
 from mmx_core.events.record_file import frame_record
 
-_DRAIN_SECONDS = 5.0
 _LOGGED_ATTRIBUTE = "_mmx_logged_images"
 
 
@@ -108,31 +107,23 @@ class SummaryWriterSink:
         self.logged_images: set[str] = writer.__dict__.setdefault(_LOGGED_ATTRIBUTE, set())
 
     def write(self, event: Event) -> None:
-        """Hands an event to the writer's thread."""
+        """Writes an event, or hands it to the writer's thread."""
         file_writer = self._writer._get_file_writer()
-        self._check_thread(file_writer)
-        native: Any = event
-        if type(file_writer).__module__.split(".")[0] == "tensorboardX":
-            # tensorboardX accepts only the classes of its own generated protocol buffers.
-            from tensorboardX.proto.event_pb2 import Event as OtherEvent
+        if type(file_writer).__module__.split(".")[0] != "tensorboardX":
+            file_writer.add_event(event, event.step, event.wall_time)
+            return
+        # tensorboardX accepts only the classes of its own generated protocol buffers.
+        from tensorboardX.proto.event_pb2 import Event as OtherEvent
 
-            native = OtherEvent.FromString(event.SerializeToString())
-        file_writer.add_event(native, event.step, event.wall_time)
+        native = OtherEvent.FromString(event.SerializeToString())
+        file = getattr(getattr(file_writer, "event_writer", None), "_ev_writer", None)
+        if file is None:
+            file_writer.add_event(native, event.step, event.wall_time)
+        else:
+            # Its thread hides errors and, once dead (a full disk), lets the queue block for ever;
+            # its flush leaves what is queued. The file below takes a lock of its own.
+            file.write_event(native)
 
     def flush(self) -> None:
-        """Waits for the writer's thread, then flushes."""
-        file_writer = self._writer._get_file_writer()
-        queue = getattr(getattr(file_writer, "event_writer", None), "_event_queue", None)
-        # tensorboardX's flush leaves what is still queued; torch's has no such queue and waits.
-        deadline = time.monotonic() + _DRAIN_SECONDS
-        while queue is not None and not queue.empty() and time.monotonic() < deadline:
-            self._check_thread(file_writer)
-            time.sleep(0.002)
+        """Brings what was written to the disk."""
         self._writer.flush()
-
-    @staticmethod
-    def _check_thread(file_writer: Any) -> None:
-        worker = getattr(getattr(file_writer, "event_writer", None), "_worker", None)
-        # With its thread dead (a full disk), tensorboardX's queue fills up and blocks for ever.
-        if worker is not None and not worker.is_alive():
-            raise OSError("the summary writer's thread has died; its own traceback says why")

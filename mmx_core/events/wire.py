@@ -80,20 +80,18 @@ def decode_explanation(
             raise DamagedBlob(f"blob {place} {key}: expected shape {shape}, got {values.shape}")
         return values
 
-    scales = []
-    for index, scale in enumerate(reader.scales()):
-        grid = reader.grid(scale)
-        scales.append(
-            ScaleExplanation(
-                factor=reader.factor(scale),
-                grid=grid,
-                maps=array(("maps", index, 0), (count, *grid)),
-                probability=reader.answer_values(scale, "probability"),
-                rank=reader.ranks(scale),
-                divergence=reader.answer_values(scale, "divergence"),
-                top=reader.candidates(scale.get("top"), "top"),
-            )
+    def scale(index: int, entry: dict[str, Any]) -> ScaleExplanation:
+        grid = reader.grid(entry)
+        return ScaleExplanation(
+            factor=reader.factor(entry),
+            grid=grid,
+            maps=array(("maps", index, 0), (count, *grid)),
+            probability=reader.answer_values(entry, "probability"),
+            rank=reader.ranks(entry),
+            divergence=reader.answer_values(entry, "divergence"),
+            top=reader.candidates(entry.get("top"), "top"),
         )
+
     matrix = array(("matrix",), (3, count, context))
     image_hash = reader.image_hash()
     try:
@@ -104,7 +102,7 @@ def decode_explanation(
             tokens=reader.context[context - count :],
             context=reader.context,
             heatmaps=array(("heatmaps", 0), (count, *reader.grid(reader.header))),
-            scales=tuple(scales),
+            scales=tuple(scale(*item) for item in enumerate(reader.scales())),
             relevance=matrix[0],
             text_activation=matrix[1],
             interference_weights=matrix[2],

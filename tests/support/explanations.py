@@ -119,3 +119,37 @@ def make_explanation(
             "settings": {"aggregation": "geometric", "suppression": "share"},
         },
     )
+
+
+def assert_close(read: Explanation, logged: Explanation) -> None:
+    """Checks that an explanation has come back whole, within the wire format's error bounds."""
+    for name in ("id", "prompt", "answer", "tokens", "context", "image", "provenance"):
+        assert getattr(read, name) == getattr(logged, name), name
+    np.testing.assert_equal(dict(read.metrics), dict(logged.metrics))
+    np.testing.assert_array_equal(read.grounding, logged.grounding)
+    _assert_candidates(read.candidates, logged.candidates)
+    _assert_maps(read.heatmaps, logged.heatmaps)
+    for name in ("relevance", "text_activation", "interference_weights"):
+        np.testing.assert_allclose(getattr(read, name), getattr(logged, name), rtol=2**-11)
+    assert [s.factor for s in read.scales] == [s.factor for s in logged.scales]
+    for back, scale in zip(read.scales, logged.scales, strict=True):
+        assert back.grid == scale.grid
+        _assert_maps(back.maps, scale.maps)
+        _assert_candidates([back.top], [scale.top])
+        for name in ("probability", "rank", "divergence"):
+            np.testing.assert_array_equal(getattr(back, name), getattr(scale, name), name)
+
+
+def _assert_maps(read: np.ndarray, logged: np.ndarray) -> None:
+    assert read.shape == logged.shape
+    spread = np.ptp(logged.reshape(len(logged), -1), axis=1)
+    assert (np.abs(read - logged).reshape(len(logged), -1).max(axis=1) <= spread / 255).all()
+
+
+def _assert_candidates(
+    read: Sequence[Sequence[Candidate]], logged: Sequence[Sequence[Candidate]]
+) -> None:
+    for back, entries in zip(read, logged, strict=True):
+        assert [(c.id, c.text) for c in back] == [(c.id, c.text) for c in entries]
+        probabilities = [c.probability for c in back], [c.probability for c in entries]
+        np.testing.assert_allclose(*probabilities, rtol=1e-6)
