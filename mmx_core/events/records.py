@@ -67,7 +67,8 @@ def scalars(prefix: str, figures: Any) -> list[Summary.Value]:
 def restart_events(step: int, *, wall_time: float) -> list[Event]:
     """Events that make TensorBoard drop what a run logged at ``step`` or later.
 
-    TensorBoard takes a run's first START for its beginning and drops nothing, so there are two.
+    It takes a run's first START for its beginning and drops nothing, so there are two. The fast
+    loader ignores them and drops from the first step of a tag that is logged again.
     """
     log = SessionLog(status=SessionLog.START)
     return [Event(step=step, wall_time=wall_time, session_log=log) for _ in range(2)]
