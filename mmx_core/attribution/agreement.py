@@ -11,7 +11,8 @@ from torch import Tensor
 @dataclass(frozen=True)
 class Agreement:
     """Per token: probability ``p(y_t)``, its rank (0 is the top), Jensen-Shannon divergence (nats)
-    from the reference, and the winning entry with its probability; all ``(T,)``."""
+    from the reference, and the winning entry with its probability; all ``(T,)``.
+    """
 
     probability: Tensor
     rank: Tensor

@@ -23,7 +23,8 @@ _BLOCK_ELEMENTS = 1 << 22
 
 def tail_weights(depth: int, persistence: float, device: torch.device | None = None) -> Tensor:
     """``(depth,)`` float32: what a shared item adds by its worse rank; they are normalised so that
-    identical rankings score exactly 1."""
+    identical rankings score exactly 1.
+    """
     ranks = torch.arange(1, depth + 1, dtype=torch.float64)
     weights = persistence ** (ranks - 1)
     tails = (weights / ranks).flip(0).cumsum(0).flip(0) / weights.sum()

@@ -43,11 +43,13 @@ def aggregate(
         probability: ``(S, T)``, needed by ``agreement`` alone.
 
     Returns:
-        ``(T, H, W)`` float32 with ``(H, W)`` the grid of most cells.
+        ``(T, H, W)`` float32 with ``(H, W)`` the grid of most cells. One scale is left as it is.
 
     Raises:
         ValueError: Unknown aggregation, or ``agreement`` without probabilities.
     """
+    if len(maps) == 1:
+        return maps[0]
     grid = max((tuple(m.shape[1:]) for m in maps), key=lambda g: g[0] * g[1])
     height, width = int(grid[0]), int(grid[1])
     stacked = torch.stack([resize(m, (height, width)) for m in maps])

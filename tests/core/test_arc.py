@@ -22,9 +22,7 @@ def textbook(first: list[int], second: list[int], persistence: float) -> float:
 
 def score(first: list[int], second: list[int], persistence: float = 0.9) -> float:
     return float(
-        rank_biased_overlap(
-            torch.tensor([first]), torch.tensor([second]), persistence=persistence
-        )
+        rank_biased_overlap(torch.tensor([first]), torch.tensor([second]), persistence=persistence)
     )
 
 
@@ -43,13 +41,13 @@ def test_agreement_at_the_top_counts_more_than_at_the_bottom() -> None:
 
 
 @given(data=st.data(), depth=st.integers(1, 12), persistence=st.floats(0.05, 0.98))
-def test_every_pair_equals_the_textbook(data: st.DataObject, depth: int, persistence: float) -> None:
+def test_every_pair_equals_the_textbook(
+    data: st.DataObject, depth: int, persistence: float
+) -> None:
     ranking = st.lists(st.integers(0, 20), min_size=depth, max_size=depth, unique=True)
     targets = data.draw(st.lists(ranking, min_size=1, max_size=4))
     context = data.draw(st.lists(ranking, min_size=1, max_size=5))
-    got = rank_biased_overlap(
-        torch.tensor(targets), torch.tensor(context), persistence=persistence
-    )
+    got = rank_biased_overlap(torch.tensor(targets), torch.tensor(context), persistence=persistence)
     expected = torch.tensor([[textbook(t, c, persistence) for c in context] for t in targets])
     assert torch.allclose(got, expected, atol=1e-5)
     assert (got >= 0).all() and (got <= 1).all()

@@ -102,9 +102,7 @@ def test_the_first_map_belongs_to_the_first_answer_token(qwen2: TinyModel) -> No
 
 @pytest.mark.parametrize("size", [(64, 64), (64, 128), (128, 48)])
 @pytest.mark.parametrize("factor", SCALES)
-def test_the_grid_mapping_is_causal(
-    tiny: TinyModel, size: tuple[int, int], factor: float
-) -> None:
+def test_the_grid_mapping_is_causal(tiny: TinyModel, size: tuple[int, int], factor: float) -> None:
     """Changing a block of pixels changes most the input embedding of the token assigned to it."""
     adapter = adapter_for(tiny.model, **tiny.parts)
     rendered = adapter.render(PROMPT, images=1)

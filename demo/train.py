@@ -1,0 +1,250 @@
+"""Trains the demo's models from scratch: ``python -m demo.train --run grounded|control``.
+
+Both runs first teach the decoder on text scenes (visual positions carry the embeddings of the words
+of their cell), then learn to see. The grounded run has a second loss at the visual positions, each
+of which predicts the words of the object under it; it is switched off for the last stage. The
+control has none: it learns from captions alone.
+
+An interrupted run goes on where it was (``--resume``, the default); every scene is a function of
+seed and index, so the result is the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import SequentialSampler
+from transformers import (
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from demo.accuracy import caption_accuracy
+from demo.data import SceneDataset, Stage, collate
+from demo.model import make_image_processor, make_model, make_tokenizer, save_checkpoint
+from demo.optimizer import MuonAdamW
+from demo.probe import probe_samples
+from demo.scenes import validation_scenes
+
+ROOT = Path(__file__).parent
+CHECKPOINTS = ROOT / "checkpoints"
+WORK = ROOT / "training"
+BATCH = 32
+SMALL, MIDDLE = (64, 80, 96), (80, 96, 112, 128, 144)
+LARGE = (112, 112, 112, 128, 128, 128, 144, 144, 160, 176, 192, 208, 224)
+GROUNDED = (
+    Stage("text", 375, MIDDLE, (1, 2, 3, 4), text_scenes=True),
+    Stage("small", 650, SMALL, (1, 2, 3), dense_weight=0.5),
+    Stage("middle", 700, MIDDLE, (2, 3, 4), dense_weight=0.5),
+    Stage("mixed", 150, LARGE, (2, 3, 4), dense_weight=0.5),
+    Stage("captions", 450, LARGE, (2, 3, 4)),
+)
+CONTROL = tuple(replace(stage, dense_weight=0.0) for stage in GROUNDED)
+RUNS = {"grounded": GROUNDED, "control": CONTROL}
+KEPT = {"grounded": (0, 375, 600, 800, 1025, 1500), "control": (0,)}
+"""Steps whose checkpoints are kept, besides the last."""
+
+
+class SceneTrainer(Trainer):
+    """Caption loss plus, where a stage asks for it, the dense loss; examples in their own order."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
+        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """Mean cross-entropy of the answers; dense loss times its weight on top."""
+        cell_words, start = inputs.pop("cell_words"), inputs.pop("visual_start")
+        labels, dense_weight = inputs.pop("labels"), inputs.pop("dense_weight")
+        if "pixel_values" not in inputs:
+            table = self.accelerator.unwrap_model(model).get_input_embeddings().weight
+            features = table[cell_words].mean(dim=2)
+            inputs["mm_encoder_outputs"] = {
+                "image": BaseModelOutputWithPooling(pooler_output=list(features))
+            }
+        logits = model(**inputs, use_cache=False).logits.float()
+        loss = torch.nn.functional.cross_entropy(
+            logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100
+        )
+        if float(dense_weight[0]) > 0:
+            first = int(start[0])
+            visual = logits[:, first : first + cell_words.shape[1]].log_softmax(dim=2)
+            loss = loss - dense_weight[0] * visual.gather(2, cell_words).mean()
+        return (loss, logits) if return_outputs else loss
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Captions wholly right on unseen scenes; then the callbacks, which explain and log."""
+        model = self.accelerator.unwrap_model(self.model)
+        accuracy = caption_accuracy(model, self.processing_class, validation_scenes(100))
+        metrics = {"eval_captions_right": accuracy}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+
+class KeepCheckpoints(TrainerCallback):
+    """Evaluates and stores a checkpoint at chosen steps, the first and the last included."""
+
+    def __init__(self, run: str, directory: Path, steps: tuple[int, ...], seed: int) -> None:
+        self.run, self.directory, self.steps, self.seed = run, directory, steps, seed
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Keeps the initialised model."""
+        if state.global_step == 0:
+            control.should_evaluate = False
+            self._keep(state, kwargs)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Asks for an evaluation where a checkpoint is due."""
+        if state.global_step in (*self.steps, state.max_steps):
+            control.should_evaluate = True
+            self._keep(state, kwargs)
+
+    def _keep(self, state: TrainerState, kwargs: dict[str, Any]) -> None:
+        tokenizer = kwargs["processing_class"]
+        save_checkpoint(
+            kwargs["model"],
+            tokenizer,
+            self.directory / f"step-{state.global_step:06d}",
+            {
+                "run": self.run,
+                "step": state.global_step,
+                "seed": self.seed,
+                "command": f"python -m demo.train --run {self.run} --seed {self.seed}",
+            },
+        )
+
+
+def schedule(step: int, *, steps: int, warmup: int = 40, decay: float = 0.45) -> float:
+    """Factor on both learning rates: up, flat, then straight down to 2 %."""
+    if step < warmup:
+        return (step + 1) / warmup
+    left = (steps - step) / max(1.0, decay * steps)
+    return max(0.02, min(1.0, left))
+
+
+def train(
+    run: str,
+    *,
+    stages: tuple[Stage, ...],
+    seed: int,
+    work: Path,
+    checkpoints: Path,
+    kept: tuple[int, ...],
+    batch: int = BATCH,
+    explain: bool = True,
+    resume: bool = True,
+    save_steps: int = 100,
+    use_cpu: bool = False,
+) -> Any:
+    """Trains one run; returns the model.
+
+    Args:
+        run: Its name.
+        stages: The curriculum.
+        seed: Of weights and scenes.
+        work: Where the Trainer keeps what it resumes from, and the explanations' event files.
+        checkpoints: Where kept checkpoints go.
+        kept: Steps to keep.
+        batch: Examples per step.
+        explain: Explain the probe samples at each kept step and log them.
+        resume: Go on from the newest state in ``work``, if there is one.
+        save_steps: Steps between states to resume from.
+        use_cpu: Even if there is a GPU.
+    """
+    tokenizer = make_tokenizer()
+    model = make_model(tokenizer, seed=seed)
+    model.set_attn_implementation("eager")  # its backward is the faster one at these sizes
+    dataset = SceneDataset(stages, batch=batch, tokenizer=tokenizer, seed=seed)
+    optimizer = MuonAdamW(model)
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(schedule, steps=dataset.steps))
+    trainer = SceneTrainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(work),
+            max_steps=dataset.steps,
+            per_device_train_batch_size=batch,
+            bf16=True,
+            use_cpu=use_cpu or not torch.cuda.is_available(),
+            seed=seed,
+            save_steps=save_steps,
+            save_total_limit=1,
+            logging_steps=25,
+            report_to=[],
+            remove_unused_columns=False,
+            dataloader_num_workers=0,
+        ),
+        train_dataset=dataset,
+        data_collator=partial(
+            collate, pad_id=tokenizer.pad_token_id, image_id=model.config.image_token_id
+        ),
+        processing_class=tokenizer,
+        optimizers=(optimizer, rates),
+        callbacks=[KeepCheckpoints(run, checkpoints, kept, seed)],
+    )
+    if explain:
+        from mmx_core.integrations.transformers import ExplainCallback
+
+        trainer.add_callback(
+            ExplainCallback(
+                probe_samples(4),
+                logdir=work / "explanations",
+                image_processor=make_image_processor(),
+            )
+        )
+    states = sorted(work.glob("checkpoint-*"))
+    trainer.train(resume_from_checkpoint=str(states[-1]) if resume and states else None)
+    return model
+
+
+def main() -> None:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", choices=sorted(RUNS), default="grounded")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, help="CPU threads; PyTorch's choice by default")
+    parser.add_argument("--explain", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--cpu", action="store_true", help="even if there is a GPU")
+    parser.add_argument("--out", type=Path, default=CHECKPOINTS)
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    train(
+        arguments.run,
+        stages=RUNS[arguments.run],
+        seed=arguments.seed,
+        work=WORK / arguments.run,
+        checkpoints=arguments.out / arguments.run,
+        kept=KEPT[arguments.run],
+        explain=arguments.explain,
+        resume=arguments.resume,
+        use_cpu=arguments.cpu,
+    )
+    sys.stdout.write(f"checkpoints are in {arguments.out / arguments.run}\n")
+
+
+if __name__ == "__main__":
+    main()
