@@ -62,10 +62,19 @@ class SceneTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
         return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        # The Trainer's own loading does not know that this family's stored names differ from its
+        # modules' names: it warns, and goes on with fresh weights.
+        target = model or self.model
+        stored = type(self.accelerator.unwrap_model(target)).from_pretrained(
+            resume_from_checkpoint, dtype=torch.float32
+        )
+        self.accelerator.unwrap_model(target).load_state_dict(stored.state_dict())
+
     def compute_loss(
         self,
         model: Any,
-        inputs: dict[str, Tensor],
+        inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
@@ -111,7 +120,6 @@ class KeepCheckpoints(TrainerCallback):
     ) -> None:
         """Keeps the initialised model."""
         if state.global_step == 0:
-            control.should_evaluate = False
             self._keep(state, kwargs)
 
     def on_step_end(
@@ -180,6 +188,8 @@ def train(
     dataset = SceneDataset(stages, batch=batch, tokenizer=tokenizer, seed=seed)
     optimizer = MuonAdamW(model)
     rates = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(schedule, steps=dataset.steps))
+    states = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    start_from = str(states[-1]) if resume and states else None
     trainer = SceneTrainer(
         model=model,
         args=TrainingArguments(
@@ -190,7 +200,8 @@ def train(
             use_cpu=use_cpu or not torch.cuda.is_available(),
             seed=seed,
             save_steps=save_steps,
-            save_total_limit=1,
+            eval_on_start=start_from is None,
+            save_total_limit=2,
             logging_steps=25,
             report_to=[],
             remove_unused_columns=False,
@@ -214,8 +225,7 @@ def train(
                 image_processor=make_image_processor(),
             )
         )
-    states = sorted(work.glob("checkpoint-*"))
-    trainer.train(resume_from_checkpoint=str(states[-1]) if resume and states else None)
+    trainer.train(resume_from_checkpoint=start_from)
     return model
 
 

@@ -6,6 +6,7 @@ import sys
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 _OWN_ROOM = str(Path(__file__).resolve().parent)
@@ -35,10 +36,10 @@ def describe_versions() -> dict[str, str]:
 
 def describe_caller() -> dict[str, Any] | None:
     """File and line of the user's call: the nearest frame outside this library."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
         if not name.startswith(_OWN_ROOM):
             return {"file": name, "line": frame.f_lineno}
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 
@@ -39,4 +40,4 @@ def _token_spans(tokenizer: Any, answer: str, ids: list[int]) -> list[tuple[int,
         raise ValueError(f"answer: expected tokens that spell {answer!r}, they spell {texts[-1]!r}")
     lead = len(texts[-1]) - len(texts[-1].lstrip())
     ends = [max(0, len(text) - lead) for text in texts]
-    return list(zip(ends[:-1], ends[1:], strict=True))
+    return list(pairwise(ends))

@@ -21,7 +21,8 @@ def decode_tensors(tensors: pandas.DataFrame) -> list[Explanation]:
     Args:
         tensors: A long-format frame with ``step``, ``tag`` and ``value``. With
             ``extra_columns={"dir_name"}`` each explanation gets its run's name; without it
-            ``run`` is empty.
+            ``run`` is empty. tbparse reads file by file and knows no resuming: what was logged
+            twice comes twice.
 
     Returns:
         The explanations, sorted by run, tag and step. Damaged ones are skipped with a warning.

@@ -75,7 +75,7 @@ class ExplainCallback(TrainerCallback):
         """Marks a resumed run."""
         if state.is_world_process_zero and state.global_step > 0:
             with guarded("marking the resumed run", strict=self.strict):
-                self._open(args).mark_resume(state.global_step)
+                self._open(args).mark_resume(state.global_step + 1)
 
     def on_evaluate(
         self,

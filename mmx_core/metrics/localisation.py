@@ -27,7 +27,7 @@ def pixel_auc(heatmap: NDArray[Any], mask: NDArray[np.bool_]) -> float:
         The probability that a pixel of the object outranks one outside it, ties counting half;
         NaN where the mask is empty or full.
     """
-    values = resize_to_mask(heatmap, mask.shape).ravel()  # type: ignore[arg-type]
+    values = resize_to_mask(heatmap, mask.shape).ravel()
     inside = mask.ravel()
     positives = int(inside.sum())
     negatives = inside.size - positives

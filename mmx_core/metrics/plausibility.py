@@ -52,7 +52,7 @@ def iou(prediction: NDArray[np.bool_], mask: NDArray[np.bool_]) -> float:
 
 def object_iou(heatmap: NDArray[Any], mask: NDArray[np.bool_]) -> float:
     """IoU of an ``(h, w)`` map, resized and binarised by Otsu, with a ``(H, W)`` mask."""
-    resized = resize_to_mask(heatmap, mask.shape)  # type: ignore[arg-type]
+    resized = resize_to_mask(heatmap, mask.shape)
     return iou(resized > otsu_threshold(resized), mask)
 
 

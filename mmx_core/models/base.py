@@ -86,12 +86,12 @@ class ModelAdapter(ABC):
     @property
     def device(self) -> torch.device:
         """Where inputs go."""
-        return self.model.get_input_embeddings().weight.device  # type: ignore[no-any-return]
+        return self.model.get_input_embeddings().weight.device
 
     @property
     def head_weight(self) -> Tensor:
         """``(V, d)`` the language-model head."""
-        return self.model.get_output_embeddings().weight  # type: ignore[no-any-return]
+        return self.model.get_output_embeddings().weight
 
     @property
     def head_bias(self) -> Tensor | None:
@@ -100,11 +100,11 @@ class ModelAdapter(ABC):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """``(N, d)`` states to ``(N, V)`` logits, as the model itself computes them."""
-        return self.model.get_output_embeddings()(hidden)  # type: ignore[no-any-return]
+        return self.model.get_output_embeddings()(hidden)
 
     def token_text(self, token_id: int) -> str:
         """The token as a person reads it."""
-        return self.tokenizer.decode([token_id])  # type: ignore[no-any-return]
+        return self.tokenizer.decode([token_id])
 
     @abstractmethod
     def render(self, prompt: str, *, images: int) -> RenderedPrompt:

@@ -106,7 +106,7 @@ class QwenVLAdapter(ModelAdapter):
 
     def hidden_states(self, encoded: EncodedInput) -> Tensor:
         output = self.model.model(**encoded.inputs, use_cache=False, return_dict=True)
-        return output.last_hidden_state[0]  # type: ignore[no-any-return]
+        return output.last_hidden_state[0]
 
 
 def _expand(

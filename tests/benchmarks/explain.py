@@ -162,7 +162,8 @@ def _print(row: dict[str, Any], *, header: bool) -> None:
         print(f"{row['device']}; scales {', '.join(f'{s:g}' for s in SCALES)}")
         print(
             f"{'model':6} {'image':>9} {'tokens':>6} {'floor s':>8} {'explain s':>9} {'ratio':>5} "
-            f"{'published s':>11} {'after':>12} {'floor MB':>8} {'explain MB':>10} {'published MB':>12}"
+            f"{'published s':>11} {'after':>12} {'floor MB':>8} {'explain MB':>10} "
+            f"{'published MB':>12}"
         )
     slow = row.get("published_s")
     after = row.get("published_after_generation_s")

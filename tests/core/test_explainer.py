@@ -323,7 +323,7 @@ def test_nan_weights_are_reported_with_the_samples_id(device: torch.device) -> N
     broken = make_tiny(device=str(device))
     with torch.no_grad():
         broken.model.model.language_model.norm.weight[0] = torch.nan
-    with pytest.raises(ValueError, match="sample '0007'.*not finite"):
+    with pytest.raises(ValueError, match=r"sample '0007'.*not finite"):
         build(broken).explain(picture(), PROMPT, answer=ANSWER, id="0007")
 
 
