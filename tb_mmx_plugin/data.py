@@ -26,7 +26,7 @@ from mmx_core.events.tags import (
 )
 from mmx_core.events.wire import decode_header, decode_image, decode_record
 from mmx_core.explanation import EncodedImage
-from tb_mmx_plugin.frame import StepBlobs, frame_steps
+from tb_mmx_plugin.frame import StepBlobs, finite, frame_steps
 
 MAX_STEPS_PER_REQUEST = 64
 # The provider insists on a limit; what TensorBoard keeps is far below it.
@@ -73,9 +73,7 @@ class ExplanationData:
         for run, tags in _natural(self._sequences(context, experiment).items()):
             images = [name for tag in sorted(tags) if (name := image_hash(tag)) is not None]
             samples = [
-                _sample(tag, series)
-                for tag, series in _natural(tags.items())
-                if tag.startswith(PREFIX) and image_hash(tag) is None
+                _sample(tag, series) for tag, series in _natural(tags.items()) if _is_sample(tag)
             ]
             if samples:
                 runs.append({"run": run, "samples": samples, "images": images})
@@ -196,7 +194,7 @@ class ExplanationData:
         self, context: RequestContext, experiment: str, run: str, tag: str
     ) -> dict[int, Datum]:
         series = self._sequences(context, experiment, run, tag)
-        if tag.startswith(IMAGE_PREFIX) or tag not in series.get(run, {}):
+        if not _is_sample(tag) or tag not in series.get(run, {}):
             raise NotLogged(f"Run {run!r} has no explanations under {tag!r}.")
         return {datum.step: datum for datum in series[run][tag]}
 
@@ -207,6 +205,10 @@ class ExplanationData:
         return list(self._pool.map(read, keys))
 
 
+def _is_sample(tag: str) -> bool:
+    return tag.startswith(PREFIX) and image_hash(tag) is None and "/" in tag.removeprefix(PREFIX)
+
+
 def _sample(tag: str, series: Sequence[Datum]) -> dict[str, Any]:
     set_name, sample = tag.removeprefix(PREFIX).split("/", 1)
     latest = {datum.step: datum.wall_time for datum in series}
@@ -215,16 +217,17 @@ def _sample(tag: str, series: Sequence[Datum]) -> dict[str, Any]:
         "set": set_name,
         "sample": sample,
         "steps": sorted(latest),
-        "wall_times": [latest[step] for step in sorted(latest)],
+        "wall_times": [finite(latest[step]) for step in sorted(latest)],
     }
 
 
 def _record(tag: str, datum: Datum) -> dict[str, Any]:
-    place = {"tag": tag, "step": datum.step, "wall_time": datum.wall_time}
+    place = {"tag": tag, "step": datum.step, "wall_time": finite(datum.wall_time)}
     try:
-        if datum.numpy.size != 1:
-            raise DamagedBlob(f"index record: expected 1 blob, got {datum.numpy.size}")
-        return {**decode_record(datum.numpy.item()), **place}
+        values = datum.numpy.ravel().tolist()
+        if len(values) != 1 or not isinstance(values[0], bytes):
+            raise DamagedBlob(f"index record: expected 1 blob, got {datum.numpy.size} values")
+        return {**decode_record(values[0]), **place}
     except DamagedBlob as error:
         return {**place, "error": f"damaged: {error}"}
     except UnsupportedVersion as error:

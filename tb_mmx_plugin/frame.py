@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ class StepBlobs:
     error: str | None = None
 
 
+def finite(wall_time: float | None) -> float | None:
+    """A wall time that JSON can hold; event files may hold anything."""
+    return wall_time if wall_time is not None and math.isfinite(wall_time) else None
+
+
 def frame_steps(steps: Sequence[StepBlobs]) -> bytes:
     """Frames the steps in order: length of the JSON, the JSON, the blobs themselves."""
     entries = [
@@ -32,7 +38,7 @@ def frame_steps(steps: Sequence[StepBlobs]) -> bytes:
         if step.error is not None
         else {
             "step": step.step,
-            "wall_time": step.wall_time,
+            "wall_time": finite(step.wall_time),
             "blobs": [len(blob) for blob in step.blobs],
         }
         for step in steps

@@ -64,12 +64,17 @@ def logdir(tmp_path_factory) -> Path:
     return write_logdir(tmp_path_factory.mktemp("plugin"))
 
 
+def open_data(folder: Path) -> ExplanationData:
+    """The routes' data over TensorBoard's own loader in Python."""
+    multiplexer = EventMultiplexer(tensor_size_guidance={"mmx": 50, "mmx_index": 0})
+    multiplexer.AddRunsFromDirectory(str(folder))
+    multiplexer.Reload()
+    return ExplanationData(MultiplexerDataProvider(multiplexer, str(folder)))
+
+
 @pytest.fixture(scope="session")
 def data(logdir) -> ExplanationData:
-    multiplexer = EventMultiplexer(tensor_size_guidance={"mmx": 50, "mmx_index": 0})
-    multiplexer.AddRunsFromDirectory(str(logdir))
-    multiplexer.Reload()
-    return ExplanationData(MultiplexerDataProvider(multiplexer, str(logdir)))
+    return open_data(logdir)
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,14 @@ import json
 import struct
 
 import pytest
+from tensorboard.util import tensor_util
 
+from mmx_core.events import records
+from mmx_core.events.sinks import EventFile
 from mmx_core.events.wire import decode_explanation, encode_explanation
 from tb_mmx_plugin.data import NotLogged, RequestError, Unreadable
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
+from tests.plugin.conftest import open_data
 from tests.support.explanations import assert_close, make_explanation, make_image
 
 EXPERIMENT = ""
@@ -142,6 +146,33 @@ def test_an_image_is_no_explanation(data, context):
     tag = f"mmx/images/{make_image(seed=2).hash}"
     with pytest.raises(NotLogged):
         data.blobs(context, EXPERIMENT, run="grounded", tag=tag, steps=[0])
+
+
+def test_hostile_events_cost_their_own_entries_only(tmp_path, context):
+    event = records.explanation_event("val/1", make_explanation(), step=3, wall_time=float("nan"))
+    odd = event.summary.value.add()
+    odd.CopyFrom(event.summary.value[0])
+    odd.tag = "mmx/no-set"
+    number = event.summary.value.add()
+    number.CopyFrom(event.summary.value[1])
+    number.tag = "mmx_index/val/2"
+    number.tensor.CopyFrom(tensor_util.make_tensor_proto([1.0]))
+    file = EventFile(tmp_path)
+    file.write(event)
+    file.close()
+    data = open_data(tmp_path)
+    (run,) = data.index(context, EXPERIMENT)["runs"]
+    tag = "mmx/val/1"
+    assert run["samples"] == [
+        {"tag": tag, "set": "val", "sample": "1", "steps": [3], "wall_times": [None]}
+    ]
+    sound, wrong = data.records(context, EXPERIMENT, run=".")["records"]
+    assert (sound["tag"], sound["tokens"]) == (tag, 5)
+    assert wrong["error"] == "damaged: index record: expected 1 blob, got 1 values"
+    (entry,) = unframe(data.blobs(context, EXPERIMENT, run=".", tag=tag, steps=[3]))
+    assert entry["wall_time"] is None
+    with pytest.raises(NotLogged):
+        data.header(context, EXPERIMENT, run=".", tag="mmx/no-set", step=3)
 
 
 def test_a_frame_is_its_length_its_json_and_the_blobs():
