@@ -27,17 +27,18 @@ class StaticFile:
     media_type: str
 
 
-def read_static(name: str, folder: Path = FOLDER) -> StaticFile | None:
+def read_static(name: str, folder: Path | None = None) -> StaticFile | None:
     """Reads one of the built files.
 
     Args:
         name: As it stands in ``manifest.json``, ``{"files": {"index.js": "text/javascript"}}``.
-        folder: Where the build put them.
+        folder: Where the build put them; the package's own by default.
 
     Returns:
         The file, or None where the manifest does not list the name. Without any build the entry
         is a module that says how to make one.
     """
+    folder = folder or FOLDER
     try:
         files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
     except FileNotFoundError:

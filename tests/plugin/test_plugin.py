@@ -78,7 +78,6 @@ def built(tmp_path, monkeypatch) -> Path:
     (tmp_path / "worker.js").write_text("work")
     (tmp_path / "secret.txt").write_text("secret")
     monkeypatch.setattr(static, "FOLDER", tmp_path)
-    monkeypatch.setattr(read_static, "__defaults__", (tmp_path,))
     return tmp_path
 
 
