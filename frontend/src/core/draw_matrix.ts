@@ -1,0 +1,129 @@
+import { type ColorMap, cssColor, share } from "./color";
+import { hatchCell } from "./draw_map";
+import { type Explanation, type MatrixMode, isContext, matrixValue } from "./explanation";
+import { type MatrixLayout, labelStride } from "./matrix_layout";
+import { tokenText } from "./text";
+
+export interface MatrixStyle {
+  mode: MatrixMode;
+  high: number;
+  colors: ColorMap;
+  selected: number;
+  hovered: { row: number | null; column: number | null };
+  text: string;
+  muted: string;
+  accent: string;
+  hatch: string;
+  font: string;
+}
+
+export function drawMatrix(
+  context: CanvasRenderingContext2D,
+  explanation: Explanation,
+  layout: MatrixLayout,
+  style: MatrixStyle,
+): void {
+  drawCells(context, explanation, layout, style);
+  drawRowLabels(context, explanation, layout, style);
+  drawColumnLabels(context, explanation, layout, style);
+  drawMarks(context, explanation, layout, style);
+}
+
+function drawCells(
+  context: CanvasRenderingContext2D,
+  explanation: Explanation,
+  layout: MatrixLayout,
+  style: MatrixStyle,
+): void {
+  const { cell, left, top } = layout;
+  const inner = cell >= 6 ? cell - 1 : cell;
+  layout.rows.forEach((row, r) => {
+    layout.columns.forEach((column, c) => {
+      const value = matrixValue(explanation, style.mode, row, column);
+      const rect = { x: left + c * cell, y: top + r * cell, width: inner, height: inner };
+      if (Number.isNaN(value)) {
+        if (isContext(explanation, row, column)) hatchCell(context, rect, style.hatch);
+        return;
+      }
+      context.fillStyle = cssColor(style.colors, share(value, 0, style.high));
+      context.fillRect(rect.x, rect.y, rect.width, rect.height);
+    });
+  });
+}
+
+function drawRowLabels(
+  context: CanvasRenderingContext2D,
+  explanation: Explanation,
+  layout: MatrixLayout,
+  style: MatrixStyle,
+): void {
+  const stride = labelStride(layout.cell);
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  layout.rows.forEach((row, r) => {
+    const marked = row === style.selected || row === style.hovered.row;
+    if (r % stride && !marked) return;
+    const token = explanation.context[explanation.promptLength + row]!;
+    context.font = `${row === style.selected ? 600 : 400} ${style.font}`;
+    context.fillStyle = row === style.selected ? style.accent : style.text;
+    const y = layout.top + (r + 0.5) * layout.cell;
+    context.fillText(shortened(context, tokenText(token.text), layout.left - 10), layout.left - 7, y);
+  });
+}
+
+function drawColumnLabels(
+  context: CanvasRenderingContext2D,
+  explanation: Explanation,
+  layout: MatrixLayout,
+  style: MatrixStyle,
+): void {
+  const stride = labelStride(layout.cell);
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  layout.columns.forEach((column, c) => {
+    const hovered = column === style.hovered.column;
+    if (c % stride && !hovered) return;
+    const prompt = column < explanation.promptLength;
+    context.font = `${hovered ? 600 : 400} ${style.font}`;
+    context.fillStyle = hovered ? style.accent : prompt ? style.muted : style.text;
+    context.save();
+    context.translate(layout.left + (c + 0.5) * layout.cell, layout.top - 5);
+    context.rotate(-Math.PI / 3);
+    context.fillText(shortened(context, tokenText(explanation.context[column]!.text), layout.top), 0, 0);
+    context.restore();
+  });
+}
+
+function drawMarks(
+  context: CanvasRenderingContext2D,
+  explanation: Explanation,
+  layout: MatrixLayout,
+  style: MatrixStyle,
+): void {
+  const { cell, left, top } = layout;
+  context.strokeStyle = style.accent;
+  const row = layout.rows.indexOf(style.selected);
+  const extent = layout.columns.filter((column) => isContext(explanation, style.selected, column)).length;
+  if (row >= 0 && extent) {
+    context.lineWidth = 2;
+    context.strokeRect(left - 1.5, top + row * cell - 1.5, extent * cell + 2, cell + 2);
+  }
+  const column = layout.columns.indexOf(style.hovered.column ?? -1);
+  if (column >= 0) {
+    context.lineWidth = 1;
+    context.globalAlpha = 0.7;
+    context.strokeRect(left + column * cell - 1, top - 1, cell + 1, layout.rows.length * cell + 1);
+    const hoveredRow = layout.rows.indexOf(style.hovered.row ?? -1);
+    if (hoveredRow >= 0) {
+      context.strokeRect(left - 1, top + hoveredRow * cell - 1, layout.columns.length * cell + 1, cell + 1);
+    }
+    context.globalAlpha = 1;
+  }
+}
+
+function shortened(context: CanvasRenderingContext2D, text: string, room: number): string {
+  if (context.measureText(text).width <= room) return text;
+  let end = text.length;
+  while (end > 1 && context.measureText(`${text.slice(0, end)}…`).width > room) end--;
+  return `${text.slice(0, end)}…`;
+}

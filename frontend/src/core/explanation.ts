@@ -1,0 +1,102 @@
+// One explanation as the panel holds it: header plus typed arrays. Notation of the wire format:
+// T answer tokens, P prompt tokens, C = P + T context tokens.
+
+export interface Token {
+  id: number;
+  text: string;
+  special: boolean;
+}
+
+export interface Candidate {
+  id: number;
+  text: string;
+  probability: number;
+}
+
+export interface ImageRef {
+  hash: string;
+  width: number;
+  height: number;
+}
+
+/** How far one scale's prediction agrees with the answer, per answer token. */
+export interface Agreement {
+  probability: (number | null)[];
+  /** 0 is the top. */
+  rank: number[];
+  top: (Candidate | null)[];
+}
+
+/** The maps of one scale, or of the aggregate over all scales. */
+export interface Layer {
+  /** The scale's factor; null for the aggregate. */
+  factor: number | null;
+  rows: number;
+  cols: number;
+  /** (T, rows, cols); null when its blob is damaged or missing. */
+  values: Float32Array<ArrayBuffer> | null;
+  /** Largest finite value per answer token. */
+  maxima: Float32Array<ArrayBuffer>;
+  agreement: Agreement | null;
+  damage: string | null;
+}
+
+export const MATRIX_MODES = ["relevance", "activation", "weight"] as const;
+export type MatrixMode = (typeof MATRIX_MODES)[number];
+
+export interface Explanation {
+  run: string;
+  tag: string;
+  step: number;
+  id: string;
+  prompt: string;
+  answer: string;
+  promptLength: number;
+  /** C tokens: the prompt's, then the answer's. */
+  context: Token[];
+  image: ImageRef | null;
+  /** Ascending factor, the aggregate last. */
+  layers: Layer[];
+  /** (T,), null where unknown. */
+  grounding: (number | null)[];
+  /** Per context token, best first. */
+  candidates: Candidate[][];
+  metrics: Record<string, number>;
+  /** (3, T, C) in the order of MATRIX_MODES; NaN where j is not context of t. */
+  matrix: Float32Array<ArrayBuffer> | null;
+  matrixDamage: string | null;
+  /** Bytes held in memory, for the cache's limit. */
+  bytes: number;
+}
+
+export function answerLength(explanation: Explanation): number {
+  return explanation.context.length - explanation.promptLength;
+}
+
+export function answerToken(explanation: Explanation, index: number): Token | undefined {
+  return explanation.context[explanation.promptLength + index];
+}
+
+/** One token's map of a layer, without copying. */
+export function mapOf(layer: Layer, token: number): Float32Array<ArrayBuffer> | null {
+  const size = layer.rows * layer.cols;
+  if (!layer.values || token < 0 || (token + 1) * size > layer.values.length) return null;
+  return layer.values.subarray(token * size, (token + 1) * size);
+}
+
+/** One cell of the relevance matrix; NaN where there is none. */
+export function matrixValue(
+  explanation: Explanation,
+  mode: MatrixMode,
+  row: number,
+  column: number,
+): number {
+  const columns = explanation.context.length;
+  const offset = MATRIX_MODES.indexOf(mode) * answerLength(explanation) * columns;
+  return explanation.matrix?.[offset + row * columns + column] ?? NaN;
+}
+
+/** Column j is context of row t: the prompt and the answer before t. */
+export function isContext(explanation: Explanation, row: number, column: number): boolean {
+  return column < explanation.promptLength + row;
+}

@@ -1,0 +1,120 @@
+// Explanations by run, tag and step: cached by bytes, fetched and decoded in the worker, several
+// steps per request.
+import { blobsAddress } from "./api";
+import type { StepResult } from "./blobs_response";
+import { ByteCache } from "./byte_cache";
+import { ServerError } from "./fetch_checked";
+import type { WorkerReply } from "./worker";
+
+export type { StepResult };
+
+export interface Place {
+  run: string;
+  tag: string;
+  step: number;
+}
+
+export const CACHE_BYTES = 192 * 1024 * 1024;
+const DAMAGED_BYTES = 1000;
+/** The server's own limit is 64. */
+const STEPS_PER_REQUEST = 8;
+
+interface Request {
+  keys: string[];
+  settle(reply: WorkerReply): void;
+}
+
+export class ExplanationSource {
+  private readonly cache = new ByteCache<StepResult>(CACHE_BYTES);
+  private readonly pending = new Map<string, Promise<StepResult>>();
+  private readonly requests = new Map<number, Request>();
+  private worker: Worker | null = null;
+  private nextId = 0;
+
+  constructor(
+    private readonly base: string,
+    private readonly makeWorker: () => Worker,
+  ) {}
+
+  cached(place: Place): StepResult | undefined {
+    return this.cache.get(keyOf(place));
+  }
+
+  /** What the reader waits for. */
+  load(place: Place): Promise<StepResult> {
+    const cached = this.cached(place);
+    if (cached) return Promise.resolve(cached);
+    const key = keyOf(place);
+    const pending = this.pending.get(key);
+    if (pending) return pending;
+    this.fetch(place.run, place.tag, [place.step]);
+    return this.pending.get(key)!;
+  }
+
+  /** What the reader may want next: fetched together, failures kept quiet. */
+  prefetch(run: string, tag: string, steps: number[]): void {
+    const missing = steps.filter((step) => {
+      const key = keyOf({ run, tag, step });
+      return !this.cache.has(key) && !this.pending.has(key);
+    });
+    for (let i = 0; i < missing.length; i += STEPS_PER_REQUEST) {
+      const part = missing.slice(i, i + STEPS_PER_REQUEST);
+      this.fetch(run, tag, part);
+      for (const step of part) this.pending.get(keyOf({ run, tag, step }))!.catch(() => undefined);
+    }
+  }
+
+  /** Requests nobody waits for any more give way to the one for `place`. */
+  dropStale(place: Place): void {
+    const key = keyOf(place);
+    for (const [id, request] of this.requests) {
+      if (request.keys.includes(key)) continue;
+      this.worker?.postMessage({ cancel: id });
+      this.requests.delete(id);
+      request.settle({ id, failure: { kind: "refused", message: "no longer wanted" } });
+    }
+  }
+
+  forget(): void {
+    this.cache.clear();
+  }
+
+  private fetch(run: string, tag: string, steps: number[]): void {
+    const id = this.nextId++;
+    const keys = steps.map((step) => keyOf({ run, tag, step }));
+    const reply = new Promise<WorkerReply>((settle) => this.requests.set(id, { keys, settle }));
+    steps.forEach((step, i) => this.pending.set(keys[i]!, reply.then((answer) => this.take(answer, run, tag, step))));
+    const url = blobsAddress(this.base, run, tag, steps);
+    this.running().postMessage({ id, url, run, tag });
+    void reply.finally(() => {
+      this.requests.delete(id);
+      for (const key of keys) this.pending.delete(key);
+    });
+  }
+
+  private take(reply: WorkerReply, run: string, tag: string, step: number): StepResult {
+    if ("failure" in reply) throw new ServerError(reply.failure.kind, reply.failure.message);
+    const result = reply.results.find((entry) => entry.step === step) ?? { step, damage: "not in the answer" };
+    const bytes = "explanation" in result ? result.explanation.bytes : DAMAGED_BYTES;
+    this.cache.set(keyOf({ run, tag, step }), result, bytes);
+    return result;
+  }
+
+  private running(): Worker {
+    if (!this.worker) {
+      this.worker = this.makeWorker();
+      this.worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => this.requests.get(data.id)?.settle(data);
+      this.worker.onerror = () => {
+        for (const [id, request] of this.requests) {
+          request.settle({ id, failure: { kind: "gone", message: "The panel's worker could not be loaded." } });
+        }
+        this.worker = null;
+      };
+    }
+    return this.worker;
+  }
+}
+
+function keyOf({ run, tag, step }: Place): string {
+  return JSON.stringify([run, tag, step]);
+}

@@ -1,0 +1,177 @@
+// The view: everything that a reload or a shared link brings back.
+import { type Explanation, MATRIX_MODES, type MatrixMode, answerLength, answerToken } from "./explanation";
+import { COLOR_MAPS, type ColorMap } from "./color";
+
+export const RANGE_MODES = ["sample", "map", "fixed"] as const;
+export type RangeMode = (typeof RANGE_MODES)[number];
+export const RANGE_NAMES: Record<RangeMode, string> = {
+  sample: "this sample",
+  map: "this map",
+  fixed: "fixed",
+};
+
+/** "msea" for the aggregate, else the scale's factor as text: stable when scales are added. */
+export type LayerName = string;
+export const AGGREGATE: LayerName = "msea";
+
+export interface Zoom {
+  /** Magnification, 1 = whole image. */
+  factor: number;
+  /** The image point at the stage's centre, as shares of width and height. */
+  x: number;
+  y: number;
+}
+
+export interface ViewState {
+  run: string;
+  tag: string;
+  step: number | null;
+  token: number | null;
+  /** The selected token's text, to find it again in another step's answer. */
+  word: string;
+  layer: LayerName;
+  colors: ColorMap;
+  range: RangeMode;
+  /** Upper end of the fixed range, in logits. */
+  fixedMax: number;
+  /** Of the heatmap's strongest cell, 0 to 1. */
+  opacity: number;
+  smooth: boolean;
+  grey: boolean;
+  matrix: MatrixMode;
+  template: boolean;
+  zoom: Zoom;
+}
+
+export const INITIAL_VIEW: ViewState = {
+  run: "",
+  tag: "",
+  step: null,
+  token: null,
+  word: "",
+  layer: AGGREGATE,
+  colors: "inferno",
+  range: "sample",
+  fixedMax: 10,
+  opacity: 0.85,
+  smooth: false,
+  grey: true,
+  matrix: "relevance",
+  template: false,
+  zoom: { factor: 1, x: 0.5, y: 0.5 },
+};
+
+/** Only what differs from the initial view, so that links stay short. */
+export function toParameters(view: ViewState): Record<string, string> {
+  const all: Record<string, string> = {
+    run: view.run,
+    tag: view.tag,
+    step: view.step === null ? "" : String(view.step),
+    token: view.token === null ? "" : String(view.token),
+    word: view.word,
+    layer: view.layer,
+    colors: view.colors,
+    range: view.range,
+    max: String(view.fixedMax),
+    opacity: String(view.opacity),
+    smooth: flag(view.smooth),
+    grey: flag(view.grey),
+    matrix: view.matrix,
+    template: flag(view.template),
+    zoom: [view.zoom.factor, view.zoom.x, view.zoom.y].map((n) => String(+n.toFixed(4))).join(","),
+  };
+  if (view === INITIAL_VIEW) return all;
+  const initial = toParameters(INITIAL_VIEW);
+  return Object.fromEntries(Object.entries(all).filter(([key, value]) => value !== initial[key]));
+}
+
+export const PARAMETER_NAMES = Object.keys(toParameters(INITIAL_VIEW));
+
+/** Anything unreadable falls back to the initial view's value. */
+export function fromParameters(parameters: Record<string, string>): ViewState {
+  const start = INITIAL_VIEW;
+  const zoom = (parameters.zoom ?? "").split(",").map(Number);
+  const [factor, x, y] = zoom;
+  const zoomed = zoom.length === 3 && zoom.every(Number.isFinite) && factor! >= 1;
+  return {
+    run: parameters.run ?? "",
+    tag: parameters.tag ?? "",
+    step: integer(parameters.step),
+    token: integer(parameters.token),
+    word: parameters.word ?? "",
+    layer: parameters.layer || start.layer,
+    colors: oneOf(COLOR_MAPS, parameters.colors, start.colors),
+    range: oneOf(RANGE_MODES, parameters.range, start.range),
+    fixedMax: positive(parameters.max, start.fixedMax, Infinity),
+    opacity: positive(parameters.opacity, start.opacity, 1),
+    smooth: readFlag(parameters.smooth, start.smooth),
+    grey: readFlag(parameters.grey, start.grey),
+    matrix: oneOf(MATRIX_MODES, parameters.matrix, start.matrix),
+    template: readFlag(parameters.template, start.template),
+    zoom: zoomed ? { factor: factor!, x: x!, y: y! } : start.zoom,
+  };
+}
+
+/** The token to select in `explanation`: same index and word, else the nearest same word, else
+ * the same index; on first sight the answer's most grounded token. */
+export function keepToken(view: ViewState, explanation: Explanation): number {
+  const length = answerLength(explanation);
+  if (view.token === null) return mostGrounded(explanation);
+  const index = Math.min(view.token, length - 1);
+  const same = (i: number) => answerToken(explanation, i)?.text === view.word;
+  if (!view.word || same(index)) return index;
+  for (let distance = 1; distance < length; distance++) {
+    for (const i of [index - distance, index + distance]) if (i >= 0 && i < length && same(i)) return i;
+  }
+  return index;
+}
+
+function mostGrounded(explanation: Explanation): number {
+  let best = 0;
+  explanation.grounding.forEach((value, i) => {
+    if (answerToken(explanation, i)?.special) return;
+    if ((value ?? -1) > (explanation.grounding[best] ?? -1)) best = i;
+  });
+  return best;
+}
+
+/** The layer named in the view, or the aggregate where this sample lacks that scale. */
+export function layerIndex(view: Pick<ViewState, "layer">, explanation: Explanation): number {
+  const found = explanation.layers.findIndex((layer) => layerName(layer.factor) === view.layer);
+  return found < 0 ? explanation.layers.length - 1 : found;
+}
+
+export function layerName(factor: number | null): LayerName {
+  return factor === null ? AGGREGATE : String(factor);
+}
+
+/** The step wanted if it was kept, else the nearest one; the last when none is wanted. */
+export function nearestStep(steps: readonly number[], wanted: number | null): number | null {
+  if (wanted === null) return steps.at(-1) ?? null;
+  return steps.reduce<number | null>(
+    (best, step) => (best === null || Math.abs(step - wanted) < Math.abs(best - wanted) ? step : best),
+    null,
+  );
+}
+
+function flag(value: boolean): string {
+  return value ? "1" : "0";
+}
+
+function readFlag(text: string | undefined, fallback: boolean): boolean {
+  return text === "1" ? true : text === "0" ? false : fallback;
+}
+
+function integer(text: string | undefined): number | null {
+  const value = Number(text || NaN);
+  return Number.isInteger(value) ? value : null;
+}
+
+function positive(text: string | undefined, fallback: number, largest: number): number {
+  const value = Number(text || NaN);
+  return value > 0 && value <= largest ? value : fallback;
+}
+
+function oneOf<Name extends string>(names: readonly Name[], text: string | undefined, fallback: Name): Name {
+  return names.find((name) => name === text) ?? fallback;
+}

@@ -1,0 +1,30 @@
+// How numbers and tokens are written.
+
+export function tokenText(text: string): string {
+  const shown = text.replace(/\n/g, "↵").replace(/\t/g, "⇥").trim();
+  return shown || (text ? "␣" : "∅");
+}
+
+/** A token that continues the word before it stands right against it. */
+export function startsWord(text: string): boolean {
+  return /^[\s▁Ġ]/.test(text);
+}
+
+export function probabilityText(value: number | null | undefined): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  return value.toFixed(value >= 0.9995 ? 1 : value >= 0.01 ? 2 : 3);
+}
+
+export function valueText(value: number): string {
+  if (Number.isNaN(value)) return "no value";
+  const size = Math.abs(value);
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
+}
+
+export function stepText(step: number): string {
+  return step.toLocaleString("en-US");
+}
+
+export function factorText(factor: number | null): string {
+  return factor === null ? "Σ" : `${+factor.toFixed(2)}×`;
+}

@@ -1,0 +1,129 @@
+// The colours' scale with numbers and unit, and how the heatmap lies on the image.
+import { type PropertyValues, css, html } from "lit";
+import { cssColor } from "../core/color";
+import type { Explanation } from "../core/explanation";
+import { rangeOf } from "../core/range";
+import { RANGE_NAMES, type ViewState, layerIndex } from "../core/state";
+import { valueText } from "../core/text";
+import { PanelElement, controls, prepareCanvas } from "./base";
+
+const BAR = { width: 132, height: 10 };
+
+export class Legend extends PanelElement {
+  static override properties = { explanation: { attribute: false }, view: { attribute: false } };
+  declare explanation: Explanation;
+  declare view: ViewState;
+
+  static override styles = [
+    controls,
+    css`
+      :host {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        justify-content: space-between;
+        gap: 4px 18px;
+        font-size: 12px;
+      }
+      .scale,
+      .how,
+      label {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        white-space: nowrap;
+      }
+      .how {
+        gap: 14px;
+      }
+      label {
+        gap: 6px;
+        color: var(--muted);
+        cursor: pointer;
+      }
+      canvas {
+        width: ${BAR.width}px;
+        height: ${BAR.height}px;
+        border-radius: 3px;
+        box-shadow: 0 0 0 1px var(--line);
+      }
+      input[type="range"] {
+        width: 72px;
+      }
+      input[type="number"] {
+        width: 64px;
+        height: 24px;
+        padding: 0 4px;
+        border: 1px solid var(--line);
+        border-radius: 6px;
+        background: var(--surface);
+      }
+    `,
+  ];
+
+  override render() {
+    const { view } = this;
+    const layer = this.explanation.layers[layerIndex(view, this.explanation)]!;
+    const { low, high } = rangeOf(this.explanation, layer, view.token ?? 0, view);
+    return html`
+      <span class="scale number">
+        <span>${valueText(low).replace(/\.0+$/, "")}</span>
+        <canvas aria-hidden="true"></canvas>
+        ${view.range === "fixed"
+          ? html`<input
+              type="number"
+              min="0.1"
+              step="0.5"
+              aria-label="Upper end of the range, in logits"
+              .value=${String(view.fixedMax)}
+              @change=${this.rangeTyped}
+            />`
+          : html`<span class="high">${valueText(high)}</span>`}
+        <span class="muted">logit · ${RANGE_NAMES[view.range]}</span>
+      </span>
+      <span class="how">
+        <label title="Opacity of the heatmap">
+          opacity
+          <input
+            type="range"
+            min="0.1"
+            max="1"
+            step="0.05"
+            aria-label="Opacity"
+            aria-valuetext="${Math.round(100 * view.opacity)} percent"
+            .value=${String(view.opacity)}
+            @input=${(event: Event) => this.ask("view-change", { opacity: Number((event.target as HTMLInputElement).value) })}
+          />
+        </label>
+        ${this.box("smooth", "Blend between cells (s)")} ${this.box("grey", "Image without colours (g)")}
+      </span>
+    `;
+  }
+
+  override updated(changed: PropertyValues): void {
+    if (!changed.has("view")) return;
+    const canvas = this.renderRoot.querySelector("canvas")!;
+    const context = prepareCanvas(canvas, BAR.width, BAR.height);
+    for (let x = 0; x < BAR.width; x++) {
+      context.fillStyle = cssColor(this.view.colors, x / (BAR.width - 1));
+      context.fillRect(x, 0, 1.5, BAR.height);
+    }
+  }
+
+  private box(name: "smooth" | "grey", title: string) {
+    return html`<label title=${title}
+      ><input
+        type="checkbox"
+        .checked=${this.view[name]}
+        @change=${(event: Event) => this.ask("view-change", { [name]: (event.target as HTMLInputElement).checked })}
+      />${name}</label
+    >`;
+  }
+
+  private rangeTyped(event: Event): void {
+    const value = Number((event.target as HTMLInputElement).value);
+    if (value > 0) this.ask("view-change", { fixedMax: value });
+    else (event.target as HTMLInputElement).value = String(this.view.fixedMax);
+  }
+}
+customElements.define("mmx-legend", Legend);

@@ -1,0 +1,85 @@
+// The entry that TensorBoard's frame calls: render().
+import "./elements/answer_strip";
+import "./elements/candidates";
+import "./elements/header";
+import "./elements/help";
+import "./elements/legend";
+import "./elements/matrix_tip";
+import "./elements/notice";
+import "./elements/relevance_matrix";
+import "./elements/sample_picker";
+import "./elements/scale_scrubber";
+import "./elements/stage";
+import "./elements/step_slider";
+import { ExplanationSource } from "./core/explanation_source";
+import { followTheme, isShown, listenToHost, readParameters, watchAddress, writeParameters } from "./core/host";
+import { PanelModel } from "./core/model";
+import { PARAMETER_NAMES, fromParameters, toParameters } from "./core/state";
+import { Panel } from "./elements/panel";
+
+const WRITE_DELAY_MS = 250;
+
+export async function render(): Promise<void> {
+  document.documentElement.lang = "en";
+  document.body.style.margin = "0";
+  const worker = new URL(/* @vite-ignore */ "./static/worker.js", import.meta.url);
+  const source = new ExplanationSource(document.baseURI, () => new Worker(worker, { type: "module" }));
+  const model = new PanelModel(document.baseURI, source, fromParameters(readParameters()));
+
+  const panel = new Panel();
+  panel.model = model;
+  followTheme((dark) => {
+    panel.dark = dark;
+    panel.classList.toggle("dark", dark);
+    document.documentElement.style.background = dark ? "#1e1f22" : "#ffffff";
+  });
+  document.body.append(panel);
+
+  keepAddress(model);
+  keepFresh(model);
+  await whenShown();
+  await model.refresh();
+}
+
+/** The address follows the view, a moment later; a changed address changes the view. */
+function keepAddress(model: PanelModel): void {
+  let timer = 0;
+  const write = () => writeParameters(PARAMETER_NAMES, toParameters(model.view));
+  model.subscribe(() => {
+    window.clearTimeout(timer);
+    if (model.status.kind === "ready") timer = window.setTimeout(write, WRITE_DELAY_MS);
+  });
+  watchAddress(() => {
+    const view = fromParameters(readParameters());
+    if (view.run && JSON.stringify(view) !== JSON.stringify(model.view)) void model.change(view);
+  });
+}
+
+/** New data is read when TensorBoard has reloaded; while the tab is hidden, once it is shown. */
+function keepFresh(model: PanelModel): void {
+  let stale = false;
+  const refresh = () => {
+    stale = !isShown();
+    if (!stale) void model.refresh();
+  };
+  listenToHost({ "experimental.DataReloaded": refresh, "experimental.RunsChanged": refresh });
+  const wake = () => {
+    if (stale && isShown()) refresh();
+  };
+  document.addEventListener("visibilitychange", wake);
+  window.addEventListener("resize", wake);
+}
+
+function whenShown(): Promise<void> {
+  return new Promise((resolve) => {
+    const check = () => {
+      if (!isShown()) return;
+      window.removeEventListener("resize", check);
+      document.removeEventListener("visibilitychange", check);
+      resolve();
+    };
+    window.addEventListener("resize", check);
+    document.addEventListener("visibilitychange", check);
+    check();
+  });
+}

@@ -1,0 +1,21 @@
+import { defineConfig } from "vitest/config";
+
+// Two builds, each one self-contained module: TensorBoard serves index.js from one folder and the
+// worker from another, so neither may import a shared chunk, and its policy forbids blob: workers.
+export default defineConfig(({ mode }) => {
+  const worker = mode === "worker";
+  return {
+    build: {
+      outDir: "../tb_mmx_plugin/static",
+      emptyOutDir: !worker,
+      target: "es2022",
+      modulePreload: false,
+      rolldownOptions: {
+        input: worker ? "src/core/worker.ts" : "src/index.ts",
+        preserveEntrySignatures: "strict" as const,
+        output: { format: "es" as const, entryFileNames: worker ? "worker.js" : "index.js" },
+      },
+    },
+    test: { include: ["tests/**/*.test.ts"], environment: "node" },
+  };
+});
