@@ -35,12 +35,12 @@ function drawCells(
   layout: MatrixLayout,
   style: MatrixStyle,
 ): void {
-  const { cell, left, top } = layout;
-  const inner = cell >= 6 ? cell - 1 : cell;
+  const { cellWidth, cellHeight, left, top } = layout;
+  const gap = cellHeight >= 6 ? 1 : 0;
   layout.rows.forEach((row, r) => {
     layout.columns.forEach((column, c) => {
       const value = matrixValue(explanation, style.mode, row, column);
-      const rect = { x: left + c * cell, y: top + r * cell, width: inner, height: inner };
+      const rect = { x: left + c * cellWidth, y: top + r * cellHeight, width: cellWidth - gap, height: cellHeight - gap };
       if (Number.isNaN(value)) {
         if (isContext(explanation, row, column)) hatchCell(context, rect, style.hatch);
         return;
@@ -57,7 +57,7 @@ function drawRowLabels(
   layout: MatrixLayout,
   style: MatrixStyle,
 ): void {
-  const stride = labelStride(layout.cell);
+  const stride = labelStride(layout.cellHeight);
   context.textAlign = "right";
   context.textBaseline = "middle";
   layout.rows.forEach((row, r) => {
@@ -66,7 +66,7 @@ function drawRowLabels(
     const token = explanation.context[explanation.promptLength + row]!;
     context.font = `${row === style.selected ? 600 : 400} ${style.font}`;
     context.fillStyle = row === style.selected ? style.accent : style.text;
-    const y = layout.top + (r + 0.5) * layout.cell;
+    const y = layout.top + (r + 0.5) * layout.cellHeight;
     context.fillText(shortened(context, tokenText(token.text), layout.left - 10), layout.left - 7, y);
   });
 }
@@ -77,7 +77,7 @@ function drawColumnLabels(
   layout: MatrixLayout,
   style: MatrixStyle,
 ): void {
-  const stride = labelStride(layout.cell);
+  const stride = labelStride(layout.cellWidth);
   context.textAlign = "left";
   context.textBaseline = "middle";
   layout.columns.forEach((column, c) => {
@@ -87,7 +87,7 @@ function drawColumnLabels(
     context.font = `${hovered ? 600 : 400} ${style.font}`;
     context.fillStyle = hovered ? style.accent : prompt ? style.muted : style.text;
     context.save();
-    context.translate(layout.left + (c + 0.5) * layout.cell, layout.top - 5);
+    context.translate(layout.left + (c + 0.5) * layout.cellWidth, layout.top - 5);
     context.rotate(-Math.PI / 3);
     context.fillText(shortened(context, tokenText(explanation.context[column]!.text), layout.top), 0, 0);
     context.restore();
@@ -100,22 +100,22 @@ function drawMarks(
   layout: MatrixLayout,
   style: MatrixStyle,
 ): void {
-  const { cell, left, top } = layout;
+  const { cellWidth, cellHeight, left, top } = layout;
   context.strokeStyle = style.accent;
   const row = layout.rows.indexOf(style.selected);
   const extent = layout.columns.filter((column) => isContext(explanation, style.selected, column)).length;
   if (row >= 0 && extent) {
     context.lineWidth = 2;
-    context.strokeRect(left - 1.5, top + row * cell - 1.5, extent * cell + 2, cell + 2);
+    context.strokeRect(left - 1.5, top + row * cellHeight - 1.5, extent * cellWidth + 2, cellHeight + 2);
   }
   const column = layout.columns.indexOf(style.hovered.column ?? -1);
   if (column >= 0) {
     context.lineWidth = 1;
     context.globalAlpha = 0.7;
-    context.strokeRect(left + column * cell - 1, top - 1, cell + 1, layout.rows.length * cell + 1);
+    context.strokeRect(left + column * cellWidth - 1, top - 1, cellWidth + 1, layout.rows.length * cellHeight + 1);
     const hoveredRow = layout.rows.indexOf(style.hovered.row ?? -1);
     if (hoveredRow >= 0) {
-      context.strokeRect(left - 1, top + hoveredRow * cell - 1, layout.columns.length * cell + 1, cell + 1);
+      context.strokeRect(left - 1, top + hoveredRow * cellHeight - 1, layout.columns.length * cellWidth + 1, cellHeight + 1);
     }
     context.globalAlpha = 1;
   }

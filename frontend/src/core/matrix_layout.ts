@@ -5,7 +5,8 @@ export interface MatrixLayout {
   /** Context index of each shown column, and token index of each shown row. */
   columns: number[];
   rows: number[];
-  cell: number;
+  cellWidth: number;
+  cellHeight: number;
   /** Room for the row labels (left) and the slanted column labels (top). */
   left: number;
   top: number;
@@ -16,6 +17,8 @@ export interface MatrixLayout {
 export const SMALLEST_LABELLED_CELL = 10;
 const LARGEST_CELL = 30;
 const SMALLEST_CELL = 3;
+/** Cells may be wider than high, to use the room without looking like bars. */
+const WIDEST_SHAPE = 1.5;
 const SLANT_RIGHT_PX = 34;
 
 export function shownColumns(explanation: Explanation, template: boolean): number[] {
@@ -38,16 +41,22 @@ export function layoutMatrix(
   const rows = shownRows(explanation, template);
   const wide = (room.width - labels.left - SLANT_RIGHT_PX) / columns.length;
   const high = (room.height - labels.top - 2) / rows.length;
-  const cell = Math.max(SMALLEST_CELL, Math.min(LARGEST_CELL, Math.floor(Math.min(wide, high) * 2) / 2));
+  const cellHeight = cellSize(Math.min(high, wide));
+  const cellWidth = cellSize(Math.min(wide, WIDEST_SHAPE * cellHeight));
   return {
     columns,
     rows,
-    cell,
+    cellWidth,
+    cellHeight,
     left: labels.left,
     top: labels.top,
-    width: Math.ceil(labels.left + cell * columns.length + SLANT_RIGHT_PX),
-    height: Math.ceil(labels.top + cell * rows.length + 2),
+    width: Math.ceil(labels.left + cellWidth * columns.length + SLANT_RIGHT_PX),
+    height: Math.ceil(labels.top + cellHeight * rows.length + 2),
   };
+}
+
+function cellSize(room: number): number {
+  return Math.max(SMALLEST_CELL, Math.min(LARGEST_CELL, Math.floor(room * 2) / 2));
 }
 
 /** Row and column (as token and context index) under a point; null outside the cells, and a row
@@ -57,9 +66,9 @@ export function placeAt(
   x: number,
   y: number,
 ): { row: number; column: number | null } | null {
-  const row = layout.rows[Math.floor((y - layout.top) / layout.cell)];
+  const row = layout.rows[Math.floor((y - layout.top) / layout.cellHeight)];
   if (row === undefined || y < layout.top) return null;
-  const column = x < layout.left ? null : layout.columns[Math.floor((x - layout.left) / layout.cell)];
+  const column = x < layout.left ? null : layout.columns[Math.floor((x - layout.left) / layout.cellWidth)];
   return column === undefined ? null : { row, column };
 }
 

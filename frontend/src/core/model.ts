@@ -186,7 +186,7 @@ export class PanelModel {
   /** The nearest existing place to what is wanted. */
   private resolve(wanted: ViewState): ViewState {
     const runs = this.index!.runs.filter((run) => run.samples.length);
-    const run = runs.find((entry) => entry.run === wanted.run) ?? runs[0]!;
+    const run = runs.find((entry) => entry.run === wanted.run) ?? runs.reduce(richer);
     const sample =
       run.samples.find((entry) => entry.tag === wanted.tag) ??
       run.samples.find((entry) => entry.sample === wanted.tag.split("/").at(-1)) ??
@@ -244,6 +244,12 @@ export class PanelModel {
   private tell(): void {
     for (const listener of this.listeners) listener();
   }
+}
+
+/** Without a wish, the run with the most to see comes first. */
+function richer(one: RunEntry, other: RunEntry): RunEntry {
+  const steps = (run: RunEntry) => run.samples.reduce((sum, sample) => sum + sample.steps.length, 0);
+  return steps(other) > steps(one) ? other : one;
 }
 
 function summarise(records: IndexRecord[]): Map<string, SampleSummary> {

@@ -12,7 +12,8 @@ export function startsWord(text: string): boolean {
 
 export function probabilityText(value: number | null | undefined): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  return value.toFixed(value >= 0.9995 ? 1 : value >= 0.01 ? 2 : 3);
+  if (value > 0 && value < 0.0005) return "<0.001";
+  return value.toFixed(value >= 0.01 ? 2 : 3);
 }
 
 export function valueText(value: number): string {

@@ -106,7 +106,7 @@ export class AnswerStrip extends PanelElement {
         border-radius: 2px;
         background: linear-gradient(to right, transparent, var(--accent));
       }
-      @media (max-width: 760px) {
+      @media (max-width: 980px) {
         .key {
           display: none;
         }

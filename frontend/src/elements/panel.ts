@@ -92,8 +92,8 @@ export class Panel extends PanelElement {
       }
       .seen {
         display: grid;
-        grid-template: minmax(0, 1fr) auto / minmax(0, 1fr) 196px;
-        gap: 8px 10px;
+        grid-template: minmax(0, 1fr) auto / minmax(0, 1fr) 212px;
+        gap: 10px 12px;
         min-height: 0;
         padding: 0 16px 12px;
       }
@@ -106,9 +106,9 @@ export class Panel extends PanelElement {
         padding: 0 16px 12px;
         border-left: 1px solid var(--line);
       }
-      mmx-scale-scrubber {
-        grid-row: 1 / 3;
-        grid-column: 2;
+      mmx-legend {
+        grid-column: 1 / -1;
+        min-height: 26px;
       }
       mmx-candidates {
         padding-top: 12px;
@@ -150,10 +150,6 @@ export class Panel extends PanelElement {
         .seen {
           grid-template: 340px auto auto / minmax(0, 1fr);
           height: auto;
-        }
-        mmx-scale-scrubber {
-          grid-row: 3;
-          grid-column: 1;
         }
       }
       @media (prefers-reduced-motion: reduce) {

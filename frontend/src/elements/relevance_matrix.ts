@@ -10,11 +10,16 @@ import { tokenText, valueText } from "../core/text";
 import { type Hover, NO_HOVER, PanelElement, controls, prepareCanvas } from "./base";
 
 const MODE_NAMES: Record<MatrixMode, string> = {
-  relevance: "Relevance ρ",
-  activation: "Activation r",
-  weight: "Interference w",
+  relevance: "Relevance",
+  activation: "Activation",
+  weight: "Interference",
 };
-const MODE_UNITS: Record<MatrixMode, string> = { relevance: "overlap", activation: "logit", weight: "weight" };
+const MODE_TITLES: Record<MatrixMode, string> = {
+  relevance: "ρ: how far the predictions at both places overlap (rank-biased, 0 to 1)",
+  activation: "r: what the context token adds to the logit",
+  weight: "w: how much the context token counted as interference",
+};
+const MODE_UNITS: Record<MatrixMode, string> = { relevance: "ρ", activation: "logit", weight: "w" };
 const LABEL_ROOM = { left: 84, top: 62 };
 const LABEL_FONT = '11px system-ui, "Segoe UI", Roboto, sans-serif';
 
@@ -164,7 +169,7 @@ export class RelevanceMatrix extends PanelElement {
           ${MATRIX_MODES.map(
             (mode) => html`<button
               aria-pressed=${mode === view.matrix}
-              title="${MODE_NAMES[mode]} (m)"
+              title="${MODE_TITLES[mode]} (m)"
               @click=${() => this.ask("view-change", { matrix: mode })}
             >${MODE_NAMES[mode]}</button>`,
           )}
@@ -273,8 +278,8 @@ export class RelevanceMatrix extends PanelElement {
   private tip() {
     const { layout, hover } = this;
     const at = {
-      x: layout!.left + (layout!.columns.indexOf(hover.column!) + 1) * layout!.cell,
-      y: layout!.top + (layout!.rows.indexOf(hover.row!) + 1) * layout!.cell,
+      x: layout!.left + (layout!.columns.indexOf(hover.column!) + 1) * layout!.cellWidth,
+      y: layout!.top + (layout!.rows.indexOf(hover.row!) + 1) * layout!.cellHeight,
     };
     return html`<mmx-matrix-tip
       .explanation=${this.explanation}

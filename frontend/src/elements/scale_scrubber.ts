@@ -74,7 +74,7 @@ export class ScaleScrubber extends PanelElement {
         gap: 10px;
         height: 100%;
         min-width: 0;
-        max-height: 104px;
+        max-height: 112px;
         padding: 5px 8px 5px 6px;
         border-radius: 10px;
         text-align: left;
@@ -93,6 +93,7 @@ export class ScaleScrubber extends PanelElement {
         background: var(--stage);
       }
       .texts {
+        flex: 1;
         display: grid;
         min-width: 0;
         font-size: 12px;
@@ -108,8 +109,10 @@ export class ScaleScrubber extends PanelElement {
       .differs .verdict {
         color: var(--warning);
       }
-      .differs .verdict::before {
-        content: "≠ ";
+      .differs strong::after {
+        content: "≠";
+        float: right;
+        color: var(--warning);
       }
       @media (max-width: 620px) {
         :host {

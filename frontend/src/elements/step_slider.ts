@@ -53,7 +53,8 @@ export class StepSlider extends PanelElement {
         width: 1.5px;
         height: 12px;
         margin-left: -0.75px;
-        background: var(--track);
+        background: var(--muted);
+        opacity: 0.6;
       }
       .ticks {
         position: absolute;
@@ -103,7 +104,7 @@ export class StepSlider extends PanelElement {
       </span>
       <span class="value number">
         <strong>${step}</strong>
-        <small>${this.logged && this.logged > kept ? `${kept} of ${this.logged} steps kept` : `${index + 1} of ${kept} steps`}</small>
+        <small>${kept} of ${Math.max(kept, this.logged ?? 0)} steps kept</small>
       </span>
       <button
         class="play"

@@ -1,0 +1,54 @@
+"""Debian's Chromium, driven by Playwright; and the panel inside TensorBoard's frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Frame, Page, sync_playwright
+
+EXECUTABLE = "/usr/bin/chromium"
+READY_MS = 20_000
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless browser that downloads nothing."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=EXECUTABLE, args=["--no-sandbox", "--disable-gpu"]
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def open_panel(page: Page, base: str, parameters: str = "", *, status: str = "ready") -> Frame:
+    """Opens the panel's tab and waits until it shows what `status` names.
+
+    Args:
+        page: Where to open it.
+        base: TensorBoard's URL.
+        parameters: More of the hash, such as ``"p.mmx.step=3"``.
+        status: ``ready``, ``empty``, ``damaged`` or ``gone``.
+    """
+    page.goto(f"{base}/#mmx" + (f"&{parameters}" if parameters else ""))
+    return panel_of(page, status=status)
+
+
+def panel_of(page: Page, *, status: str = "ready") -> Frame:
+    """The frame of the panel, once it shows what `status` names and nothing is on its way."""
+    page.wait_for_selector('iframe[src*="name=mmx"]', timeout=READY_MS)
+    frame = page.frame(url=lambda url: "plugin_entry.html?name=mmx" in url)
+    if frame is None:
+        raise RuntimeError("the panel's frame is not attached")
+    wait_ready(frame, status=status)
+    return frame
+
+
+def wait_ready(frame: Frame, *, status: str = "ready") -> None:
+    """Waits until nothing is on its way."""
+    frame.wait_for_selector(
+        f'.page[data-status="{status}"][aria-busy="false"]', timeout=READY_MS
+    )
