@@ -39,10 +39,13 @@ def open_panel(page: Page, base: str, parameters: str = "", *, status: str = "re
 
 def panel_of(page: Page, *, status: str = "ready") -> Frame:
     """The frame of the panel, once it shows what `status` names and nothing is on its way."""
-    page.wait_for_selector('iframe[src*="name=mmx"]', timeout=READY_MS)
-    frame = page.frame(url=lambda url: "plugin_entry.html?name=mmx" in url)
+    # Attached, not visible: TensorBoard keeps a hidden tab's frame.
+    element = page.wait_for_selector(
+        'iframe[src*="name=mmx"]', state="attached", timeout=READY_MS
+    )
+    frame = element.content_frame() if element else None
     if frame is None:
-        raise RuntimeError("the panel's frame is not attached")
+        raise RuntimeError("the panel's frame has no document")
     wait_ready(frame, status=status)
     return frame
 

@@ -4,6 +4,9 @@ import { type Explanation, type MatrixMode, isContext, matrixValue } from "./exp
 import { type MatrixLayout, labelStride } from "./matrix_layout";
 import { tokenText } from "./text";
 
+const SLANT = Math.PI / 3;
+const SLANT_SIN = Math.sin(SLANT);
+
 export interface MatrixStyle {
   mode: MatrixMode;
   high: number;
@@ -88,8 +91,8 @@ function drawColumnLabels(
     context.fillStyle = hovered ? style.accent : prompt ? style.muted : style.text;
     context.save();
     context.translate(layout.left + (c + 0.5) * layout.cellWidth, layout.top - 5);
-    context.rotate(-Math.PI / 3);
-    context.fillText(shortened(context, tokenText(explanation.context[column]!.text), layout.top), 0, 0);
+    context.rotate(-SLANT);
+    context.fillText(shortened(context, tokenText(explanation.context[column]!.text), (layout.top - 8) / SLANT_SIN), 0, 0);
     context.restore();
   });
 }

@@ -19,7 +19,7 @@ const LARGEST_CELL = 30;
 const SMALLEST_CELL = 3;
 /** Cells may be wider than high, to use the room without looking like bars. */
 const WIDEST_SHAPE = 1.5;
-const SLANT_RIGHT_PX = 34;
+const SLANT_RIGHT_PX = 38;
 
 export function shownColumns(explanation: Explanation, template: boolean): number[] {
   return explanation.context.flatMap((token, j) => (token.special && !template ? [] : [j]));

@@ -1,5 +1,5 @@
 // The view: everything that a reload or a shared link brings back.
-import { type Explanation, MATRIX_MODES, type MatrixMode, answerLength, answerToken } from "./explanation";
+import { type Explanation, MATRIX_MODES, type MatrixMode, answerLength, answerToken, mapOf } from "./explanation";
 import { COLOR_MAPS, type ColorMap } from "./color";
 
 export const RANGE_MODES = ["sample", "map", "fixed"] as const;
@@ -113,10 +113,10 @@ export function fromParameters(parameters: Record<string, string>): ViewState {
 }
 
 /** The token to select in `explanation`: same index and word, else the nearest same word, else
- * the same index; on first sight the answer's most grounded token. */
+ * the same index; on first sight the token that points most clearly. */
 export function keepToken(view: ViewState, explanation: Explanation): number {
   const length = answerLength(explanation);
-  if (view.token === null) return mostGrounded(explanation);
+  if (view.token === null) return clearest(explanation);
   const index = Math.min(view.token, length - 1);
   const same = (i: number) => answerToken(explanation, i)?.text === view.word;
   if (!view.word || same(index)) return index;
@@ -126,13 +126,17 @@ export function keepToken(view: ViewState, explanation: Explanation): number {
   return index;
 }
 
-function mostGrounded(explanation: Explanation): number {
-  let best = 0;
-  explanation.grounding.forEach((value, i) => {
-    if (answerToken(explanation, i)?.special) return;
-    if ((value ?? -1) > (explanation.grounding[best] ?? -1)) best = i;
+/** The most grounded token whose map is not spread over the whole image. */
+function clearest(explanation: Explanation): number {
+  const aggregate = explanation.layers.at(-1)!;
+  const scores = explanation.grounding.map((grounding, token) => {
+    const values = mapOf(aggregate, token);
+    if (!values || !grounding || answerToken(explanation, token)?.special) return 0;
+    const peak = aggregate.maxima[token]!;
+    const mean = values.reduce((sum, value) => sum + (value || 0), 0) / values.length;
+    return grounding * (peak - mean);
   });
-  return best;
+  return scores.indexOf(Math.max(...scores));
 }
 
 /** The layer named in the view, or the aggregate where this sample lacks that scale. */

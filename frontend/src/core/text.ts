@@ -5,7 +5,7 @@ export function tokenText(text: string): string {
   return shown || (text ? "␣" : "∅");
 }
 
-/** A token that continues the word before it stands right against it. */
+/** Other tokens continue the word before them (unless a tokenizer drops spaces altogether). */
 export function startsWord(text: string): boolean {
   return /^[\s▁Ġ]/.test(text);
 }

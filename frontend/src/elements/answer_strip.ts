@@ -116,7 +116,10 @@ export class AnswerStrip extends PanelElement {
 
   override render() {
     const { context, promptLength } = this.explanation;
-    const shown = context.map((token, j) => (token.special && !this.template ? nothing : this.token(token, j)));
+    const spaced = context.some((token) => startsWord(token.text));
+    const shown = context.map((token, j) =>
+      token.special && !this.template ? nothing : this.token(token, j, !spaced || startsWord(token.text)),
+    );
     return html`
       <div class="text">
         <span aria-label="Prompt">${shown.slice(0, promptLength)}</span>
@@ -141,10 +144,10 @@ export class AnswerStrip extends PanelElement {
     this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
   }
 
-  private token(token: Token, j: number) {
+  private token(token: Token, j: number, word: boolean) {
     const t = j - this.explanation.promptLength;
     const relevance = matrixValue(this.explanation, "relevance", this.selected, j);
-    const kind = `token ${startsWord(token.text) ? "word" : ""} ${token.special ? "special" : ""} ${
+    const kind = `token ${word ? "word" : ""} ${token.special ? "special" : ""} ${
       this.hover.column === j || this.hover.row === t ? "hovered" : ""
     }`;
     const style = `--relevance:${Number.isNaN(relevance) ? 0 : relevance.toFixed(3)}`;

@@ -44,6 +44,18 @@ export class Header extends PanelElement {
         width: 30px;
         padding: 0;
       }
+      @media (max-width: 980px) {
+        :host {
+          gap: 8px;
+        }
+        .run {
+          max-width: 116px;
+        }
+        mmx-step-slider {
+          flex-basis: 200px;
+          margin: 0;
+        }
+      }
     `,
   ];
 

@@ -92,8 +92,8 @@ export class Panel extends PanelElement {
       }
       .seen {
         display: grid;
-        grid-template: minmax(0, 1fr) auto / minmax(0, 1fr) 212px;
-        gap: 10px 12px;
+        grid-template: minmax(0, 1fr) auto auto / minmax(0, 1fr);
+        gap: 8px;
         min-height: 0;
         padding: 0 16px 12px;
       }
@@ -105,10 +105,6 @@ export class Panel extends PanelElement {
         min-width: 0;
         padding: 0 16px 12px;
         border-left: 1px solid var(--line);
-      }
-      mmx-legend {
-        grid-column: 1 / -1;
-        min-height: 26px;
       }
       mmx-candidates {
         padding-top: 12px;
@@ -137,7 +133,12 @@ export class Panel extends PanelElement {
           grid-template-columns: minmax(0, 1fr);
         }
         .seen {
-          height: max(330px, calc(100vh - 200px));
+          grid-template: minmax(0, 1fr) auto / minmax(0, 1fr) 204px;
+          height: max(330px, calc(100vh - 150px));
+        }
+        mmx-scale-scrubber {
+          grid-row: 1 / 3;
+          grid-column: 2;
         }
         .read {
           height: 640px;
@@ -150,6 +151,10 @@ export class Panel extends PanelElement {
         .seen {
           grid-template: 340px auto auto / minmax(0, 1fr);
           height: auto;
+        }
+        mmx-scale-scrubber {
+          grid-row: 3;
+          grid-column: 1;
         }
       }
       @media (prefers-reduced-motion: reduce) {
@@ -219,8 +224,8 @@ export class Panel extends PanelElement {
       <main>
         <section class="seen" aria-label="Pixels" data-step=${explanation.step}>
           <mmx-stage .explanation=${explanation} .image=${image} .view=${view} ?dark=${this.dark}></mmx-stage>
-          <mmx-scale-scrubber .explanation=${explanation} .image=${image} .view=${view} ?dark=${this.dark}></mmx-scale-scrubber>
           <mmx-legend .explanation=${explanation} .view=${view}></mmx-legend>
+          <mmx-scale-scrubber .explanation=${explanation} .image=${image} .view=${view} ?dark=${this.dark}></mmx-scale-scrubber>
         </section>
         <section class="read" aria-label="Words">
           <mmx-relevance-matrix

@@ -20,7 +20,7 @@ const MODE_TITLES: Record<MatrixMode, string> = {
   weight: "w: how much the context token counted as interference",
 };
 const MODE_UNITS: Record<MatrixMode, string> = { relevance: "ρ", activation: "logit", weight: "w" };
-const LABEL_ROOM = { left: 84, top: 62 };
+const LABEL_ROOM = { left: 84, top: 72 };
 const LABEL_FONT = '11px system-ui, "Segoe UI", Roboto, sans-serif';
 
 export class RelevanceMatrix extends PanelElement {

@@ -134,7 +134,7 @@ export class SamplePicker extends PanelElement {
           @keydown=${this.pressed}
         />
         <button class="quiet" aria-label="Next sample" title="Next sample (j)" ?disabled=${at < 0 || at >= this.samples.length - 1} @click=${() => this.go(at + 1)}>›</button>
-        <span class="place number">${at + 1} of ${this.samples.length}</span>
+        <span class="place number">${at + 1}/${this.samples.length}</span>
       </span>
       ${this.query === null ? nothing : this.list()}
     `;

@@ -10,7 +10,8 @@ import { type ViewState, INITIAL_VIEW, layerIndex } from "../core/state";
 import { factorText, probabilityText, tokenText } from "../core/text";
 import { PanelElement, controls, prepareCanvas } from "./base";
 
-const THUMBNAIL = { width: 68, height: 60 };
+const THUMBNAIL_HEIGHT = 54;
+const GAP_PX = 6;
 const WHEEL_STEP = 60;
 
 export class ScaleScrubber extends PanelElement {
@@ -26,59 +27,51 @@ export class ScaleScrubber extends PanelElement {
   declare dark: boolean;
 
   private wheeled = 0;
+  private readonly watcher = new ResizeObserver(() => this.requestUpdate());
 
   static override styles = [
     controls,
     css`
       :host {
         display: flex;
-        gap: 6px;
+        flex-direction: column;
+        gap: 2px;
+        min-width: 0;
         min-height: 0;
-        overflow-y: auto;
+        overflow: auto;
         padding: 2px;
         margin: -2px;
       }
       .cards {
-        flex: 1;
         display: grid;
-        grid-auto-rows: minmax(72px, 1fr);
-        gap: 6px;
-        min-width: 0;
+        grid-auto-flow: column;
+        grid-auto-columns: minmax(92px, 1fr);
+        gap: ${GAP_PX}px;
       }
       .slider {
+        /* The first and last stops stand at the middle of the first and last cards. */
+        --card: calc((100% - (var(--count) - 1) * ${GAP_PX}px) / var(--count));
         position: relative;
         flex: none;
-        width: 16px;
-        /* The first and last stops stand at the middle of the first and last cards. */
-        --card: calc((100% - (var(--count) - 1) * 6px) / var(--count));
+        height: 18px;
+        min-width: calc(var(--count) * ${92 + GAP_PX}px - ${GAP_PX}px);
       }
       input[type="range"] {
         position: absolute;
-        top: calc(var(--card) / 2 - 7px);
-        bottom: calc(var(--card) / 2 - 7px);
-        left: 0;
-        width: 16px;
-        height: calc(100% - var(--card) + 14px);
-        writing-mode: vertical-lr;
-      }
-      input[type="range"]::-webkit-slider-runnable-track {
-        width: 3px;
-        height: 100%;
-      }
-      input[type="range"]::-webkit-slider-thumb {
-        margin: 0 -5.5px;
+        left: calc(var(--card) / 2 - 7px);
+        width: calc(100% - var(--card) + 14px);
+        height: 18px;
       }
       .card {
         display: flex;
-        align-items: center;
-        gap: 10px;
-        height: 100%;
+        flex-direction: column;
+        gap: 3px;
+        height: auto;
         min-width: 0;
-        max-height: 112px;
-        padding: 5px 8px 5px 6px;
-        border-radius: 10px;
+        padding: 5px 5px 4px;
+        border-radius: 9px;
         text-align: left;
-        line-height: 17px;
+        line-height: 16px;
       }
       .card[aria-pressed="true"] {
         border-color: var(--accent);
@@ -87,15 +80,15 @@ export class ScaleScrubber extends PanelElement {
       }
       canvas {
         flex: none;
-        width: ${THUMBNAIL.width}px;
-        height: ${THUMBNAIL.height}px;
+        width: 100%;
+        height: ${THUMBNAIL_HEIGHT}px;
         border-radius: 5px;
         background: var(--stage);
       }
       .texts {
-        flex: 1;
         display: grid;
         min-width: 0;
+        padding: 0 2px;
         font-size: 12px;
       }
       .texts span {
@@ -103,38 +96,74 @@ export class ScaleScrubber extends PanelElement {
         text-overflow: ellipsis;
         white-space: nowrap;
       }
-      strong {
-        font-size: 13px;
+      .texts small {
+        font-size: 11px;
+        color: var(--muted);
       }
       .differs .verdict {
         color: var(--warning);
       }
-      .differs strong::after {
-        content: "≠";
-        float: right;
-        color: var(--warning);
+      .differs {
+        border-color: var(--warning);
       }
-      @media (max-width: 620px) {
+      /* Beside a stage that is wide but not high the cards stand in a column. */
+      @media (min-width: 621px) and (max-width: 980px) {
         :host {
-          flex-direction: column-reverse;
-          overflow-x: auto;
+          flex-direction: row;
+          gap: 6px;
         }
         .cards {
-          grid-auto-flow: column;
-          grid-auto-columns: minmax(104px, 1fr);
-          grid-auto-rows: auto;
+          flex: 1;
+          grid-auto-flow: row;
+          grid-auto-columns: auto;
+          grid-auto-rows: minmax(62px, 1fr);
+          height: max-content;
+          min-height: 100%;
         }
         .card {
-          flex-direction: column;
-          max-height: none;
-          text-align: center;
+          flex-direction: row;
+          align-items: center;
+          gap: 8px;
+        }
+        canvas {
+          width: 68px;
+        }
+        .texts {
+          flex: 1;
         }
         .slider {
-          display: none;
+          width: 16px;
+          height: auto;
+          min-width: 0;
+          min-height: calc(var(--count) * ${62 + GAP_PX}px - ${GAP_PX}px);
+        }
+        input[type="range"] {
+          top: calc(var(--card) / 2 - 7px);
+          left: 0;
+          width: 16px;
+          height: calc(100% - var(--card) + 14px);
+          writing-mode: vertical-lr;
+        }
+        input[type="range"]::-webkit-slider-runnable-track {
+          width: 3px;
+          height: 100%;
+        }
+        input[type="range"]::-webkit-slider-thumb {
+          margin: 0 -5.5px;
         }
       }
     `,
   ];
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.watcher.observe(this);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.watcher.disconnect();
+  }
 
   override render() {
     const { layers } = this.explanation;
@@ -147,7 +176,6 @@ export class ScaleScrubber extends PanelElement {
           max=${layers.length - 1}
           .value=${String(selected)}
           aria-label="Scale"
-          aria-orientation="vertical"
           aria-valuetext=${this.valueText(selected)}
           @input=${(event: Event) => this.ask("layer-select", Number((event.target as HTMLInputElement).value))}
         />
@@ -176,8 +204,7 @@ export class ScaleScrubber extends PanelElement {
       >
         <canvas aria-hidden="true"></canvas>
         <span class="texts number">
-          <span><strong>${layer.factor === null ? "Σ MSEA" : factorText(layer.factor)}</strong></span>
-          <span class="muted">${layer.rows}×${layer.cols}</span>
+          <span><strong>${layer.factor === null ? "Σ MSEA" : factorText(layer.factor)}</strong> <small>${layer.factor === null ? "" : gridText(layer)}</small></span>
           <span>${verdict.figure}</span>
           <span class="verdict ${verdict.differs ? "" : "muted"}">${verdict.text}</span>
         </span>
@@ -197,7 +224,7 @@ export class ScaleScrubber extends PanelElement {
     }
     const scales = this.explanation.layers.flatMap((other) => other.agreement ?? []);
     const agreeing = scales.filter((agreement) => agreement.rank[token] === 0).length;
-    return { figure: "all scales", text: `${agreeing} of ${scales.length} agree`, differs: false };
+    return { figure: gridText(layer), text: `${agreeing} of ${scales.length} agree`, differs: false };
   }
 
   private valueText(selected: number): string {
@@ -211,11 +238,12 @@ export class ScaleScrubber extends PanelElement {
   }
 
   private drawThumbnail(canvas: HTMLCanvasElement, layer: Layer): void {
-    const context = prepareCanvas(canvas, THUMBNAIL.width, THUMBNAIL.height);
+    const box = { width: canvas.clientWidth, height: THUMBNAIL_HEIGHT };
+    const context = prepareCanvas(canvas, box.width, box.height);
     const token = this.view.token ?? 0;
     const { bitmap } = this.image;
     const size = bitmap ?? this.explanation.image ?? { width: layer.cols, height: layer.rows };
-    const rect = imageRect(THUMBNAIL, size, INITIAL_VIEW.zoom);
+    const rect = imageRect(box, size, INITIAL_VIEW.zoom);
     if (bitmap) {
       context.filter = this.view.grey ? "grayscale(1)" : "none";
       context.drawImage(bitmap, rect.x, rect.y, rect.width, rect.height);
@@ -240,5 +268,8 @@ export class ScaleScrubber extends PanelElement {
     this.wheeled = 0;
     this.ask("layer-select", layerIndex(this.view, this.explanation) + by);
   }
+}
+function gridText(layer: Layer): string {
+  return `${layer.rows}×${layer.cols}`;
 }
 customElements.define("mmx-scale-scrubber", ScaleScrubber);

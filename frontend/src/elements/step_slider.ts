@@ -74,6 +74,14 @@ export class StepSlider extends PanelElement {
         width: 30px;
         padding: 0;
       }
+      @media (max-width: 980px) {
+        label {
+          display: none;
+        }
+        :host {
+          gap: 8px;
+        }
+      }
     `,
   ];
 
