@@ -1,0 +1,51 @@
+import { expect, it, vi } from "vitest";
+import { ExplanationSource } from "../src/core/explanation_source";
+import type { WorkerReply, WorkerRequest } from "../src/core/worker";
+import { explanation } from "./fixture";
+
+/** A worker that answers when told to. */
+function fakeWorker() {
+  const worker = {
+    sent: [] as (WorkerRequest & { cancel?: number })[],
+    onmessage: (_: { data: WorkerReply }) => {},
+    postMessage: (message: WorkerRequest) => worker.sent.push(message),
+  };
+  const answer = (request: WorkerRequest) => {
+    const steps = new URL(request.url).searchParams.getAll("step").map(Number);
+    const results = steps.map((step) => ({ step, explanation: { ...explanation("| a"), step, bytes: 1 } }));
+    worker.onmessage({ data: { id: request.id, results } });
+  };
+  return { worker, answer, source: new ExplanationSource("http://host/x/", () => worker as unknown as Worker) };
+}
+const place = (step: number) => ({ run: "r", tag: "t", step });
+
+it("asks once for what is asked for twice, and never for what it holds", async () => {
+  const { worker, answer, source } = fakeWorker();
+  const both = [source.load(place(1)), source.load(place(1))];
+  expect(worker.sent).toHaveLength(1);
+  answer(worker.sent[0]!);
+  expect((await both[0]!).step).toBe((await both[1]!).step);
+  await source.load(place(1));
+  expect(worker.sent).toHaveLength(1);
+});
+
+it("fetches neighbours in one request, and waits for it when one is wanted", async () => {
+  const { worker, answer, source } = fakeWorker();
+  source.prefetch("r", "t", [1, 2, 3]);
+  const wanted = source.load(place(2));
+  expect(worker.sent.map(({ url }) => url)).toEqual(["http://host/x/blobs?run=r&tag=t&step=1&step=2&step=3"]);
+  answer(worker.sent[0]!);
+  expect((await wanted).step).toBe(2);
+  expect(source.cached(place(3))?.step).toBe(3);
+});
+
+it("gives up requests that nobody waits for any more", async () => {
+  const { worker, source } = fakeWorker();
+  const stale = source.load(place(1));
+  const failed = vi.fn();
+  stale.catch(failed);
+  source.dropStale(place(2));
+  await expect(stale).rejects.toThrow("no longer wanted");
+  expect(worker.sent.at(-1)).toEqual({ cancel: 0 });
+  expect(failed).toHaveBeenCalled();
+});

@@ -1,0 +1,136 @@
+// The wire format, held from this end: what Python wrote must decode to what Python says it is.
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { DamagedError, NewerVersionError, decodeBlob } from "../src/core/blob";
+import { decodeBlobsResponse } from "../src/core/blobs_response";
+import { crc32 } from "../src/core/crc32";
+import type { Explanation } from "../src/core/explanation";
+
+interface GoldenArray {
+  name: string;
+  scale?: number;
+  values: (number | null)[];
+}
+interface GoldenStep {
+  step: number;
+  error?: string;
+  header: Record<string, never> & {
+    prompt: string;
+    answer: string;
+    prompt_length: number;
+    tokens: { text: string[]; special: number[] };
+    grounding: (number | null)[];
+    scales: { factor: number; grids: number[][]; rank: number[] }[];
+    candidates: [number, number][][];
+    vocabulary: Record<string, string>;
+  };
+  arrays: GoldenArray[];
+}
+
+const file = (name: string) => new URL(`golden/explanation.${name}`, import.meta.url);
+const framed = Uint8Array.from(readFileSync(file("bin")));
+const golden = JSON.parse(readFileSync(file("json"), "utf8")) as { steps: GoldenStep[] };
+
+async function decoded(bytes: Uint8Array<ArrayBuffer> = framed) {
+  return decodeBlobsResponse(bytes.buffer, "run", "mmx/val/0007");
+}
+
+/** The first step's blobs, cut out of the frame. */
+function blobs(): Uint8Array<ArrayBuffer>[] {
+  const length = new DataView(framed.buffer).getUint32(0, true);
+  const frame = JSON.parse(new TextDecoder().decode(framed.subarray(4, 4 + length))) as { blobs?: number[] }[];
+  let offset = 4 + length;
+  return frame[0]!.blobs!.map((size) => framed.slice(offset, (offset += size)));
+}
+
+function expectSame(found: Float32Array | null, values: (number | null)[]): void {
+  expect(found).not.toBeNull();
+  expect([...found!].map((value) => (Number.isNaN(value) ? null : value))).toEqual(
+    values.map((value) => (value === null ? null : expect.closeTo(value, 5))),
+  );
+}
+
+describe("the golden file", () => {
+  it("decodes to the header that Python wrote", async () => {
+    const results = await decoded();
+    for (const [i, expected] of golden.steps.entries()) {
+      const result = results[i]!;
+      expect(result.step).toBe(expected.step);
+      if (expected.error) {
+        expect(result).toEqual({ step: expected.step, damage: expected.error });
+        continue;
+      }
+      const { header } = expected;
+      const explanation = (result as { explanation: Explanation }).explanation;
+      expect(explanation.prompt).toBe(header.prompt);
+      expect(explanation.answer).toBe(header.answer);
+      expect(explanation.promptLength).toBe(header.prompt_length);
+      expect(explanation.context.map((token) => token.text)).toEqual(header.tokens.text);
+      expect(explanation.context.map((token) => Number(token.special))).toEqual(header.tokens.special);
+      expect(explanation.grounding).toEqual(header.grounding);
+      header.scales.forEach((scale, s) => {
+        expect(explanation.layers[s]).toMatchObject({
+          factor: scale.factor,
+          rows: scale.grids[0]![0],
+          cols: scale.grids[0]![1],
+          agreement: { rank: scale.rank },
+          damage: null,
+        });
+      });
+      expect(explanation.candidates.map((list) => list.map(({ id, text }) => [id, text]))).toEqual(
+        header.candidates.map((list) => list.map(([id]) => [id, header.vocabulary[String(id)]])),
+      );
+    }
+  });
+
+  it("decodes to the same raw values, NaN included", async () => {
+    const results = await decoded();
+    for (const [i, { error, arrays }] of golden.steps.entries()) {
+      if (error) continue;
+      const { layers, matrix } = (results[i] as { explanation: Explanation }).explanation;
+      for (const array of arrays) {
+        if (array.name === "matrix") expectSame(matrix, array.values);
+        else expectSame((array.name === "maps" ? layers[array.scale!]! : layers.at(-1)!).values, array.values);
+      }
+    }
+  });
+
+  it("never decodes with a byte flipped", async () => {
+    for (const blob of blobs().slice(0, 2)) {
+      for (let at = 0; at < blob.length; at += 3) {
+        const flipped = blob.slice();
+        flipped[at]! ^= 0x41;
+        await expect(decodeBlob(flipped), `byte ${at}`).rejects.toThrow(DamagedError);
+      }
+    }
+  });
+
+  it("never decodes cut short", async () => {
+    const blob = blobs()[1]!;
+    for (let length = 0; length < blob.length; length += 2) {
+      await expect(decodeBlob(blob.slice(0, length)), `${length} bytes`).rejects.toThrow(DamagedError);
+    }
+  });
+
+  it("names the damaged layer and still shows the others", async () => {
+    const bytes = framed.slice();
+    const length = new DataView(bytes.buffer).getUint32(0, true);
+    const [header, maps] = blobs();
+    bytes[4 + length + header!.length + maps!.length - 1]! ^= 1;
+    const [first] = await decoded(bytes);
+    const { layers, matrixDamage } = (first as { explanation: Explanation }).explanation;
+    expect(layers[0]!.damage).toBe("checksum mismatch");
+    expect(layers.slice(1).map((layer) => layer.damage)).toEqual([null, null]);
+    expect(matrixDamage).toBeNull();
+  });
+
+  it("tells a newer version from damage", async () => {
+    const blob = blobs()[0]!;
+    blob[4] = 2;
+    await expect(decodeBlob(blob)).rejects.toThrow(NewerVersionError);
+  });
+});
+
+it("computes zlib's CRC-32", () => {
+  expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
+});

@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest";
+import { parseHash } from "../src/core/host";
+import {
+  INITIAL_VIEW,
+  PARAMETER_NAMES,
+  fromParameters,
+  keepToken,
+  layerIndex,
+  nearestStep,
+  toParameters,
+} from "../src/core/state";
+import { explanation, layer } from "./fixture";
+
+describe("the address", () => {
+  it("brings back a view in which everything was changed", () => {
+    const view = {
+      run: "a/b & c=1",
+      tag: "mmx/val/0007",
+      step: 300,
+      token: 0,
+      word: " ring",
+      layer: "1.5",
+      colors: "cividis",
+      range: "fixed",
+      fixedMax: 7.5,
+      opacity: 0.5,
+      smooth: true,
+      grey: false,
+      matrix: "weight",
+      template: true,
+      zoom: { factor: 2.5, x: 0.25, y: 0.75 },
+    } as const;
+    const parameters = toParameters(view);
+    expect(Object.keys(parameters).sort()).toEqual([...PARAMETER_NAMES].sort());
+    expect(fromParameters(parameters)).toEqual(view);
+  });
+
+  it("is empty for the initial view", () => {
+    expect(toParameters({ ...INITIAL_VIEW })).toEqual({});
+    expect(fromParameters({})).toEqual(INITIAL_VIEW);
+  });
+
+  it.each([
+    ["step", "soon"],
+    ["token", "1.5"],
+    ["colors", "jet"],
+    ["opacity", "7"],
+    ["zoom", "1,2"],
+    ["zoom", "0,0,0"],
+    ["max", "-1"],
+  ])("ignores %s=%s", (name, value) => {
+    expect(fromParameters({ [name]: value })).toEqual(INITIAL_VIEW);
+  });
+
+  it("reads only our own parameters out of the host's hash", () => {
+    expect(parseHash("#mmx&p.mmx.run=a%2Fb%20c&p.other.run=x&p.mmx.word=%E0%A4%A")).toEqual({
+      run: "a/b c",
+      word: "%E0%A4%A",
+    });
+  });
+});
+
+describe("the selected token", () => {
+  const view = (token: number | null, word = "") => ({ ...INITIAL_VIEW, token, word });
+
+  it("stays where index and word agree", () => {
+    expect(keepToken(view(3, " dog"), explanation("| a dog a dog"))).toBe(3);
+  });
+
+  it("follows its word to the nearest place", () => {
+    expect(keepToken(view(1, " dog"), explanation("| a big dog"))).toBe(2);
+  });
+
+  it("keeps its index where the word is gone, within the answer", () => {
+    expect(keepToken(view(1, " cat"), explanation("| a dog"))).toBe(1);
+    expect(keepToken(view(9, " cat"), explanation("| a dog"))).toBe(1);
+  });
+
+  it("is at first the token that points most clearly", () => {
+    const spread = layer(null, [[0, 0], [5, 5], [0, 4]]);
+    expect(keepToken(view(null), explanation("| a wide dog", [spread]))).toBe(2);
+  });
+});
+
+it("takes the aggregate where a sample lacks the wanted scale", () => {
+  const sample = explanation("| a", [layer(0.5, [[1]]), layer(1, [[1]]), layer(null, [[1]])]);
+  expect(layerIndex({ layer: "0.5" }, sample)).toBe(0);
+  expect(layerIndex({ layer: "2" }, sample)).toBe(2);
+});
+
+it("takes the nearest step that was kept, the last without a wish", () => {
+  expect(nearestStep([0, 100, 300], null)).toBe(300);
+  expect(nearestStep([0, 100, 300], 120)).toBe(100);
+  expect(nearestStep([], 5)).toBeNull();
+});
