@@ -17,8 +17,8 @@ from demo.model import CELL_PIXELS, make_image_processor
 from demo.scenes import PLAIN, TRAINING_SPLIT, generator, lay_out, paint
 
 QUESTION_SHARE = 0.25
-_OBJECT_SHARE = 0.4
-"""A cell belongs to an object that covers this share of it."""
+_OBJECT_SHARE = 0.25
+"""A cell belongs to the object that covers most of it, if it covers this share."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,7 @@ class SceneDataset(Dataset[dict[str, Any]]):
         ).mean(axis=(2, 4))
         flat = covered.reshape(count, -1)
         owner = np.where(flat.max(axis=0) >= _OBJECT_SHARE, flat.argmax(axis=0), count)
+        owner[flat.argmax(axis=1)] = np.arange(count)  # however small, each has one
         firsts = [self._ids[t.color] for t in things] + [self._ids[texture]]
         seconds = [self._ids[t.shape] for t in things] + [self._ids[words.BACKGROUND_WORD]]
         return np.asarray(firsts)[owner], np.asarray(seconds)[owner]

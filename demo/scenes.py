@@ -39,9 +39,9 @@ class SceneStyle:
     counts: tuple[int, ...] = (2, 3, 4)
     sides: tuple[int, ...] = (112, 128, 144, 160, 176, 192, 208, 224)
     side_weights: tuple[float, ...] | None = (6, 5, 4, 3, 2, 2, 1.5, 1.5)
-    radii: tuple[float, float] = (0.10, 0.17)
-    spacing: float = 1.18
-    clear: float = 0.08
+    radii: tuple[float, float] = (0.14, 0.19)
+    spacing: float = 1.1
+    clear: float = 0.07
     repeats: bool = False
 
     def draw_size(self, random: np.random.Generator) -> tuple[int, int]:
@@ -179,8 +179,9 @@ def _draw_places(
     first, second = np.triu_indices(count, 1)
     related = np.asarray(words.caption_pairs(count), dtype=np.int64).reshape(-1, 2)
     low, high = style.radii
-    for _ in range(200):
-        radii = random.uniform(low, high, count) * min(height, width)
+    for attempt in range(200):
+        # Crowded pictures get smaller objects, by 2 % with every failed attempt.
+        radii = random.uniform(low, high, count) * min(height, width) * 0.98**attempt
         room = np.asarray([width, height]) - 2 * radii[:, None] * 1.05
         centers = random.uniform(0, 1, (64, count, 2)) * room + radii[:, None] * 1.05
         order = np.argsort(centers[:, :, 0], axis=1)
@@ -190,7 +191,7 @@ def _draw_places(
         good = (gaps >= style.spacing * (sizes[:, first] + sizes[:, second])).all(1)
         good &= (np.diff(centers[:, :, 0], axis=1) >= style.clear * width).all(1)
         offsets = np.abs(centers[:, related[:, 0]] - centers[:, related[:, 1]])
-        good &= (offsets.max(-1) >= 1.3 * offsets.min(-1)).all(1)
+        good &= (offsets.max(-1) >= 1.6 * offsets.min(-1)).all(1)
         if good.any():
             choice = int(good.argmax())
             return centers[choice], sizes[choice]

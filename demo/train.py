@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,18 +40,22 @@ ROOT = Path(__file__).parent
 CHECKPOINTS = ROOT / "checkpoints"
 WORK = ROOT / "training"
 BATCH = 32
-SMALL, MIDDLE = (64, 80, 96), (80, 96, 112, 128, 144)
+SMALL, MIDDLE = (80, 96, 112), (96, 112, 128, 144)
 LARGE = (112, 112, 112, 128, 128, 128, 144, 144, 160, 176, 192, 208, 224)
 GROUNDED = (
-    Stage("text", 375, MIDDLE, (1, 2, 3, 4), text_scenes=True),
-    Stage("small", 650, SMALL, (1, 2, 3), dense_weight=0.5),
-    Stage("middle", 700, MIDDLE, (2, 3, 4), dense_weight=0.5),
-    Stage("mixed", 150, LARGE, (2, 3, 4), dense_weight=0.5),
-    Stage("captions", 450, LARGE, (2, 3, 4)),
+    Stage("text", 400, SMALL, (1, 2, 3, 4), text_scenes=True),
+    Stage("small", 500, SMALL, (1, 2, 3), dense_weight=0.5),
+    Stage("middle", 550, MIDDLE, (2, 3, 4), dense_weight=0.5),
+    Stage("captions", 350, LARGE, (2, 3, 4)),
 )
-CONTROL = tuple(replace(stage, dense_weight=0.0) for stage in GROUNDED)
+CONTROL = (
+    GROUNDED[0],
+    Stage("small", 400, SMALL, (1, 2, 3)),
+    Stage("middle", 350, MIDDLE, (2, 3, 4)),
+    Stage("captions", 100, LARGE, (2, 3, 4)),
+)
 RUNS = {"grounded": GROUNDED, "control": CONTROL}
-KEPT = {"grounded": (0, 375, 600, 800, 1025, 1500), "control": (0,)}
+KEPT = {"grounded": (0, 400, 550, 700, 900, 1200), "control": (0,)}
 """Steps whose checkpoints are kept, besides the last."""
 
 

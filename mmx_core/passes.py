@@ -33,8 +33,8 @@ from mmx_core.attribution.suppression import (
 from mmx_core.explanation import FloatArray
 from mmx_core.models.base import ModelAdapter, RenderedPrompt
 
-_CHUNK_ELEMENTS = 1 << 22
-"""Entries of the largest vocabulary-wide temporary: 16 MB in float32."""
+_CHUNK_ELEMENTS = 1 << 24
+"""Entries of the largest vocabulary-wide temporary: 64 MB in float32."""
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,6 @@ def _predictions(
     vocabulary = adapter.head_weight.shape[0]
     depth = min(settings.top_k, vocabulary)
     kept = min(settings.candidates, vocabulary)
-    chunk = max(1, _CHUNK_ELEMENTS // vocabulary)
     count = len(predicting[base])
     prompt = len(text.ids) - count
     parts: list[list[Agreement]] = [[] for _ in predicting]
@@ -266,20 +265,22 @@ def _predictions(
         candidates.append(top[:, :kept])
         probabilities.append(log_probability.gather(1, top[:, :kept]).exp())
 
+    chunk = max(1, _CHUNK_ELEMENTS // vocabulary)
     for start in range(0, prompt, chunk):
         logits = adapter.logits(text.before[start : min(start + chunk, prompt)]).float()
         rank(logits, torch.log_softmax(logits, dim=1))
+    # All scales of a chunk go through the head together: it is read once for them.
+    states = torch.stack(list(predicting))
+    chunk = max(1, chunk // len(predicting))
     for start in range(0, count, chunk):
         rows = slice(start, start + chunk)
         targets = text.ids[prompt:][rows]
-        logits = adapter.logits(predicting[base][rows]).float()
+        by_scale = adapter.logits(states[:, rows].flatten(0, 1)).view(len(states), -1, vocabulary)
+        logits = by_scale[base].float()
         reference = torch.log_softmax(logits, dim=1)
         rank(logits, reference)
-        for index, hidden in enumerate(predicting):
-            if index == base:
-                parts[index].append(agreement(logits, targets))
-            else:
-                parts[index].append(agreement(adapter.logits(hidden[rows]), targets, reference))
+        for index, other in enumerate(by_scale):
+            parts[index].append(agreement(other, targets, None if index == base else reference))
     return (
         [Agreement.concatenate(part) for part in parts],
         torch.cat(candidates),

@@ -10,8 +10,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Agreement:
-    """Per token: probability ``p(y_t)``, its rank (0 is the top), Jensen-Shannon divergence (nats)
-    from the reference, and the winning entry with its probability; all ``(T,)``.
+    """What a prediction says of the explained tokens; every field is ``(T,)``.
+
+    Attributes:
+        probability: ``p(y_t)``.
+        rank: Of ``y_t``; 0 is the top.
+        divergence: Jensen-Shannon divergence (nats) from the reference.
+        top_id: The winning vocabulary entry.
+        top_probability: Its probability.
     """
 
     probability: Tensor

@@ -22,8 +22,10 @@ _BLOCK_ELEMENTS = 1 << 22
 
 
 def tail_weights(depth: int, persistence: float, device: torch.device | None = None) -> Tensor:
-    """``(depth,)`` float32: what a shared item adds by its worse rank; they are normalised so that
-    identical rankings score exactly 1.
+    """What a shared item adds, by the worse of its two ranks.
+
+    Returns:
+        ``(depth,)`` float32, descending; normalised so that identical rankings score exactly 1.
     """
     ranks = torch.arange(1, depth + 1, dtype=torch.float64)
     weights = persistence ** (ranks - 1)
