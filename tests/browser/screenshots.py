@@ -1,4 +1,4 @@
-"""Pictures of the panel: python -m tests.browser.screenshots --logdir demo/runs --out docs"""
+"""Pictures of the panel: python -m tests.browser.screenshots [--logdir RUNS] [--out FOLDER]"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from tests.browser.browser import chromium, open_panel
-from tests.support.tensorboard_server import serve
+from tests.support.tensorboard_server import ROOT, serve
 
 # File name, width, height, dark.
 VIEWS = (
@@ -19,8 +19,8 @@ VIEWS = (
 def main() -> None:
     """Makes every picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--logdir", required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--logdir", type=Path, default=ROOT / "demo" / "runs")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs")
     parser.add_argument("--parameters", default="", help="of the view, such as p.mmx.step=900")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,112 @@
+"""One browser, one TensorBoard over a really logged directory, and pages that notice errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Frame, Page
+
+from mmx_core.events import ExplanationWriter
+from tb_mmx_plugin.static import FOLDER
+from tests.browser.browser import chromium, open_panel
+from tests.plugin.conftest import write_logdir
+from tests.support.explanations import make_explanation, make_image
+from tests.support.tensorboard_server import serve
+
+RUN, OTHER_RUN = "panel", "panel-other"
+STEPS = (0, 300, 900)
+SAMPLES = ("0", "1", "2")
+SCALES = ((0.5, (3, 4)), (1.0, (6, 8)), (2.0, (12, 16)))
+NAN_CELL = (0, 2, 3)
+"""Token, row and column of the missing value in sample 2's map at scale 1.0."""
+
+
+def write_panel_logdir(folder: Path) -> Path:
+    """Two runs of three samples (of answers with other lengths), and damaged records."""
+    write_logdir(folder)
+    for seed, run in enumerate((RUN, OTHER_RUN)):
+        with ExplanationWriter(folder / run) as writer:
+            for step in STEPS:
+                for sample in SAMPLES:
+                    key = 100 * seed + 10 * int(sample)
+                    explanation = make_explanation(
+                        5 + int(sample),
+                        scales=SCALES,
+                        seed=key + STEPS.index(step),
+                        id=sample,
+                        image=make_image(width=160, height=120, seed=key),
+                    )
+                    if sample == "2":
+                        explanation.base.maps[NAN_CELL] = np.nan
+                    writer.add_explanation(f"val/{sample}", explanation, step)
+    return folder
+
+
+@dataclass
+class Watched:
+    """A page and what went wrong in it."""
+
+    page: Page
+    troubles: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
+        self.page.on("console", self._console)
+        self.page.expose_function("mmxViolation", lambda text: self.troubles.append(text))
+        self.page.add_init_script(
+            "addEventListener('securitypolicyviolation', (event) =>"
+            " mmxViolation(`CSP: ${event.violatedDirective} ${event.blockedURI}`))"
+        )
+
+    def _console(self, message) -> None:
+        if message.type == "error":
+            self.troubles.append(f"console: {message.text} {message.location.get('url', '')}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built() -> None:
+    if not (FOLDER / "manifest.json").exists():
+        pytest.fail(
+            "The panel is not built: npm --prefix frontend ci && npm --prefix frontend run build"
+        )
+
+
+@pytest.fixture(scope="session")
+def logdir(tmp_path_factory) -> Path:
+    return write_panel_logdir(tmp_path_factory.mktemp("panel"))
+
+
+@pytest.fixture(scope="session")
+def base(logdir) -> Iterator[str]:
+    with serve(logdir) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def watched(browser) -> Iterator[Watched]:
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    yield Watched(page)
+    page.close()
+
+
+@pytest.fixture
+def page(watched) -> Iterator[Page]:
+    """A page in which nothing may go wrong."""
+    yield watched.page
+    assert watched.troubles == []
+
+
+@pytest.fixture
+def panel(page, base) -> Frame:
+    """The panel on the first sample's last step."""
+    return open_panel(page, base, f"p.mmx.run={RUN}&p.mmx.tag=mmx%2Fval%2F0")
