@@ -31,6 +31,7 @@ class Stage:
         sides: Image sides in pixels to draw from.
         counts: Numbers of objects to draw from.
         text_scenes: Visual positions carry the embeddings of their cell's words; no vision tower.
+        vision_only: The vision tower alone learns to put out its cells' words; no decoder.
         dense_weight: Weight of the loss at visual positions.
     """
 
@@ -39,6 +40,7 @@ class Stage:
     sides: tuple[int, ...]
     counts: tuple[int, ...]
     text_scenes: bool = False
+    vision_only: bool = False
     dense_weight: float = 0.0
 
 
@@ -104,6 +106,7 @@ class SceneDataset(Dataset[dict[str, Any]]):
             "grid": (1, height // 8, width // 8),
             "text_scene": stage.text_scenes,
             "dense_weight": stage.dense_weight,
+            "vision_only": stage.vision_only,
         }
         if not stage.text_scenes:
             example["pixel_values"] = self._processor(
@@ -139,8 +142,8 @@ def collate(examples: list[dict[str, Any]], *, pad_id: int, image_id: int) -> di
 
     Returns:
         ``input_ids``, ``attention_mask``, ``mm_token_type_ids``, ``labels`` ``(B, L)``;
-        ``cell_words`` ``(B, N, 2)``; ``visual_start``; ``image_grid_thw``; ``dense_weight``; and
-        ``pixel_values``, unless they are text scenes.
+        ``cell_words`` ``(B, N, 2)``; ``visual_start``; ``image_grid_thw``; ``dense_weight``;
+        ``vision_only``; and ``pixel_values``, unless they are text scenes.
     """
     length = max(len(example["ids"]) for example in examples)
     ids = torch.full((len(examples), length), pad_id)
@@ -159,6 +162,7 @@ def collate(examples: list[dict[str, Any]], *, pad_id: int, image_id: int) -> di
         "visual_start": torch.tensor([e["visual_start"] for e in examples]),
         "image_grid_thw": torch.tensor([e["grid"] for e in examples]),
         "dense_weight": torch.tensor([e["dense_weight"] for e in examples]),
+        "vision_only": torch.tensor([e["vision_only"] for e in examples]),
     }
     if not examples[0]["text_scene"]:
         batch["pixel_values"] = torch.cat([e["pixel_values"] for e in examples])

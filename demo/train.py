@@ -1,9 +1,10 @@
 """Trains the demo's models from scratch: ``python -m demo.train --run grounded|control``.
 
 Both runs first teach the decoder on text scenes (visual positions carry the embeddings of the words
-of their cell), then learn to see. The grounded run has a second loss at the visual positions, each
-of which predicts the words of the object under it; it is switched off for the last stage. The
-control has none: it learns from captions alone.
+of their cell). The grounded run then teaches the vision tower the words of its cells, and has a
+second loss at the visual positions of the decoder, each of which predicts the words of the object
+under it; that is switched off for the last stage. The control has neither: it learns to see from
+captions alone.
 
 An interrupted run goes on where it was (``--resume``, the default); every scene is a function of
 seed and index, so the result is the same.
@@ -43,19 +44,20 @@ BATCH = 32
 SMALL, MIDDLE = (80, 96, 112), (96, 112, 128, 144)
 LARGE = (112, 112, 112, 128, 128, 128, 144, 144, 160, 176, 192, 208, 224)
 GROUNDED = (
-    Stage("text", 400, SMALL, (1, 2, 3, 4), text_scenes=True),
-    Stage("small", 500, SMALL, (1, 2, 3), dense_weight=0.5),
-    Stage("middle", 550, MIDDLE, (2, 3, 4), dense_weight=0.5),
-    Stage("captions", 350, LARGE, (2, 3, 4)),
+    Stage("text", 350, SMALL, (1, 2, 3, 4), text_scenes=True),
+    Stage("see", 450, SMALL, (2, 3, 4), vision_only=True),
+    Stage("small", 250, SMALL, (1, 2, 3), dense_weight=0.5),
+    Stage("middle", 500, MIDDLE, (2, 3, 4), dense_weight=0.5),
+    Stage("captions", 300, LARGE, (2, 3, 4)),
 )
 CONTROL = (
     GROUNDED[0],
-    Stage("small", 400, SMALL, (1, 2, 3)),
+    Stage("small", 350, SMALL, (1, 2, 3)),
     Stage("middle", 350, MIDDLE, (2, 3, 4)),
-    Stage("captions", 100, LARGE, (2, 3, 4)),
+    Stage("captions", 50, LARGE, (2, 3, 4)),
 )
 RUNS = {"grounded": GROUNDED, "control": CONTROL}
-KEPT = {"grounded": (0, 400, 550, 700, 900, 1200), "control": (0,)}
+KEPT = {"grounded": (0, 350, 800, 900, 1050, 1300), "control": (700, 900)}
 """Steps whose checkpoints are kept, besides the last."""
 
 
@@ -84,6 +86,8 @@ class SceneTrainer(Trainer):
         """Mean cross-entropy of the answers; dense loss times its weight on top."""
         cell_words, start = inputs.pop("cell_words"), inputs.pop("visual_start")
         labels, dense_weight = inputs.pop("labels"), inputs.pop("dense_weight")
+        if bool(inputs.pop("vision_only")[0]):
+            return self._vision_loss(model, inputs, cell_words)
         if "pixel_values" not in inputs:
             table = self.accelerator.unwrap_model(model).get_input_embeddings().weight
             features = table[cell_words].mean(dim=2)
@@ -99,6 +103,17 @@ class SceneTrainer(Trainer):
             visual = logits[:, first : first + cell_words.shape[1]].log_softmax(dim=2)
             loss = loss - dense_weight[0] * visual.gather(2, cell_words).mean()
         return (loss, logits) if return_outputs else loss
+
+    def _vision_loss(self, model: Any, inputs: dict[str, Any], cell_words: Tensor) -> Tensor:
+        """Cross-entropy of the cells' words, read from the tower's output by the embedding."""
+        plain = self.accelerator.unwrap_model(model)
+        with self.compute_loss_context_manager():
+            output = plain.model.get_image_features(
+                inputs["pixel_values"], inputs["image_grid_thw"]
+            ).pooler_output
+        features = torch.nn.functional.rms_norm(torch.cat(list(output)).float(), (192,))
+        logits = features @ plain.get_input_embeddings().weight.detach().T
+        return -logits.log_softmax(dim=1).gather(1, cell_words.flatten(0, 1)).mean()
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Captions wholly right on unseen scenes; then the callbacks, which explain and log."""
