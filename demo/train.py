@@ -53,11 +53,10 @@ GROUNDED = (
 CONTROL = (
     GROUNDED[0],
     Stage("small", 350, SMALL, (1, 2, 3)),
-    Stage("middle", 350, MIDDLE, (2, 3, 4)),
-    Stage("captions", 50, LARGE, (2, 3, 4)),
+    Stage("middle", 200, MIDDLE, (2, 3, 4)),
 )
 RUNS = {"grounded": GROUNDED, "control": CONTROL}
-KEPT = {"grounded": (0, 350, 800, 900, 1050, 1300), "control": (700, 900)}
+KEPT = {"grounded": (0, 350, 800, 900, 1050, 1300), "control": (700,)}
 """Steps whose checkpoints are kept, besides the last."""
 
 
