@@ -12,7 +12,7 @@ import "./elements/scale_scrubber";
 import "./elements/stage";
 import "./elements/step_slider";
 import { ExplanationSource } from "./core/explanation_source";
-import { followTheme, isShown, listenToHost, readParameters, watchAddress, writeParameters } from "./core/host";
+import { followTheme, isShown, listenToHost, readParameters, takeFocus, watchAddress, writeParameters } from "./core/host";
 import { PanelModel } from "./core/model";
 import { PARAMETER_NAMES, fromParameters, toParameters } from "./core/state";
 import { Panel } from "./elements/panel";
@@ -38,6 +38,7 @@ export async function render(): Promise<void> {
   keepAddress(model);
   keepFresh(model);
   await whenShown();
+  takeFocus();
   await model.refresh();
 }
 

@@ -39,6 +39,18 @@ def pressed_scale(panel) -> int:
     return int(panel.get_attribute('.card[aria-pressed="true"]', "data-scale-index"))
 
 
+def cell_centre(panel, *, row: int, column: int) -> dict[str, float]:
+    """Where a cell of the matrix lies on its canvas, counted without the template's tokens."""
+    layout = panel.evaluate(
+        "document.querySelector('mmx-panel').shadowRoot"
+        ".querySelector('mmx-relevance-matrix').layout"
+    )
+    return {
+        "x": layout["left"] + (column + 0.5) * layout["cellWidth"],
+        "y": layout["top"] + (row + 0.5) * layout["cellHeight"],
+    }
+
+
 def scales_high(explanation) -> float:
     return max(float(np.nanmax(scale.maps)) for scale in explanation.scales)
 
@@ -133,28 +145,22 @@ def test_the_selected_token_shows_its_own_predictions(panel, logged):
 
 def test_a_click_on_the_matrix_selects_its_row(panel):
     select(panel, 0)
-    cells = panel.evaluate(
-        """() => {
-          const element = document.querySelector('mmx-panel').shadowRoot
-            .querySelector('mmx-relevance-matrix');
-          return element.layout;
-        }"""
-    )
-    y = cells["top"] + 3.5 * cells["cellHeight"]
-    panel.click("mmx-relevance-matrix canvas", position={"x": cells["left"] + 8, "y": y})
+    panel.click("mmx-relevance-matrix canvas", position=cell_centre(panel, row=3, column=1))
     assert selected(panel) == 3
-    panel.click("mmx-relevance-matrix canvas", position={"x": 20, "y": cells["top"] + 4})
-    assert selected(panel) == 0
+    label = {**cell_centre(panel, row=1, column=0), "x": 20}
+    panel.click("mmx-relevance-matrix canvas", position=label)
+    assert selected(panel) == 1
 
 
 def test_hovering_the_matrix_compares_both_predictions(panel, logged):
     explanation = logged[RUN, "0", STEPS[-1]]
-    panel.hover("mmx-relevance-matrix canvas", position={"x": 120, "y": 300})
+    panel.hover("mmx-relevance-matrix canvas", position=cell_centre(panel, row=2, column=1))
     panel.wait_for_selector("mmx-matrix-tip .lists")
-    tip = panel.locator("mmx-matrix-tip").inner_text()
+    tip = panel.locator("mmx-matrix-tip .values").inner_text()
     hovered = panel.locator("mmx-answer-strip .hovered")
     assert hovered.count() == 2, "row and column are marked in the answer, too"
-    assert any(f"{value:.2f}" in tip for value in explanation.relevance[:, :].ravel())
+    shown = [j for j, token in enumerate(explanation.context) if not token.special]
+    assert tip.startswith(f"ρ {explanation.relevance[2, shown[1]]:.2f}")
 
 
 def test_the_matrix_has_a_table_for_screen_readers(panel, logged):
@@ -179,7 +185,7 @@ def test_the_checkpoint_slider_loads_another_step(panel, logged):
     values = logged[RUN, "0", STEPS[0]].heatmaps
     drawn = drawn_cells(panel, *values.shape[1:], ASPECT)
     assert_drawn(drawn, values[2], float(values.max()), opacity=OPACITY)
-    assert "3 of 3 steps kept" in panel.locator("mmx-step-slider").inner_text()
+    assert "3 of 3 steps kept" in panel.locator("mmx-step-slider .value").inner_text()
 
 
 def test_other_samples_and_runs_can_be_opened(page, panel):
@@ -227,7 +233,7 @@ def test_the_panel_follows_the_dark_mode_live(page, panel):
 
 
 def test_zooming_shows_grid_lines_and_keeps_the_pointer_s_place(page, panel):
-    panel.hover("mmx-stage .stage")
+    panel.hover("mmx-stage .stage", position={"x": 250, "y": 170})
     reading = panel.locator("mmx-stage .reading")
     before = reading.inner_text()
     assert "logit" in before
@@ -265,7 +271,7 @@ def test_every_control_can_be_reached_by_keyboard(page, panel):
 
 def test_a_damaged_sample_says_what_is_damaged(page, base):
     panel = open_panel(page, base, "p.mmx.run=broken&p.mmx.step=0", status="damaged")
-    text = panel.locator("mmx-notice").inner_text()
+    text = panel.locator("mmx-notice .box").inner_text()
     assert "val/1, step 0, cannot be shown" in text
     assert "checksum" in text.lower()
     panel.locator("mmx-step-slider input").fill("1")
@@ -293,7 +299,7 @@ def test_a_server_that_is_gone_can_be_tried_again(browser, base):
     page = watched.page
     page.route("**/plugin/mmx/index", lambda route: route.abort())
     panel = open_panel(page, base, status="gone")
-    assert "does not answer" in panel.locator("mmx-notice").inner_text()
+    assert "does not answer" in panel.locator("mmx-notice .box").inner_text()
     page.unroute("**/plugin/mmx/index")
     panel.click("mmx-notice button")
     wait_ready(panel)

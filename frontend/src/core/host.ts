@@ -68,6 +68,13 @@ export function isShown(): boolean {
   return !document.hidden && window.innerHeight > 0;
 }
 
+/** Shortcuts work at once, unless the reader is busy elsewhere in TensorBoard. */
+export function takeFocus(): void {
+  guarded(() => {
+    if (parent.document.activeElement === parent.document.body) window.focus();
+  }, undefined);
+}
+
 /** TensorBoard's message channel: JSON both ways, every message answered. */
 export function listenToHost(listeners: Record<string, () => void>): void {
   if (parent === window) return;
