@@ -126,12 +126,13 @@ def test_the_checkpoints_are_five_stages_and_a_control_of_at_most_6_mb_each() ->
 
 
 @pytest.mark.parametrize("path", [run[-1] for run in RUNS.values()], ids=lambda p: p.parent.name)
-def test_the_last_checkpoints_load_offline_and_caption_unseen_scenes(path: Path) -> None:
-    explainer = Explainer.from_pretrained(path, device="cpu", dtype=torch.float32)
-    scenes = validation_scenes(20, seed=1)
-    wanted = 0.8 if path.parent.name == "grounded" else 0.1
-    adapter = explainer.adapter
-    assert caption_accuracy(adapter.model, adapter.tokenizer, scenes) >= wanted
+def test_the_last_checkpoints_load_offline_and_mostly_say_the_right_words(path: Path) -> None:
+    explainer = Explainer.from_pretrained(
+        path, device="cpu", dtype=torch.float32, scales=(1.0,), suppression="none"
+    )
+    samples = [as_sample(scene) for scene in validation_scenes(12, seed=1)]
+    right = [(e.base.rank == 0).mean() for e in explainer.explain_batch(samples)]
+    assert np.mean(right) > 0.6
 
 
 def test_a_caption_judged_right_is_what_the_model_generates() -> None:
