@@ -12,12 +12,13 @@ NAMES = ("viridis", "inferno", "cividis")
 
 
 def bake(name: str) -> str:
+    """A table's bytes as base64."""
     table = matplotlib.colormaps[name](range(256), bytes=True)[:, :3]
     return base64.b64encode(table.tobytes()).decode("ascii")
 
 
 lines = [
-    "// Made by scripts/color_tables.py from matplotlib's public-domain (CC0) colour maps: do not edit.",
+    "// Made by scripts/color_tables.py from matplotlib's colour maps (CC0): do not edit.",
     "// 256 RGB triples each, base64.",
     "export const COLOR_TABLES = {",
     *(f'  {name}:\n    "{bake(name)}",' for name in NAMES),

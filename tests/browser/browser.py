@@ -40,9 +40,7 @@ def open_panel(page: Page, base: str, parameters: str = "", *, status: str = "re
 def panel_of(page: Page, *, status: str = "ready") -> Frame:
     """The frame of the panel, once it shows what `status` names and nothing is on its way."""
     # Attached, not visible: TensorBoard keeps a hidden tab's frame.
-    element = page.wait_for_selector(
-        'iframe[src*="name=mmx"]', state="attached", timeout=READY_MS
-    )
+    element = page.wait_for_selector('iframe[src*="name=mmx"]', state="attached", timeout=READY_MS)
     frame = element.content_frame() if element else None
     if frame is None:
         raise RuntimeError("the panel's frame has no document")
@@ -52,6 +50,4 @@ def panel_of(page: Page, *, status: str = "ready") -> Frame:
 
 def wait_ready(frame: Frame, *, status: str = "ready") -> None:
     """Waits until nothing is on its way."""
-    frame.wait_for_selector(
-        f'.page[data-status="{status}"][aria-busy="false"]', timeout=READY_MS
-    )
+    frame.wait_for_selector(f'.page[data-status="{status}"][aria-busy="false"]', timeout=READY_MS)

@@ -99,7 +99,9 @@ def test_the_range_and_the_colour_map_change_the_drawn_colours(page, panel, logg
 
 
 def test_a_missing_value_is_hatched(page, base, logged):
-    panel = open_panel(page, base, f"p.mmx.run={RUN}&p.mmx.tag=mmx/val/2&p.mmx.layer=1&p.mmx.token=0")
+    panel = open_panel(
+        page, base, f"p.mmx.run={RUN}&p.mmx.tag=mmx/val/2&p.mmx.layer=1&p.mmx.token=0"
+    )
     scale = logged[RUN, "2", STEPS[-1]].base
     token, row, column = NAN_CELL
     assert np.isnan(scale.maps[token, row, column])
@@ -121,7 +123,12 @@ def test_a_missing_value_is_hatched(page, base, logged):
 
 def test_the_arrow_keys_select_tokens_and_scales(page, panel):
     select(panel, 2)
-    for key, expected in (("ArrowRight", 3), ("ArrowRight", 4), ("ArrowRight", 4), ("ArrowLeft", 3)):
+    for key, expected in (
+        ("ArrowRight", 3),
+        ("ArrowRight", 4),
+        ("ArrowRight", 4),
+        ("ArrowLeft", 3),
+    ):
         page.keyboard.press(key)
         panel.wait_for_selector(f'[data-token-index="{expected}"][aria-selected="true"]')
     page.keyboard.press("Home")
@@ -211,7 +218,9 @@ def test_a_reload_restores_the_view(page, panel):
     panel.wait_for_selector(f'section.seen[data-step="{STEPS[1]}"]')
     for key in ("m", "c", "s", "g", "+"):
         page.keyboard.press(key)
-    wait_for_address(page, "p.mmx.layer=1", f"p.mmx.step={STEPS[1]}", "p.mmx.zoom=1.5", "p.mmx.grey=0")
+    wait_for_address(
+        page, "p.mmx.layer=1", f"p.mmx.step={STEPS[1]}", "p.mmx.zoom=1.5", "p.mmx.grey=0"
+    )
     before = address(page)
     page.reload()
     again = panel_of(page)
@@ -263,7 +272,9 @@ def test_every_control_can_be_reached_by_keyboard(page, panel):
                 }"""
             )
         )
-    parts = "sample-picker step-slider header answer-strip stage legend scale-scrubber relevance-matrix"
+    parts = (
+        "sample-picker step-slider header answer-strip stage legend scale-scrubber relevance-matrix"
+    )
     assert {f"mmx-{part}" for part in parts.split()} <= reached
     text = panel.get_attribute("mmx-scale-scrubber input", "aria-valuetext")
     assert text.startswith("token 1 of 5: ") and "12 by 16" in text

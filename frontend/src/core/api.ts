@@ -6,6 +6,7 @@ export interface SampleEntry {
   set: string;
   sample: string;
   steps: number[];
+  wall_times: number[];
 }
 export interface RunEntry {
   run: string;

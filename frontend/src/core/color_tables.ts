@@ -1,4 +1,4 @@
-// Made by scripts/color_tables.py from matplotlib's public-domain (CC0) colour maps: do not edit.
+// Made by scripts/color_tables.py from matplotlib's colour maps (CC0): do not edit.
 // 256 RGB triples each, base64.
 export const COLOR_TABLES = {
   viridis:

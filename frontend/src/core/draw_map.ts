@@ -32,6 +32,24 @@ export interface Rect {
   height: number;
 }
 
+/** The image itself, without its colours where they would compete with the heatmap's. */
+export function drawPicture(
+  context: CanvasRenderingContext2D,
+  bitmap: ImageBitmap,
+  target: Rect,
+  grey: boolean,
+): void {
+  context.imageSmoothingEnabled = target.width < 4 * bitmap.width;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, target.x, target.y, target.width, target.height);
+  if (!grey) return;
+  // Not `filter`: Safari has none on canvases.
+  context.globalCompositeOperation = "saturation";
+  context.fillStyle = "#808080";
+  context.fillRect(target.x, target.y, target.width, target.height);
+  context.globalCompositeOperation = "source-over";
+}
+
 export interface MapStyle {
   range: Range;
   colors: ColorMap;

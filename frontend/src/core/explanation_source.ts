@@ -79,6 +79,11 @@ export class ExplanationSource {
     this.cache.clear();
   }
 
+  /** A resumed training has logged this step again. */
+  forgetStep(place: Place): void {
+    this.cache.delete(keyOf(place));
+  }
+
   private fetch(run: string, tag: string, steps: number[]): void {
     const id = this.nextId++;
     const keys = steps.map((step) => keyOf({ run, tag, step }));

@@ -12,7 +12,7 @@ import {
 import { ByteCache } from "./byte_cache";
 import { reason } from "./decode";
 import { type Explanation, answerLength, answerToken } from "./explanation";
-import type { ExplanationSource } from "./explanation_source";
+import type { ExplanationSource, Place } from "./explanation_source";
 import { ServerError } from "./fetch_checked";
 import { type ViewState, INITIAL_VIEW, keepToken, layerIndex, layerName, nearestStep } from "./state";
 
@@ -83,13 +83,15 @@ export class PanelModel {
 
   /** Read the index; the selection stays where it still exists. */
   async refresh(): Promise<void> {
+    const before = this.index;
     try {
       this.index = await fetchIndex(this.base);
     } catch (error) {
       this.fail(error);
       return;
     }
-    this.recordsOf = "";
+    if (JSON.stringify(this.index) !== JSON.stringify(before)) this.recordsOf = "";
+    if (before) this.forgetRewritten(before, this.index);
     if (!this.index.runs.some((run) => run.samples.length)) {
       this.explanation = null;
       this.settle({ kind: "empty" });
@@ -197,6 +199,22 @@ export class PanelModel {
       this.notice = `The sample “${wanted.tag}” is not in this run; this is “${sample.tag}”.`;
     }
     return { ...wanted, run: run.run, tag: sample.tag, step: nearestStep(sample.steps, wanted.step) };
+  }
+
+  private forgetRewritten(before: IndexResponse, now: IndexResponse): void {
+    const times = new Map<string, number>();
+    const key = (run: string, tag: string, step: number) => JSON.stringify([run, tag, step]);
+    const each = (index: IndexResponse, visit: (place: Place, time: number) => void) => {
+      for (const { run, samples } of index.runs) {
+        for (const { tag, steps, wall_times } of samples) {
+          steps.forEach((step, i) => visit({ run, tag, step }, wall_times[i]!));
+        }
+      }
+    };
+    each(before, ({ run, tag, step }, time) => times.set(key(run, tag, step), time));
+    each(now, (place, time) => {
+      if (times.get(key(place.run, place.tag, place.step)) !== time) this.source.forgetStep(place);
+    });
   }
 
   /** The selected token's text goes with its index. */

@@ -122,7 +122,7 @@ export class AnswerStrip extends PanelElement {
     );
     return html`
       <div class="text">
-        <span aria-label="Prompt">${shown.slice(0, promptLength)}</span>
+        <span role="group" aria-label="Prompt">${shown.slice(0, promptLength)}</span>
         <span class="answer-start" role="listbox" aria-label="Answer tokens" aria-orientation="horizontal">
           ${shown.slice(promptLength)}
         </span>

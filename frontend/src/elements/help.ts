@@ -79,7 +79,7 @@ export class Help extends PanelElement {
       <dl>${SHORTCUTS.map(([keys, what]) => html`<dt>${keys}</dt><dd>${what}</dd>`)}</dl>
       <p>
         A token's tint is the share of its evidence that lies in the image. The heatmap is what the image's cells add to
-        its logit; a scale that would have said another word is marked ≠.
+        its logit; a scale that would have said another word is framed in red.
       </p>
     </dialog>`;
   }

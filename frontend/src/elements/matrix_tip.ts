@@ -6,7 +6,7 @@ import { probabilityText, tokenText, valueText } from "../core/text";
 import { PanelElement, controls } from "./base";
 
 const SHOWN = 6;
-const WIDTH = 250;
+const WIDTH = 276;
 
 export class MatrixTip extends PanelElement {
   static override properties = {
@@ -43,7 +43,7 @@ export class MatrixTip extends PanelElement {
       }
       .lists {
         display: grid;
-        grid-template-columns: 1fr 1fr;
+        grid-template-columns: repeat(2, minmax(0, 1fr));
         gap: 12px;
       }
       .list > * {
@@ -57,6 +57,11 @@ export class MatrixTip extends PanelElement {
       .list strong {
         border-bottom: 1px solid var(--line);
         border-radius: 0;
+      }
+      .list span span:first-child {
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
       }
       .shared {
         background: var(--accent-soft);

@@ -8,7 +8,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 explainer = mmx.Explainer(model, processor)
 explanation = explainer.explain(image, "Describe the image.")
-mmx.add_explanation(SummaryWriter("runs/first"), "val/0000", explanation, global_step=0)`;
+
+writer = SummaryWriter("runs/first")
+mmx.add_explanation(writer, "val/0000", explanation, global_step=0)
+writer.close()`;
 
 export class Notice extends PanelElement {
   static override properties = {

@@ -62,6 +62,9 @@ export class SamplePicker extends PanelElement {
         font-weight: 600;
         text-align: center;
       }
+      input:focus-visible {
+        outline: 0;
+      }
       .place {
         padding: 0 8px 0 4px;
         color: var(--muted);

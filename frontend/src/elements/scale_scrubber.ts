@@ -1,7 +1,7 @@
 // One card per scale and one for all of them together; a slider moves through the cards. A scale
 // that would have said another word is marked.
 import { type PropertyValues, css, html } from "lit";
-import { drawMap } from "../core/draw_map";
+import { drawMap, drawPicture } from "../core/draw_map";
 import { type Explanation, type Layer, answerToken, mapOf } from "../core/explanation";
 import type { ImageState } from "../core/model";
 import { rangeOf } from "../core/range";
@@ -186,9 +186,18 @@ export class ScaleScrubber extends PanelElement {
     `;
   }
 
-  override updated(_changed: PropertyValues): void {
+  override updated(changed: PropertyValues): void {
+    if (changed.has("view")) this.reveal();
     const canvases = this.renderRoot.querySelectorAll("canvas");
     this.explanation.layers.forEach((layer, i) => this.drawThumbnail(canvases[i]!, layer));
+  }
+
+  /** Where the cards do not all fit, bring the selected one into view (and only them: not the page). */
+  private reveal(): void {
+    const card = this.renderRoot.querySelector<HTMLElement>('[aria-pressed="true"]')!;
+    const [home, box] = [this.getBoundingClientRect(), card.getBoundingClientRect()];
+    this.scrollLeft += Math.max(0, box.right - home.right + 2) - Math.max(0, home.left - box.left + 2);
+    this.scrollTop += Math.max(0, box.bottom - home.bottom + 2) - Math.max(0, home.top - box.top + 2);
   }
 
   private card(layer: Layer, i: number, selected: boolean) {
@@ -244,11 +253,7 @@ export class ScaleScrubber extends PanelElement {
     const { bitmap } = this.image;
     const size = bitmap ?? this.explanation.image ?? { width: layer.cols, height: layer.rows };
     const rect = imageRect(box, size, INITIAL_VIEW.zoom);
-    if (bitmap) {
-      context.filter = this.view.grey ? "grayscale(1)" : "none";
-      context.drawImage(bitmap, rect.x, rect.y, rect.width, rect.height);
-      context.filter = "none";
-    }
+    if (bitmap) drawPicture(context, bitmap, rect, this.view.grey);
     const values = mapOf(layer, token);
     if (!values) return;
     drawMap(context, values, layer.rows, layer.cols, rect, {

@@ -1,6 +1,6 @@
 // The image under the selected token's heatmap: zoom, pan, and the raw value under the pointer.
 import { type PropertyValues, css, html, nothing } from "lit";
-import { drawGrid, drawMap } from "../core/draw_map";
+import { drawGrid, drawMap, drawPicture } from "../core/draw_map";
 import { type Explanation, type Layer, answerToken, mapOf } from "../core/explanation";
 import type { ImageState } from "../core/model";
 import { rangeOf } from "../core/range";
@@ -198,11 +198,7 @@ export class Stage extends PanelElement {
     const { bitmap } = this.image;
     if (!bitmap) return;
     const rect = imageRect(this.size, this.imageSize, this.view.zoom);
-    context.filter = this.view.grey ? "grayscale(1)" : "none";
-    context.imageSmoothingEnabled = rect.width < 4 * bitmap.width;
-    context.imageSmoothingQuality = "high";
-    context.drawImage(bitmap, rect.x, rect.y, rect.width, rect.height);
-    context.filter = "none";
+    drawPicture(context, bitmap, rect, this.view.grey);
   }
 
   private drawHeatmap(): void {
