@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmx_core.events import read_explanations
+from mmx_core.events import add_explanation, read_explanations
 from tests.browser.browser import open_panel, panel_of, wait_ready
 from tests.browser.conftest import NAN_CELL, OTHER_RUN, RUN, STEPS, Watched
 from tests.browser.pixels import assert_drawn, drawn_cells
+from tests.support.explanations import make_explanation
 from tests.support.tensorboard_server import serve
 
 OPACITY = 0.85
@@ -267,7 +268,8 @@ def test_every_control_can_be_reached_by_keyboard(page, panel):
             panel.evaluate(
                 """() => {
                   let active = document.activeElement;
-                  while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+                  while (active?.shadowRoot?.activeElement)
+                    active = active.shadowRoot.activeElement;
                   return active?.getRootNode().host?.localName ?? '';
                 }"""
             )
@@ -295,6 +297,18 @@ def test_an_address_that_is_gone_opens_what_is_nearest(page, base):
     panel = open_panel(page, base, f"p.mmx.run={RUN}&p.mmx.tag=mmx/val/99&p.mmx.step=310")
     assert "val/99" in panel.locator(".note").inner_text()
     assert shown_step(panel) == 300
+
+
+def test_new_steps_appear_with_a_reload_and_the_selection_stays(page, tmp_path):
+    add_explanation(tmp_path, "val/0", make_explanation(), 10)
+    with serve(tmp_path) as base:
+        panel = open_panel(page, base)
+        select(panel, 1)
+        add_explanation(tmp_path, "val/0", make_explanation(seed=1), 20)
+        page.wait_for_timeout(2500)  # TensorBoard reads the directory once a second.
+        page.click('[aria-label="Reload"], .reload-button, [title*="Last Updated"]')
+        panel.wait_for_selector('mmx-step-slider input[max="1"]')
+        assert (shown_step(panel), selected(panel)) == (10, 1)
 
 
 def test_an_empty_log_directory_says_how_to_log(page, tmp_path):
