@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Frame, Page
+from playwright.sync_api import Browser, BrowserContext, Frame, Page
 
 from mmx_core.events import ExplanationWriter
 from tb_mmx_plugin.static import FOLDER
@@ -94,9 +94,15 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def context(browser) -> BrowserContext:
+    """Shared, so that TensorBoard's own page comes out of the cache."""
+    return browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+
+
 @pytest.fixture
-def watched(browser) -> Iterator[Watched]:
-    page = browser.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+def watched(context) -> Iterator[Watched]:
+    page = context.new_page()
     yield Watched(page)
     page.close()
 

@@ -7,7 +7,7 @@ import pytest
 
 from mmx_core.events import add_explanation, read_explanations
 from tests.browser.browser import open_panel, panel_of, wait_ready
-from tests.browser.conftest import NAN_CELL, OTHER_RUN, RUN, STEPS, Watched
+from tests.browser.conftest import NAN_CELL, OTHER_RUN, RUN, STEPS
 from tests.browser.pixels import assert_drawn, drawn_cells
 from tests.support.explanations import make_explanation
 from tests.support.tensorboard_server import serve
@@ -319,8 +319,7 @@ def test_an_empty_log_directory_says_how_to_log(page, tmp_path):
         panel.wait_for_selector("mmx-notice >> text=/Copied|Selected/")
 
 
-def test_a_server_that_is_gone_can_be_tried_again(browser, base):
-    watched = Watched(browser.new_page())
+def test_a_server_that_is_gone_can_be_tried_again(watched, base):
     page = watched.page
     page.route("**/plugin/mmx/index", lambda route: route.abort())
     panel = open_panel(page, base, status="gone")
@@ -329,7 +328,6 @@ def test_a_server_that_is_gone_can_be_tried_again(browser, base):
     panel.click("mmx-notice button")
     wait_ready(panel)
     assert [trouble for trouble in watched.troubles if "ERR_FAILED" not in trouble] == []
-    page.close()
 
 
 def test_behind_a_path_prefix_with_the_slow_loader(page, logdir):

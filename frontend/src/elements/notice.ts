@@ -108,7 +108,7 @@ export class Notice extends PanelElement {
       case "empty":
         return this.empty();
       case "gone":
-        return this.box("TensorBoard does not answer", "The server may have been stopped, or the connection lost. Nothing is lost: the view comes back when it does.", true);
+        return this.box("TensorBoard does not answer", "The server may have been stopped, or the connection cut. Your view is kept in the address.", true);
       case "damaged":
         return this.box(`${this.place} cannot be shown`, `${sentence(this.status.message)} Other steps and samples can still be opened.`, true);
       case "ready":
