@@ -1,4 +1,4 @@
-import { type ColorMap, cssColor, share } from "./color";
+import { type ColorMap, colorTable, share } from "./color";
 import { hatchCell } from "./draw_map";
 import { type Explanation, type MatrixMode, isContext, matrixValue } from "./explanation";
 import { type MatrixLayout, labelStride } from "./matrix_layout";
@@ -7,10 +7,14 @@ import { tokenText } from "./text";
 const SLANT = Math.PI / 3;
 const SLANT_SIN = Math.sin(SLANT);
 
+/** The cells as one pixel each: made once per matrix, then drawn at any size. */
+export interface MatrixPicture {
+  pixels: OffscreenCanvas;
+  /** Row and column indices, as shown, of context without a value. */
+  missing: [number, number][];
+}
+
 export interface MatrixStyle {
-  mode: MatrixMode;
-  high: number;
-  colors: ColorMap;
   selected: number;
   hovered: { row: number | null; column: number | null };
   text: string;
@@ -20,13 +24,43 @@ export interface MatrixStyle {
   font: string;
 }
 
+const SMALLEST_SPACED_CELL = 6;
+
+export function paintMatrix(
+  explanation: Explanation,
+  layout: Pick<MatrixLayout, "rows" | "columns">,
+  mode: MatrixMode,
+  high: number,
+  colors: ColorMap,
+): MatrixPicture {
+  const { rows, columns } = layout;
+  const image = new ImageData(columns.length, rows.length);
+  const table = colorTable(colors);
+  const missing: [number, number][] = [];
+  rows.forEach((row, r) => {
+    columns.forEach((column, c) => {
+      const value = matrixValue(explanation, mode, row, column);
+      if (Number.isNaN(value)) {
+        if (isContext(explanation, row, column)) missing.push([r, c]);
+        return;
+      }
+      const color = 3 * Math.round(255 * share(value, 0, high));
+      image.data.set([table[color]!, table[color + 1]!, table[color + 2]!, 255], 4 * (r * columns.length + c));
+    });
+  });
+  const pixels = new OffscreenCanvas(columns.length, rows.length);
+  pixels.getContext("2d")!.putImageData(image, 0, 0);
+  return { pixels, missing };
+}
+
 export function drawMatrix(
   context: CanvasRenderingContext2D,
+  picture: MatrixPicture,
   explanation: Explanation,
   layout: MatrixLayout,
   style: MatrixStyle,
 ): void {
-  drawCells(context, explanation, layout, style);
+  drawCells(context, picture, layout, style.hatch);
   drawRowLabels(context, explanation, layout, style);
   drawColumnLabels(context, explanation, layout, style);
   drawMarks(context, explanation, layout, style);
@@ -34,24 +68,21 @@ export function drawMatrix(
 
 function drawCells(
   context: CanvasRenderingContext2D,
-  explanation: Explanation,
+  picture: MatrixPicture,
   layout: MatrixLayout,
-  style: MatrixStyle,
+  hatch: string,
 ): void {
   const { cellWidth, cellHeight, left, top } = layout;
-  const gap = cellHeight >= 6 ? 1 : 0;
-  layout.rows.forEach((row, r) => {
-    layout.columns.forEach((column, c) => {
-      const value = matrixValue(explanation, style.mode, row, column);
-      const rect = { x: left + c * cellWidth, y: top + r * cellHeight, width: cellWidth - gap, height: cellHeight - gap };
-      if (Number.isNaN(value)) {
-        if (isContext(explanation, row, column)) hatchCell(context, rect, style.hatch);
-        return;
-      }
-      context.fillStyle = cssColor(style.colors, share(value, 0, style.high));
-      context.fillRect(rect.x, rect.y, rect.width, rect.height);
-    });
-  });
+  const [width, height] = [cellWidth * layout.columns.length, cellHeight * layout.rows.length];
+  context.imageSmoothingEnabled = false;
+  context.drawImage(picture.pixels, left, top, width, height);
+  for (const [r, c] of picture.missing) {
+    const cell = { x: left + c * cellWidth, y: top + r * cellHeight, width: cellWidth, height: cellHeight };
+    hatchCell(context, cell, hatch);
+  }
+  if (cellHeight < SMALLEST_SPACED_CELL) return;
+  layout.columns.forEach((_, c) => context.clearRect(left + (c + 1) * cellWidth - 1, top, 1, height));
+  layout.rows.forEach((_, r) => context.clearRect(left, top + (r + 1) * cellHeight - 1, width, 1));
 }
 
 function drawRowLabels(

@@ -1,7 +1,7 @@
 // Answer tokens (rows) against context tokens (columns): which words each token leaned on.
 import { type PropertyValues, css, html, nothing } from "lit";
 import { cssColor, matrixColors } from "../core/color";
-import { drawMatrix } from "../core/draw_matrix";
+import { type MatrixPicture, drawMatrix, paintMatrix } from "../core/draw_matrix";
 import { type Explanation, MATRIX_MODES, type MatrixMode, matrixValue } from "../core/explanation";
 import { type MatrixLayout, layoutMatrix, placeAt } from "../core/matrix_layout";
 import type { Size } from "../core/stage_view";
@@ -41,6 +41,9 @@ export class RelevanceMatrix extends PanelElement {
   declare tabular: boolean;
 
   private layout: MatrixLayout | null = null;
+  private picture: MatrixPicture | null = null;
+  /** The value of the brightest colour. */
+  private high = 1;
   private readonly watcher = new ResizeObserver(([entry]) => {
     const { width, height } = entry!.contentRect;
     if (width && height) this.room = { width, height };
@@ -158,6 +161,16 @@ export class RelevanceMatrix extends PanelElement {
     this.watcher.disconnect();
   }
 
+  override willUpdate(changed: PropertyValues<{ explanation: Explanation; view: ViewState }>): void {
+    const before = changed.get("view");
+    const { view } = this;
+    const same =
+      before && before.matrix === view.matrix && before.colors === view.colors && before.template === view.template;
+    if (!changed.has("explanation") && (!changed.has("view") || same)) return;
+    this.high = this.largest();
+    this.picture = null;
+  }
+
   override render() {
     const { view, explanation } = this;
     const colors = matrixColors(view.colors);
@@ -193,7 +206,7 @@ export class RelevanceMatrix extends PanelElement {
           : nothing}
         <span class="key number">
           <span>0</span><span class="bar" style="background:linear-gradient(to right,${stops})"></span>
-          <span>${valueText(this.high()).replace(/\.0+$/, "")}</span><span class="muted">${MODE_UNITS[view.matrix]}</span>
+          <span>${valueText(this.high).replace(/\.0+$/, "")}</span><span class="muted">${MODE_UNITS[view.matrix]}</span>
         </span>
       </header>
       <div class="room">
@@ -225,10 +238,8 @@ export class RelevanceMatrix extends PanelElement {
     canvas.style.width = `${layout.width}px`;
     canvas.style.height = `${layout.height}px`;
     const style = getComputedStyle(this);
-    drawMatrix(prepareCanvas(canvas, layout.width, layout.height), explanation, layout, {
-      mode: view.matrix,
-      high: this.high(),
-      colors: matrixColors(view.colors),
+    this.picture ??= paintMatrix(explanation, layout, view.matrix, this.high, matrixColors(view.colors));
+    drawMatrix(prepareCanvas(canvas, layout.width, layout.height), this.picture, explanation, layout, {
       selected: view.token ?? 0,
       hovered: this.hover,
       text: style.getPropertyValue("--text"),
@@ -239,8 +250,8 @@ export class RelevanceMatrix extends PanelElement {
     });
   }
 
-  /** The value of the brightest colour. Overlap has a scale of its own; the rest is by the largest. */
-  private high(): number {
+  /** Overlap has a scale of its own; the other modes end at their largest value. */
+  private largest(): number {
     const { explanation, view } = this;
     if (view.matrix === "relevance" || !explanation.matrix) return 1;
     const size = explanation.matrix.length / MATRIX_MODES.length;
