@@ -73,9 +73,10 @@ def checkpoints_of(directory: Path) -> dict[str, list[tuple[int, Path]]]:
         FileNotFoundError: None there.
     """
     runs = {
-        run.name: sorted((int(path.name.removeprefix("step-")), path) for path in run.iterdir())
-        for run in sorted(directory.iterdir())
-    } if directory.is_dir() else {}  # fmt: skip
+        run.name: sorted((int(path.name.removeprefix("step-")), path) for path in found)
+        for run in sorted(directory.glob("*"))
+        if (found := list(run.glob("step-*")))
+    }
     if not runs:
         raise FileNotFoundError(f"expected checkpoints in {directory}; train them: demo/train.py")
     return runs

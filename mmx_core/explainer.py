@@ -197,10 +197,10 @@ class Explainer:
                 measured = measure(
                     self.adapter, image, rendered, answer_ids, self.scales, self.settings
                 )
+                return self._assemble(sample, image, rendered, answer_ids, measured)
         except (ValueError, TypeError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"sample {sample.id!r}: {error}") from error
-        return self._assemble(sample, image, rendered, answer_ids, measured)
 
     def _prepare(self, sample: Sample) -> tuple[Image.Image, RenderedPrompt, list[int] | None]:
         """Everything that can be refused is refused here, before the first forward."""
@@ -320,7 +320,8 @@ class Explainer:
         )
         answer = sample.answer
         if answer is None:
-            answer = cast("str", adapter.tokenizer.decode(answer_ids)).strip()
+            decoded = adapter.tokenizer.decode(answer_ids, clean_up_tokenization_spaces=False)
+            answer = cast("str", decoded).strip()
         return Explanation(
             id=sample.id,
             prompt=sample.prompt,

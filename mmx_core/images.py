@@ -87,7 +87,7 @@ def _wide_to_8_bit(picture: Image.Image) -> Image.Image:
     values = np.asarray(picture).astype(np.float64)
     if picture.mode == "F" and values.max(initial=0) <= 1:
         values = values * 255
-    elif values.max(initial=0) > 255:
+    elif picture.mode.startswith("I;16") or values.max(initial=0) > 255:
         values = values / 257
     return Image.fromarray(np.rint(np.clip(values, 0, 255)).astype(np.uint8))
 

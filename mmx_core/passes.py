@@ -154,7 +154,8 @@ def measure(
         gathered_logits(s.visual, adapter.head_weight, classes, adapter.head_bias) for s in states
     ]
     raw = [lens(z[target_class]) for z in logits]
-    finite = torch.stack([torch.isfinite(z).all() for z in logits]).all()
+    checked = [*logits, activation, candidate_probabilities, *(a.probability for a in agreements)]
+    finite = torch.stack([torch.isfinite(values).all() for values in checked]).all()
     clean, weights = _suppress(
         raw,
         logits,

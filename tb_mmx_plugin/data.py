@@ -139,6 +139,7 @@ class ExplanationData:
             raise RequestError(
                 f"Expected 1 to {MAX_STEPS_PER_REQUEST} steps at once, got {len(steps)}."
             )
+        steps = list(dict.fromkeys(steps))
         kept = self._steps(context, experiment, run, tag)
         found = [kept[step] for step in steps if step in kept]
         keys = [reference.blob_key for datum in found for reference in datum.values]

@@ -128,7 +128,9 @@ def share(logits: Tensor, weights: Tensor, target_class: Tensor) -> Tensor:
     Returns:
         ``(T, N)`` float32 in ``[0, 1]``; exactly 1 for a token without a competitor.
     """
-    # In the log domain with each cell's maximum taken out, so that no exponential overflows.
-    highest = logits.amax(dim=0, keepdim=True)
-    rivals = (weights @ (logits - highest).exp()).log() + highest
-    return torch.sigmoid(logits[target_class] - rivals)
+    # In the log domain with each cell's maximum taken out, so that no exponential overflows; in
+    # float64, so that a competitor far below an unrelated class does not underflow to none.
+    signed = logits.double()
+    highest = signed.amax(dim=0, keepdim=True)
+    rivals = (weights.double() @ (signed - highest).exp()).log() + highest
+    return torch.sigmoid(signed[target_class] - rivals).float()

@@ -39,6 +39,9 @@ _SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 FloatArray = NDArray[np.floating[Any]]
 
 
+MAX_JSON_DEPTH = 64
+
+
 class DamagedBlob(ValueError):
     """Bytes that are not what the wire format says; the message names what and where."""
 
@@ -159,11 +162,28 @@ def decode_json(blob: bytes) -> Any:
     if dtype is not Dtype.JSON:
         raise DamagedBlob(f"expected JSON, got {dtype.name}")
     try:
-        return json.loads(payload.decode("utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(payload.decode("utf-8"), parse_constant=_refuse_constant)
     except RecursionError:
         raise DamagedBlob("JSON is nested too deeply") from None
     except ValueError as error:
         raise DamagedBlob(f"not JSON: {error}") from None
+    _check_depth(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    """Refuses what the parser took but a recursive reader, such as TensorBoard's, would not."""
+    level = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise DamagedBlob(f"JSON is nested more than {MAX_JSON_DEPTH} deep")
 
 
 def decode_bytes(blob: bytes) -> bytes:

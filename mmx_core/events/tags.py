@@ -48,6 +48,14 @@ def image_hash(tag: str) -> str | None:
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sorts numbers within names by value, so that ``2`` comes before ``10``."""
+    """Sorts numbers within names by value, so that ``2`` comes before ``10``.
+
+    Never through ``int``: it refuses thousands of digits, and names come from strangers.
+    """
     parts = re.split(r"([0-9]+)", name)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+    numbers = (part.lstrip("0") if part[0] in "0123456789" else None for part in parts if part)
+    texts = (part for part in parts if part)
+    return [
+        (1, 0, text) if number is None else (0, len(number), number)
+        for number, text in zip(numbers, texts, strict=True)
+    ]

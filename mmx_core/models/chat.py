@@ -6,6 +6,8 @@ from typing import Any
 
 from mmx_core.models.base import RenderedPrompt
 
+_SENTINEL = "MMX0WHERE0THE0USER0WROTE"
+
 
 def render_chat(
     tokenizer: Any,
@@ -32,14 +34,18 @@ def render_chat(
             "tokenizer: expected one with a chat template; give Explainer a processor, or "
             "chat_template=..."
         )
-    content = [{"type": "image"} for _ in range(images)] + [{"type": "text", "text": prompt}]
-    rendered = tokenizer.apply_chat_template(
-        [{"role": "user", "content": content}],
-        chat_template=chat_template,
-        tokenize=False,
-        add_generation_prompt=True,
-    )
-    ids, written = _tokenize(tokenizer, rendered, prompt)
+    pictures: list[dict[str, str]] = [{"type": "image"} for _ in range(images)]
+
+    def render(text: str) -> str:
+        return tokenizer.apply_chat_template(
+            [{"role": "user", "content": [*pictures, {"type": "text", "text": text}]}],
+            chat_template=chat_template,
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+
+    rendered = render(prompt)
+    ids, written = _tokenize(tokenizer, rendered, prompt.strip(), render(_SENTINEL).find(_SENTINEL))
     found = ids.count(placeholder_id)
     if found != images:
         raise ValueError(
@@ -49,16 +55,17 @@ def render_chat(
     return RenderedPrompt(tuple(ids), tuple(written), placeholder_id)
 
 
-def _tokenize(tokenizer: Any, rendered: str, prompt: str) -> tuple[list[int], list[bool]]:
+def _tokenize(
+    tokenizer: Any, rendered: str, words: str, expected: int
+) -> tuple[list[int], list[bool]]:
     special = set(tokenizer.all_special_ids)
     if not getattr(tokenizer, "is_fast", False):
         ids = tokenizer(rendered, add_special_tokens=False)["input_ids"]
         return ids, [token not in special for token in ids]
     encoded = tokenizer(rendered, add_special_tokens=False, return_offsets_mapping=True)
     ids = encoded["input_ids"]
-    # Templates may strip what the user wrote; the last occurrence is the user's turn.
-    words = prompt.strip()
-    start = rendered.rfind(words)
+    # Templates may strip what the user wrote, so that it begins a little later than expected.
+    start = rendered.find(words, max(0, expected))
     if start < 0:
         return ids, [token not in special for token in ids]
     end = start + len(words)

@@ -42,6 +42,9 @@ def adapter_for(
         ValueError: No adapter serves this family; the message lists those that exist.
     """
     _load_own()
+    # A PEFT wrapper hands on the config of what it wraps; its layers stay in place inside.
+    unwrap = getattr(model, "get_base_model", None)
+    model = unwrap() if callable(unwrap) else model
     model_type = getattr(getattr(model, "config", None), "model_type", None)
     adapter = _ADAPTERS.get(model_type) if isinstance(model_type, str) else None
     if adapter is None:

@@ -327,6 +327,27 @@ def test_nan_weights_are_reported_with_the_samples_id(device: torch.device) -> N
         build(broken).explain(picture(), PROMPT, answer=ANSWER, id="0007")
 
 
+def test_nan_at_an_answer_position_alone_is_reported(
+    qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explainer = build(qwen2)
+    original = explainer.adapter.hidden_states
+
+    def poisoned(encoded: Any) -> torch.Tensor:
+        hidden = original(encoded)
+        hidden[-2] = torch.nan
+        return hidden
+
+    monkeypatch.setattr(explainer.adapter, "hidden_states", poisoned)
+    with pytest.raises(ValueError, match="not finite"):
+        explainer.explain(picture(), PROMPT, answer=ANSWER)
+
+
+def test_a_prompt_that_the_template_also_contains_is_found(qwen2: TinyModel) -> None:
+    explanation = build(qwen2, scales=(1.0,)).explain(picture(), "user", answer="circle")
+    assert [t.special for t in explanation.context if t.text == "user"] == [True, False]
+
+
 def test_only_one_pass_per_scale_runs_whatever_the_answers_length(
     qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,12 @@ def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
         assert np.asarray(load_rgb(image))[:, :, 0].tolist() == expected
 
 
+def test_dark_sixteen_bit_pictures_stay_dark() -> None:
+    values = np.full((2, 2), 200, dtype=np.uint16)
+    assert np.asarray(load_rgb(values)).max() <= 1
+    assert np.asarray(load_rgb(Image.fromarray(values))).max() <= 1
+
+
 def test_transparency_is_laid_on_white() -> None:
     clear = Image.new("RGBA", (2, 2), (*RED, 0))
     assert pixels(load_rgb(clear))[0] == (255, 255, 255)

@@ -126,6 +126,11 @@ def test_share_does_not_overflow() -> None:
     assert got.tolist() == [[0.0, 1.0]]
 
 
+def test_an_unrelated_class_does_not_hide_a_competitor() -> None:
+    got = share(tensor([[1.0], [5.0], [200.0]]), tensor([[0.0, 1.0, 0.0]]), tensor([0]))
+    assert float(got) == pytest.approx(1 / (1 + math.exp(4)))
+
+
 def test_a_class_competes_only_if_gated_and_as_far_as_its_map_differs() -> None:
     class_maps = tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
     by_class, by_token = share_weights(

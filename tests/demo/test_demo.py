@@ -18,7 +18,7 @@ from demo.scenes import TRAINING_SPLIT, make_scene, validation_scenes
 from mmx_core import Explainer
 
 CHECKPOINTS = Path(__file__).parents[2] / "demo" / "checkpoints"
-RUNS = {run.name: sorted(run.iterdir()) for run in sorted(CHECKPOINTS.iterdir())}
+RUNS = {name: sorted(CHECKPOINTS.glob(f"{name}/step-*")) for name in ("grounded", "control")}
 
 
 def test_a_scene_is_a_function_of_its_index_and_splits_differ() -> None:
