@@ -12,6 +12,8 @@ import torch
 from demo.model import make_image_processor
 from demo.scenes import Scene, validation_scenes
 
+_MAPPED_SCENES = 100
+
 
 def caption_accuracy(model: Any, tokenizer: Any, scenes: Sequence[Scene]) -> float:
     """Share of scenes whose greedy caption is right to the last word.
@@ -68,11 +70,15 @@ def main() -> None:
     arguments = parser.parse_args()
     chosen = arguments.checkpoints or sorted((Path(__file__).parent / "checkpoints").glob("*/*"))
     scenes = validation_scenes(arguments.scenes)
-    print(f"{'checkpoint':24} captions right  lens AUC   ({arguments.scenes} unseen scenes)")
+    mapped = scenes[:_MAPPED_SCENES]
+    print(
+        f"{'checkpoint':24} captions right  lens AUC   "
+        f"({len(scenes)} unseen scenes; the lens on {len(mapped)} of them)"
+    )
     for checkpoint in chosen:
         model, _, tokenizer, _ = load_parts(checkpoint, device="cpu", dtype=torch.float32)
         accuracy = caption_accuracy(model, tokenizer, scenes)
-        auc = lens_auc(model, tokenizer, scenes[:100])
+        auc = lens_auc(model, tokenizer, mapped)
         name = f"{checkpoint.parent.name}/{checkpoint.name}"
         print(f"{name:24} {accuracy:14.1%} {auc:9.3f}", flush=True)
 
