@@ -23,6 +23,7 @@ from mmx_core.attribution.arc import rank_biased_overlap
 from mmx_core.attribution.logit_lens import gathered_logits, grounding, lens
 from mmx_core.attribution.msea import Aggregation, aggregate
 from mmx_core.attribution.rank_filter import rank_gaussian_filter
+from mmx_core.attribution.ranking import Ranked, leading
 from mmx_core.attribution.suppression import (
     Suppression,
     share,
@@ -31,10 +32,11 @@ from mmx_core.attribution.suppression import (
     subtractive_weights,
 )
 from mmx_core.explanation import FloatArray
+from mmx_core.host import to_host
 from mmx_core.models.base import ModelAdapter, RenderedPrompt
 
-_CHUNK_ELEMENTS = 1 << 24
-"""Entries of the largest vocabulary-wide temporary: 64 MB in float32."""
+_CHUNK_ELEMENTS = 1 << 23
+"""Entries of the largest vocabulary-wide temporary: 32 MB in float32."""
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,9 @@ def measure(
     classes, class_of = torch.unique(text.ids, return_inverse=True)
     target_class = class_of[-count:]
 
-    agreements, candidate_ids, candidate_probabilities, rankings = _predictions(
-        adapter, text, [s.predicting for s in states], base, settings
-    )
+    agreed, ranked = _predictions(adapter, text, [s.predicting for s in states], base, settings)
     first = text.positions == 0
+    rankings = ranked.ids[:, : settings.top_k]
     overlap = rank_biased_overlap(
         rankings[-count:], rankings, persistence=settings.persistence
     ).masked_fill(first, 0.0)
@@ -154,7 +155,7 @@ def measure(
         gathered_logits(s.visual, adapter.head_weight, classes, adapter.head_bias) for s in states
     ]
     raw = [lens(z[target_class]) for z in logits]
-    checked = [*logits, activation, candidate_probabilities, *(a.probability for a in agreements)]
+    checked = [*logits, activation, ranked.probability, agreed.probability]
     finite = torch.stack([torch.isfinite(values).all() for values in checked]).all()
     clean, weights = _suppress(
         raw,
@@ -172,37 +173,49 @@ def measure(
     heatmaps = aggregate(
         gridded,
         aggregation=settings.aggregation,
-        probability=torch.stack([a.probability for a in agreements]),
+        probability=agreed.probability,
     )
     if settings.rank_filter:
         heatmaps = rank_gaussian_filter(heatmaps)
     share_on_image = grounding(raw[base], torch.where(before & written, activation, 0.0))
 
-    if not bool(finite):
-        raise ValueError("the model's logits are not finite (NaN or infinity); check its weights")
     hidden = ~before
+    # Everything crosses to the host in one copy per dtype: each copy waits for the device.
+    whole = [text.positions, ~first, finite, agreed.rank, agreed.top_id, ranked.ids]
+    real = [
+        *(m.view(count, *s.grid) for m, s in zip(raw, states, strict=True)),
+        agreed.probability,
+        agreed.divergence,
+        agreed.top_probability,
+        heatmaps,
+        overlap.masked_fill(hidden, torch.nan),
+        activation.masked_fill(hidden, torch.nan),
+        weights,
+        share_on_image,
+        ranked.probability,
+    ]
+    positions, predicted, is_finite, rank, top_id, leaders = to_host(whole)
+    if not is_finite:
+        raise ValueError("the model's logits are not finite (NaN or infinity); check its weights")
+    floats = iter(to_host(real))
     return Measured(
-        text_positions=_host(text.positions),
-        predicted=_host(~first),
+        text_positions=positions,
+        predicted=predicted.astype(bool),
         grids=[s.grid for s in states],
-        maps=[_host(m.view(count, *s.grid)) for m, s in zip(raw, states, strict=True)],
-        probability=[_host(a.probability) for a in agreements],
-        rank=[_host(a.rank) for a in agreements],
-        divergence=[_host(a.divergence) for a in agreements],
-        top_ids=[_host(a.top_id) for a in agreements],
-        top_probability=[_host(a.top_probability) for a in agreements],
-        heatmaps=_host(heatmaps),
-        relevance=_host(overlap.masked_fill(hidden, torch.nan)),
-        text_activation=_host(activation.masked_fill(hidden, torch.nan)),
-        interference_weights=_host(weights),
-        grounding=_host(share_on_image),
-        candidate_ids=_host(candidate_ids),
-        candidate_probabilities=_host(candidate_probabilities),
+        maps=[next(floats) for _ in raw],
+        probability=list(next(floats)),
+        rank=list(rank),
+        divergence=list(next(floats)),
+        top_ids=list(top_id),
+        top_probability=list(next(floats)),
+        heatmaps=next(floats),
+        relevance=next(floats),
+        text_activation=next(floats),
+        interference_weights=next(floats),
+        grounding=next(floats),
+        candidate_ids=leaders[:, : settings.candidates],
+        candidate_probabilities=next(floats)[:, : settings.candidates],
     )
-
-
-def _host(tensor: Tensor) -> NDArray[Any]:
-    return tensor.cpu().numpy()
 
 
 def _run(
@@ -248,46 +261,31 @@ def _predictions(
     predicting: Sequence[Tensor],
     base: int,
     settings: Settings,
-) -> tuple[list[Agreement], Tensor, Tensor, Tensor]:
-    """Agreement per scale, candidates ``(C, n)`` with probabilities, rankings ``(C, k)``."""
+) -> tuple[Agreement, Ranked]:
+    """Agreement ``(S, T)``, and the leading predictions of all ``C`` text tokens."""
     vocabulary = adapter.head_weight.shape[0]
-    depth = min(settings.top_k, vocabulary)
-    kept = min(settings.candidates, vocabulary)
-    count = len(predicting[base])
-    prompt = len(text.ids) - count
-    parts: list[list[Agreement]] = [[] for _ in predicting]
-    rankings: list[Tensor] = []
-    candidates: list[Tensor] = []
-    probabilities: list[Tensor] = []
+    depth = min(max(settings.top_k, settings.candidates), vocabulary)
+    prompt = len(text.ids) - len(predicting[base])
+    ranked: list[Ranked] = []
+    parts: list[Agreement] = []
 
-    def rank(logits: Tensor, log_probability: Tensor) -> None:
-        top = logits.topk(max(depth, kept), dim=1).indices
-        rankings.append(top[:, :depth])
-        candidates.append(top[:, :kept])
-        probabilities.append(log_probability.gather(1, top[:, :kept]).exp())
+    def rank(hidden: Tensor, logits: Tensor) -> None:
+        ranked.append(leading(hidden, logits, adapter.head_weight, adapter.head_bias, depth))
 
     chunk = max(1, _CHUNK_ELEMENTS // vocabulary)
     for start in range(0, prompt, chunk):
-        logits = adapter.logits(text.before[start : min(start + chunk, prompt)]).float()
-        rank(logits, torch.log_softmax(logits, dim=1))
+        hidden = text.before[start : min(start + chunk, prompt)]
+        rank(hidden, adapter.logits(hidden))
     # All scales of a chunk go through the head together: it is read once for them.
     states = torch.stack(list(predicting))
-    chunk = max(1, chunk // len(predicting))
-    for start in range(0, count, chunk):
-        rows = slice(start, start + chunk)
-        targets = text.ids[prompt:][rows]
-        by_scale = adapter.logits(states[:, rows].flatten(0, 1)).view(len(states), -1, vocabulary)
-        logits = by_scale[base].float()
-        reference = torch.log_softmax(logits, dim=1)
-        rank(logits, reference)
-        for index, other in enumerate(by_scale):
-            parts[index].append(agreement(other, targets, None if index == base else reference))
-    return (
-        [Agreement.concatenate(part) for part in parts],
-        torch.cat(candidates),
-        torch.cat(probabilities),
-        torch.cat(rankings),
-    )
+    chunk = max(1, chunk // len(states))
+    for start in range(0, states.shape[1], chunk):
+        hidden = states[:, start : start + chunk]
+        logits = adapter.logits(hidden.flatten(0, 1)).view(*hidden.shape[:2], vocabulary)
+        rank(hidden[base], logits[base])
+        targets = text.ids[prompt + start : prompt + start + chunk]
+        parts.append(agreement(logits, targets, reference=base))
+    return Agreement.concatenate(parts), Ranked.concatenate(ranked)
 
 
 def _suppress(

@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import tensor
 
-from mmx_core.attribution.agreement import agreement, jensen_shannon
+from mmx_core.attribution import agreement as agreement_module
+from mmx_core.attribution.agreement import agreement
 from mmx_core.attribution.logit_lens import gathered_logits, grounding
 from mmx_core.attribution.msea import aggregate
 from mmx_core.attribution.rank_filter import rank_gaussian_filter
+from mmx_core.attribution.ranking import leading
 from mmx_core.attribution.suppression import (
     least_squares,
     share,
@@ -20,6 +22,7 @@ from mmx_core.attribution.suppression import (
     subtract,
     subtractive_weights,
 )
+from mmx_core.host import to_host
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -174,15 +177,58 @@ def test_the_rank_filter_keeps_constant_and_zero_maps_and_takes_single_cells() -
 
 
 def test_jensen_shannon_of_equals_is_zero_and_of_disjoint_predictions_ln_2() -> None:
-    one, other = tensor([[40.0, -40.0]]).log_softmax(1), tensor([[-40.0, 40.0]]).log_softmax(1)
-    assert float(jensen_shannon(one, one)) == pytest.approx(0, abs=1e-6)
-    assert float(jensen_shannon(one, other)) == pytest.approx(math.log(2), rel=1e-5)
-    infinite = tensor([[0.0, -torch.inf]])
-    assert float(jensen_shannon(infinite, other)) == pytest.approx(math.log(2), rel=1e-5)
+    one, other, infinite = [40.0, -40.0], [-40.0, 40.0], [0.0, -torch.inf]
+    got = agreement(tensor([[one], [one], [other]]), tensor([0])).divergence
+    assert got.ravel().tolist() == pytest.approx([0, 0, math.log(2)], abs=1e-6)
+    got = agreement(tensor([[infinite], [infinite], [other]]), tensor([0])).divergence
+    assert got.ravel().tolist() == pytest.approx([0, 0, math.log(2)], abs=1e-6)
 
 
-def test_agreement_reads_probability_rank_and_winner() -> None:
-    logits = tensor([[0.0, 2.0, 1.0]])
-    got = agreement(logits, tensor([2]))
-    assert float(got.probability) == pytest.approx(float(logits.softmax(1)[0, 2]))
-    assert got.rank.tolist() == [1] and got.top_id.tolist() == [1]
+@pytest.mark.parametrize("reference", [0, 2])
+def test_agreement_equals_its_definition_in_float64_across_blocks(
+    monkeypatch: pytest.MonkeyPatch, reference: int
+) -> None:
+    monkeypatch.setattr(agreement_module, "_CPU_BLOCK_ELEMENTS", 2 * 3 * 50)
+    logits = 4 * torch.randn(3, 7, 50, generator=torch.Generator().manual_seed(1))
+    targets = torch.arange(7)
+    got = agreement(logits, targets, reference=reference)
+    p = logits.double().softmax(dim=2)
+    own = p[:, targets, targets]
+    mean = (p + p[reference]) / 2
+    both = p * (p / mean).log() + p[reference] * (p[reference] / mean).log()
+    divergence = both.sum(dim=2) / 2
+    assert torch.allclose(got.probability.double(), own, rtol=1e-5)
+    assert torch.equal(got.rank, (p > own[:, :, None]).sum(dim=2))
+    assert torch.allclose(got.divergence.double(), divergence, atol=1e-5)
+    assert torch.equal(got.top_id, p.argmax(dim=2))
+    assert torch.allclose(got.top_probability.double(), p.amax(dim=2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_leading_predictions_are_ranked_by_float32_logits_whatever_the_weights(
+    dtype: torch.dtype,
+) -> None:
+    generator = torch.Generator().manual_seed(2)
+    weight = torch.randn(400, 32, generator=generator).to(dtype)
+    bias = torch.randn(400, generator=generator).to(dtype)
+    hidden = torch.randn(6, 32, generator=generator).to(dtype)
+    logits = torch.nn.functional.linear(hidden, weight, bias)
+    got = leading(hidden, logits, weight, bias, 20)
+    exact = hidden.double() @ weight.double().T + bias.double()
+    assert torch.equal(got.ids, exact.topk(20, dim=1).indices)
+    expected = logits.double().softmax(dim=1).gather(1, got.ids)
+    assert torch.allclose(got.probability.double(), expected, rtol=1e-4)
+
+
+def test_predictions_that_tie_exactly_are_ranked_by_their_ids() -> None:
+    weight = torch.ones(60, 4, dtype=torch.bfloat16)
+    hidden = torch.ones(1, 4, dtype=torch.bfloat16)
+    got = leading(hidden, hidden @ weight.T, weight, None, 60)
+    assert got.ids[0].tolist() == list(range(60))
+
+
+def test_results_cross_to_the_host_with_their_shapes_and_values(device: torch.device) -> None:
+    given = [torch.arange(6).view(2, 3), tensor(True), torch.zeros(0, 4, dtype=torch.bool)]
+    back = to_host([value.to(device) for value in given])
+    assert [value.shape for value in back] == [(2, 3), (), (0, 4)]
+    assert back[0].tolist() == [[0, 1, 2], [3, 4, 5]] and back[1] == 1

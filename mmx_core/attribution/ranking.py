@@ -1,0 +1,65 @@
+"""The leading predictions of each position: what ARC compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_MARGIN = 16
+"""Runners-up taken into the exact comparison, where rounding may have cost them their place."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The most probable vocabulary entries of ``C`` positions, best first.
+
+    Attributes:
+        ids: ``(C, k)`` int64.
+        probability: ``(C, k)`` float32.
+    """
+
+    ids: Tensor
+    probability: Tensor
+
+    @staticmethod
+    def concatenate(parts: list[Ranked]) -> Ranked:
+        """Joins chunks of positions."""
+        return Ranked(
+            torch.cat([part.ids for part in parts]), torch.cat([part.probability for part in parts])
+        )
+
+
+def leading(
+    hidden: Tensor, logits: Tensor, weight: Tensor, bias: Tensor | None, depth: int
+) -> Ranked:
+    """Ranks the vocabulary at each position.
+
+    Logits of half precision tie: bfloat16 tells 256 values between 8 and 16. So their leaders are
+    compared again by logits accumulated and kept in float32, of those entries alone, and what ties
+    still is ordered by vocabulary id.
+
+    Args:
+        hidden: ``(C, d)`` states that the logits were made from.
+        logits: ``(C, V)``, of any float dtype, a rising function of ``weight @ hidden + bias``.
+        weight: ``(V, d)`` the head.
+        bias: ``(V,)``, where it has one.
+        depth: ``k``.
+    """
+    taken = logits.topk(depth if logits.dtype == torch.float32 else _with_margin(logits, depth))
+    ids, values = taken.indices, taken.values.float()
+    log_total = logits.float().logsumexp(dim=1, keepdim=True)
+    if logits.dtype != torch.float32:
+        ids, place = ids.sort(dim=1)
+        values = values.gather(1, place)
+        exact = torch.einsum("cd,ckd->ck", hidden.float(), weight[ids].float())
+        if bias is not None:
+            exact = exact + bias[ids].float()
+        order = exact.sort(dim=1, descending=True, stable=True).indices[:, :depth]
+        ids, values = ids.gather(1, order), values.gather(1, order)
+    return Ranked(ids, (values - log_total).exp())
+
+
+def _with_margin(logits: Tensor, depth: int) -> int:
+    return min(depth + _MARGIN, logits.shape[1])
