@@ -225,7 +225,9 @@ class Explainer:
                     f"got {shape}"
                 )
         rendered = self.adapter.render(sample.prompt, images=1)
-        return image, rendered, self._answer_ids(sample.answer)
+        answer_ids = self._answer_ids(sample.answer)
+        sample.check_word_indices()
+        return image, rendered, answer_ids
 
     def _answer_ids(self, answer: str | None) -> list[int] | None:
         if answer is None:

@@ -75,6 +75,27 @@ class Sample:
             if word == name.lower()
         ]
 
+    def check_word_indices(self) -> None:
+        """Checks that masks given by word index can be matched with an answer.
+
+        Raises:
+            ValueError: There is no answer that the indices could count in, or it is too short.
+        """
+        if self.masks is None or isinstance(self.masks, Mapping):
+            return
+        if self.answer is None:
+            raise ValueError(
+                "masks: expected a mapping from word to mask, since the answer is generated; word "
+                "indices need an answer that is given"
+            )
+        count = len(self.answer.split())
+        for entry in self.masks:
+            if not entry.words or min(entry.words) < 0 or max(entry.words) >= count:
+                raise ValueError(
+                    f"mask {entry.name!r}: expected indices from 0 to {count - 1} into the "
+                    f"{count} words of the answer, got {entry.words}"
+                )
+
     def mask_shapes(self) -> dict[str, tuple[int, ...]]:
         """``(height, width)`` of each mask, by name."""
         if self.masks is None:

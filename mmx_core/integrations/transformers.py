@@ -22,6 +22,9 @@ class ExplainCallback(TrainerCallback):
     on; with ``strict`` it raises. Events are flushed after each evaluation, and a resumed run is
     marked as such, so that TensorBoard does not show steps that were trained again twice.
 
+    Weights sharded over processes (FSDP, DeepSpeed ZeRO-3, tensor parallelism) cannot be explained
+    by one of them: that is warned about, and nothing is logged; explain the saved checkpoints.
+
     Args:
         samples: Fixed probe samples. Give them answers, so that checkpoints are comparable.
         logdir: Where event files go; ``OUTPUT_DIR/explanations`` by default.
@@ -88,6 +91,12 @@ class ExplainCallback(TrainerCallback):
         if not state.is_world_process_zero:
             return
         with guarded("explaining the probe samples", strict=self.strict):
+            # A forward by one process alone would wait for the others for ever.
+            if is_sharded(kwargs["model"]):
+                raise RuntimeError(
+                    "expected whole weights, got weights sharded over processes; explain the saved "
+                    "checkpoints instead, with Explainer.from_pretrained"
+                )
             writer = self._open(args)
             explainer = self._explainer(kwargs["model"], kwargs.get("processing_class"))
             logged = []
@@ -128,3 +137,13 @@ class ExplainCallback(TrainerCallback):
         if parts["tokenizer"] is None and hasattr(processing_class, "convert_ids_to_tokens"):
             parts["tokenizer"] = processing_class
         return Explainer(model, **parts, **self._settings)
+
+
+def is_sharded(model: Any) -> bool:
+    """Whether processes hold parts of the model's weights: FSDP, ZeRO-3 or tensor parallelism."""
+    # By name, because importing torch.distributed takes a second that most do not need.
+    wrapped = any(type(module).__name__ == "FullyShardedDataParallel" for module in model.modules())
+    return wrapped or any(
+        type(parameter).__name__ == "DTensor" or hasattr(parameter, "ds_id")
+        for parameter in model.parameters()
+    )

@@ -381,3 +381,15 @@ def test_kept_states_do_not_keep_the_pass_alive(qwen2: TinyModel) -> None:
         states, _ = _run(adapter, picture(), rendered, [9, 10], (1.0,))
     for kept in (states[0].visual, states[0].predicting):
         assert kept.untyped_storage().nbytes() == kept.numel() * kept.element_size()
+
+
+@pytest.mark.parametrize("words", [(), (-1,), (2, 10)])
+def test_masks_of_words_that_the_answer_lacks_are_refused_before_any_work(
+    qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch, words: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(qwen2.model, "forward", None)
+    mask = WordMask(words, np.ones((64, 96), dtype=bool), "circle")
+    with pytest.raises(ValueError, match="indices from 0 to 9"):
+        next(build(qwen2).explain_batch([Sample("s", picture(), PROMPT, ANSWER, masks=[mask])]))
+    with pytest.raises(ValueError, match="a mapping from word to mask"):
+        next(build(qwen2).explain_batch([Sample("s", picture(), PROMPT, masks=[mask])]))
