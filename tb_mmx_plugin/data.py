@@ -89,17 +89,11 @@ class ExplanationData:
             RequestError: A tag is malformed.
         """
         wanted = {_index_tag(tag): tag for tag in tags}
-        found = self._provider.read_tensors(
-            context,
-            experiment_id=experiment,
-            plugin_name=INDEX_PLUGIN,
-            downsample=_ALL,
-            run_tag_filter=provider.RunTagFilter(runs=[run], tags=list(wanted) or None),
-        ).get(run, {})
-        if not found and not wanted:
+        found, unread = self._index_series(context, experiment, run, list(wanted) or None)
+        if not found and not wanted and not unread:
             raise NotLogged(f"Run {run!r} has no explanations.")
         for index_tag, tag in wanted.items():
-            if index_tag not in found:
+            if index_tag not in found and index_tag not in unread:
                 raise NotLogged(f"Run {run!r} has no tag {tag!r}.")
         return {
             "run": run,
@@ -107,6 +101,16 @@ class ExplanationData:
                 _record(PREFIX + tag.removeprefix(INDEX_PREFIX), datum)
                 for tag, series in _natural(found.items())
                 for datum in series
+            ]
+            + [
+                {
+                    "tag": PREFIX + tag.removeprefix(INDEX_PREFIX),
+                    "step": step,
+                    "wall_time": wall_time,
+                    "error": f"damaged: index record: {reason}",
+                }
+                for tag, reason in unread.items()
+                for step, wall_time in self._logged(context, experiment, run, tag)
             ],
         }
 
@@ -172,6 +176,50 @@ class ExplanationData:
             raise NotLogged(f"Run {run!r} has no image {name!r}.")
         blobs = self._read(context, [reference.blob_key for reference in data[-1].values])
         return _readable(lambda: decode_image(blobs, name))
+
+    def _index_series(
+        self, context: RequestContext, experiment: str, run: str, tags: Sequence[str] | None
+    ) -> tuple[dict[str, Sequence[Datum]], dict[str, str]]:
+        """Index series by tag, and why the others could not be read.
+
+        TensorBoard raises for all of them where one holds a malformed tensor.
+        """
+
+        def read(wanted: Sequence[str] | None) -> dict[str, Sequence[Datum]]:
+            series: Series = self._provider.read_tensors(
+                context,
+                experiment_id=experiment,
+                plugin_name=INDEX_PLUGIN,
+                downsample=_ALL,
+                run_tag_filter=provider.RunTagFilter(runs=[run], tags=wanted),
+            )
+            return series.get(run, {})
+
+        try:
+            return read(tags), {}
+        except Exception:
+            listed = self._provider.list_tensors(
+                context,
+                experiment_id=experiment,
+                plugin_name=INDEX_PLUGIN,
+                run_tag_filter=provider.RunTagFilter(runs=[run], tags=tags),
+            ).get(run, {})
+        found: dict[str, Sequence[Datum]] = {}
+        unread: dict[str, str] = {}
+        for tag in listed:
+            try:
+                found.update(read([tag]))
+            except Exception as error:
+                unread[tag] = f"{type(error).__name__}: {error}"
+        return found, unread
+
+    def _logged(
+        self, context: RequestContext, experiment: str, run: str, index_tag: str
+    ) -> list[tuple[int, float | None]]:
+        """Steps and times of the explanations that an index series belongs to."""
+        tag = PREFIX + index_tag.removeprefix(INDEX_PREFIX)
+        series = self._sequences(context, experiment, run, tag).get(run, {}).get(tag, ())
+        return [(datum.step, finite(datum.wall_time)) for datum in series]
 
     def _sequences(
         self,

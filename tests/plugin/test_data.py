@@ -175,6 +175,24 @@ def test_hostile_events_cost_their_own_entries_only(tmp_path, context):
         data.header(context, EXPERIMENT, run=".", tag="mmx/no-set", step=3)
 
 
+def test_a_malformed_index_tensor_costs_its_own_tag_only(tmp_path, context):
+    file = EventFile(tmp_path)
+    for sample in ("val/1", "val/2"):
+        event = records.explanation_event(sample, make_explanation(), step=3, wall_time=1.0)
+        if sample == "val/1":
+            event.summary.value[1].tensor.tensor_shape.dim.add().size = 7
+            event.summary.value[1].tensor.string_val.extend([b"x"] * 3)
+        file.write(event)
+    file.close()
+    damaged, sound = sorted(
+        open_data(tmp_path).records(context, EXPERIMENT, run=".")["records"],
+        key=lambda record: record["tag"],
+    )
+    assert (damaged["tag"], damaged["step"], damaged["wall_time"]) == ("mmx/val/1", 3, 1.0)
+    assert damaged["error"].startswith("damaged: index record: ValueError")
+    assert (sound["tag"], sound["tokens"]) == ("mmx/val/2", 5)
+
+
 def test_a_frame_is_its_length_its_json_and_the_blobs():
     framed = frame_steps([StepBlobs(3, 1.5, [b"ab", b"c"]), StepBlobs(4, error="gone")])
     text = b'[{"step": 3, "wall_time": 1.5, "blobs": [2, 1]}, {"step": 4, "error": "gone"}]'
