@@ -31,6 +31,7 @@ class Stage:
         sides: Image sides in pixels to draw from.
         counts: Numbers of objects to draw from.
         text_scenes: Visual positions carry the embeddings of their cell's words; no vision tower.
+        rates: Factor on the learning rates at its first step and after its last, linear between.
         vision_only: The vision tower alone learns to put out its cells' words; no decoder.
         dense_weight: Weight of the loss at visual positions.
     """
@@ -39,18 +40,19 @@ class Stage:
     steps: int
     sides: tuple[int, ...]
     counts: tuple[int, ...]
+    rates: tuple[float, float]
     text_scenes: bool = False
     vision_only: bool = False
     dense_weight: float = 0.0
 
 
-def stage_of(stages: tuple[Stage, ...], step: int) -> Stage:
-    """The stage that a batch belongs to; the last one goes on for ever."""
-    for stage in stages:
+def stage_of(stages: tuple[Stage, ...], step: int) -> tuple[Stage, int]:
+    """The stage that a batch belongs to and its number there; the last stage goes on for ever."""
+    for stage in stages[:-1]:
         if step < stage.steps:
-            return stage
+            return stage, step
         step -= stage.steps
-    return stages[-1]
+    return stages[-1], step
 
 
 class SceneDataset(Dataset[dict[str, Any]]):
@@ -81,7 +83,7 @@ class SceneDataset(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         step = index // self.batch
-        stage = stage_of(self.stages, step)
+        stage, _ = stage_of(self.stages, step)
         sizes = np.random.default_rng([self.seed, 7, step])
         height, width = _size(stage.sides, sizes)
         random = generator(TRAINING_SPLIT, self.seed, index)

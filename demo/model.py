@@ -68,8 +68,8 @@ def make_image_processor() -> Qwen2VLImageProcessorPil:
 def make_model(tokenizer: PreTrainedTokenizerFast, *, seed: int) -> Qwen2VLForConditionalGeneration:
     """Freshly initialised weights.
 
-    ``rope_theta`` is 50 because positions are few: at the usual 1e4 the model does not learn left
-    from right.
+    ``rope_theta`` is 10 because positions are few: at the usual 1e4 the model does not learn left
+    from right, and at 50 it takes twice as long.
     """
     ids = {
         f"{name}_token_id": tokenizer.convert_tokens_to_ids(token)
@@ -96,7 +96,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast, *, seed: int) -> Qwen2VLForCo
             "pad_token_id": tokenizer.pad_token_id,
             "rope_parameters": {
                 "rope_type": "default",
-                "rope_theta": 50.0,
+                "rope_theta": 10.0,
                 "mrope_section": [2, 7, 7],
             },
         },

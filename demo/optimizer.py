@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MUON_RATE = 0.02
+MUON_RATE = 0.006
 ADAM_RATE = 2e-3
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 

@@ -1,10 +1,10 @@
 """Trains the demo's models from scratch: ``python -m demo.train --run grounded|control``.
 
 Both runs first teach the decoder on text scenes (visual positions carry the embeddings of the words
-of their cell). The grounded run then teaches the vision tower the words of its cells, and has a
-second loss at the visual positions of the decoder, each of which predicts the words of the object
-under it; that is switched off for the last stage. The control has neither: it learns to see from
-captions alone.
+of their cell). The grounded run then teaches the vision tower to put out those same embeddings, and
+has a second loss at the visual positions of the decoder, each of which predicts the words of the
+object under it; that is switched off for the last stage. The control has neither: it learns to see
+from captions alone.
 
 An interrupted run goes on where it was (``--resume``, the default); every scene is a function of
 seed and index, so the result is the same.
@@ -13,7 +13,10 @@ seed and index, so the result is the same.
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +34,7 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from demo.accuracy import caption_accuracy
-from demo.data import SceneDataset, Stage, collate
+from demo.data import SceneDataset, Stage, collate, stage_of
 from demo.model import make_image_processor, make_model, make_tokenizer, save_checkpoint
 from demo.optimizer import MuonAdamW
 from demo.probe import probe_samples
@@ -43,20 +46,24 @@ WORK = ROOT / "training"
 BATCH = 32
 SMALL, MIDDLE = (80, 96, 112), (96, 112, 128, 144)
 LARGE = (112, 112, 112, 128, 128, 128, 144, 144, 160, 176, 192, 208, 224)
+TEXT = (
+    Stage("text", 2600, SMALL, (2, 3, 4), rates=(1.0, 0.1), text_scenes=True),
+    Stage("large text", 300, LARGE, (1, 2, 3, 4), rates=(0.2, 0.05), text_scenes=True),
+)
 GROUNDED = (
-    Stage("text", 350, SMALL, (1, 2, 3, 4), text_scenes=True),
-    Stage("see", 450, SMALL, (2, 3, 4), vision_only=True),
-    Stage("small", 250, SMALL, (1, 2, 3), dense_weight=0.5),
-    Stage("middle", 500, MIDDLE, (2, 3, 4), dense_weight=0.5),
-    Stage("captions", 300, LARGE, (2, 3, 4)),
+    *TEXT,
+    Stage("see", 600, SMALL, (2, 3, 4), rates=(2.5, 0.2), vision_only=True),
+    Stage("small", 150, SMALL, (1, 2, 3), rates=(0.5, 0.5), dense_weight=0.5),
+    Stage("middle", 500, MIDDLE, (2, 3, 4), rates=(0.5, 0.2), dense_weight=0.5),
+    Stage("captions", 300, LARGE, (2, 3, 4), rates=(0.2, 0.01)),
 )
 CONTROL = (
-    GROUNDED[0],
-    Stage("small", 350, SMALL, (1, 2, 3)),
-    Stage("middle", 200, MIDDLE, (2, 3, 4)),
+    *TEXT,
+    Stage("small", 350, SMALL, (1, 2, 3), rates=(2.5, 2.0)),
+    Stage("middle", 350, MIDDLE, (2, 3, 4), rates=(2.0, 0.05)),
 )
 RUNS = {"grounded": GROUNDED, "control": CONTROL}
-KEPT = {"grounded": (0, 350, 800, 900, 1050, 1300), "control": (700,)}
+KEPT = {"grounded": (0, 2900, 3100, 3500, 3650, 4150), "control": ()}
 """Steps whose checkpoints are kept, besides the last."""
 
 
@@ -104,15 +111,21 @@ class SceneTrainer(Trainer):
         return (loss, logits) if return_outputs else loss
 
     def _vision_loss(self, model: Any, inputs: dict[str, Any], cell_words: Tensor) -> Tensor:
-        """Cross-entropy of the cells' words, read from the tower's output by the embedding."""
+        """The tower puts out what text scenes put in: the mean embedding of the cell's words.
+
+        Cross-entropy of the words, read by the embedding, plus the relative squared distance.
+        """
         plain = self.accelerator.unwrap_model(model)
+        table = plain.get_input_embeddings().weight.detach()
         with self.compute_loss_context_manager():
             output = plain.model.get_image_features(
                 inputs["pixel_values"], inputs["image_grid_thw"]
             ).pooler_output
-        features = torch.nn.functional.rms_norm(torch.cat(list(output)).float(), (192,))
-        logits = features @ plain.get_input_embeddings().weight.detach().T
-        return -logits.log_softmax(dim=1).gather(1, cell_words.flatten(0, 1)).mean()
+        features, named = torch.cat(list(output)).float(), cell_words.flatten(0, 1)
+        unit = torch.nn.functional.rms_norm(features, features.shape[1:])
+        read = -(unit @ table.T).log_softmax(dim=1).gather(1, named).mean()
+        wanted = table[named].mean(dim=1)
+        return read + (features - wanted).square().mean() / wanted.square().mean()
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Captions wholly right on unseen scenes; then the callbacks, which explain and log."""
@@ -162,12 +175,33 @@ class KeepCheckpoints(TrainerCallback):
         )
 
 
-def schedule(step: int, *, steps: int, warmup: int = 40, decay: float = 0.45) -> float:
-    """Factor on both learning rates: up, flat, then straight down to 2 %."""
-    if step < warmup:
-        return (step + 1) / warmup
-    left = (steps - step) / max(1.0, decay * steps)
-    return max(0.02, min(1.0, left))
+def rate_at(step: int, *, stages: tuple[Stage, ...], warmup: int = 40) -> float:
+    """Factor on both learning rates: each stage's own, after a warm-up at the very start."""
+    stage, within = stage_of(stages, step)
+    first, last = stage.rates
+    done = min(1.0, within / stage.steps)
+    return (first + (last - first) * done) * min(1.0, (step + 1) / warmup)
+
+
+def state_to_resume(work: Path, recipe: str, *, resume: bool) -> str | None:
+    """The newest state in ``work``, or None for a fresh start, which clears ``work`` away.
+
+    Raises:
+        ValueError: The states there are those of another recipe.
+    """
+    states = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    record = work / "recipe.json"
+    if resume and states:
+        if not record.is_file() or record.read_text() != recipe:
+            raise ValueError(
+                f"{work}: expected states of this seed and curriculum, found others; start afresh "
+                "with --no-resume"
+            )
+        return str(states[-1])
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    record.write_text(recipe)
+    return None
 
 
 def train(
@@ -204,9 +238,9 @@ def train(
     model.set_attn_implementation("eager")  # its backward is the faster one at these sizes
     dataset = SceneDataset(stages, batch=batch, tokenizer=tokenizer, seed=seed)
     optimizer = MuonAdamW(model)
-    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(schedule, steps=dataset.steps))
-    states = sorted(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    start_from = str(states[-1]) if resume and states else None
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(rate_at, stages=stages))
+    recipe = json.dumps({"seed": seed, "batch": batch, "stages": [asdict(s) for s in stages]})
+    start_from = state_to_resume(work, recipe, resume=resume)
     trainer = SceneTrainer(
         model=model,
         args=TrainingArguments(

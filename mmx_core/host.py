@@ -26,7 +26,7 @@ def to_host(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
     if tensors[0].device.type == "cpu":
         return [tensor.to(dtype).numpy() for tensor in tensors]
     packed = torch.cat([tensor.reshape(-1).to(dtype) for tensor in tensors]).cpu()
-    parts = torch.split(packed, [tensor.numel() for tensor in tensors])  # type: ignore[no-untyped-call]
+    parts = torch.split(packed, [tensor.numel() for tensor in tensors])
     return [
         part.view(tensor.shape).clone().numpy() for part, tensor in zip(parts, tensors, strict=True)
     ]

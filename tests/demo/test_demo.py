@@ -68,15 +68,16 @@ def test_a_resumed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
     from demo.train import MIDDLE, SMALL, train
 
     stages = (
-        Stage("text", 1, MIDDLE, (1, 2), text_scenes=True),
-        Stage("small", 3, SMALL, (1, 2, 3), dense_weight=0.5),
+        Stage("text", 1, MIDDLE, (1, 2), rates=(1.0, 0.5), text_scenes=True),
+        Stage("see", 1, SMALL, (1, 2), rates=(2.0, 0.5), vision_only=True),
+        Stage("small", 2, SMALL, (1, 2, 3), rates=(0.5, 0.1), dense_weight=0.5),
     )
 
-    def run() -> torch.nn.Module:
+    def run(seed: int = 0) -> torch.nn.Module:
         return train(
             "test",
             stages=stages,
-            seed=0,
+            seed=seed,
             work=tmp_path / "work",
             checkpoints=tmp_path / "checkpoints",
             kept=(2,),
@@ -95,6 +96,19 @@ def test_a_resumed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "work" / "checkpoint-4")
     resumed = run().state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    with pytest.raises(ValueError, match="--no-resume"):
+        run(seed=1)
+
+
+def test_learning_rates_follow_the_stages() -> None:
+    from demo.train import rate_at
+
+    stages = (
+        Stage("first", 100, (80,), (1,), rates=(1.0, 0.5)),
+        Stage("second", 10, (80,), (1,), rates=(2.0, 0.0)),
+    )
+    rates = [rate_at(step, stages=stages, warmup=4) for step in (0, 3, 50, 99, 100, 105, 110)]
+    assert rates == pytest.approx([0.25, 0.985, 0.75, 0.505, 2.0, 1.0, 0.0])
 
 
 def test_training_logs_its_own_explanations(tmp_path: Path) -> None:
@@ -103,7 +117,7 @@ def test_training_logs_its_own_explanations(tmp_path: Path) -> None:
 
     train(
         "test",
-        stages=(Stage("small", 1, SMALL, (1, 2)),),
+        stages=(Stage("small", 1, SMALL, (1, 2), rates=(1.0, 1.0)),),
         seed=0,
         work=tmp_path / "work",
         checkpoints=tmp_path / "checkpoints",
