@@ -49,6 +49,7 @@ LARGE = (112, 112, 112, 128, 128, 128, 144, 144, 160, 176, 192, 208, 224)
 TEXT = (
     Stage("text", 2600, SMALL, (2, 3, 4), rates=(1.0, 0.1), text_scenes=True),
     Stage("large text", 300, LARGE, (1, 2, 3, 4), rates=(0.2, 0.05), text_scenes=True),
+    Stage("text again", 1500, MIDDLE, (2, 3, 4), rates=(0.6, 0.03), text_scenes=True),
 )
 GROUNDED = (
     *TEXT,
@@ -63,7 +64,7 @@ CONTROL = (
     Stage("middle", 350, MIDDLE, (2, 3, 4), rates=(2.0, 0.05)),
 )
 RUNS = {"grounded": GROUNDED, "control": CONTROL}
-KEPT = {"grounded": (0, 2900, 3100, 3500, 3650, 4150), "control": ()}
+KEPT = {"grounded": (0, 4400, 4600, 5000, 5150, 5650), "control": ()}
 """Steps whose checkpoints are kept, besides the last."""
 
 

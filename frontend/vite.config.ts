@@ -1,10 +1,18 @@
 import { defineConfig } from "vitest/config";
 
+/** Templates of styles and markup need no indentation; nothing else of ours spans lines. */
+const unindented = {
+  name: "unindented",
+  enforce: "pre" as const,
+  transform: (code: string, id: string) => (/src\/elements\/(?!notice)/.test(id) ? code.replace(/\n\s+/g, "\n") : undefined),
+};
+
 // Two builds, each one self-contained module: TensorBoard serves index.js from one folder and the
 // worker from another, so neither may import a shared chunk, and its policy forbids blob: workers.
 export default defineConfig(({ mode }) => {
   const worker = mode === "worker";
   return {
+    plugins: [unindented],
     build: {
       outDir: "../tb_mmx_plugin/static",
       emptyOutDir: !worker,

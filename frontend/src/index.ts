@@ -1,19 +1,27 @@
 // The entry that TensorBoard's frame calls: render().
 import "./elements/answer_strip";
 import "./elements/candidates";
+import "./elements/compare_stage";
+import "./elements/export_dialog";
+import "./elements/filmstrip";
 import "./elements/header";
 import "./elements/help";
 import "./elements/legend";
 import "./elements/matrix_tip";
 import "./elements/notice";
+import "./elements/readers";
 import "./elements/relevance_matrix";
 import "./elements/sample_picker";
+import "./elements/sample_table";
 import "./elements/scale_scrubber";
 import "./elements/stage";
 import "./elements/step_slider";
+import { HttpApi } from "./core/api";
+import { type EmbeddedData, EmbeddedApi, embeddedData } from "./core/embedded";
 import { ExplanationSource } from "./core/explanation_source";
 import { followTheme, isShown, listenToHost, readParameters, takeFocus, watchAddress, writeParameters } from "./core/host";
 import { PanelModel } from "./core/model";
+import { WorkerLoader } from "./core/step_loader";
 import { PARAMETER_NAMES, fromParameters, toParameters } from "./core/state";
 import { Panel } from "./elements/panel";
 
@@ -22,9 +30,7 @@ const WRITE_DELAY_MS = 250;
 export async function render(): Promise<void> {
   document.documentElement.lang = "en";
   document.body.style.margin = "0";
-  const worker = new URL(/* @vite-ignore */ "./static/worker.js", import.meta.url);
-  const source = new ExplanationSource(document.baseURI, () => new Worker(worker, { type: "module" }));
-  const model = new PanelModel(document.baseURI, source, fromParameters(readParameters()));
+  const model = makeModel(embeddedData());
 
   const panel = new Panel();
   panel.model = model;
@@ -40,6 +46,17 @@ export async function render(): Promise<void> {
   await whenShown();
   takeFocus();
   await model.refresh();
+}
+
+function makeModel(data: EmbeddedData | null): PanelModel {
+  if (data) {
+    const api = new EmbeddedApi(data);
+    return new PanelModel(api, new ExplanationSource(api), fromParameters({ ...data.view, ...readParameters() }));
+  }
+  const worker = new URL(/* @vite-ignore */ "./static/worker.js", import.meta.url);
+  const loader = new WorkerLoader(document.baseURI, () => new Worker(worker, { type: "module" }));
+  const api = new HttpApi(document.baseURI);
+  return new PanelModel(api, new ExplanationSource(loader), fromParameters(readParameters()));
 }
 
 /** The address follows the view, a moment later; a changed address changes the view. */
@@ -84,3 +101,6 @@ function whenShown(): Promise<void> {
     check();
   });
 }
+
+// A standalone page has nobody to call render().
+if (embeddedData()) void render();

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { COLOR_MAPS, colorTable } from "../src/core/color";
 import { cellPixels } from "../src/core/draw_map";
 import { layoutMatrix, placeAt, shownColumns, shownRows } from "../src/core/matrix_layout";
+import { spanMap } from "../src/core/heatmap";
 import { rangeOf } from "../src/core/range";
-import { cellAt, imageRect, panBy, zoomAt } from "../src/core/stage_view";
+import { imagePoint, imageRect, panBy, zoomAt } from "../src/core/stage_view";
 import { INITIAL_VIEW } from "../src/core/state";
 import { probabilityText, tokenText, valueText } from "../src/core/text";
 import { explanation, layer } from "./fixture";
@@ -30,7 +31,7 @@ describe("ranges", () => {
   const [coarse, fine, all] = [layer(1, [[0, 4], [1, 2]]), layer(2, [[0, 9], [1, 2]]), layer(null, [[0, 3], [1, 1]])];
   const sample = explanation("| a b", [coarse, fine, all]);
   const range = (mode: "map" | "sample" | "fixed", shown = coarse) =>
-    rangeOf(sample, shown, 1, { range: mode, fixedMax: 7 }).high;
+    rangeOf(sample, shown, spanMap(shown, [1], "mean"), { range: mode, fixedMax: 7 }).high;
 
   it("cover the map, the sample's scales, or what was fixed", () => {
     expect(range("map")).toBe(2);
@@ -65,11 +66,10 @@ describe("the stage", () => {
     expect(panBy(stage, image, zoom, -9999, 0).x).toBe(1);
   });
 
-  it("finds the cell under a point", () => {
+  it("finds the image's point under the pointer", () => {
     const rect = imageRect(stage, image, INITIAL_VIEW.zoom);
-    expect(cellAt(rect, 2, 4, 101, 1)).toBe(0);
-    expect(cellAt(rect, 2, 4, 299, 199)).toBe(7);
-    expect(cellAt(rect, 2, 4, 99, 1)).toBeNull();
+    expect(imagePoint(rect, 200, 50)).toEqual({ x: 0.5, y: 0.25 });
+    expect(imagePoint(rect, 99, 0).x).toBeLessThan(0);
   });
 });
 

@@ -1,5 +1,6 @@
 import { expect, it, vi } from "vitest";
 import { ExplanationSource } from "../src/core/explanation_source";
+import { WorkerLoader } from "../src/core/step_loader";
 import type { WorkerReply, WorkerRequest } from "../src/core/worker";
 import { explanation } from "./fixture";
 
@@ -15,7 +16,7 @@ function fakeWorker() {
     const results = steps.map((step) => ({ step, explanation: { ...explanation("| a"), step, bytes: 1 } }));
     worker.onmessage({ data: { id: request.id, results } });
   };
-  return { worker, answer, source: new ExplanationSource("http://host/x/", () => worker as unknown as Worker) };
+  return { worker, answer, source: new ExplanationSource(new WorkerLoader("http://host/x/", () => worker as unknown as Worker)) };
 }
 const place = (step: number) => ({ run: "r", tag: "t", step });
 
@@ -44,7 +45,7 @@ it("gives up requests that nobody waits for any more", async () => {
   const stale = source.load(place(1));
   const failed = vi.fn();
   stale.catch(failed);
-  source.dropStale(place(2));
+  source.dropStale([place(2)]);
   await expect(stale).rejects.toThrow("no longer wanted");
   expect(worker.sent.at(-1)).toEqual({ cancel: 0 });
   expect(failed).toHaveBeenCalled();

@@ -17,7 +17,12 @@ describe("the address", () => {
       run: "a/b & c=1",
       tag: "mmx/val/0007",
       step: 300,
+      compare: "swipe",
+      otherRun: "b",
+      otherStep: 100,
       token: 0,
+      more: 2,
+      combine: "sum",
       word: " ring",
       layer: "1.5",
       colors: "cividis",
@@ -29,6 +34,10 @@ describe("the address", () => {
       matrix: "weight",
       template: true,
       zoom: { factor: 2.5, x: 0.25, y: 0.75 },
+      region: { left: 0.25, top: 0, right: 0.5, bottom: 1 },
+      context: 3,
+      samples: true,
+      film: true,
     } as const;
     const parameters = toParameters(view);
     expect(Object.keys(parameters).sort()).toEqual([...PARAMETER_NAMES].sort());

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import json
 import re
 from pathlib import Path
 
@@ -31,10 +31,11 @@ _READ_CELLS = """([rows, cols, aspect]) => {
 
 def color_table(name: str) -> np.ndarray:
     """The panel's own 256 colours."""
-    encoded = re.search(rf'{name}:\s*"([^"]+)"', TABLES.read_text())
-    if encoded is None:
+    steps = re.search(rf'{name}:\s*("[^"]+")', TABLES.read_text())
+    if steps is None:
         raise LookupError(f"no colour table {name} in {TABLES}")
-    return np.frombuffer(base64.b64decode(encoded[1]), np.uint8).reshape(256, 3)
+    values = np.array([ord(letter) - ord("N") for letter in json.loads(steps[1])])
+    return values.reshape(3, 256).cumsum(axis=1).T.astype(np.uint8)
 
 
 def drawn_cells(frame: Frame, rows: int, cols: int, aspect: float) -> np.ndarray:

@@ -1,4 +1,5 @@
 // The plugin's HTTP API, as documented in tb_mmx_plugin/http_api.md. Relative URLs only.
+import { splitBlobs } from "./blobs_response";
 import { fetchChecked } from "./fetch_checked";
 
 export interface SampleEntry {
@@ -20,22 +21,55 @@ export interface IndexResponse {
 export interface IndexRecord {
   tag: string;
   step: number;
+  wall_time?: number | null;
   answer?: string;
+  prompt?: string;
+  tokens?: number;
+  image?: string | null;
+  metrics?: Record<string, number | null>;
+  grounding?: number | null;
+  lowest_grounding?: number | null;
+  agreement?: number | null;
+  bytes?: number;
   error?: string;
 }
 
-export async function fetchIndex(base: string): Promise<IndexResponse> {
-  return (await (await fetchChecked(new URL("index", base).href)).json()) as IndexResponse;
+/** Where the panel's data comes from: TensorBoard, or the page itself. */
+export interface PanelApi {
+  index(): Promise<IndexResponse>;
+  records(run: string): Promise<IndexRecord[]>;
+  image(run: string, hash: string): Promise<ImageBitmap>;
+  /** For an `img` element; empty where there is none. */
+  imageAddress(run: string, hash: string): string;
+  /** One explanation's blobs, as logged. */
+  blobs(run: string, tag: string, step: number): Promise<Uint8Array[]>;
 }
 
-export async function fetchRecords(base: string, run: string): Promise<IndexRecord[]> {
-  const response = await fetchChecked(address(base, "records", { run }));
-  return ((await response.json()) as { records: IndexRecord[] }).records;
-}
+export class HttpApi implements PanelApi {
+  constructor(private readonly base: string) {}
 
-export async function fetchImage(base: string, run: string, hash: string): Promise<ImageBitmap> {
-  const response = await fetchChecked(address(base, "image", { run, hash }));
-  return createImageBitmap(await response.blob());
+  async index(): Promise<IndexResponse> {
+    return (await (await fetchChecked(new URL("index", this.base).href)).json()) as IndexResponse;
+  }
+
+  async records(run: string): Promise<IndexRecord[]> {
+    const response = await fetchChecked(address(this.base, "records", { run }));
+    return ((await response.json()) as { records: IndexRecord[] }).records;
+  }
+
+  async image(run: string, hash: string): Promise<ImageBitmap> {
+    const response = await fetchChecked(this.imageAddress(run, hash));
+    return createImageBitmap(await response.blob());
+  }
+
+  imageAddress(run: string, hash: string): string {
+    return address(this.base, "image", { run, hash });
+  }
+
+  async blobs(run: string, tag: string, step: number): Promise<Uint8Array[]> {
+    const response = await fetchChecked(blobsAddress(this.base, run, tag, [step]));
+    return splitBlobs(await response.arrayBuffer()).flatMap((entry) => entry.blobs ?? []);
+  }
 }
 
 export function blobsAddress(base: string, run: string, tag: string, steps: number[]): string {

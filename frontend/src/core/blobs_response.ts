@@ -13,33 +13,33 @@ interface Entry {
   error?: string;
 }
 
-export async function decodeBlobsResponse(
-  buffer: ArrayBuffer,
-  run: string,
-  tag: string,
-): Promise<StepResult[]> {
+/** The entries with their blobs, undecoded. */
+export function splitBlobs(buffer: ArrayBuffer): { step: number; blobs: Uint8Array<ArrayBuffer>[] | null; error: string }[] {
   const head = new DataView(buffer).getUint32(0, true);
   if (4 + head > buffer.byteLength) throw new DamagedError("the server's answer is cut short");
   const entries = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, head))) as Entry[];
   let offset = 4 + head;
-  const results: Promise<StepResult>[] = [];
-  for (const entry of entries) {
-    if (!entry.blobs) {
-      results.push(Promise.resolve({ step: entry.step, damage: entry.error ?? "no data" }));
-      continue;
-    }
-    const blobs = entry.blobs.map((length) => {
-      const end = Math.min(offset + length, buffer.byteLength);
-      const blob = new Uint8Array(buffer, Math.min(offset, end), Math.max(0, end - offset));
-      offset += length;
-      return blob;
-    });
-    results.push(decodeStep(blobs, run, tag, entry.step));
-  }
+  return entries.map(({ step, blobs, error }) => ({
+    step,
+    error: error ?? "no data",
+    blobs:
+      blobs?.map((length) => {
+        const end = Math.min(offset + length, buffer.byteLength);
+        const blob = new Uint8Array(buffer, Math.min(offset, end), Math.max(0, end - offset));
+        offset += length;
+        return blob;
+      }) ?? null,
+  }));
+}
+
+export function decodeBlobsResponse(buffer: ArrayBuffer, run: string, tag: string): Promise<StepResult[]> {
+  const results = splitBlobs(buffer).map(({ step, blobs, error }) =>
+    blobs ? decodeStep(blobs, run, tag, step) : Promise.resolve({ step, damage: error }),
+  );
   return Promise.all(results);
 }
 
-async function decodeStep(
+export async function decodeStep(
   blobs: Uint8Array<ArrayBuffer>[],
   run: string,
   tag: string,

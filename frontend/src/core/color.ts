@@ -3,14 +3,35 @@ import { COLOR_TABLES } from "./color_tables";
 export type ColorMap = keyof typeof COLOR_TABLES;
 export const COLOR_MAPS = ["inferno", "viridis", "cividis"] as const satisfies readonly ColorMap[];
 
+/** For differences: zero is the middle. With cividis, which is chosen for colour blindness, the
+ * pair that needs no telling red from green. */
+export function differenceColors(chosen: ColorMap): ColorMap {
+  return chosen === "cividis" ? "PuOr" : "RdBu";
+}
+
+const NO_STEP = "N".charCodeAt(0);
 const unpacked = new Map<ColorMap, Uint8Array>();
 
 /** 256 RGB triples. */
 export function colorTable(name: ColorMap): Uint8Array {
   let table = unpacked.get(name);
   if (!table) {
-    table = Uint8Array.from(atob(COLOR_TABLES[name]), (char) => char.charCodeAt(0));
+    table = unpack(COLOR_TABLES[name]);
     unpacked.set(name, table);
+  }
+  return table;
+}
+
+/** Reds, greens and blues as steps, to triples. */
+function unpack(steps: string): Uint8Array {
+  const table = new Uint8Array(steps.length);
+  const count = steps.length / 3;
+  for (let channel = 0; channel < 3; channel++) {
+    let value = 0;
+    for (let i = 0; i < count; i++) {
+      value += steps.charCodeAt(channel * count + i) - NO_STEP;
+      table[3 * i + channel] = value;
+    }
   }
   return table;
 }

@@ -1,9 +1,12 @@
 // A heatmap's cells as pixels: colour by table, alpha growing with the value, NaN hatched.
 import { type ColorMap, colorTable, share } from "./color";
+import type { Heatmap } from "./heatmap";
 import type { Range } from "./range";
+import type { Region } from "./state";
 
 /** RGBA of each cell. Zero is see-through; full opacity is reached at half the range, so that the
- * colour, not the transparency, tells strong from strongest. */
+ * colour, not the transparency, tells strong from strongest. A range that begins below zero is a
+ * difference's: zero is its middle. */
 export function cellPixels(
   values: Float32Array,
   range: Range,
@@ -16,11 +19,12 @@ export function cellPixels(
     const value = values[i]!;
     if (Number.isNaN(value)) continue;
     const position = share(value, range.low, range.high);
+    const strength = range.low < 0 ? Math.abs(2 * position - 1) : position;
     const color = 3 * Math.round(255 * position);
     pixels[4 * i] = table[color]!;
     pixels[4 * i + 1] = table[color + 1]!;
     pixels[4 * i + 2] = table[color + 2]!;
-    pixels[4 * i + 3] = 255 * opacity * Math.min(1, 2 * position);
+    pixels[4 * i + 3] = 255 * opacity * Math.min(1, 2 * strength);
   }
   return pixels;
 }
@@ -60,9 +64,7 @@ export interface MapStyle {
 
 export function drawMap(
   context: CanvasRenderingContext2D,
-  values: Float32Array,
-  rows: number,
-  cols: number,
+  { values, rows, cols }: Heatmap,
   target: Rect,
   style: MapStyle,
 ): void {
@@ -127,4 +129,16 @@ export function drawGrid(
     context.lineTo(target.x + target.width, y);
   }
   context.stroke();
+}
+
+/** The part of the image that is asked about: light on dark, so that it shows on any map. */
+export function drawRegion(context: CanvasRenderingContext2D, region: Region, target: Rect): void {
+  const x = target.x + region.left * target.width;
+  const y = target.y + region.top * target.height;
+  const [width, height] = [(region.right - region.left) * target.width, (region.bottom - region.top) * target.height];
+  for (const [color, lineWidth] of [["rgb(0 0 0 / 0.7)", 4], ["#fff", 2]] as const) {
+    context.strokeStyle = color;
+    context.lineWidth = lineWidth;
+    context.strokeRect(x, y, width, height);
+  }
 }

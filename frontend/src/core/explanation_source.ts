@@ -1,10 +1,8 @@
-// Explanations by run, tag and step: cached by bytes, fetched and decoded in the worker, several
-// steps per request.
-import { blobsAddress } from "./api";
+// Explanations by run, tag and step: cached by bytes, several steps per request.
 import type { StepResult } from "./blobs_response";
 import { ByteCache } from "./byte_cache";
 import { ServerError } from "./fetch_checked";
-import type { WorkerReply } from "./worker";
+import type { LoadReply, StepLoader } from "./step_loader";
 
 export type { StepResult };
 
@@ -21,20 +19,18 @@ const STEPS_PER_REQUEST = 8;
 
 interface Request {
   keys: string[];
-  settle(reply: WorkerReply): void;
+  settle(reply: LoadReply): void;
 }
 
 export class ExplanationSource {
   private readonly cache = new ByteCache<StepResult>(CACHE_BYTES);
   private readonly pending = new Map<string, Promise<StepResult>>();
   private readonly requests = new Map<number, Request>();
-  private worker: Worker | null = null;
   private nextId = 0;
+  /** Called when something asked for has come. */
+  onLoad: () => void = () => undefined;
 
-  constructor(
-    private readonly base: string,
-    private readonly makeWorker: () => Worker,
-  ) {}
+  constructor(private readonly loader: StepLoader) {}
 
   cached(place: Place): StepResult | undefined {
     return this.cache.get(keyOf(place));
@@ -64,14 +60,14 @@ export class ExplanationSource {
     }
   }
 
-  /** Requests nobody waits for any more give way to the one for `place`. */
-  dropStale(place: Place): void {
-    const key = keyOf(place);
+  /** Requests nobody waits for any more give way to those for `places`. */
+  dropStale(places: Place[]): void {
+    const keys = places.map(keyOf);
     for (const [id, request] of this.requests) {
-      if (request.keys.includes(key)) continue;
-      this.worker?.postMessage({ cancel: id });
+      if (request.keys.some((key) => keys.includes(key))) continue;
+      this.loader.cancel(id);
       this.requests.delete(id);
-      request.settle({ id, failure: { kind: "refused", message: "no longer wanted" } });
+      request.settle({ failure: { kind: "refused", message: "no longer wanted" } });
     }
   }
 
@@ -87,36 +83,22 @@ export class ExplanationSource {
   private fetch(run: string, tag: string, steps: number[]): void {
     const id = this.nextId++;
     const keys = steps.map((step) => keyOf({ run, tag, step }));
-    const reply = new Promise<WorkerReply>((settle) => this.requests.set(id, { keys, settle }));
+    const reply = new Promise<LoadReply>((settle) => this.requests.set(id, { keys, settle }));
     steps.forEach((step, i) => this.pending.set(keys[i]!, reply.then((answer) => this.take(answer, run, tag, step))));
-    const url = blobsAddress(this.base, run, tag, steps);
-    this.running().postMessage({ id, url, run, tag });
+    void this.loader.load(id, run, tag, steps).then((answer) => this.requests.get(id)?.settle(answer));
     void reply.finally(() => {
       this.requests.delete(id);
       for (const key of keys) this.pending.delete(key);
+      this.onLoad();
     });
   }
 
-  private take(reply: WorkerReply, run: string, tag: string, step: number): StepResult {
+  private take(reply: LoadReply, run: string, tag: string, step: number): StepResult {
     if ("failure" in reply) throw new ServerError(reply.failure.kind, reply.failure.message);
     const result = reply.results.find((entry) => entry.step === step) ?? { step, damage: "not in the answer" };
     const bytes = "explanation" in result ? result.explanation.bytes : DAMAGED_BYTES;
     this.cache.set(keyOf({ run, tag, step }), result, bytes);
     return result;
-  }
-
-  private running(): Worker {
-    if (!this.worker) {
-      this.worker = this.makeWorker();
-      this.worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => this.requests.get(data.id)?.settle(data);
-      this.worker.onerror = () => {
-        for (const [id, request] of this.requests) {
-          request.settle({ id, failure: { kind: "gone", message: "The panel's worker could not be loaded." } });
-        }
-        this.worker = null;
-      };
-    }
-    return this.worker;
   }
 }
 

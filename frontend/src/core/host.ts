@@ -45,6 +45,17 @@ export function writeParameters(names: readonly string[], parameters: Record<str
   }, undefined);
 }
 
+/** A link to this view; empty where the page has no address to share. */
+export function permalink(parameters: Record<string, string>): string {
+  return guarded(() => {
+    const { origin, pathname, search, protocol } = parent.location;
+    if (!protocol.startsWith("http")) return "";
+    const pairs = Object.entries(parameters).map(([name, value]) => `${PREFIX}${name}=${encodeURIComponent(value)}`);
+    const plugin = parent === window ? "" : "mmx&";
+    return `${origin}${pathname}${search}#${plugin}${pairs.join("&")}`;
+  }, "");
+}
+
 export function watchAddress(changed: () => void): void {
   guarded(() => parent.addEventListener("hashchange", changed), undefined);
 }

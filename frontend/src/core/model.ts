@@ -1,20 +1,16 @@
 // What the panel knows and shows: the index, the view, the explanation on screen. Elements read it
 // and ask for changes; it fetches, keeps the selection and tells them when something is new.
-import {
-  type IndexRecord,
-  type IndexResponse,
-  type RunEntry,
-  type SampleEntry,
-  fetchImage,
-  fetchIndex,
-  fetchRecords,
-} from "./api";
+import { type Pair, alignAnswers, counterpart } from "./alignment";
+import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "./api";
 import { ByteCache } from "./byte_cache";
 import { reason } from "./decode";
+import { type EmbeddedData, embed } from "./embedded";
 import { type Explanation, answerLength, answerToken } from "./explanation";
-import type { ExplanationSource, Place } from "./explanation_source";
+import type { ExplanationSource, Place, StepResult } from "./explanation_source";
 import { ServerError } from "./fetch_checked";
-import { type ViewState, INITIAL_VIEW, keepToken, layerIndex, layerName, nearestStep } from "./state";
+import { otherPlace, resolve } from "./places";
+import { type Side, sideOf } from "./stage_picture";
+import { type ViewState, INITIAL_VIEW, keepToken, layerIndex, layerName, nearestStep, selectedTokens, toParameters } from "./state";
 
 export type Status =
   | { kind: "loading" }
@@ -38,6 +34,8 @@ export interface SampleSummary {
 
 const IMAGE_CACHE_BYTES = 64 * 1024 * 1024;
 const STEPS_AHEAD = 3;
+const NO_RECORDS: readonly IndexRecord[] = [];
+const NEEDS_DATA = ["run", "tag", "step", "compare", "otherRun", "otherStep", "film", "samples"] as const;
 
 export class PanelModel {
   view: ViewState;
@@ -49,20 +47,29 @@ export class PanelModel {
   busy = true;
   /** What the address asked for and could not be had. */
   notice = "";
-  /** Per tag of the current run, from its index records. */
-  summaries = new Map<string, SampleSummary>();
+  /** What has come since, quietly: "3 new steps". */
+  news = "";
+  /** B of a comparison, and how its answer's tokens stand to A's. */
+  other: { explanation: Explanation; image: ImageState; pairs: Pair[] } | null = null;
+  /** Why there is no B. */
+  otherTrouble = "";
 
   private readonly images = new ByteCache<ImageBitmap>(IMAGE_CACHE_BYTES);
-  private recordsOf = "";
+  private readonly records = new Map<string, IndexRecord[]>();
+  private readonly recordsAsked = new Set<string>();
+  private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
   private listeners: (() => void)[] = [];
   private turn = 0;
 
   constructor(
-    private readonly base: string,
+    readonly api: PanelApi,
     private readonly source: ExplanationSource,
     view: ViewState = INITIAL_VIEW,
   ) {
     this.view = view;
+    source.onLoad = () => {
+      if (this.view.film) this.tell();
+    };
   }
 
   subscribe(listener: () => void): void {
@@ -81,16 +88,55 @@ export class PanelModel {
     return this.sample?.steps ?? [];
   }
 
+  /** Where B is, while something is compared. */
+  get otherPlace(): Place | null {
+    return this.index && this.view.compare !== "single" ? otherPlace(this.index, this.view) : null;
+  }
+
+  /** A as the stage shows it. */
+  get side(): Side | null {
+    return this.explanation && sideOf(this.explanation, this.image, this.view);
+  }
+
+  /** B as the stage shows it: the tokens that stand for A's. */
+  get otherSide(): Side | null {
+    if (!this.other || !this.explanation) return null;
+    const { explanation, image, pairs } = this.other;
+    const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => counterpart(pairs, token) ?? []);
+    return { explanation, image, tokens };
+  }
+
+  /** Per tag of the current run, from its index records. */
+  get summaries(): ReadonlyMap<string, SampleSummary> {
+    const records = this.recordsOf(this.view.run);
+    if (this.summarised?.records !== records) this.summarised = { records, summaries: summarise(records) };
+    return this.summarised.summaries;
+  }
+
+  recordsOf(run: string): readonly IndexRecord[] {
+    return this.records.get(run) ?? NO_RECORDS;
+  }
+
+  /** The sample at each of its steps, as far as they have come. */
+  film(): (Explanation | null)[] {
+    const { run, tag } = this.view;
+    return this.steps.map((step) => {
+      const result = this.source.cached({ run, tag, step });
+      return result && "explanation" in result ? result.explanation : null;
+    });
+  }
+
   /** Read the index; the selection stays where it still exists. */
   async refresh(): Promise<void> {
     const before = this.index;
     try {
-      this.index = await fetchIndex(this.base);
+      this.index = await this.api.index();
     } catch (error) {
       this.fail(error);
       return;
     }
-    if (JSON.stringify(this.index) !== JSON.stringify(before)) this.recordsOf = "";
+    if (JSON.stringify(this.index) !== JSON.stringify(before)) this.recordsAsked.clear();
+    if (before) this.tellNews(before);
     if (before) this.forgetRewritten(before, this.index);
     if (!this.index.runs.some((run) => run.samples.length)) {
       this.explanation = null;
@@ -104,9 +150,14 @@ export class PanelModel {
   async change(patch: Partial<ViewState>): Promise<void> {
     const before = this.view;
     this.notice = "";
+    this.news = "";
     const view = { ...before, ...patch };
-    const moved = view.run !== before.run || view.tag !== before.tag || view.step !== before.step;
-    if (moved) return this.show(view);
+    const compared = view.compare !== "single";
+    // What is compared is drawn in one range, unless the reader has chosen another.
+    if (compared && before.compare === "single" && view.range === "sample") view.range = "compared";
+    if (!compared && view.range === "compared") view.range = "sample";
+    if (NEEDS_DATA.some((name) => view[name] !== before[name])) return this.show(view);
+    view.more = Math.min(view.more, this.explanation ? answerLength(this.explanation) - 1 - (view.token ?? 0) : view.more);
     this.view = this.named(view);
     this.tell();
   }
@@ -114,7 +165,14 @@ export class PanelModel {
   selectToken(index: number): Promise<void> {
     if (!this.explanation) return Promise.resolve();
     const token = Math.min(answerLength(this.explanation) - 1, Math.max(0, index));
-    return this.change({ token, word: answerToken(this.explanation, token)!.text });
+    return this.change({ token, more: 0, word: answerToken(this.explanation, token)!.text });
+  }
+
+  /** Everything between the two, both included. */
+  selectSpan(from: number, to: number): Promise<void> {
+    const first = Math.min(from, to);
+    const word = this.explanation && answerToken(this.explanation, first)?.text;
+    return this.change({ token: first, more: Math.abs(to - from), word: word ?? "" });
   }
 
   selectLayer(index: number): Promise<void> {
@@ -128,6 +186,13 @@ export class PanelModel {
     return this.selectLayer(layerIndex(this.view, this.explanation) + by);
   }
 
+  /** What is on screen, as a page of its own carries it. */
+  embed(): Promise<EmbeddedData> {
+    const { run, tag, step } = this.view;
+    const places = [{ run, tag, step: step! }, ...(this.otherPlace ? [this.otherPlace] : [])];
+    return embed(this.api, this.index!, places, toParameters(this.view));
+  }
+
   /** Ask again for what failed or was damaged. */
   retry(): Promise<void> {
     this.source.forget();
@@ -136,25 +201,28 @@ export class PanelModel {
 
   private async show(wanted: ViewState): Promise<void> {
     const turn = ++this.turn;
-    this.view = this.resolve(wanted);
+    const resolved = resolve(this.index!, wanted);
+    this.view = resolved.view;
+    if (resolved.notice) this.notice = resolved.notice;
     const { run, tag, step } = this.view;
     if (step === null) return this.settle({ kind: "damaged", message: "No step of this sample was kept." });
-    void this.readRecords(run);
     const place = { run, tag, step };
-    const cached = this.source.cached(place);
-    if (!cached) {
+    const second = this.otherPlace;
+    for (const name of new Set([run, ...(second ? [second.run] : [])])) void this.readRecords(name);
+    const wait = [place, ...(second ? [second] : [])];
+    if (wait.some((entry) => !this.source.cached(entry))) {
       this.busy = true;
       this.tell();
-      this.source.dropStale(place);
+      this.source.dropStale(wait);
     }
     try {
-      const result = cached ?? (await this.source.load(place));
+      const [result, other] = await Promise.all([this.source.load(place), second && this.source.load(second)]);
       if (turn !== this.turn) return;
       if ("damage" in result) {
         this.explanation = null;
         this.settle({ kind: "damaged", message: result.damage });
       } else {
-        await this.present(result.explanation, turn);
+        await this.present(result.explanation, other, turn);
       }
       if (turn === this.turn) this.prefetch();
     } catch (error) {
@@ -162,21 +230,33 @@ export class PanelModel {
     }
   }
 
-  private async present(explanation: Explanation, turn: number): Promise<void> {
-    const key = `${explanation.run}\n${explanation.image?.hash ?? ""}`;
-    let image: ImageState = { bitmap: this.images.get(key) ?? null, missing: "" };
-    if (!image.bitmap) image = await this.readImage(explanation, key);
+  private async present(explanation: Explanation, other: StepResult | null, turn: number): Promise<void> {
+    const compared = other && "explanation" in other ? other.explanation : null;
+    const [image, otherImage] = await Promise.all([this.imageOf(explanation), compared && this.imageOf(compared)]);
     if (turn !== this.turn) return;
     this.image = image;
     this.explanation = explanation;
+    this.other = compared && { explanation: compared, image: otherImage!, pairs: alignAnswers(explanation, compared) };
+    this.otherTrouble = this.other ? "" : other && "damage" in other ? `B cannot be read: ${other.damage}.` : this.lacking();
     this.view = this.named({ ...this.view, token: keepToken(this.view, explanation) });
     this.settle({ kind: "ready" });
+  }
+
+  private lacking(): string {
+    const { compare, otherRun } = this.view;
+    return compare === "single" ? "" : `The run “${otherRun}” has no such sample: choose another run for B.`;
+  }
+
+  private async imageOf(explanation: Explanation): Promise<ImageState> {
+    const key = `${explanation.run}\n${explanation.image?.hash ?? ""}`;
+    const bitmap = this.images.get(key);
+    return bitmap ? { bitmap, missing: "" } : this.readImage(explanation, key);
   }
 
   private async readImage(explanation: Explanation, key: string): Promise<ImageState> {
     if (!explanation.image) return { bitmap: null, missing: "No image was logged with this sample." };
     try {
-      const bitmap = await fetchImage(this.base, explanation.run, explanation.image.hash);
+      const bitmap = await this.api.image(explanation.run, explanation.image.hash);
       this.images.set(key, bitmap, 4 * bitmap.width * bitmap.height);
       return { bitmap, missing: "" };
     } catch (error) {
@@ -185,20 +265,13 @@ export class PanelModel {
     }
   }
 
-  /** The nearest existing place to what is wanted. */
-  private resolve(wanted: ViewState): ViewState {
-    const runs = this.index!.runs.filter((run) => run.samples.length);
-    const run = runs.find((entry) => entry.run === wanted.run) ?? runs.reduce(richer);
-    const sample =
-      run.samples.find((entry) => entry.tag === wanted.tag) ??
-      run.samples.find((entry) => entry.sample === wanted.tag.split("/").at(-1)) ??
-      run.samples[0]!;
-    if (wanted.run && wanted.run !== run.run) {
-      this.notice = `The run “${wanted.run}” is not here; this is “${run.run}”.`;
-    } else if (wanted.tag && wanted.tag !== sample.tag) {
-      this.notice = `The sample “${wanted.tag}” is not in this run; this is “${sample.tag}”.`;
-    }
-    return { ...wanted, run: run.run, tag: sample.tag, step: nearestStep(sample.steps, wanted.step) };
+  private tellNews(before: IndexResponse): void {
+    const { run, tag } = this.view;
+    const stepsIn = (index: IndexResponse) =>
+      index.runs.find((entry) => entry.run === run)?.samples.find((entry) => entry.tag === tag)?.steps ?? [];
+    const known = new Set(stepsIn(before));
+    const added = stepsIn(this.index!).filter((step) => !known.has(step)).length;
+    if (known.size && added) this.news = added === 1 ? "1 new step" : `${added} new steps`;
   }
 
   private forgetRewritten(before: IndexResponse, now: IndexResponse): void {
@@ -227,7 +300,7 @@ export class PanelModel {
     const { run, tag, step } = this.view;
     const at = this.steps.indexOf(step ?? NaN);
     const near = [...this.steps.slice(at + 1, at + 1 + STEPS_AHEAD), ...this.steps.slice(Math.max(0, at - STEPS_AHEAD), at)];
-    this.source.prefetch(run, tag, near);
+    this.source.prefetch(run, tag, this.view.film ? [...this.steps] : near);
     const samples = this.run?.samples ?? [];
     const next = samples[samples.findIndex((entry) => entry.tag === tag) + 1];
     const nextStep = next && nearestStep(next.steps, step);
@@ -235,16 +308,14 @@ export class PanelModel {
   }
 
   private async readRecords(run: string): Promise<void> {
-    if (this.recordsOf === run) return;
-    this.recordsOf = run;
-    let records: IndexRecord[] = [];
+    if (this.recordsAsked.has(run)) return;
+    this.recordsAsked.add(run);
     try {
-      records = await fetchRecords(this.base, run);
+      this.records.set(run, await this.api.records(run));
     } catch {
-      // Only the count of logged steps is lost; the explanation's own request says what is wrong.
+      // Summaries are lost; the explanation's own request says what is wrong.
+      this.records.set(run, []);
     }
-    if (this.recordsOf !== run) return;
-    this.summaries = summarise(records);
     this.tell();
   }
 
@@ -264,13 +335,7 @@ export class PanelModel {
   }
 }
 
-/** Without a wish, the run with the most to see comes first. */
-function richer(one: RunEntry, other: RunEntry): RunEntry {
-  const steps = (run: RunEntry) => run.samples.reduce((sum, sample) => sum + sample.steps.length, 0);
-  return steps(other) > steps(one) ? other : one;
-}
-
-function summarise(records: IndexRecord[]): Map<string, SampleSummary> {
+function summarise(records: readonly IndexRecord[]): Map<string, SampleSummary> {
   const steps = new Map<string, Map<number, string>>();
   for (const { tag, step, answer } of records) {
     const answers = steps.get(tag) ?? new Map<number, string>();

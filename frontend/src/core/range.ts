@@ -1,5 +1,6 @@
 // Logged values are raw; the viewer normalises, in a named mode.
 import type { Explanation, Layer } from "./explanation";
+import { type Heatmap, largest } from "./heatmap";
 import type { ViewState } from "./state";
 
 export interface Range {
@@ -7,22 +8,23 @@ export interface Range {
   high: number;
 }
 
-/** The range a layer's map of one token is drawn in. Zero is always the low end: see-through.
+/** The range a map of a layer is drawn in. Zero is always the low end: see-through.
  *
  * "This sample" takes the largest value over all tokens and, for the raw scales, over all scales,
- * so that they can be compared; the aggregate, being suppressed, has a range of its own. */
+ * so that they can be compared; the aggregate, being suppressed, has a range of its own. "Both
+ * compared" takes the larger of the two samples'. A sum over a span may pass any of its tokens. */
 export function rangeOf(
   explanation: Explanation,
   layer: Layer,
-  token: number,
+  map: Heatmap | null,
   view: Pick<ViewState, "range" | "fixedMax">,
+  other: Explanation | null = null,
 ): Range {
   if (view.range === "fixed") return { low: 0, high: view.fixedMax };
-  if (view.range === "map") return { low: 0, high: layer.maxima[token] ?? 0 };
-  const peers = explanation.layers.filter((other) => (other.factor === null) === (layer.factor === null));
-  return { low: 0, high: Math.max(...peers.map((peer) => largest(peer.maxima))) };
+  const own = map ? largest(map.values) : 0;
+  if (view.range === "map") return { low: 0, high: own };
+  const shown = view.range === "compared" && other ? [explanation, other] : [explanation];
+  const peers = shown.flatMap((entry) => entry.layers).filter((peer) => (peer.factor === null) === (layer.factor === null));
+  return { low: 0, high: Math.max(own, ...peers.map((peer) => largest(peer.maxima))) };
 }
 
-function largest(values: Float32Array): number {
-  return values.reduce((best, value) => (value > best ? value : best), 0);
-}

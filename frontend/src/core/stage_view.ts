@@ -7,6 +7,11 @@ export interface Size {
   height: number;
 }
 
+export interface Point {
+  x: number;
+  y: number;
+}
+
 export const LARGEST_ZOOM = 32;
 /** Grid lines appear once a cell is this wide and the view is zoomed. */
 export const GRID_CELL_PX = 14;
@@ -47,8 +52,7 @@ function bounded(zoom: Zoom): Zoom {
   return { factor: zoom.factor, x: within(zoom.x), y: within(zoom.y) };
 }
 
-export function cellAt(rect: Rect, rows: number, cols: number, x: number, y: number): number | null {
-  const col = Math.floor(((x - rect.x) / rect.width) * cols);
-  const row = Math.floor(((y - rect.y) / rect.height) * rows);
-  return col < 0 || row < 0 || col >= cols || row >= rows ? null : row * cols + col;
+/** A point of the stage as shares of the image's width and height. */
+export function imagePoint(rect: Rect, x: number, y: number): Point {
+  return { x: (x - rect.x) / rect.width, y: (y - rect.y) / rect.height };
 }

@@ -2,13 +2,30 @@
 import { type Explanation, MATRIX_MODES, type MatrixMode, answerLength, answerToken, mapOf } from "./explanation";
 import { COLOR_MAPS, type ColorMap } from "./color";
 
-export const RANGE_MODES = ["sample", "map", "fixed"] as const;
+/** "compared" is offered while comparing, and then the default. */
+export const RANGE_MODES = ["sample", "map", "compared", "fixed"] as const;
 export type RangeMode = (typeof RANGE_MODES)[number];
 export const RANGE_NAMES: Record<RangeMode, string> = {
   sample: "this sample",
   map: "this map",
+  compared: "both compared",
   fixed: "fixed",
 };
+
+export const COMPARE_MODES = ["single", "side", "swipe", "blink", "difference"] as const;
+export type CompareMode = (typeof COMPARE_MODES)[number];
+
+export const COMBINATIONS = ["mean", "sum"] as const;
+/** How the maps of a span of tokens become one. */
+export type Combination = (typeof COMBINATIONS)[number];
+
+/** Part of the image, as shares of its width and height. */
+export interface Region {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
 
 /** "msea" for the aggregate, else the scale's factor as text: stable when scales are added. */
 export type LayerName = string;
@@ -26,7 +43,14 @@ export interface ViewState {
   run: string;
   tag: string;
   step: number | null;
+  compare: CompareMode;
+  /** B's run and step; A's run, and the step before A's, where empty. */
+  otherRun: string;
+  otherStep: number | null;
   token: number | null;
+  /** How many tokens after `token` are selected with it. */
+  more: number;
+  combine: Combination;
   /** The selected token's text, to find it again in another step's answer. */
   word: string;
   layer: LayerName;
@@ -41,13 +65,26 @@ export interface ViewState {
   matrix: MatrixMode;
   template: boolean;
   zoom: Zoom;
+  /** Words are ranked by what they read from here. */
+  region: Region | null;
+  /** The pinned context token. */
+  context: number | null;
+  /** The table of samples is open. */
+  samples: boolean;
+  /** The selected token over all steps is shown. */
+  film: boolean;
 }
 
 export const INITIAL_VIEW: ViewState = {
   run: "",
   tag: "",
   step: null,
+  compare: "single",
+  otherRun: "",
+  otherStep: null,
   token: null,
+  more: 0,
+  combine: "mean",
   word: "",
   layer: AGGREGATE,
   colors: "inferno",
@@ -59,6 +96,10 @@ export const INITIAL_VIEW: ViewState = {
   matrix: "relevance",
   template: false,
   zoom: { factor: 1, x: 0.5, y: 0.5 },
+  region: null,
+  context: null,
+  samples: false,
+  film: false,
 };
 
 /** Only what differs from the initial view, so that links stay short. */
@@ -66,8 +107,13 @@ export function toParameters(view: ViewState): Record<string, string> {
   const all: Record<string, string> = {
     run: view.run,
     tag: view.tag,
-    step: view.step === null ? "" : String(view.step),
-    token: view.token === null ? "" : String(view.token),
+    step: numberText(view.step),
+    compare: view.compare,
+    brun: view.otherRun,
+    bstep: numberText(view.otherStep),
+    token: numberText(view.token),
+    more: String(view.more),
+    combine: view.combine,
     word: view.word,
     layer: view.layer,
     colors: view.colors,
@@ -78,7 +124,11 @@ export function toParameters(view: ViewState): Record<string, string> {
     grey: flag(view.grey),
     matrix: view.matrix,
     template: flag(view.template),
-    zoom: [view.zoom.factor, view.zoom.x, view.zoom.y].map((n) => String(+n.toFixed(4))).join(","),
+    zoom: numbersText([view.zoom.factor, view.zoom.x, view.zoom.y]),
+    region: view.region ? numbersText([view.region.left, view.region.top, view.region.right, view.region.bottom]) : "",
+    context: numberText(view.context),
+    samples: flag(view.samples),
+    film: flag(view.film),
   };
   if (view === INITIAL_VIEW) return all;
   const initial = toParameters(INITIAL_VIEW);
@@ -90,14 +140,20 @@ export const PARAMETER_NAMES = Object.keys(toParameters(INITIAL_VIEW));
 /** Anything unreadable falls back to the initial view's value. */
 export function fromParameters(parameters: Record<string, string>): ViewState {
   const start = INITIAL_VIEW;
-  const zoom = (parameters.zoom ?? "").split(",").map(Number);
-  const [factor, x, y] = zoom;
-  const zoomed = zoom.length === 3 && zoom.every(Number.isFinite) && factor! >= 1;
+  const [factor, x, y] = numbers(parameters.zoom, 3);
+  const zoomed = factor !== undefined && factor >= 1;
+  const [left, top, right, bottom] = numbers(parameters.region, 4);
+  const whole = left !== undefined && left < right! && top! < bottom!;
   return {
     run: parameters.run ?? "",
     tag: parameters.tag ?? "",
     step: integer(parameters.step),
+    compare: oneOf(COMPARE_MODES, parameters.compare, start.compare),
+    otherRun: parameters.brun ?? "",
+    otherStep: integer(parameters.bstep),
     token: integer(parameters.token),
+    more: Math.max(0, integer(parameters.more) ?? 0),
+    combine: oneOf(COMBINATIONS, parameters.combine, start.combine),
     word: parameters.word ?? "",
     layer: parameters.layer || start.layer,
     colors: oneOf(COLOR_MAPS, parameters.colors, start.colors),
@@ -108,8 +164,24 @@ export function fromParameters(parameters: Record<string, string>): ViewState {
     grey: readFlag(parameters.grey, start.grey),
     matrix: oneOf(MATRIX_MODES, parameters.matrix, start.matrix),
     template: readFlag(parameters.template, start.template),
-    zoom: zoomed ? { factor: factor!, x: x!, y: y! } : start.zoom,
+    zoom: zoomed ? { factor, x: x!, y: y! } : start.zoom,
+    region: whole ? { left, top: top!, right: right!, bottom: bottom! } : null,
+    context: integer(parameters.context),
+    samples: readFlag(parameters.samples, start.samples),
+    film: readFlag(parameters.film, start.film),
   };
+}
+
+/** The selected tokens, within the answer. */
+export function selectedTokens(view: Pick<ViewState, "token" | "more">, explanation: Explanation): number[] {
+  const first = view.token ?? 0;
+  const last = Math.min(answerLength(explanation) - 1, first + view.more);
+  return Array.from({ length: Math.max(1, last - first + 1) }, (_, i) => first + i);
+}
+
+/** The same tokens in another step's answer. */
+export function tokensAt(view: ViewState, explanation: Explanation): number[] {
+  return selectedTokens({ token: keepToken(view, explanation), more: view.more }, explanation);
 }
 
 /** The token to select in `explanation`: same index and word, else the nearest same word, else
@@ -156,6 +228,20 @@ export function nearestStep(steps: readonly number[], wanted: number | null): nu
     (best, step) => (best === null || Math.abs(step - wanted) < Math.abs(best - wanted) ? step : best),
     null,
   );
+}
+
+function numberText(value: number | null): string {
+  return value === null ? "" : String(value);
+}
+
+function numbersText(values: number[]): string {
+  return values.map((value) => String(+value.toFixed(4))).join(",");
+}
+
+/** Exactly so many finite numbers, else none. */
+function numbers(text: string | undefined, count: number): number[] {
+  const values = (text ?? "").split(",").map((part) => Number(part || NaN));
+  return values.length === count && values.every(Number.isFinite) ? values : [];
 }
 
 function flag(value: boolean): string {

@@ -2,6 +2,7 @@
 import { decodeBlobsResponse, type StepResult } from "./blobs_response";
 import { reason } from "./decode";
 import { ServerError, fetchChecked } from "./fetch_checked";
+import type { LoadReply } from "./step_loader";
 
 export interface WorkerRequest {
   id: number;
@@ -12,9 +13,7 @@ export interface WorkerRequest {
 export interface WorkerCancel {
   cancel: number;
 }
-export type WorkerReply =
-  | { id: number; results: StepResult[] }
-  | { id: number; failure: { kind: "gone" | "refused"; message: string } };
+export type WorkerReply = { id: number } & LoadReply;
 
 interface WorkerScope {
   onmessage: ((event: MessageEvent<WorkerRequest | WorkerCancel>) => void) | null;

@@ -1,7 +1,9 @@
 // The answer as text: each token tinted by how much it read from the image, and underlined by how
 // much the selected token leaned on it.
 import { css, html, nothing } from "lit";
-import { type Explanation, type Token, matrixValue } from "../core/explanation";
+import { type Pair, counterpart } from "../core/alignment";
+import { type Explanation, type Token, answerToken, matrixValue } from "../core/explanation";
+import { COMBINATIONS, type Combination } from "../core/state";
 import { probabilityText, startsWord, tokenText } from "../core/text";
 import { type Hover, NO_HOVER, PanelElement, controls } from "./base";
 
@@ -11,13 +13,27 @@ export class AnswerStrip extends PanelElement {
   static override properties = {
     explanation: { attribute: false },
     selected: { attribute: false },
+    more: { attribute: false },
+    combine: { attribute: false },
+    pinned: { attribute: false },
+    other: { attribute: false },
     template: { type: Boolean },
     hover: { attribute: false },
   };
   declare explanation: Explanation;
   declare selected: number;
+  /** How many tokens after the selected one belong to the span. */
+  declare more: number;
+  declare combine: Combination;
+  /** The pinned context token. */
+  declare pinned: number | null;
+  /** B's answer and how its tokens stand to these; null while nothing is compared. */
+  declare other: { explanation: Explanation; pairs: Pair[] } | null;
   declare template: boolean;
   declare hover: Hover;
+
+  /** Where a drag over tokens began. */
+  private anchor: number | null = null;
 
   static override styles = [
     controls,
@@ -83,6 +99,60 @@ export class AnswerStrip extends PanelElement {
       .answer-start {
         margin-left: 12px;
       }
+      .prompt {
+        cursor: pointer;
+      }
+      .pinned {
+        box-shadow: inset 0 -2px var(--accent);
+        color: var(--text);
+      }
+      .changed {
+        text-decoration: underline wavy var(--side-a) 1.5px;
+        text-underline-offset: 4px;
+      }
+      .versus {
+        display: block;
+        margin-top: 2px;
+        font-size: 14px;
+        line-height: 26px;
+      }
+      .versus .mark {
+        margin-right: 6px;
+        padding: 1px 7px;
+        border-radius: 9px;
+        background: var(--side-b);
+        color: var(--on-side);
+        font-size: 11px;
+        font-weight: 600;
+      }
+      .versus span,
+      .versus ins {
+        margin-right: 2px;
+        padding: 1px 3px;
+      }
+      .versus ins {
+        border-radius: 4px;
+        background: color-mix(in srgb, var(--side-b) 22%, transparent);
+        text-decoration: underline wavy var(--side-b) 1.5px;
+        text-underline-offset: 3px;
+      }
+      .versus .gap {
+        color: var(--muted);
+      }
+      .versus .here {
+        box-shadow: 0 0 0 1.5px var(--side-b);
+        border-radius: 4px;
+      }
+      .combine {
+        grid-column: 1 / 3;
+        display: flex;
+        align-items: center;
+        gap: 6px;
+      }
+      .combine select {
+        height: 22px;
+        font-size: 11px;
+      }
       .key {
         display: grid;
         grid-template-columns: auto auto;
@@ -123,13 +193,25 @@ export class AnswerStrip extends PanelElement {
     return html`
       <div class="text">
         <span role="group" aria-label="Prompt">${shown.slice(0, promptLength)}</span>
-        <span class="answer-start" role="listbox" aria-label="Answer tokens" aria-orientation="horizontal">
+        <span class="answer-start" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
           ${shown.slice(promptLength)}
         </span>
+        ${this.other ? this.versus(this.other) : nothing}
       </div>
-      <div class="key" aria-hidden="true">
+      <div class="key">
         <span class="tint"></span><span>read from the image</span>
         <span class="line"></span><span>relevant to “${this.selectedText()}”</span>
+        ${this.more
+          ? html`<label class="combine"
+              >${this.more + 1} tokens:
+              <select
+                aria-label="How the maps of the selected tokens become one"
+                @change=${(event: Event) => this.ask("view-change", { combine: (event.target as HTMLSelectElement).value as Combination })}
+              >
+                ${COMBINATIONS.map((name) => html`<option value=${name} ?selected=${name === this.combine}>${name}</option>`)}
+              </select></label
+            >`
+          : nothing}
       </div>
     `;
   }
@@ -144,6 +226,48 @@ export class AnswerStrip extends PanelElement {
     this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
   }
 
+  /** B's answer, as what differs from A's. */
+  private versus({ explanation, pairs }: { explanation: Explanation; pairs: Pair[] }) {
+    const word = (entry: Explanation, index: number) => tokenText(answerToken(entry, index)!.text);
+    return html`<span class="versus" aria-label="B's answer">
+      <span class="mark">B</span>${pairs.map(({ a, b }) => {
+        const here = a !== null && a >= this.selected && a <= this.selected + this.more ? "here" : "";
+        if (b === null) return html`<span class="gap ${here}" title="A has “${word(this.explanation, a!)}” here">∅</span>`;
+        if (answerToken(explanation, b)!.special) return nothing;
+        const same = a !== null && answerToken(this.explanation, a)!.text === answerToken(explanation, b)!.text;
+        const text = word(explanation, b);
+        return same
+          ? html`<span class=${here}>${text}</span>`
+          : html`<ins class=${here} title=${a === null ? "A has nothing here" : `A has “${word(this.explanation, a)}” here`}>${text}</ins>`;
+      })}
+    </span>`;
+  }
+
+  private differs(t: number): boolean {
+    if (!this.other) return false;
+    const b = counterpart(this.other.pairs, t);
+    return b === null || answerToken(this.other.explanation, b)!.text !== answerToken(this.explanation, t)!.text;
+  }
+
+  private within(t: number): boolean {
+    return t >= this.selected && t <= this.selected + this.more;
+  }
+
+  private press(t: number, event: PointerEvent): void {
+    if (event.shiftKey) this.ask("span-select", { from: this.selected, to: t });
+    else this.anchor = t;
+  }
+
+  private drag(t: number, event: PointerEvent): void {
+    if (this.anchor !== null && event.buttons & 1 && this.anchor !== t) this.ask("span-select", { from: this.anchor, to: t });
+  }
+
+  private choose(t: number, event: MouseEvent): void {
+    if (event.shiftKey) return;
+    if (this.anchor === t || !event.detail) this.ask("token-select", t);
+    this.anchor = null;
+  }
+
   private token(token: Token, j: number, word: boolean) {
     const t = j - this.explanation.promptLength;
     const relevance = matrixValue(this.explanation, "relevance", this.selected, j);
@@ -154,20 +278,33 @@ export class AnswerStrip extends PanelElement {
     const over = () => this.ask("hover-change", { row: null, column: j });
     const out = () => this.ask("hover-change", NO_HOVER);
     if (t < 0) {
-      return html`<span class="${kind} prompt" style=${style} data-context-index=${j} @mouseenter=${over} @mouseleave=${out}>${tokenText(token.text)}</span>`;
+      const pinned = this.pinned === j;
+      return html`<button
+        class="${kind} prompt ${pinned ? "pinned" : ""}"
+        aria-pressed=${pinned}
+        tabindex="-1"
+        style=${style}
+        title="Mark its column (again: no mark)"
+        data-context-index=${j}
+        @click=${() => this.ask("view-change", { context: pinned ? null : j })}
+        @mouseenter=${over}
+        @mouseleave=${out}
+      >${tokenText(token.text)}</button>`;
     }
     const grounding = this.explanation.grounding[t];
     const tint = STRONGEST_TINT * (grounding ?? 0);
     return html`<button
-      class="${kind} answer"
+      class="${kind} answer ${this.differs(t) ? "changed" : ""}"
       role="option"
-      aria-selected=${t === this.selected}
+      aria-selected=${this.within(t)}
       tabindex=${t === this.selected ? 0 : -1}
       style="${style};--tint:${tint.toFixed(3)}"
       title="grounding ${probabilityText(grounding)}"
       data-token-index=${t}
       data-context-index=${j}
-      @click=${() => this.ask("token-select", t)}
+      @pointerdown=${(event: PointerEvent) => this.press(t, event)}
+      @pointermove=${(event: PointerEvent) => this.drag(t, event)}
+      @click=${(event: MouseEvent) => this.choose(t, event)}
       @mouseenter=${over}
       @mouseleave=${out}
     >${tokenText(token.text)}</button>`;

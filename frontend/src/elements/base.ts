@@ -1,5 +1,6 @@
 // What all elements share: the way they ask for changes, and the look of controls.
 import { LitElement, css } from "lit";
+import type { Point } from "../core/stage_view";
 import type { ViewState } from "../core/state";
 
 export interface Hover {
@@ -13,10 +14,13 @@ export const NO_HOVER: Hover = { row: null, column: null };
 export interface PanelEvents {
   "view-change": Partial<ViewState>;
   "token-select": number;
+  "span-select": { from: number; to: number };
+  "cursor-change": Point | null;
   "layer-select": number;
   "hover-change": Hover;
   "play-toggle": null;
   "help-open": null;
+  "export-open": null;
   retry: null;
 }
 
@@ -140,6 +144,24 @@ export const controls = css`
   .muted {
     color: var(--muted);
   }
+  .segments {
+    display: flex;
+    padding: 2px;
+    border-radius: 9px;
+    background: var(--hover);
+  }
+  .segments button {
+    height: 26px;
+    border: 0;
+    background: none;
+    color: var(--muted);
+  }
+  .segments button[aria-pressed="true"] {
+    background: var(--surface);
+    color: var(--text);
+    font-weight: 600;
+    box-shadow: 0 0 0 1px var(--line);
+  }
   .number {
     font-variant-numeric: tabular-nums;
   }
@@ -169,6 +191,9 @@ export const palette = css`
     --warning: #b3261e;
     --warning-soft: #fdeceb;
     --grounding: 232 113 10;
+    --side-a: #1a66d6;
+    --side-b: #c2185b;
+    --on-side: #ffffff;
     --hatch: rgb(0 0 0 / 0.35);
     --grid: rgb(255 255 255 / 0.28);
     color-scheme: light;
@@ -188,6 +213,9 @@ export const palette = css`
     --warning: #f5a9a2;
     --warning-soft: #46292a;
     --grounding: 214 100 10;
+    --side-a: #8ab4f8;
+    --side-b: #f48fb1;
+    --on-side: #17181a;
     --hatch: rgb(255 255 255 / 0.4);
     --grid: rgb(255 255 255 / 0.18);
     color-scheme: dark;

@@ -4,6 +4,7 @@ import { PanelElement, controls } from "./base";
 
 const SHORTCUTS: [string, string][] = [
   ["← →", "previous, next token"],
+  ["Shift + ← →", "a span of tokens, longer or shorter"],
   ["Home End", "first, last token"],
   ["↑ ↓", "through the scales"],
   ["[ ]", "previous, next step"],
@@ -12,6 +13,13 @@ const SHORTCUTS: [string, string][] = [
   ["/", "search samples"],
   ["+ − 0", "zoom in, out, whole image"],
   ["Shift + arrows", "move the zoomed image (when it has the focus)"],
+  ["v", "one, side by side, swipe, blink, difference"],
+  ["x", "swap A and B"],
+  ["b", "show the other (blink)"],
+  ["f", "the token over all steps"],
+  ["l", "table of samples"],
+  ["e", "export"],
+  ["Esc", "no region, no span, no marked word"],
   ["m", "matrix: relevance, activation, interference"],
   ["r", "range of the colours"],
   ["c", "colour map"],

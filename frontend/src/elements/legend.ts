@@ -1,17 +1,16 @@
 // The colours' scale with numbers and unit, and how the heatmap lies on the image.
 import { type PropertyValues, css, html } from "lit";
 import { cssColor } from "../core/color";
-import type { Explanation } from "../core/explanation";
-import { rangeOf } from "../core/range";
-import { RANGE_NAMES, type ViewState, layerIndex } from "../core/state";
+import type { StagePicture } from "../core/stage_picture";
+import { RANGE_NAMES, type ViewState } from "../core/state";
 import { valueText } from "../core/text";
 import { PanelElement, controls, prepareCanvas } from "./base";
 
 const BAR = { width: 132, height: 10 };
 
 export class Legend extends PanelElement {
-  static override properties = { explanation: { attribute: false }, view: { attribute: false } };
-  declare explanation: Explanation;
+  static override properties = { picture: { attribute: false }, view: { attribute: false } };
+  declare picture: StagePicture;
   declare view: ViewState;
 
   static override styles = [
@@ -63,11 +62,11 @@ export class Legend extends PanelElement {
 
   override render() {
     const { view } = this;
-    const layer = this.explanation.layers[layerIndex(view, this.explanation)]!;
-    const { low, high } = rangeOf(this.explanation, layer, view.token ?? 0, view);
+    const { low, high } = this.picture.range;
+    const signed = low < 0;
     return html`
       <span class="scale number">
-        <span>${valueText(low).replace(/\.0+$/, "")}</span>
+        <span class="low">${signed ? html`<strong>more in B</strong> ${valueText(low)}` : valueText(low).replace(/\.0+$/, "")}</span>
         <canvas aria-hidden="true"></canvas>
         ${view.range === "fixed"
           ? html`<input
@@ -78,8 +77,9 @@ export class Legend extends PanelElement {
               .value=${String(view.fixedMax)}
               @change=${this.rangeTyped}
             />`
-          : html`<span class="high">${valueText(high)}</span>`}
-        <span class="muted">logit · ${RANGE_NAMES[view.range]}</span>
+          : html`<span class="high">${signed ? `+${valueText(high)}` : valueText(high)}</span>`}
+        ${signed ? html`<strong>more in A</strong>` : ""}
+        <span class="muted">logit${signed ? "" : ` · ${RANGE_NAMES[view.range]}`}</span>
       </span>
       <span class="how">
         <label title="Opacity of the heatmap">
@@ -101,11 +101,11 @@ export class Legend extends PanelElement {
   }
 
   override updated(changed: PropertyValues): void {
-    if (!changed.has("view")) return;
+    if (!changed.has("picture")) return;
     const canvas = this.renderRoot.querySelector("canvas")!;
     const context = prepareCanvas(canvas, BAR.width, BAR.height);
     for (let x = 0; x < BAR.width; x++) {
-      context.fillStyle = cssColor(this.view.colors, x / (BAR.width - 1));
+      context.fillStyle = cssColor(this.picture.colors, x / (BAR.width - 1));
       context.fillRect(x, 0, 1.5, BAR.height);
     }
   }

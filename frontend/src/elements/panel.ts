@@ -3,26 +3,41 @@ import { css, html, nothing } from "lit";
 import { COLOR_MAPS } from "../core/color";
 import { MATRIX_MODES, answerLength, answerToken } from "../core/explanation";
 import type { PanelModel } from "../core/model";
-import { RANGE_MODES, type ViewState } from "../core/state";
+import { COMPARE_MODES, RANGE_MODES, type ViewState } from "../core/state";
 import { stepText } from "../core/text";
+import { type Side, type StagePicture, differenceOf, pictureOf } from "../core/stage_picture";
+import type { Point } from "../core/stage_view";
 import type { AnswerStrip } from "./answer_strip";
 import { type Hover, NO_HOVER, PanelElement, controls, palette } from "./base";
+import type { CompareStage } from "./compare_stage";
+import type { ExportDialog } from "./export_dialog";
 import type { Header } from "./header";
 import type { Help } from "./help";
 import type { Stage } from "./stage";
 
 const PLAY_INTERVAL_MS = 900;
 
+interface TableSort {
+  key: string;
+  descending: boolean;
+}
+
 export class Panel extends PanelElement {
   static override properties = {
     model: { attribute: false },
     dark: { type: Boolean },
     hover: { state: true },
+    cursor: { state: true },
+    table: { state: true },
     playing: { state: true },
   };
   declare model: PanelModel;
   declare dark: boolean;
   declare hover: Hover;
+  /** Where the pointer is on the image, linked between stages. */
+  declare cursor: Point | null;
+  /** The table's own search and order. */
+  declare table: { query: string; sort: TableSort };
   declare playing: boolean;
 
   private timer = 0;
@@ -31,6 +46,8 @@ export class Panel extends PanelElement {
     super();
     this.dark = false;
     this.hover = NO_HOVER;
+    this.cursor = null;
+    this.table = { query: "", sort: { key: "name", descending: false } };
     this.playing = false;
   }
 
@@ -42,6 +59,7 @@ export class Panel extends PanelElement {
         display: flex;
         flex-direction: column;
         height: 100vh;
+        overflow: auto;
         background: var(--background);
         color: var(--text);
         font: 13px/1.4 system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif;
@@ -88,7 +106,7 @@ export class Panel extends PanelElement {
         display: grid;
         grid-template-columns: minmax(0, 1.12fr) minmax(0, 1fr);
         gap: 0;
-        min-height: 0;
+        min-height: min(470px, 88vh);
       }
       .seen {
         display: grid;
@@ -99,13 +117,35 @@ export class Panel extends PanelElement {
       }
       .read {
         display: grid;
-        grid-template-rows: minmax(0, 1fr) auto;
-        gap: 12px;
+        grid-template-rows: auto minmax(0, 1fr) auto;
+        gap: 8px;
         min-height: 0;
         min-width: 0;
         padding: 0 16px 12px;
         border-left: 1px solid var(--line);
       }
+      .tabs {
+        justify-self: start;
+        font-size: 12px;
+      }
+      mmx-sample-table {
+        flex: none;
+        height: min(300px, 38vh);
+        padding-top: 8px;
+        border-bottom: 1px solid var(--line);
+      }
+      .news {
+        position: absolute;
+        z-index: 6;
+        right: 16px;
+        bottom: 12px;
+        padding: 4px 12px;
+        border-radius: 12px;
+        background: var(--accent-soft);
+        color: var(--text);
+        font-size: 12px;
+      }
+      mmx-readers,
       mmx-candidates {
         padding-top: 12px;
         border-top: 1px solid var(--line);
@@ -173,6 +213,13 @@ export class Panel extends PanelElement {
     this.addEventListener("token-select", (event) => void this.model.selectToken(detail(event)));
     this.addEventListener("layer-select", (event) => void this.model.selectLayer(detail(event)));
     this.addEventListener("hover-change", (event) => (this.hover = detail(event)));
+    this.addEventListener("span-select", (event) => {
+      const { from, to } = detail<{ from: number; to: number }>(event);
+      void this.model.selectSpan(from, to);
+    });
+    this.addEventListener("cursor-change", (event) => (this.cursor = detail(event)));
+    this.addEventListener("table-change", (event) => (this.table = { ...this.table, ...detail<object>(event) }));
+    this.addEventListener("export-open", () => this.export());
     this.addEventListener("play-toggle", () => this.play(!this.playing));
     this.addEventListener("help-open", () => this.element<Help>("mmx-help").open());
     this.addEventListener("retry", () => void this.model.retry());
@@ -190,11 +237,14 @@ export class Panel extends PanelElement {
             .runs=${runs}
             .view=${model.view}
             .summaries=${model.summaries}
+            .other=${model.otherPlace}
             ?playing=${this.playing}
           ></mmx-header>`
         : nothing}
       <div class="page ${model.busy ? "busy" : ""}" data-status=${status.kind} aria-busy=${model.busy}>
         <div class="progress" role="progressbar" aria-label="Loading" ?hidden=${!model.busy}></div>
+        ${model.news ? html`<div class="news" role="status">${model.news}</div>` : nothing}
+        ${runs.length && model.view.samples ? this.samples() : nothing}
         ${model.notice ? html`<div class="note" role="status">${model.notice}</div>` : nothing}
         ${showsOlder
           ? html`<div class="note" role="alert">
@@ -207,37 +257,110 @@ export class Panel extends PanelElement {
           : html`<mmx-notice .status=${status} .place=${this.place()}></mmx-notice>`}
       </div>
       <mmx-help></mmx-help>
+      <mmx-export-dialog></mmx-export-dialog>
     `;
   }
 
+  private samples() {
+    const { model } = this;
+    const { run, step, tag } = model.view;
+    const other = model.otherPlace;
+    return html`<mmx-sample-table
+      .records=${model.recordsOf(run)}
+      .step=${step}
+      .other=${other ? { records: model.recordsOf(other.run), step: other.step } : null}
+      .selected=${tag}
+      .thumbnail=${(hash: string) => model.api.imageAddress(run, hash)}
+      .query=${this.table.query}
+      .sort=${this.table.sort}
+    ></mmx-sample-table>`;
+  }
+
   private content() {
-    const { view, image } = this.model;
+    const { view, image, side, otherSide, other } = this.model;
     const explanation = this.model.explanation!;
     const selected = view.token ?? 0;
+    const comparing = view.compare !== "single";
+    const picture = this.picture(side!, otherSide);
+    const film = view.film ? this.model.film() : null;
+    const place = this.model.otherPlace;
     return html`
       <mmx-answer-strip
         .explanation=${explanation}
         .selected=${selected}
+        .more=${view.more}
+        .combine=${view.combine}
+        .pinned=${view.context}
+        .other=${comparing ? other : null}
         ?template=${view.template}
         .hover=${this.hover}
       ></mmx-answer-strip>
       <main>
-        <section class="seen" aria-label="Pixels" data-step=${explanation.step}>
-          <mmx-stage .explanation=${explanation} .image=${image} .view=${view} ?dark=${this.dark}></mmx-stage>
-          <mmx-legend .explanation=${explanation} .view=${view}></mmx-legend>
-          <mmx-scale-scrubber .explanation=${explanation} .image=${image} .view=${view} ?dark=${this.dark}></mmx-scale-scrubber>
+        <section class="seen" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
+          ${comparing
+            ? html`<mmx-compare-stage
+                .a=${side}
+                .b=${otherSide}
+                .view=${view}
+                .cursor=${this.cursor}
+                .trouble=${this.model.otherTrouble}
+                ?dark=${this.dark}
+              ></mmx-compare-stage>`
+            : html`<mmx-stage .picture=${picture} .view=${view} .cursor=${this.cursor} ?dark=${this.dark}></mmx-stage>`}
+          <mmx-legend .picture=${picture} .view=${view}></mmx-legend>
+          <mmx-scale-scrubber
+            .explanation=${explanation}
+            .other=${comparing ? (other?.explanation ?? null) : null}
+            .image=${image}
+            .view=${view}
+            ?dark=${this.dark}
+          ></mmx-scale-scrubber>
         </section>
         <section class="read" aria-label="Words">
-          <mmx-relevance-matrix
-            .explanation=${explanation}
-            .view=${view}
-            .hover=${this.hover}
-            ?dark=${this.dark}
-          ></mmx-relevance-matrix>
-          <mmx-candidates .explanation=${explanation} .selected=${selected}></mmx-candidates>
+          <span class="tabs segments" role="group" aria-label="Beside the image">
+            <button aria-pressed=${!film} title="Which words each token leaned on (f)" @click=${() => this.change({ film: false })}>words</button>
+            <button aria-pressed=${film !== null} title="The selected token over all steps (f)" @click=${() => this.change({ film: true })}>over steps</button>
+          </span>
+          ${film
+            ? html`<mmx-filmstrip
+                .film=${film}
+                .steps=${this.model.steps}
+                .image=${image}
+                .view=${view}
+                .other=${place?.run === view.run ? place.step : null}
+                ?dark=${this.dark}
+              ></mmx-filmstrip>`
+            : html`<mmx-relevance-matrix
+                .explanation=${explanation}
+                .view=${view}
+                .hover=${this.hover.column === null && view.context !== null ? { row: this.hover.row, column: view.context } : this.hover}
+                ?dark=${this.dark}
+              ></mmx-relevance-matrix>`}
+          ${view.region
+            ? html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`
+            : html`<mmx-candidates .explanation=${explanation} .selected=${selected}></mmx-candidates>`}
         </section>
       </main>
     `;
+  }
+
+  /** What the legend explains: the difference, or A. */
+  private picture(a: Side, b: Side | null): StagePicture {
+    const { view } = this.model;
+    return b && view.compare === "difference" ? differenceOf(a, b, view) : pictureOf(a, view, b?.explanation ?? null);
+  }
+
+  private export(): void {
+    const { side, otherSide } = this.model;
+    if (side) this.element<ExportDialog>("mmx-export-dialog").open(this.model, this.picture(side, otherSide));
+  }
+
+  private get dialogOpen(): boolean {
+    return ["mmx-help", "mmx-export-dialog"].some((name) => this.element(name).shadowRoot?.querySelector("dialog[open]"));
+  }
+
+  private get stage(): Stage {
+    return this.renderRoot.querySelector<Stage>("mmx-stage") ?? this.element<CompareStage>("mmx-compare-stage").anyStage;
   }
 
   private place(): string {
@@ -295,11 +418,12 @@ export class Panel extends PanelElement {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = event.composedPath()[0] as HTMLElement;
     const typed = target instanceof HTMLInputElement && target.type !== "checkbox" && target.type !== "range";
-    if (typed || target instanceof HTMLSelectElement || this.element<Help>("mmx-help").shadowRoot?.querySelector("dialog[open]")) return;
+    if (typed || target instanceof HTMLSelectElement || this.dialogOpen) return;
     const slides = target instanceof HTMLInputElement && target.type === "range" && target.ariaLabel !== "Scale";
     if (slides && event.key.startsWith("Arrow")) return;
     if (event.key === " " && (target instanceof HTMLButtonElement || target instanceof HTMLInputElement)) return;
-    const action = this.action(event.key);
+    const arrow = event.key.startsWith("Arrow");
+    const action = this.action(event.shiftKey && arrow ? `Shift+${event.key}` : event.key);
     if (!action) return;
     event.preventDefault();
     action();
@@ -311,6 +435,8 @@ export class Panel extends PanelElement {
     const actions: Record<string, () => void> = {
       ArrowLeft: () => this.moveToken(token, -1),
       ArrowRight: () => this.moveToken(token, 1),
+      "Shift+ArrowLeft": () => this.change({ more: Math.max(0, view.more - 1) }),
+      "Shift+ArrowRight": () => this.change({ more: view.more + 1 }),
       Home: () => this.moveToken(-1, 1),
       End: () => this.moveToken(explanation ? answerLength(explanation) : 0, -1),
       ArrowUp: () => void this.model.moveLayer(-1),
@@ -321,12 +447,19 @@ export class Panel extends PanelElement {
       j: () => this.moveSample(1),
       k: () => this.moveSample(-1),
       "/": () => this.element<Header>("mmx-header").searchSamples(),
-      "+": () => this.element<Stage>("mmx-stage").zoomBy(1.5),
-      "=": () => this.element<Stage>("mmx-stage").zoomBy(1.5),
-      "-": () => this.element<Stage>("mmx-stage").zoomBy(1 / 1.5),
-      "0": () => this.element<Stage>("mmx-stage").reset(),
+      "+": () => this.stage.zoomBy(1.5),
+      "=": () => this.stage.zoomBy(1.5),
+      "-": () => this.stage.zoomBy(1 / 1.5),
+      "0": () => this.stage.reset(),
+      Escape: () => this.change({ region: null, more: 0, context: null }),
+      v: () => this.change({ compare: following(COMPARE_MODES, view.compare) }),
+      x: () => this.element<Header>("mmx-header").swap(),
+      b: () => this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.flip(),
+      f: () => this.change({ film: !view.film }),
+      l: () => this.change({ samples: !view.samples }),
+      e: () => this.export(),
       m: () => this.change({ matrix: following(MATRIX_MODES, view.matrix) }),
-      r: () => this.change({ range: following(RANGE_MODES, view.range) }),
+      r: () => this.change({ range: following(this.ranges(), view.range) }),
       c: () => this.change({ colors: following(COLOR_MAPS, view.colors) }),
       s: () => this.change({ smooth: !view.smooth }),
       g: () => this.change({ grey: !view.grey }),
@@ -334,6 +467,10 @@ export class Panel extends PanelElement {
       "?": () => this.element<Help>("mmx-help").open(),
     };
     return this.model.index?.runs.length ? actions[key] : undefined;
+  }
+
+  private ranges() {
+    return RANGE_MODES.filter((mode) => mode !== "compared" || this.model.view.compare !== "single");
   }
 
   private element<Part extends Element>(name: string): Part {

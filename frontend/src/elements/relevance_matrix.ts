@@ -1,27 +1,24 @@
-// Answer tokens (rows) against context tokens (columns): which words each token leaned on.
+// Answer tokens (rows) against context tokens (columns): which words each token leaned on. The cells
+// and what is marked on them are drawn on two canvases, at most once per frame.
 import { type PropertyValues, css, html, nothing } from "lit";
-import { cssColor, matrixColors } from "../core/color";
-import { type MatrixPicture, drawMatrix, paintMatrix } from "../core/draw_matrix";
-import { type Explanation, MATRIX_MODES, type MatrixMode, matrixValue } from "../core/explanation";
-import { type MatrixLayout, layoutMatrix, placeAt } from "../core/matrix_layout";
-import type { Size } from "../core/stage_view";
-import type { ViewState } from "../core/state";
-import { tokenText, valueText } from "../core/text";
+import { matrixColors } from "../core/color";
+import { drawMarks } from "../core/draw_matrix";
+import { type Explanation, MATRIX_MODES } from "../core/explanation";
+import { strongestPair } from "../core/matrix_cells";
+import { PointerGestures, wheelZoom } from "../core/matrix_gesture";
+import { GROUPINGS, type Grouping, groupIndex, groupText, rowText, someWordHasPieces } from "../core/matrix_groups";
+import type { MatrixLayout } from "../core/matrix_layout";
+import { MatrixScene } from "../core/matrix_scene";
+import { MODE_NAMES, MODE_TITLES, MODE_UNITS, describeRow } from "../core/matrix_text";
+import type { Point, Size } from "../core/stage_view";
+import { type ViewState, selectedTokens } from "../core/state";
 import { type Hover, NO_HOVER, PanelElement, controls, prepareCanvas } from "./base";
+import "./matrix_key";
+import "./matrix_table";
 
-const MODE_NAMES: Record<MatrixMode, string> = {
-  relevance: "Relevance",
-  activation: "Activation",
-  weight: "Interference",
-};
-const MODE_TITLES: Record<MatrixMode, string> = {
-  relevance: "ρ: how far the predictions at both places overlap (rank-biased, 0 to 1)",
-  activation: "r: what the context token adds to the logit",
-  weight: "w: how much the context token counted as interference",
-};
-const MODE_UNITS: Record<MatrixMode, string> = { relevance: "ρ", activation: "logit", weight: "w" };
-const LABEL_ROOM = { left: 84, top: 72 };
-const LABEL_FONT = '11px system-ui, "Segoe UI", Roboto, sans-serif';
+const STEP_ZOOM = 1.5;
+/** The wheel rests for so long before the cell under it is pointed out again. */
+const SETTLED_MS = 150;
 
 export class RelevanceMatrix extends PanelElement {
   static override properties = {
@@ -31,6 +28,7 @@ export class RelevanceMatrix extends PanelElement {
     dark: { type: Boolean },
     room: { state: true },
     tabular: { state: true },
+    grouping: { state: true },
   };
   declare explanation: Explanation;
   declare view: ViewState;
@@ -39,20 +37,28 @@ export class RelevanceMatrix extends PanelElement {
   declare room: Size;
   /** Shown as a table of the selected token's row. */
   declare tabular: boolean;
+  declare grouping: Grouping;
 
-  private layout: MatrixLayout | null = null;
-  private picture: MatrixPicture | null = null;
-  /** The value of the brightest colour. */
-  private high = 1;
+  /** Null until there is room. */
+  private scene: MatrixScene | null = null;
+  private description = "";
+  private pieces = false;
+  private frame = 0;
+  /** The cells have to be drawn again, not only the marks. */
+  private stale = true;
+  private settling = 0;
+  private readonly gestures = new PointerGestures();
   private readonly watcher = new ResizeObserver(([entry]) => {
     const { width, height } = entry!.contentRect;
-    if (width && height) this.room = { width, height };
+    // Whole pixels, or the canvases would be blurred.
+    if (width && height) this.room = { width: Math.floor(width), height: Math.floor(height) };
   });
 
   constructor() {
     super();
     this.room = { width: 0, height: 0 };
     this.tabular = false;
+    this.grouping = "tokens";
   }
 
   static override styles = [
@@ -72,36 +78,6 @@ export class RelevanceMatrix extends PanelElement {
         margin-bottom: 6px;
         font-size: 12px;
       }
-      .modes {
-        display: flex;
-        padding: 2px;
-        border-radius: 9px;
-        background: var(--hover);
-      }
-      .modes button {
-        height: 26px;
-        border: 0;
-        background: none;
-        color: var(--muted);
-      }
-      .modes button[aria-pressed="true"] {
-        background: var(--surface);
-        color: var(--text);
-        font-weight: 600;
-        box-shadow: 0 0 0 1px var(--line);
-      }
-      .key {
-        display: flex;
-        align-items: center;
-        gap: 6px;
-        margin-left: auto;
-        white-space: nowrap;
-      }
-      .bar {
-        width: 64px;
-        height: 8px;
-        border-radius: 3px;
-      }
       label {
         display: flex;
         gap: 6px;
@@ -110,38 +86,53 @@ export class RelevanceMatrix extends PanelElement {
         white-space: nowrap;
         cursor: pointer;
       }
+      header select {
+        height: 26px;
+        font-size: 12px;
+      }
       .room {
         position: relative;
         flex: 1;
         min-height: 0;
+      }
+      .scrolled {
         overflow: auto;
-        border-radius: 6px;
       }
       canvas {
-        display: block;
+        position: absolute;
+        inset: 0;
+        border-radius: 6px;
         cursor: pointer;
+        touch-action: pan-y;
       }
-      table {
-        width: 100%;
-        border-collapse: collapse;
-        font-size: 12px;
+      .zoomed {
+        cursor: grab;
+        touch-action: none;
       }
-      caption {
-        padding-bottom: 6px;
-        text-align: left;
-        color: var(--muted);
+      .zoomed:active {
+        cursor: grabbing;
       }
-      th {
-        font-weight: 600;
+      .marks {
+        pointer-events: none;
       }
-      th,
-      td {
-        padding: 3px 8px;
-        border-bottom: 1px solid var(--line);
-        text-align: right;
+      .corner {
+        position: absolute;
+        width: 76px;
+        height: 66px;
+        display: flex;
+        flex-direction: column;
+        gap: 8px;
+        justify-content: flex-end;
       }
-      th:first-child {
-        text-align: left;
+      .zoom {
+        display: flex;
+        gap: 2px;
+      }
+      .zoom button {
+        height: 22px;
+        min-width: 22px;
+        padding: 0 5px;
+        border-radius: 6px;
       }
       .damage {
         padding: 10px 12px;
@@ -152,6 +143,10 @@ export class RelevanceMatrix extends PanelElement {
     `,
   ];
 
+  private get layout(): MatrixLayout | null {
+    return this.scene?.layout ?? null;
+  }
+
   override firstUpdated(): void {
     this.watcher.observe(this.renderRoot.querySelector(".room")!);
   }
@@ -159,26 +154,31 @@ export class RelevanceMatrix extends PanelElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.watcher.disconnect();
+    cancelAnimationFrame(this.frame);
+    window.clearTimeout(this.settling);
   }
 
-  override willUpdate(changed: PropertyValues<{ explanation: Explanation; view: ViewState }>): void {
-    const before = changed.get("view");
-    const { view } = this;
-    const same =
-      before && before.matrix === view.matrix && before.colors === view.colors && before.template === view.template;
-    if (!changed.has("explanation") && (!changed.has("view") || same)) return;
-    this.high = this.largest();
-    this.picture = null;
+  override willUpdate(changed: PropertyValues<this>): void {
+    const { explanation, view, room, grouping } = this;
+    const { matrix: mode, template, token } = view;
+    const before = changed.has("view") ? changed.get("view") : view;
+    if (changed.has("explanation") || before?.matrix !== mode || before.token !== token) {
+      this.description = describeRow(explanation, mode, token ?? 0);
+    }
+    if (changed.has("explanation")) this.pieces = someWordHasPieces(explanation);
+    if (!room.width) return;
+    const subject = { explanation, mode, colors: matrixColors(view.colors), template, grouping, room };
+    if (this.scene) this.scene.show(subject);
+    else this.scene = new MatrixScene(subject);
+    if (before?.token !== token) this.scene.reveal({ row: token ?? 0, column: null });
   }
 
   override render() {
     const { view, explanation } = this;
-    const colors = matrixColors(view.colors);
-    const stops = [0, 0.25, 0.5, 0.75, 1].map((at) => cssColor(colors, at)).join();
     const special = explanation.context.some((token) => token.special);
     return html`
       <header>
-        <span class="modes" role="group" aria-label="What the matrix shows">
+        <span class="modes segments" role="group" aria-label="What the matrix shows">
           ${MATRIX_MODES.map(
             (mode) => html`<button
               aria-pressed=${mode === view.matrix}
@@ -187,6 +187,15 @@ export class RelevanceMatrix extends PanelElement {
             >${MODE_NAMES[mode]}</button>`,
           )}
         </span>
+        ${this.pieces
+          ? html`<select
+              aria-label="Group by"
+              title="Rows and columns of tokens, or of whole words with the largest value of their tokens"
+              @change=${(event: Event) => (this.grouping = (event.target as HTMLSelectElement).value as Grouping)}
+            >
+              ${GROUPINGS.map((name) => html`<option ?selected=${name === this.grouping}>${name}</option>`)}
+            </select>`
+          : nothing}
         <label title="A table of the selected token's row"
           ><input
             type="checkbox"
@@ -204,141 +213,187 @@ export class RelevanceMatrix extends PanelElement {
               />template</label
             >`
           : nothing}
-        <span class="key number">
-          <span>0</span><span class="bar" style="background:linear-gradient(to right,${stops})"></span>
-          <span>${valueText(this.high).replace(/\.0+$/, "")}</span><span class="muted">${MODE_UNITS[view.matrix]}</span>
-        </span>
       </header>
-      <div class="room">
+      <div class="room ${this.tabular ? "scrolled" : ""}">
         ${explanation.matrixDamage
           ? html`<div class="damage" role="status">The matrix is damaged: ${explanation.matrixDamage}.</div>`
           : this.tabular
-            ? this.table()
-            : html`<canvas
-                tabindex="0"
-                role="img"
-                aria-label=${this.described()}
-                @pointermove=${this.move}
-                @pointerleave=${() => this.ask("hover-change", NO_HOVER)}
-                @click=${this.pick}
-                @keydown=${this.key}
-                @blur=${() => this.ask("hover-change", NO_HOVER)}
-              ></canvas>`}
+            ? html`<mmx-matrix-table .explanation=${explanation} .row=${view.token ?? 0} ?template=${view.template}></mmx-matrix-table>`
+            : this.drawn()}
       </div>
-      ${this.hover.row !== null && this.hover.column !== null && this.layout ? this.tip() : nothing}
     `;
   }
 
-  override updated(_changed: PropertyValues): void {
-    const canvas = this.renderRoot.querySelector("canvas");
-    if (!canvas || !this.room.width) return;
-    const { view, explanation } = this;
-    const layout = layoutMatrix(explanation, view.template, this.room, LABEL_ROOM);
-    this.layout = layout;
-    canvas.style.width = `${layout.width}px`;
-    canvas.style.height = `${layout.height}px`;
+  private drawn() {
+    const zoomed = this.scene?.zoomed ?? false;
+    const size = `width:${this.room.width}px;height:${this.room.height}px`;
+    return html`<canvas
+        style=${size}
+        class=${zoomed ? "zoomed" : ""}
+        tabindex="0"
+        role="img"
+        aria-label=${this.description}
+        @wheel=${this.wheel}
+        @pointerdown=${this.press}
+        @pointermove=${this.move}
+        @pointerup=${this.release}
+        @pointercancel=${this.release}
+        @pointerleave=${this.leave}
+        @click=${this.pick}
+        @dblclick=${this.reset}
+        @keydown=${this.key}
+        @blur=${this.leave}
+      ></canvas>
+      <canvas class="marks" style=${size} aria-hidden="true"></canvas>
+      <div class="corner">
+        ${zoomed || this.scene?.dense ? this.zoomButtons(zoomed) : nothing}
+        <mmx-matrix-key
+          .colors=${matrixColors(this.view.colors)}
+          .high=${this.scene?.high ?? 1}
+          .unit=${MODE_UNITS[this.view.matrix]}
+        ></mmx-matrix-key>
+      </div>
+      ${this.tip()}`;
+  }
+
+  private zoomButtons(zoomed: boolean) {
+    return html`<span class="zoom">
+      <button aria-label="Zoom the matrix out" title="Zoom out (−)" @click=${() => this.zoomBy(1 / STEP_ZOOM)}>−</button>
+      ${zoomed ? html`<button title="Whole matrix (0)" @click=${this.reset}>fit</button>` : nothing}
+      <button aria-label="Zoom the matrix in" title="Zoom in (+)" @click=${() => this.zoomBy(STEP_ZOOM)}>+</button>
+    </span>`;
+  }
+
+  private tip() {
+    const { explanation } = this;
+    const cell = this.scene?.cellOf(this.hover);
+    if (!cell) return nothing;
+    const pair = strongestPair(explanation, this.view.matrix, cell.row, cell.column);
+    return html`<mmx-matrix-tip
+      .explanation=${explanation}
+      .row=${pair.row}
+      .column=${pair.column}
+      .words=${{ row: rowText(explanation, cell.row), column: groupText(explanation, cell.column) }}
+      .cell=${cell.rect}
+      .room=${this.room}
+    ></mmx-matrix-tip>`;
+  }
+
+  override updated(changed: PropertyValues): void {
+    this.stale ||= changed.size > 1 || !changed.has("hover");
+    this.frame ||= requestAnimationFrame(() => this.draw());
+  }
+
+  private draw(): void {
+    this.frame = 0;
+    const [cells, marks] = this.renderRoot.querySelectorAll("canvas");
+    const { scene, room } = this;
+    if (!cells || !marks || !scene) return;
     const style = getComputedStyle(this);
-    this.picture ??= paintMatrix(explanation, layout, view.matrix, this.high, matrixColors(view.colors));
-    drawMatrix(prepareCanvas(canvas, layout.width, layout.height), this.picture, explanation, layout, {
-      selected: view.token ?? 0,
+    if (this.stale) scene.drawCells(prepareCanvas(cells, room.width, room.height), style.getPropertyValue("--hatch"));
+    this.stale = false;
+    drawMarks(prepareCanvas(marks, room.width, room.height), this.explanation, scene.layout, {
+      selected: selectedTokens(this.view, this.explanation),
       hovered: this.hover,
       text: style.getPropertyValue("--text"),
       muted: style.getPropertyValue("--muted"),
       accent: style.getPropertyValue("--accent"),
-      hatch: style.getPropertyValue("--hatch"),
-      font: LABEL_FONT,
     });
   }
 
-  /** Overlap has a scale of its own; the other modes end at their largest value. */
-  private largest(): number {
-    const { explanation, view } = this;
-    if (view.matrix === "relevance" || !explanation.matrix) return 1;
-    const size = explanation.matrix.length / MATRIX_MODES.length;
-    const at = MATRIX_MODES.indexOf(view.matrix) * size;
-    return explanation.matrix.subarray(at, at + size).reduce((best, value) => (value > best ? value : best), 0);
+  /** After the scene was zoomed or panned. */
+  private moved(): void {
+    this.stale = true;
+    this.requestUpdate();
   }
 
-  private table() {
-    const { explanation, view } = this;
-    const row = view.token ?? 0;
-    const columns = explanation.context.flatMap((token, j) =>
-      j < explanation.promptLength + row && (view.template || !token.special) ? [j] : [],
-    );
-    return html`<table>
-      <caption>
-        What “${this.word(explanation.promptLength + row)}” (token ${row + 1}) leaned on
-      </caption>
-      <thead>
-        <tr>
-          <th scope="col">context</th>
-          ${MATRIX_MODES.map((mode) => html`<th scope="col">${MODE_NAMES[mode]}</th>`)}
-        </tr>
-      </thead>
-      <tbody>
-        ${columns.map(
-          (j) => html`<tr>
-            <th scope="row">${this.word(j)}</th>
-            ${MATRIX_MODES.map((mode) => html`<td class="number">${valueText(matrixValue(explanation, mode, row, j))}</td>`)}
-          </tr>`,
-        )}
-      </tbody>
-    </table>`;
+  /** About the cell in question. */
+  private zoomBy(by: number): void {
+    const at = { row: this.view.token, column: this.hover.column };
+    this.scene?.zoomBy(by, this.scene.centreOf(at));
+    this.moved();
   }
 
-  private tip() {
-    const { layout, hover } = this;
-    const at = {
-      x: layout!.left + (layout!.columns.indexOf(hover.column!) + 1) * layout!.cellWidth,
-      y: layout!.top + (layout!.rows.indexOf(hover.row!) + 1) * layout!.cellHeight,
-    };
-    return html`<mmx-matrix-tip
-      .explanation=${this.explanation}
-      .row=${hover.row!}
-      .column=${hover.column!}
-      .at=${at}
-    ></mmx-matrix-tip>`;
+  private reset(): void {
+    this.scene?.reset();
+    this.moved();
   }
 
-  private described(): string {
-    const { explanation, view } = this;
-    const row = view.token ?? 0;
-    const relevance = explanation.context
-      .map((_, j) => ({ j, value: matrixValue(explanation, view.matrix, row, j) }))
-      .filter(({ j, value }) => !Number.isNaN(value) && !explanation.context[j]!.special)
-      .sort((a, b) => b.value - a.value);
-    const strongest = relevance.slice(0, 3).map(({ j, value }) => `${this.word(j)} ${valueText(value)}`);
-    return `${MODE_NAMES[view.matrix]}. Row ${this.word(explanation.promptLength + row)}: ${strongest.join(", ") || "no context"}`;
+  private wheel(event: WheelEvent): void {
+    // The page scrolls on where there is nothing left to zoom out of.
+    if (!this.scene || (!this.scene.zoomed && event.deltaY > 0)) return;
+    event.preventDefault();
+    const at = { x: event.offsetX, y: event.offsetY };
+    this.scene.zoomBy(wheelZoom(event), at);
+    this.moved();
+    this.point(NO_HOVER);
+    window.clearTimeout(this.settling);
+    this.settling = window.setTimeout(() => this.point(this.placeAt(at)), SETTLED_MS);
   }
 
-  private word(j: number): string {
-    return tokenText(this.explanation.context[j]?.text ?? "");
+  private press(event: PointerEvent): void {
+    if (event.button !== 0) return;
+    this.gestures.press(event.pointerId, { x: event.offsetX, y: event.offsetY });
+    (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
   }
 
   private move(event: PointerEvent): void {
-    const place = this.layout && placeAt(this.layout, event.offsetX, event.offsetY);
-    const hover = place ?? NO_HOVER;
-    if (hover.row !== this.hover.row || hover.column !== this.hover.column) this.ask("hover-change", hover);
+    const at = { x: event.offsetX, y: event.offsetY };
+    window.clearTimeout(this.settling);
+    const gesture = this.gestures.move(event.pointerId, at);
+    if (gesture && this.scene) {
+      this.scene.panBy(gesture.dx, gesture.dy);
+      this.scene.zoomBy(gesture.by, gesture.at);
+      this.moved();
+      this.point(NO_HOVER);
+    } else if (!this.gestures.pressed) this.point(this.placeAt(at));
+  }
+
+  private release(event: PointerEvent): void {
+    this.gestures.release(event.pointerId);
+  }
+
+  private leave(): void {
+    window.clearTimeout(this.settling);
+    this.point(NO_HOVER);
   }
 
   private pick(event: MouseEvent): void {
-    const place = this.layout && placeAt(this.layout, event.offsetX, event.offsetY);
-    if (place) this.ask("token-select", place.row);
+    const { row } = this.placeAt({ x: event.offsetX, y: event.offsetY });
+    if (row !== null && !this.gestures.dragged) this.ask("token-select", row);
+  }
+
+  private placeAt(at: Point): Hover {
+    return this.scene?.placeAt(at, window.devicePixelRatio) ?? NO_HOVER;
+  }
+
+  private point(hover: Hover): void {
+    if (hover.row !== this.hover.row || hover.column !== this.hover.column) this.ask("hover-change", hover);
   }
 
   /** On the matrix the arrows walk its cells: up and down the rows, left and right the columns. */
   private key(event: KeyboardEvent): void {
-    const { layout } = this;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-    if (!way || !layout) return;
+    const by = { "+": STEP_ZOOM, "=": STEP_ZOOM, "-": 1 / STEP_ZOOM }[event.key];
+    if (way) this.walk(way[0]!, way[1]!);
+    else if (by) this.zoomBy(by);
+    else if (event.key === "0") this.reset();
+    else return;
     event.preventDefault();
     event.stopPropagation();
-    const step = (list: number[], from: number, by: number) =>
-      list[Math.min(list.length - 1, Math.max(0, list.indexOf(from) + by))]!;
-    const row = step(layout.rows, this.view.token ?? 0, way[0]!);
-    const column = step(layout.columns, this.hover.column ?? layout.columns[0]!, way[1]!);
+  }
+
+  private walk(down: number, right: number): void {
+    if (!this.layout) return;
+    const { rows, columns } = this.layout;
+    const next = (count: number, from: number, by: number) => Math.min(count - 1, Math.max(0, Math.max(0, from) + by));
+    const row = rows[next(rows.length, groupIndex(rows, this.view.token ?? 0), down)]!.first;
+    const column = columns[next(columns.length, groupIndex(columns, this.hover.column), right)]!.first;
     if (row !== this.view.token) this.ask("token-select", row);
-    this.ask("hover-change", { row, column });
+    this.scene!.reveal({ row, column });
+    this.moved();
+    this.point({ row, column });
   }
 }
 customElements.define("mmx-relevance-matrix", RelevanceMatrix);

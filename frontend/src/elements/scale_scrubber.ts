@@ -2,11 +2,12 @@
 // that would have said another word is marked.
 import { type PropertyValues, css, html } from "lit";
 import { drawMap, drawPicture } from "../core/draw_map";
-import { type Explanation, type Layer, answerToken, mapOf } from "../core/explanation";
+import { type Explanation, type Layer, answerToken } from "../core/explanation";
+import { spanMap } from "../core/heatmap";
 import type { ImageState } from "../core/model";
 import { rangeOf } from "../core/range";
 import { imageRect } from "../core/stage_view";
-import { type ViewState, INITIAL_VIEW, layerIndex } from "../core/state";
+import { type ViewState, INITIAL_VIEW, layerIndex, selectedTokens } from "../core/state";
 import { factorText, probabilityText, tokenText } from "../core/text";
 import { PanelElement, controls, prepareCanvas } from "./base";
 
@@ -17,11 +18,14 @@ const WHEEL_STEP = 60;
 export class ScaleScrubber extends PanelElement {
   static override properties = {
     explanation: { attribute: false },
+    other: { attribute: false },
     image: { attribute: false },
     view: { attribute: false },
     dark: { type: Boolean },
   };
   declare explanation: Explanation;
+  /** B, whose values the range covers where both are compared. */
+  declare other: Explanation | null;
   declare image: ImageState;
   declare view: ViewState;
   declare dark: boolean;
@@ -249,15 +253,14 @@ export class ScaleScrubber extends PanelElement {
   private drawThumbnail(canvas: HTMLCanvasElement, layer: Layer): void {
     const box = { width: canvas.clientWidth, height: THUMBNAIL_HEIGHT };
     const context = prepareCanvas(canvas, box.width, box.height);
-    const token = this.view.token ?? 0;
     const { bitmap } = this.image;
     const size = bitmap ?? this.explanation.image ?? { width: layer.cols, height: layer.rows };
     const rect = imageRect(box, size, INITIAL_VIEW.zoom);
     if (bitmap) drawPicture(context, bitmap, rect, this.view.grey);
-    const values = mapOf(layer, token);
-    if (!values) return;
-    drawMap(context, values, layer.rows, layer.cols, rect, {
-      range: rangeOf(this.explanation, layer, token, this.view),
+    const map = spanMap(layer, selectedTokens(this.view, this.explanation), this.view.combine);
+    if (!map) return;
+    drawMap(context, map, rect, {
+      range: rangeOf(this.explanation, layer, map, this.view, this.other),
       colors: this.view.colors,
       opacity: this.view.opacity,
       smooth: this.view.smooth,

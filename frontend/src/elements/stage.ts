@@ -1,36 +1,43 @@
-// The image under the selected token's heatmap: zoom, pan, and the raw value under the pointer.
+// The image under a heatmap: zoom, pan, the raw value under the pointer, and regions to ask about.
 import { type PropertyValues, css, html, nothing } from "lit";
-import { drawGrid, drawMap, drawPicture } from "../core/draw_map";
-import { type Explanation, type Layer, answerToken, mapOf } from "../core/explanation";
-import type { ImageState } from "../core/model";
-import { rangeOf } from "../core/range";
-import { GRID_CELL_PX, type Size, cellAt, imageRect, panBy, zoomAt } from "../core/stage_view";
-import { type ViewState, INITIAL_VIEW, layerIndex } from "../core/state";
-import { factorText, tokenText, valueText } from "../core/text";
+import { drawGrid, drawMap, drawPicture, drawRegion } from "../core/draw_map";
+import { cellRegion } from "../core/region";
+import type { StagePicture } from "../core/stage_picture";
+import { GRID_CELL_PX, type Point, type Size, imagePoint, imageRect, panBy, zoomAt } from "../core/stage_view";
+import { type Region, type ViewState, INITIAL_VIEW } from "../core/state";
+import { valueText } from "../core/text";
 import { PanelElement, controls, prepareCanvas } from "./base";
 
 const WHEEL_ZOOM = 0.0018;
 const BUTTON_ZOOM = 1.5;
 const KEY_PAN_PX = 40;
+/** A press that moves less is a click. */
+const CLICK_PX = 4;
 
 export class Stage extends PanelElement {
   static override properties = {
-    explanation: { attribute: false },
-    image: { attribute: false },
+    picture: { attribute: false },
     view: { attribute: false },
+    cursor: { attribute: false },
+    badge: { type: String },
+    side: { type: String, reflect: true },
     dark: { type: Boolean },
     size: { state: true },
-    pointer: { state: true },
+    drawn: { state: true },
   };
-  declare explanation: Explanation;
-  declare image: ImageState;
+  declare picture: StagePicture;
   declare view: ViewState;
+  /** Where the pointer is on the image, here or on the stage beside; null when it is on neither. */
+  declare cursor: Point | null;
+  /** What is compared: "A · step 300"; empty when nothing is. */
+  declare badge: string;
+  declare side: "a" | "b" | "";
   declare dark: boolean;
   declare size: Size;
-  /** Where the pointer is, in the stage's pixels. */
-  declare pointer: { x: number; y: number } | null;
+  /** The region being drawn. */
+  declare drawn: Region | null;
 
-  private dragged: { x: number; y: number } | null = null;
+  private pressed: { x: number; y: number; at: Point; region: boolean; moved: boolean } | null = null;
   private readonly watcher = new ResizeObserver(([entry]) => {
     const { width, height } = entry!.contentRect;
     if (width && height) this.size = { width, height };
@@ -39,7 +46,10 @@ export class Stage extends PanelElement {
   constructor() {
     super();
     this.size = { width: 0, height: 0 };
-    this.pointer = null;
+    this.drawn = null;
+    this.cursor = null;
+    this.badge = "";
+    this.side = "";
   }
 
   static override styles = [
@@ -82,9 +92,35 @@ export class Stage extends PanelElement {
         white-space: nowrap;
         pointer-events: none;
       }
-      .caption {
+      .top {
+        position: absolute;
         top: 10px;
         left: 10px;
+        right: 10px;
+        display: flex;
+        gap: 6px;
+        pointer-events: none;
+      }
+      .top .chip {
+        position: static;
+        min-width: 0;
+      }
+      .badge {
+        flex: none;
+        padding: 3px 9px;
+        border-radius: 12px;
+        background: var(--side-a);
+        color: var(--on-side);
+        font-size: 12px;
+        font-weight: 600;
+        line-height: 18px;
+        white-space: nowrap;
+      }
+      :host([side="b"]) .top {
+        flex-direction: row-reverse;
+      }
+      :host([side="b"]) .badge {
+        background: var(--side-b);
       }
       .reading {
         bottom: 10px;
@@ -133,20 +169,9 @@ export class Stage extends PanelElement {
     this.watcher.disconnect();
   }
 
-  private get layer(): Layer {
-    return this.explanation.layers[layerIndex(this.view, this.explanation)]!;
-  }
-
-  private get imageSize(): Size {
-    const known = this.image.bitmap ?? this.explanation.image;
-    return known ? { width: known.width, height: known.height } : { width: this.layer.cols, height: this.layer.rows };
-  }
-
   override render() {
-    const zoomed = this.view.zoom.factor > 1;
-    const trouble = this.layer.damage
-      ? `This map is damaged: ${this.layer.damage}. The other scales can still be read.`
-      : this.image.missing;
+    const { picture, view } = this;
+    const zoomed = view.zoom.factor > 1;
     return html`
       <div
         class="stage ${zoomed ? "zoomed" : ""}"
@@ -157,7 +182,7 @@ export class Stage extends PanelElement {
         @pointerdown=${this.press}
         @pointermove=${this.move}
         @pointerup=${this.release}
-        @pointercancel=${this.release}
+        @pointercancel=${this.cancel}
         @pointerleave=${this.leave}
         @dblclick=${this.reset}
         @keydown=${this.key}
@@ -165,13 +190,16 @@ export class Stage extends PanelElement {
         <canvas class="image"></canvas>
         <canvas class="heatmap"></canvas>
       </div>
-      <span class="chip caption">${this.caption()}</span>
+      <span class="top">
+        ${this.badge ? html`<span class="badge">${this.badge}</span>` : nothing}
+        <span class="chip caption">${picture.caption}</span>
+      </span>
       ${this.reading()}
-      ${trouble ? html`<div class="damage" role="status">${trouble}</div>` : nothing}
+      ${picture.trouble ? html`<div class="damage" role="status">${picture.trouble}</div>` : nothing}
       <span class="zoom">
         <button aria-label="Zoom out" title="Zoom out (−)" @click=${() => this.zoomBy(1 / BUTTON_ZOOM)}>−</button>
         ${zoomed
-          ? html`<button class="number" title="Whole image (0)" @click=${this.reset}>${this.view.zoom.factor.toFixed(1)}×</button>`
+          ? html`<button class="number" title="Whole image (0)" @click=${this.reset}>${view.zoom.factor.toFixed(1)}×</button>`
           : nothing}
         <button aria-label="Zoom in" title="Zoom in (+)" @click=${() => this.zoomBy(BUTTON_ZOOM)}>+</button>
       </span>
@@ -180,77 +208,76 @@ export class Stage extends PanelElement {
 
   override updated(changed: PropertyValues): void {
     if (!this.size.width) return;
-    if (["explanation", "image", "view", "size"].some((name) => changed.has(name))) this.drawImage();
-    if (changed.size > 1 || !changed.has("pointer")) this.drawHeatmap();
+    if (["picture", "view", "size"].some((name) => changed.has(name))) this.drawImage();
+    this.drawHeatmap();
   }
 
   zoomBy(by: number, at = { x: this.size.width / 2, y: this.size.height / 2 }): void {
-    this.ask("view-change", { zoom: zoomAt(this.size, this.imageSize, this.view.zoom, at, by) });
+    this.ask("view-change", { zoom: zoomAt(this.size, this.picture.size, this.view.zoom, at, by) });
   }
 
   reset(): void {
     this.ask("view-change", { zoom: INITIAL_VIEW.zoom });
   }
 
+  private get rect() {
+    return imageRect(this.size, this.picture.size, this.view.zoom);
+  }
+
   private drawImage(): void {
     const canvas = this.renderRoot.querySelector<HTMLCanvasElement>("canvas.image")!;
     const context = prepareCanvas(canvas, this.size.width, this.size.height);
-    const { bitmap } = this.image;
-    if (!bitmap) return;
-    const rect = imageRect(this.size, this.imageSize, this.view.zoom);
-    drawPicture(context, bitmap, rect, this.view.grey);
+    const { bitmap } = this.picture.image;
+    if (bitmap) drawPicture(context, bitmap, this.rect, this.view.grey || this.picture.range.low < 0);
   }
 
   private drawHeatmap(): void {
     const canvas = this.renderRoot.querySelector<HTMLCanvasElement>("canvas.heatmap")!;
     const context = prepareCanvas(canvas, this.size.width, this.size.height);
-    const { layer, explanation, view } = this;
-    const token = view.token ?? 0;
-    const values = mapOf(layer, token);
-    if (!values) return;
-    const rect = imageRect(this.size, this.imageSize, view.zoom);
+    const { picture, view, rect } = this;
     const style = getComputedStyle(this);
-    drawMap(context, values, layer.rows, layer.cols, rect, {
-      range: rangeOf(explanation, layer, token, view),
-      colors: view.colors,
-      opacity: view.opacity,
-      smooth: view.smooth,
-      hatch: style.getPropertyValue("--hatch"),
-    });
-    if (view.zoom.factor > 1 && rect.width / layer.cols >= GRID_CELL_PX) {
-      drawGrid(context, layer.rows, layer.cols, rect, style.getPropertyValue("--grid"));
+    const { map } = picture;
+    if (map) {
+      drawMap(context, map, rect, {
+        range: picture.range,
+        colors: picture.colors,
+        opacity: view.opacity,
+        smooth: view.smooth,
+        hatch: style.getPropertyValue("--hatch"),
+      });
+      if (view.zoom.factor > 1 && rect.width / map.cols >= GRID_CELL_PX) {
+        drawGrid(context, map.rows, map.cols, rect, style.getPropertyValue("--grid"));
+      }
     }
+    const region = this.drawn ?? view.region;
+    if (region) drawRegion(context, region, rect);
+    if (this.cursor && this.side) drawCross(context, rect.x + this.cursor.x * rect.width, rect.y + this.cursor.y * rect.height);
   }
 
-  private caption(): string {
-    const word = tokenText(answerToken(this.explanation, this.view.token ?? 0)?.text ?? "");
-    return `“${word}” · ${this.layerText()}`;
-  }
-
-  private layerText(): string {
-    const { factor, rows, cols } = this.layer;
-    return factor === null ? `all scales, ${rows}×${cols}` : `scale ${factorText(factor)}, ${rows}×${cols}`;
+  private cellUnder(point: Point): number | null {
+    const { map } = this.picture;
+    if (!map || point.x < 0 || point.y < 0 || point.x >= 1 || point.y >= 1) return null;
+    return Math.floor(point.y * map.rows) * map.cols + Math.floor(point.x * map.cols);
   }
 
   private described(): string {
-    const values = mapOf(this.layer, this.view.token ?? 0);
-    if (!values) return `${this.caption()}: no map`;
-    const cell = values.reduce((best, value, i) => (value > (values[best] ?? -Infinity) ? i : best), 0);
-    const { cols } = this.layer;
-    const place = `row ${Math.floor(cell / cols) + 1}, column ${(cell % cols) + 1}`;
-    return `Heatmap of ${this.caption()}: strongest ${valueText(values[cell]!)} logit at ${place}`;
+    const { map, caption } = this.picture;
+    if (!map) return `${caption}: no map`;
+    const size = (i: number) => Math.abs(map.values[i] ?? NaN) || 0;
+    const cell = map.values.reduce((best, _, i) => (size(i) > size(best) ? i : best), 0);
+    return `Heatmap of ${caption}: strongest ${valueText(map.values[cell]!)} logit at ${this.placeText(cell)}`;
+  }
+
+  private placeText(cell: number): string {
+    const { cols } = this.picture.map!;
+    return `row ${Math.floor(cell / cols) + 1}, column ${(cell % cols) + 1}`;
   }
 
   private reading() {
-    if (!this.pointer || this.dragged) return nothing;
-    const { rows, cols } = this.layer;
-    const rect = imageRect(this.size, this.imageSize, this.view.zoom);
-    const cell = cellAt(rect, rows, cols, this.pointer.x, this.pointer.y);
-    const values = mapOf(this.layer, this.view.token ?? 0);
-    if (cell === null || !values) return nothing;
-    const place = `row ${Math.floor(cell / cols) + 1}, column ${(cell % cols) + 1}`;
+    const cell = this.cursor && !this.drawn ? this.cellUnder(this.cursor) : null;
+    if (cell === null) return nothing;
     return html`<span class="chip reading number"
-      ><strong>${valueText(values[cell]!)}</strong> logit · ${place} · ${this.layerText()}</span
+      ><strong>${valueText(this.picture.map!.values[cell]!)}</strong> logit · ${this.placeText(cell)} · ${this.picture.layerText}</span
     >`;
   }
 
@@ -259,26 +286,58 @@ export class Stage extends PanelElement {
     this.zoomBy(Math.exp(-event.deltaY * WHEEL_ZOOM), { x: event.offsetX, y: event.offsetY });
   }
 
+  /** A drag moves a zoomed image; on a whole one, or with Shift, it draws a region. */
   private press(event: PointerEvent): void {
-    if (this.view.zoom.factor === 1) return;
-    this.dragged = { x: event.clientX, y: event.clientY };
+    if (event.button) return;
+    const region = this.view.zoom.factor === 1 || event.shiftKey;
+    this.pressed = { x: event.clientX, y: event.clientY, at: this.pointAt(event), region, moved: false };
     (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
   }
 
   private move(event: PointerEvent): void {
-    this.pointer = { x: event.offsetX, y: event.offsetY };
-    if (!this.dragged) return;
-    const [dx, dy] = [event.clientX - this.dragged.x, event.clientY - this.dragged.y];
-    this.dragged = { x: event.clientX, y: event.clientY };
-    this.ask("view-change", { zoom: panBy(this.size, this.imageSize, this.view.zoom, dx, dy) });
+    const { pressed } = this;
+    const at = this.pointAt(event);
+    this.ask("cursor-change", at);
+    if (!pressed) return;
+    const [dx, dy] = [event.clientX - pressed.x, event.clientY - pressed.y];
+    if (!pressed.moved && Math.hypot(dx, dy) < CLICK_PX) return;
+    pressed.moved = true;
+    if (pressed.region) {
+      this.drawn = between(pressed.at, at);
+      return;
+    }
+    [pressed.x, pressed.y] = [event.clientX, event.clientY];
+    this.ask("view-change", { zoom: panBy(this.size, this.picture.size, this.view.zoom, dx, dy) });
   }
 
-  private release(): void {
-    this.dragged = null;
+  private release(event: PointerEvent): void {
+    const { pressed, drawn } = this;
+    this.pressed = null;
+    this.drawn = null;
+    if (!pressed) return;
+    if (!pressed.moved) this.toggleCell(this.pointAt(event));
+    else if (drawn && drawn.left < drawn.right && drawn.top < drawn.bottom) this.ask("view-change", { region: drawn });
+  }
+
+  private toggleCell(point: Point): void {
+    const { map } = this.picture;
+    if (this.cellUnder(point) === null || !map) return;
+    const region = cellRegion(point.x, point.y, map.rows, map.cols);
+    const again = JSON.stringify(region) === JSON.stringify(this.view.region);
+    this.ask("view-change", { region: again ? null : region });
+  }
+
+  private cancel(): void {
+    this.pressed = null;
+    this.drawn = null;
+  }
+
+  private pointAt(event: PointerEvent): Point {
+    return imagePoint(this.rect, event.offsetX, event.offsetY);
   }
 
   private leave(): void {
-    this.pointer = null;
+    this.ask("cursor-change", null);
   }
 
   /** With Shift the arrows move the image instead of the selection. */
@@ -287,8 +346,32 @@ export class Stage extends PanelElement {
     if (!way || !event.shiftKey) return;
     event.preventDefault();
     event.stopPropagation();
-    const zoom = panBy(this.size, this.imageSize, this.view.zoom, way[0]! * KEY_PAN_PX, way[1]! * KEY_PAN_PX);
+    const zoom = panBy(this.size, this.picture.size, this.view.zoom, way[0]! * KEY_PAN_PX, way[1]! * KEY_PAN_PX);
     this.ask("view-change", { zoom });
   }
 }
 customElements.define("mmx-stage", Stage);
+
+function between(one: Point, other: Point): Region {
+  const within = (value: number) => Math.min(1, Math.max(0, value));
+  return {
+    left: within(Math.min(one.x, other.x)),
+    top: within(Math.min(one.y, other.y)),
+    right: within(Math.max(one.x, other.x)),
+    bottom: within(Math.max(one.y, other.y)),
+  };
+}
+
+/** Where the pointer of the stage beside is. */
+function drawCross(context: CanvasRenderingContext2D, x: number, y: number): void {
+  for (const [color, width] of [["rgb(0 0 0 / 0.6)", 3], ["#fff", 1]] as const) {
+    context.strokeStyle = color;
+    context.lineWidth = width;
+    context.beginPath();
+    context.moveTo(x - 9, y);
+    context.lineTo(x + 9, y);
+    context.moveTo(x, y - 9);
+    context.lineTo(x, y + 9);
+    context.stroke();
+  }
+}

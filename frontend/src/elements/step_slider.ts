@@ -7,11 +7,14 @@ export class StepSlider extends PanelElement {
   static override properties = {
     steps: { attribute: false },
     step: { attribute: false },
+    other: { attribute: false },
     logged: { attribute: false },
     playing: { type: Boolean },
   };
   declare steps: readonly number[];
   declare step: number | null;
+  /** B's step, marked; null where B is of another run, or there is none. */
+  declare other: number | null;
   /** Steps logged, kept or not; null until known. */
   declare logged: number | null;
   declare playing: boolean;
@@ -20,6 +23,7 @@ export class StepSlider extends PanelElement {
     super();
     this.steps = [];
     this.step = null;
+    this.other = null;
     this.logged = null;
     this.playing = false;
   }
@@ -55,6 +59,15 @@ export class StepSlider extends PanelElement {
         margin-left: -0.75px;
         background: var(--muted);
         opacity: 0.6;
+      }
+      .tick.b {
+        top: 3px;
+        width: 14px;
+        height: 14px;
+        margin-left: -7px;
+        border-radius: 50%;
+        background: var(--side-b);
+        opacity: 1;
       }
       .ticks {
         position: absolute;
@@ -95,7 +108,7 @@ export class StepSlider extends PanelElement {
       <span class="slider">
         <span class="ticks" aria-hidden="true">
           ${this.steps.map(
-            (_, i) => html`<span class="tick" style="left:${last ? (100 * i) / last : 0}%"></span>`,
+            (step, i) => html`<span class="tick ${step === this.other ? "b" : ""}" style="left:${last ? (100 * i) / last : 0}%"></span>`,
           )}
         </span>
         <input

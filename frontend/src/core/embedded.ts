@@ -1,0 +1,131 @@
+// A page that carries its data with it: no server, no network (mmx_core/export/standalone.md).
+import type { IndexRecord, IndexResponse, PanelApi } from "./api";
+import { decodeStep } from "./blobs_response";
+import type { Place } from "./explanation_source";
+import { fetchChecked } from "./fetch_checked";
+import type { LoadReply, StepLoader } from "./step_loader";
+
+export interface EmbeddedExplanation {
+  run: string;
+  tag: string;
+  step: number;
+  wall_time: number | null;
+  /** Base64, as logged. */
+  blobs: string[];
+}
+
+export interface EmbeddedData {
+  version: 1;
+  index: IndexResponse;
+  records: Record<string, IndexRecord[]>;
+  /** Data URLs by content hash. */
+  images: Record<string, string>;
+  explanations: EmbeddedExplanation[];
+  /** The address's parameters that the page opens with. */
+  view: Record<string, string>;
+}
+
+const ELEMENT_ID = "mmx-data";
+
+export function embeddedData(): EmbeddedData | null {
+  const text = document.getElementById(ELEMENT_ID)?.textContent;
+  return text ? (JSON.parse(text) as EmbeddedData) : null;
+}
+
+export class EmbeddedApi implements PanelApi, StepLoader {
+  constructor(private readonly data: EmbeddedData) {}
+
+  index(): Promise<IndexResponse> {
+    return Promise.resolve(this.data.index);
+  }
+
+  records(run: string): Promise<IndexRecord[]> {
+    return Promise.resolve(this.data.records[run] ?? []);
+  }
+
+  async image(_run: string, hash: string): Promise<ImageBitmap> {
+    const image = new Image();
+    image.src = this.imageAddress("", hash);
+    await image.decode();
+    return createImageBitmap(image);
+  }
+
+  imageAddress(_run: string, hash: string): string {
+    return this.data.images[hash] ?? "";
+  }
+
+  async load(_id: number, run: string, tag: string, steps: number[]): Promise<LoadReply> {
+    const results = steps.map(async (step) => {
+      const found = this.data.explanations.find((entry) => entry.run === run && entry.tag === tag && entry.step === step);
+      if (!found) return { step, damage: "not in this page" };
+      return decodeStep(found.blobs.map(bytesOf), run, tag, step);
+    });
+    return { results: await Promise.all(results) };
+  }
+
+  blobs(run: string, tag: string, step: number): Promise<Uint8Array[]> {
+    const found = this.data.explanations.find((entry) => entry.run === run && entry.tag === tag && entry.step === step);
+    return Promise.resolve((found?.blobs ?? []).map(bytesOf));
+  }
+
+  /** Decoding is quick, and nothing is on its way. */
+  cancel(): void {}
+}
+
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+}
+
+/** The data of some explanations, with an index that lists only them. */
+export async function embed(
+  api: PanelApi,
+  index: IndexResponse,
+  places: Place[],
+  view: Record<string, string>,
+): Promise<EmbeddedData> {
+  const here = (run: string, tag: string, step: number) =>
+    places.some((place) => place.run === run && place.tag === tag && place.step === step);
+  const data: EmbeddedData = { version: 1, index: { version: index.version, runs: [] }, records: {}, images: {}, explanations: [], view };
+  for (const { run, samples } of index.runs) {
+    const kept = samples.flatMap((sample) => {
+      const steps = sample.steps.filter((step) => here(run, sample.tag, step));
+      const times = steps.map((step) => sample.wall_times[sample.steps.indexOf(step)]!);
+      return steps.length ? [{ ...sample, steps, wall_times: times }] : [];
+    });
+    if (!kept.length) continue;
+    const records = (await api.records(run)).filter((record) => here(run, record.tag, record.step));
+    const images = [...new Set(records.flatMap((record) => record.image ?? []))];
+    data.index.runs.push({ run, samples: kept, images });
+    data.records[run] = records;
+    for (const hash of images) data.images[hash] = await dataAddress(api.imageAddress(run, hash));
+  }
+  for (const { run, tag, step } of places) {
+    const blobs = (await api.blobs(run, tag, step)).map(base64Of);
+    data.explanations.push({ run, tag, step, wall_time: null, blobs });
+  }
+  return data;
+}
+
+async function dataAddress(address: string): Promise<string> {
+  if (address.startsWith("data:")) return address;
+  const blob = await (await fetchChecked(address)).blob();
+  return `data:${blob.type};base64,${base64Of(new Uint8Array(await blob.arrayBuffer()))}`;
+}
+
+function base64Of(bytes: Uint8Array): string {
+  let text = "";
+  // In parts, because a call takes only so many arguments.
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return btoa(text);
+}
+
+/** The page as text, from the panel's own bundle; nothing in the data can end a script element. */
+export function standalonePage(data: EmbeddedData, bundle: string, title: string): string {
+  const json = JSON.stringify(data).replaceAll("<", "\\u003c");
+  const named = title.replace(/[&<>]/g, (char) => `&#${char.charCodeAt(0)};`);
+  return (
+    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${named}</title></head><body>` +
+    `<script type="application/json" id="${ELEMENT_ID}">${json}</script>` +
+    `<script type="module">${bundle.replaceAll("</script", "<\\/script")}</script></body></html>`
+  );
+}

@@ -1,0 +1,92 @@
+// The values of the matrix's cells, and their coarser levels: the largest value of every 2×2 cells,
+// so that a single hot cell is seen from any distance.
+import { type Explanation, MATRIX_MODES, type MatrixMode, answerLength, matrixValue } from "./explanation";
+import type { Group } from "./matrix_groups";
+import type { MatrixLayout } from "./matrix_layout";
+
+export interface MatrixCells {
+  rows: number;
+  columns: number;
+  /** (rows, columns); NaN where there is no value. */
+  values: Float32Array;
+}
+
+/** The largest value of each pair of groups. */
+export function gatherCells(
+  explanation: Explanation,
+  mode: MatrixMode,
+  { rows, columns }: Pick<MatrixLayout, "rows" | "columns">,
+): MatrixCells {
+  const matrix = explanation.matrix ?? new Float32Array();
+  const width = explanation.context.length;
+  const start = MATRIX_MODES.indexOf(mode) * answerLength(explanation) * width;
+  const values = new Float32Array(rows.length * columns.length).fill(NaN);
+  let i = 0;
+  for (const row of rows) {
+    for (const column of columns) {
+      for (let t = row.first; t < row.end; t++) {
+        for (let j = column.first; j < column.end; j++) values[i] = larger(values[i]!, matrix[start + t * width + j]!);
+      }
+      i++;
+    }
+  }
+  return { rows: rows.length, columns: columns.length, values };
+}
+
+/** Half as many rows and columns. */
+export function halved(cells: MatrixCells): MatrixCells {
+  const [rows, columns] = [Math.ceil(cells.rows / 2), Math.ceil(cells.columns / 2)];
+  const values = new Float32Array(rows * columns).fill(NaN);
+  for (let r = 0; r < cells.rows; r++) {
+    for (let c = 0; c < cells.columns; c++) {
+      const i = (r >> 1) * columns + (c >> 1);
+      values[i] = larger(values[i]!, cells.values[r * cells.columns + c]!);
+    }
+  }
+  return { rows, columns, values };
+}
+
+/** How often to halve, so that every cell drawn covers a pixel, whatever its size. */
+export function levelFor(pixelsPerCell: number): number {
+  return Math.max(0, Math.ceil(-Math.log2(pixelsPerCell)));
+}
+
+/** Of the cells that are drawn as one with (r, c) at a level: the one whose value is seen. */
+export function strongestCell(cells: MatrixCells, level: number, r: number, c: number): { r: number; c: number } {
+  const size = 2 ** level;
+  const [top, left] = [r - (r % size), c - (c % size)];
+  const valueOf = (row: number, column: number) => cells.values[row * cells.columns + column]!;
+  let best = { r, c };
+  for (let row = top; row < Math.min(cells.rows, top + size); row++) {
+    for (let column = left; column < Math.min(cells.columns, left + size); column++) {
+      if (exceeds(valueOf(row, column), valueOf(best.r, best.c))) best = { r: row, c: column };
+    }
+  }
+  return best;
+}
+
+/** The tokens of two groups whose value is the groups'. */
+export function strongestPair(
+  explanation: Explanation,
+  mode: MatrixMode,
+  rows: Group,
+  columns: Group,
+): { row: number; column: number } {
+  const valueOf = (row: number, column: number) => matrixValue(explanation, mode, row, column);
+  let best = { row: rows.first, column: columns.first };
+  for (let row = rows.first; row < rows.end; row++) {
+    for (let column = columns.first; column < columns.end; column++) {
+      if (exceeds(valueOf(row, column), valueOf(best.row, best.column))) best = { row, column };
+    }
+  }
+  return best;
+}
+
+/** Any value exceeds NaN. */
+function exceeds(value: number, other: number): boolean {
+  return value > other || (Number.isNaN(other) && !Number.isNaN(value));
+}
+
+function larger(a: number, b: number): number {
+  return exceeds(b, a) ? b : a;
+}

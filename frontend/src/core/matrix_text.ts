@@ -1,0 +1,40 @@
+// The matrix in words and figures.
+import { type Explanation, MATRIX_MODES, type MatrixMode, matrixValue } from "./explanation";
+import { tokenText, valueText } from "./text";
+
+export const MODE_NAMES: Record<MatrixMode, string> = {
+  relevance: "Relevance",
+  activation: "Activation",
+  weight: "Interference",
+};
+export const MODE_TITLES: Record<MatrixMode, string> = {
+  relevance: "ρ: how far the predictions at both places overlap (rank-biased, 0 to 1)",
+  activation: "r: what the context token adds to the logit",
+  weight: "w: how much the context token counted as interference",
+};
+export const MODE_UNITS: Record<MatrixMode, string> = { relevance: "ρ", activation: "logit", weight: "w" };
+
+const NAMED = 3;
+
+/** The value of the brightest colour. Overlap has a scale of its own; the other modes end at their
+ * largest value. */
+export function largestValue(explanation: Explanation, mode: MatrixMode): number {
+  if (mode === "relevance" || !explanation.matrix) return 1;
+  const size = explanation.matrix.length / MATRIX_MODES.length;
+  const at = MATRIX_MODES.indexOf(mode) * size;
+  let largest = 0;
+  for (let i = at; i < at + size; i++) if (explanation.matrix[i]! > largest) largest = explanation.matrix[i]!;
+  return largest;
+}
+
+/** A row by its strongest context: "Relevance. Row dog: brown 0.81, the 0.40". */
+export function describeRow(explanation: Explanation, mode: MatrixMode, row: number): string {
+  const word = (j: number) => tokenText(explanation.context[j]?.text ?? "");
+  const strongest = explanation.context
+    .map((token, j) => ({ token, j, value: matrixValue(explanation, mode, row, j) }))
+    .filter(({ token, value }) => !Number.isNaN(value) && !token.special)
+    .sort((a, b) => b.value - a.value)
+    .slice(0, NAMED)
+    .map(({ j, value }) => `${word(j)} ${valueText(value)}`);
+  return `${MODE_NAMES[mode]}. Row ${word(explanation.promptLength + row)}: ${strongest.join(", ") || "no context"}`;
+}

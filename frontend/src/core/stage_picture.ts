@@ -1,0 +1,87 @@
+// What a stage draws: of one explanation, or the difference of two.
+import { type ColorMap, differenceColors } from "./color";
+import { type Explanation, answerToken } from "./explanation";
+import { type Heatmap, difference, largestSize, sameLayer, spanMap } from "./heatmap";
+import type { ImageState } from "./model";
+import { type Range, rangeOf } from "./range";
+import type { Size } from "./stage_view";
+import { type ViewState, layerIndex, selectedTokens } from "./state";
+import { factorText, tokenText } from "./text";
+
+export interface StagePicture {
+  image: ImageState;
+  /** Of the image in pixels, or of the grid where there is no image. */
+  size: Size;
+  map: Heatmap | null;
+  range: Range;
+  colors: ColorMap;
+  caption: string;
+  layerText: string;
+  /** Why something is missing. */
+  trouble: string;
+}
+
+/** One side of a comparison, or the only one: an explanation and which of its tokens are shown. */
+export interface Side {
+  explanation: Explanation;
+  image: ImageState;
+  tokens: number[];
+}
+
+/** `peer` is the other side, if the range is to cover both. */
+export function pictureOf(side: Side, view: ViewState, peer: Explanation | null = null): StagePicture {
+  const { explanation, image, tokens } = side;
+  const layer = explanation.layers[layerIndex(view, explanation)]!;
+  const map = spanMap(layer, tokens, view.combine);
+  const layerText = named(layer.factor, layer.rows, layer.cols);
+  const damage = layer.damage && `This map is damaged: ${layer.damage}. The other scales can still be read.`;
+  return {
+    image,
+    size: sizeOf(side, layer),
+    map,
+    range: rangeOf(explanation, layer, map, view, peer),
+    colors: view.colors,
+    caption: tokens.length ? `${wordsText(explanation, tokens, view)} · ${layerText}` : "no such token here",
+    layerText,
+    trouble: damage || image.missing,
+  };
+}
+
+/** A minus B. */
+export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
+  const layer = a.explanation.layers[layerIndex(view, a.explanation)]!;
+  const counterpart = sameLayer(b.explanation, layer);
+  const first = spanMap(layer, a.tokens, view.combine);
+  const second = counterpart ? spanMap(counterpart, b.tokens, view.combine) : null;
+  const map = first && second ? difference(first, second) : null;
+  const high = !map ? 0 : view.range === "fixed" ? view.fixedMax : largestSize(map.values);
+  const layerText = map ? named(layer.factor, map.rows, map.cols) : "";
+  return {
+    image: a.image,
+    size: sizeOf(a, layer),
+    map,
+    range: { low: -high, high },
+    colors: differenceColors(view.colors),
+    caption: `${wordsText(a.explanation, a.tokens, view)} · A − B · ${layerText}`,
+    layerText,
+    trouble: map ? a.image.missing : "A and B have no map in common here: no such token or scale in B.",
+  };
+}
+
+export function sideOf(explanation: Explanation, image: ImageState, view: ViewState): Side {
+  return { explanation, image, tokens: selectedTokens(view, explanation) };
+}
+
+function sizeOf({ explanation, image }: Side, layer: { rows: number; cols: number }): Size {
+  const known = image.bitmap ?? explanation.image;
+  return known ? { width: known.width, height: known.height } : { width: layer.cols, height: layer.rows };
+}
+
+function wordsText(explanation: Explanation, tokens: number[], view: ViewState): string {
+  const words = tokens.map((token) => tokenText(answerToken(explanation, token)?.text ?? "")).join(" ");
+  return tokens.length > 1 ? `“${words}” (${view.combine})` : `“${words}”`;
+}
+
+function named(factor: number | null, rows: number, cols: number): string {
+  return factor === null ? `all scales, ${rows}×${cols}` : `scale ${factorText(factor)}, ${rows}×${cols}`;
+}

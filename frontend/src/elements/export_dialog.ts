@@ -1,0 +1,215 @@
+// Export that works in a sandboxed frame: a picture to save or copy, a page that needs no server,
+// a command and a link to copy.
+import { css, html, nothing } from "lit";
+import { cssColor } from "../core/color";
+import { standalonePage } from "../core/embedded";
+import { drawFigure } from "../core/figure";
+import { permalink } from "../core/host";
+import type { PanelModel } from "../core/model";
+import type { StagePicture } from "../core/stage_picture";
+import { toParameters } from "../core/state";
+import { PanelElement, controls } from "./base";
+
+export class ExportDialog extends PanelElement {
+  static override properties = {
+    picture: { state: true },
+    page: { state: true },
+    said: { state: true },
+  };
+  /** Object URL of the drawn figure. */
+  declare picture: string;
+  /** Object URL of the standalone page; empty while it is made. */
+  declare page: string;
+  declare said: string;
+
+  private model: PanelModel | null = null;
+  private drawn: Blob | null = null;
+
+  constructor() {
+    super();
+    this.picture = "";
+    this.page = "";
+    this.said = "";
+  }
+
+  static override styles = [
+    controls,
+    css`
+      dialog {
+        width: min(620px, 94vw);
+        max-height: 92vh;
+        overflow: auto;
+        padding: 18px 22px;
+        border: 1px solid var(--line);
+        border-radius: 14px;
+        background: var(--surface);
+        color: var(--text);
+      }
+      dialog::backdrop {
+        background: rgb(0 0 0 / 0.4);
+      }
+      header {
+        display: flex;
+        align-items: center;
+        justify-content: space-between;
+        margin-bottom: 10px;
+      }
+      header strong {
+        font-size: 15px;
+      }
+      img {
+        display: block;
+        max-width: 100%;
+        max-height: 44vh;
+        margin: 0 auto 10px;
+        border: 1px solid var(--line);
+        border-radius: 8px;
+      }
+      .actions {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 8px;
+        margin-bottom: 14px;
+      }
+      a {
+        display: inline-flex;
+        align-items: center;
+        height: 30px;
+        padding: 0 12px;
+        border: 1px solid var(--line);
+        border-radius: 8px;
+        color: inherit;
+        text-decoration: none;
+      }
+      a:hover {
+        border-color: var(--muted);
+      }
+      .line {
+        display: grid;
+        grid-template-columns: auto minmax(0, 1fr) auto;
+        gap: 8px;
+        align-items: center;
+        margin-bottom: 8px;
+      }
+      .line label {
+        min-width: 62px;
+        color: var(--muted);
+      }
+      .line input {
+        min-width: 0;
+        height: 30px;
+        padding: 0 8px;
+        border: 1px solid var(--line);
+        border-radius: 8px;
+        background: var(--background);
+        font: 12px ui-monospace, monospace;
+      }
+    `,
+  ];
+
+  open(model: PanelModel, picture: StagePicture): void {
+    this.model = model;
+    this.said = "";
+    this.forget();
+    const dark = getComputedStyle(this).colorScheme === "dark";
+    const figure = drawFigure(picture, model.view, this.caption(), (at) => cssColor(picture.colors, at), dark);
+    void figure.convertToBlob({ type: "image/png" }).then((blob) => {
+      this.drawn = blob;
+      this.picture = URL.createObjectURL(blob);
+    });
+    void this.standalone().then((page) => (this.page = URL.createObjectURL(new Blob([page], { type: "text/html" }))));
+    this.renderRoot.querySelector("dialog")!.showModal();
+  }
+
+  override render() {
+    const name = this.model?.view.tag.replace(/[^\w.-]+/g, "_") ?? "";
+    const file = `${name}_step-${this.model?.view.step ?? ""}`;
+    return html`
+      <dialog aria-labelledby="title" @close=${this.forget} @click=${this.backdrop}>
+        <header><strong id="title">Export</strong><button class="quiet" aria-label="Close" @click=${this.close}>✕</button></header>
+        ${this.picture ? html`<img src=${this.picture} alt="The picture that is exported" />` : nothing}
+        <div class="actions">
+          ${this.picture
+            ? html`<a href=${this.picture} download="${file}.png">PNG</a><button @click=${this.copyPicture}>Copy picture</button>`
+            : nothing}
+          ${this.page ? html`<a href=${this.page} download="${file}.html">Standalone page (HTML)</a>` : html`<span class="muted">making the page…</span>`}
+          <span class="muted" role="status">${this.said}</span>
+        </div>
+        ${this.line("Arrays", this.command())} ${this.line("Link", this.model ? permalink(toParameters(this.model.view)) : "")}
+      </dialog>
+    `;
+  }
+
+  private line(name: string, text: string) {
+    const id = name.toLowerCase();
+    return text
+      ? html`<div class="line">
+          <label for=${id}>${name}</label>
+          <input id=${id} readonly .value=${text} @focus=${(event: Event) => (event.target as HTMLInputElement).select()} />
+          <button @click=${() => this.copy(text, id)}>Copy</button>
+        </div>`
+      : nothing;
+  }
+
+  private caption(): string[] {
+    const { view, explanation } = this.model!;
+    return [`${view.run} · ${view.tag.replace(/^mmx\//, "")} · step ${view.step}`, explanation?.answer ?? ""];
+  }
+
+  private command(): string {
+    if (!this.model) return "";
+    const { run, tag, step } = this.model.view;
+    return `mmx export LOGDIR --run ${quoted(run)} --sample ${quoted(tag.replace(/^mmx\//, ""))} --step ${step} --format npz`;
+  }
+
+  private async standalone(): Promise<string> {
+    const data = await this.model!.embed();
+    return standalonePage(data, await bundle(), this.caption()[0]!);
+  }
+
+  private async copy(text: string, id: string): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // No permission in this frame: the selection can still be copied.
+      this.renderRoot.querySelector<HTMLInputElement>(`#${id}`)!.select();
+      document.execCommand("copy");
+    }
+    this.said = "copied";
+  }
+
+  private async copyPicture(): Promise<void> {
+    try {
+      await navigator.clipboard.write([new ClipboardItem({ "image/png": this.drawn! })]);
+      this.said = "copied";
+    } catch {
+      this.said = "This frame may not copy pictures: use the picture's own menu.";
+    }
+  }
+
+  private backdrop(event: MouseEvent): void {
+    if (event.target === this.renderRoot.querySelector("dialog")) this.close();
+  }
+
+  private close(): void {
+    this.renderRoot.querySelector("dialog")!.close();
+  }
+
+  private forget(): void {
+    for (const url of [this.picture, this.page]) if (url) URL.revokeObjectURL(url);
+    this.picture = "";
+    this.page = "";
+  }
+}
+customElements.define("mmx-export-dialog", ExportDialog);
+
+/** This very module, to live on in a page of its own. */
+async function bundle(): Promise<string> {
+  const own = [...document.scripts].find((script) => script.type === "module" && script.textContent && !script.src);
+  if (document.getElementById("mmx-data") && own) return own.textContent.replaceAll("<\\/script", "</script");
+  return (await fetch(import.meta.url)).text();
+}
+
+function quoted(text: string): string {
+  return /^[\w./@:+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

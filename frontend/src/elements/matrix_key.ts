@@ -1,0 +1,50 @@
+// What the matrix's colours mean: a bar from zero to the largest value, in the corner beside the
+// column labels, where no cell comes.
+import { css, html } from "lit";
+import { type ColorMap, cssColor } from "../core/color";
+import { valueText } from "../core/text";
+import { PanelElement, controls } from "./base";
+
+export class MatrixKey extends PanelElement {
+  static override properties = {
+    colors: { attribute: false },
+    high: { attribute: false },
+    unit: { attribute: false },
+  };
+  declare colors: ColorMap;
+  declare high: number;
+  declare unit: string;
+
+  static override styles = [
+    controls,
+    css`
+      :host {
+        display: block;
+        font-size: 11px;
+        line-height: 14px;
+        white-space: nowrap;
+      }
+      .bar {
+        height: 7px;
+        margin-bottom: 3px;
+        border-radius: 3px;
+      }
+      .ends {
+        display: flex;
+        justify-content: space-between;
+      }
+    `,
+  ];
+
+  override render() {
+    const stops = [0, 0.25, 0.5, 0.75, 1].map((at) => cssColor(this.colors, at)).join();
+    const high = valueText(this.high).replace(/\.0+$/, "");
+    return html`
+      <div class="bar" style="background:linear-gradient(to right,${stops})"></div>
+      <div class="ends number">
+        <span>0</span><span>${high} <span class="muted">${this.unit}</span></span>
+      </div>
+    `;
+  }
+}
+customElements.define("mmx-matrix-key", MatrixKey);

@@ -1,0 +1,146 @@
+import { describe, expect, it } from "vitest";
+import { align, counterpart } from "../src/core/alignment";
+import type { IndexResponse } from "../src/core/api";
+import { cellPixels } from "../src/core/draw_map";
+import { type EmbeddedData, standalonePage } from "../src/core/embedded";
+import { difference, resize, spanMap } from "../src/core/heatmap";
+import { otherPlace } from "../src/core/places";
+import { rangeOf } from "../src/core/range";
+import { cellRegion, coverage, readersOf } from "../src/core/region";
+import { seriesOf } from "../src/core/series";
+import { differenceOf, sideOf } from "../src/core/stage_picture";
+import { INITIAL_VIEW } from "../src/core/state";
+import { explanation, layer } from "./fixture";
+
+const NO_IMAGE = { bitmap: null, missing: "" };
+const words = (text: string) => text.split(" ").filter(Boolean);
+const aligned = (a: string, b: string) => {
+  const [first, second] = [words(a), words(b)];
+  return align(first, second).map(({ a: i, b: j }) => `${i === null ? "-" : first[i]}/${j === null ? "-" : second[j]}`);
+};
+
+describe("the alignment of two answers", () => {
+  it("is one to one for the same answer", () => {
+    expect(aligned("a red dog", "a red dog")).toEqual(["a/a", "red/red", "dog/dog"]);
+  });
+
+  it("pairs a changed word with what stands for it, and shows what is added or dropped as a gap", () => {
+    expect(aligned("a red dog runs", "a blue dog runs")).toEqual(["a/a", "red/blue", "dog/dog", "runs/runs"]);
+    expect(aligned("a dog runs", "a big dog runs")).toEqual(["a/a", "-/big", "dog/dog", "runs/runs"]);
+    expect(aligned("a big dog", "a dog")).toEqual(["a/a", "big/-", "dog/dog"]);
+    expect(aligned("", "a")).toEqual(["-/a"]);
+  });
+
+  it("names every token of both exactly once, in order, even for answers too long for the table", () => {
+    const long = Array.from({ length: 2500 }, (_, i) => `x${i}`);
+    const other = Array.from({ length: 2100 }, (_, i) => `y${i}`);
+    const pairs = align(long, other);
+    expect(pairs.flatMap(({ a }) => a ?? [])).toEqual(long.map((_, i) => i));
+    expect(pairs.flatMap(({ b }) => b ?? [])).toEqual(other.map((_, i) => i));
+  });
+
+  it("gives the counterpart of a token, or none", () => {
+    const pairs = align(words("a big dog"), words("a dog"));
+    expect([0, 1, 2].map((token) => counterpart(pairs, token))).toEqual([0, null, 1]);
+  });
+});
+
+describe("the map of a span", () => {
+  const scale = layer(1, [[1, 2, 3, 4], [3, 2, 1, 0]], 2);
+
+  it("is the sum or the mean of its tokens' maps", () => {
+    expect([...spanMap(scale, [0, 1], "sum")!.values]).toEqual([4, 4, 4, 4]);
+    expect([...spanMap(scale, [0, 1], "mean")!.values]).toEqual([2, 2, 2, 2]);
+    expect([...spanMap(scale, [1], "sum")!.values]).toEqual([3, 2, 1, 0]);
+    expect(spanMap(scale, [], "sum")).toBeNull();
+  });
+});
+
+describe("the difference of two maps", () => {
+  it("is A minus B on the finer grid, bilinear with cell centres aligned", () => {
+    const coarse = { rows: 1, cols: 2, values: Float32Array.of(0, 4) };
+    expect([...resize(coarse, 1, 4)]).toEqual([0, 1, 3, 4]);
+    const fine = { rows: 1, cols: 4, values: Float32Array.of(5, 5, 5, 5) };
+    expect([...difference(fine, coarse).values]).toEqual([5, 4, 2, 1]);
+  });
+
+  it("is drawn around zero: see-through in the middle, equally strong at both ends", () => {
+    const pixels = cellPixels(Float32Array.of(-2, 0, 2), { low: -2, high: 2 }, "RdBu", 1);
+    expect([3, 7, 11].map((i) => pixels[i])).toEqual([255, expect.closeTo(0, -1), 255]);
+    expect([...pixels.slice(0, 3)]).not.toEqual([...pixels.slice(8, 11)]);
+  });
+
+  it("has a range that is as wide on both sides of zero", () => {
+    const [a, b] = [[[1, 9]], [[4, 3]]].map((map) => explanation("| dog", [layer(1, map), layer(null, map)]));
+    const view = { ...INITIAL_VIEW, token: 0, compare: "difference" } as const;
+    const picture = differenceOf(sideOf(a!, NO_IMAGE, view), sideOf(b!, NO_IMAGE, view), view);
+    expect([...picture.map!.values]).toEqual([-3, 6]);
+    expect(picture.range).toEqual({ low: -6, high: 6 });
+  });
+});
+
+it("covers both samples with one range while they are compared", () => {
+  const [a, b] = [[[1, 2]], [[1, 8]]].map((map) => explanation("| dog", [layer(1, map), layer(null, map)]));
+  const shown = a!.layers[0]!;
+  const map = spanMap(shown, [0], "mean");
+  expect(rangeOf(a!, shown, map, { range: "compared", fixedMax: 1 }, b!).high).toBe(8);
+  expect(rangeOf(a!, shown, map, { range: "sample", fixedMax: 1 }, b!).high).toBe(2);
+});
+
+describe("the other checkpoint", () => {
+  const sample = (steps: number[]) => [{ tag: "mmx/val/0", set: "val", sample: "0", steps, wall_times: steps }];
+  const index: IndexResponse = {
+    version: 1,
+    runs: [
+      { run: "a", samples: sample([0, 100, 200]), images: [] },
+      { run: "b", samples: sample([0, 150]), images: [] },
+      { run: "empty", samples: [], images: [] },
+    ],
+  };
+  const view = (patch: object) => ({ ...INITIAL_VIEW, run: "a", tag: "mmx/val/0", ...patch });
+
+  it("is the step before, or after the first, unless one is chosen", () => {
+    expect(otherPlace(index, view({ step: 200 }))?.step).toBe(100);
+    expect(otherPlace(index, view({ step: 0 }))?.step).toBe(100);
+    expect(otherPlace(index, view({ step: 200, otherStep: 0 }))?.step).toBe(0);
+  });
+
+  it("of another run is at the nearest step; there is none where the run lacks the sample", () => {
+    expect(otherPlace(index, view({ step: 200, otherRun: "b" }))).toEqual({ run: "b", tag: "mmx/val/0", step: 150 });
+    expect(otherPlace(index, view({ step: 200, otherRun: "empty" }))).toBeNull();
+  });
+});
+
+describe("a region of the image", () => {
+  it("covers cells in part", () => {
+    const weights = coverage({ left: 0, top: 0, right: 0.75, bottom: 0.5 }, 2, 2);
+    expect([...weights]).toEqual([1, 0.5, 0, 0]);
+    expect(cellRegion(0.6, 0.1, 2, 2)).toEqual({ left: 0.5, top: 0, right: 1, bottom: 0.5 });
+  });
+
+  it("ranks the tokens that read most from it, and says what share of their reading lies there", () => {
+    const scale = layer(1, [[4, 0, 0, 4], [1, 0, 0, 0], [0, 9, 0, 0]], 2);
+    const readers = readersOf(explanation("| big dog runs", [scale]), scale, cellRegion(0.1, 0.1, 2, 2));
+    expect(readers).toEqual([
+      { token: 0, mean: 4, share: 0.5 },
+      { token: 1, mean: 1, share: 1 },
+      { token: 2, mean: 0, share: 0 },
+    ]);
+  });
+});
+
+it("follows the same word over the steps, with gaps where a step has not come", () => {
+  const [early, late] = [explanation("| a dog"), explanation("| a big dog")];
+  early.grounding = [0.1, 0.2];
+  late.grounding = [0.3, 0.4, 0.5];
+  const view = { ...INITIAL_VIEW, token: 1, word: " dog" };
+  const grounding = seriesOf([early, null, late], view).find(({ name }) => name === "grounding");
+  expect(grounding!.values).toEqual([0.2, NaN, 0.5]);
+});
+
+it("lets nothing in the data end a script of the standalone page", () => {
+  const data = { version: 1, index: { version: 1, runs: [] }, records: { "</script><b>": [] } } as unknown as EmbeddedData;
+  const page = standalonePage(data, 'const tag = "</script>";', "<b>");
+  expect(page.match(/<\/script/g)).toHaveLength(2);
+  expect(page).not.toContain("<b>");
+});
