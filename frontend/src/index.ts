@@ -29,6 +29,7 @@ const WRITE_DELAY_MS = 250;
 
 export async function render(): Promise<void> {
   document.documentElement.lang = "en";
+  document.title ||= "Explanations";
   document.body.style.margin = "0";
   const model = makeModel(embeddedData());
 

@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { align, counterpart } from "../src/core/alignment";
 import type { IndexResponse } from "../src/core/api";
 import { cellPixels } from "../src/core/draw_map";
+import { withDifferenceMatrix } from "../src/core/difference_matrix";
 import { type EmbeddedData, standalonePage } from "../src/core/embedded";
+import { matrixValue } from "../src/core/explanation";
 import { difference, resize, spanMap } from "../src/core/heatmap";
 import { otherPlace } from "../src/core/places";
 import { rangeOf } from "../src/core/range";
@@ -77,6 +79,16 @@ describe("the difference of two maps", () => {
     expect([...picture.map!.values]).toEqual([-3, 6]);
     expect(picture.range).toEqual({ low: -6, high: 6 });
   });
+});
+
+it("subtracts matrices token by token, with no value where B has no such token", () => {
+  const [a, b] = [explanation("see | a big dog"), explanation("see | a dog")];
+  const result = withDifferenceMatrix(a!, b!);
+  const at = (row: number, column: number) => matrixValue(result, "relevance", row, column);
+  expect(result.difference).toBe(true);
+  expect(at(0, 0)).toBe(matrixValue(a!, "relevance", 0, 0) - matrixValue(b!, "relevance", 0, 0));
+  expect(at(2, 1)).toBe(matrixValue(a!, "relevance", 2, 1) - matrixValue(b!, "relevance", 1, 1));
+  expect([at(1, 0), at(2, 2), at(0, 1)]).toEqual([NaN, NaN, NaN]);
 });
 
 it("covers both samples with one range while they are compared", () => {

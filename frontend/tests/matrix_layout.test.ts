@@ -129,20 +129,20 @@ describe("a scene", () => {
 
 describe("labels", () => {
   it("stand at every cell that has the room, and thin out evenly where it has not", () => {
-    expect(labelled([3, 7], 12, [])).toEqual([3, 4, 5, 6]);
-    expect(labelled([3, 20], 3, [])).toEqual([4, 8, 12, 16]);
+    expect(labelled([3, 7], 10 / 12, [])).toEqual([3, 4, 5, 6]);
+    expect(labelled([3, 20], 10 / 3, [])).toEqual([4, 8, 12, 16]);
   });
 
   it("stay where they are while others come in between", () => {
-    for (let cell = 0.1; cell < 12; cell *= 1.1) {
-      const closer = new Set(labelled([0, 500], cell * 1.1, []));
-      expect(labelled([0, 500], cell, []).every((i) => closer.has(i))).toBe(true);
+    for (let clear = 100; clear > 0.5; clear /= 1.1) {
+      const closer = new Set(labelled([0, 500], clear / 1.1, []));
+      expect(labelled([0, 500], clear, []).every((i) => closer.has(i))).toBe(true);
     }
   });
 
   it("make way for those that are marked, of which the first comes first", () => {
-    expect(labelled([0, 16], 3, [7, 9])).toEqual([7, 0, 12]);
-    expect(labelled([0, 3], 20, [1])).toEqual([1, 0, 2]);
+    expect(labelled([0, 16], 10 / 3, [7, 9])).toEqual([7, 0, 12]);
+    expect(labelled([0, 3], 0.5, [1])).toEqual([1, 0, 2]);
   });
 });
 

@@ -49,6 +49,7 @@ export function cssColor(name: ColorMap, position: number, alpha = 1): string {
 }
 
 /** The matrix keeps to a map that reads well without transparency, unless the reader chose one. */
-export function matrixColors(chosen: ColorMap): ColorMap {
+export function matrixColors(chosen: ColorMap, difference = false): ColorMap {
+  if (difference) return differenceColors(chosen);
   return chosen === "inferno" ? "viridis" : chosen;
 }

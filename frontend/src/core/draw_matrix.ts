@@ -4,7 +4,7 @@ import { hatchCell } from "./draw_map";
 import { type Explanation, isContext } from "./explanation";
 import { levelFor } from "./matrix_cells";
 import { groupIndex, groupText, rowText } from "./matrix_groups";
-import { type MatrixLayout, SMALLEST_SPACED_CELL, inView, labelled } from "./matrix_layout";
+import { LABEL_PITCH, type MatrixLayout, SMALLEST_SPACED_CELL, inView, labelled } from "./matrix_layout";
 import { type MatrixPicture, TILE } from "./matrix_picture";
 
 const FONT = '11px system-ui, "Segoe UI", Roboto, sans-serif';
@@ -155,7 +155,7 @@ function drawRowLabels(
 ): void {
   context.textAlign = "right";
   context.textBaseline = "middle";
-  for (const r of labelled(inView(layout).rows, layout.cellHeight, [marks.row, ...marks.selected])) {
+  for (const r of labelled(inView(layout).rows, LABEL_PITCH.row / layout.cellHeight, [marks.row, ...marks.selected])) {
     const y = layout.y + (r + 0.5) * layout.cellHeight;
     if (y < layout.top || y > layout.height) continue;
     const text = rowText(explanation, layout.rows[r]!);
@@ -175,7 +175,7 @@ function drawColumnLabels(
 ): void {
   context.textAlign = "left";
   context.textBaseline = "middle";
-  for (const c of labelled(inView(layout).columns, layout.cellWidth, [marks.column])) {
+  for (const c of labelled(inView(layout).columns, LABEL_PITCH.column / layout.cellWidth, [marks.column])) {
     const x = layout.x + (c + 0.5) * layout.cellWidth;
     if (x < layout.left) continue;
     const group = layout.columns[c]!;
@@ -202,7 +202,9 @@ function drawFrames(
   const [width, height] = [columns.length * cellWidth, rows.length * cellHeight];
   context.save();
   context.beginPath();
-  context.rect(left - 3, top - 3, layout.width - left + 3, layout.height - top + 3);
+  // A frame stands out beyond the first row and column, but not when those are panned away.
+  const [fromX, fromY] = [x < left ? left : left - 3, y < top ? top : top - 3];
+  context.rect(fromX, fromY, layout.width - fromX, layout.height - fromY);
   context.clip();
   context.strokeStyle = style.accent;
   const [first, last] = [marks.selected[0], marks.selected.at(-1)];

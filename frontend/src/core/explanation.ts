@@ -65,6 +65,8 @@ export interface Explanation {
   /** (3, T, C) in the order of MATRIX_MODES; NaN where j is not context of t. */
   matrix: Float32Array<ArrayBuffer> | null;
   matrixDamage: string | null;
+  /** The matrix is A's minus B's: zero is its middle. */
+  difference?: boolean;
   /** Bytes held in memory, for the cache's limit. */
   bytes: number;
 }

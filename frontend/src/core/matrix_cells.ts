@@ -82,9 +82,9 @@ export function strongestPair(
   return best;
 }
 
-/** Any value exceeds NaN. */
+/** Farther from zero; any value exceeds NaN. */
 function exceeds(value: number, other: number): boolean {
-  return value > other || (Number.isNaN(other) && !Number.isNaN(value));
+  return Math.abs(value) > Math.abs(other) || (Number.isNaN(other) && !Number.isNaN(value));
 }
 
 function larger(a: number, b: number): number {

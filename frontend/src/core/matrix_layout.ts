@@ -22,7 +22,8 @@ export interface MatrixLayout {
 
 /** From here on cells are parted by gaps. */
 export const SMALLEST_SPACED_CELL = 6;
-const SMALLEST_LABELLED_CELL = 10;
+/** The height of a line of text; slanted, it takes more of the width. */
+export const LABEL_PITCH = { row: 10, column: 12 };
 const LARGEST_CELL = 30;
 /** From here on sizes are whole or half pixels, so that cells look alike. */
 const SMALLEST_EVEN_CELL = 3;
@@ -100,10 +101,9 @@ export function inView(layout: MatrixLayout): { rows: [number, number]; columns:
   };
 }
 
-/** Which cells of a side are labelled: those marked, the first ones first, and every n-th that does
- * not run into one of them. */
-export function labelled([first, end]: [number, number], cell: number, marked: number[]): number[] {
-  const clear = SMALLEST_LABELLED_CELL / cell;
+/** Which cells of a side are labelled, where a label needs so many cells: those marked, the first
+ * ones first, and every n-th that does not run into one of them. */
+export function labelled([first, end]: [number, number], clear: number, marked: number[]): number[] {
   const marks: number[] = [];
   const free = (i: number) => marks.every((mark) => Math.abs(i - mark) >= clear);
   for (const i of marked) if (i >= first && i < end && free(i)) marks.push(i);

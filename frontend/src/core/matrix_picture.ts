@@ -15,6 +15,7 @@ export class MatrixPicture {
 
   constructor(
     readonly cells: MatrixCells,
+    private readonly low: number,
     private readonly high: number,
     colors: ColorMap,
   ) {
@@ -45,7 +46,7 @@ export class MatrixPicture {
     for (let i = 0; i < width * height; i++) {
       const value = cells.values[(top + Math.floor(i / width)) * cells.columns + left + (i % width)]!;
       if (Number.isNaN(value)) continue;
-      const color = 3 * Math.round(255 * share(value, 0, this.high));
+      const color = 3 * Math.round(255 * share(value, this.low, this.high));
       data[4 * i] = this.table[color]!;
       data[4 * i + 1] = this.table[color + 1]!;
       data[4 * i + 2] = this.table[color + 2]!;

@@ -126,7 +126,12 @@ export class MatrixScene {
 
   drawCells(context: CanvasRenderingContext2D, hatch: string): void {
     const { explanation, mode, colors } = this.subject;
-    this.picture ??= new MatrixPicture(gatherCells(explanation, mode, this.layout), this.high, colors);
+    this.picture ??= new MatrixPicture(
+      gatherCells(explanation, mode, this.layout),
+      explanation.difference ? -this.high : 0,
+      this.high,
+      colors,
+    );
     drawCells(context, this.picture, explanation, this.layout, hatch);
   }
 

@@ -16,14 +16,17 @@ export const MODE_UNITS: Record<MatrixMode, string> = { relevance: "ρ", activat
 
 const NAMED = 3;
 
-/** The value of the brightest colour. Overlap has a scale of its own; the other modes end at their
- * largest value. */
+/** The value of the last colour. Overlap has a scale of its own; the other modes, and differences,
+ * end at their largest value. */
 export function largestValue(explanation: Explanation, mode: MatrixMode): number {
-  if (mode === "relevance" || !explanation.matrix) return 1;
+  if (!explanation.matrix || (mode === "relevance" && !explanation.difference)) return 1;
   const size = explanation.matrix.length / MATRIX_MODES.length;
   const at = MATRIX_MODES.indexOf(mode) * size;
   let largest = 0;
-  for (let i = at; i < at + size; i++) if (explanation.matrix[i]! > largest) largest = explanation.matrix[i]!;
+  for (let i = at; i < at + size; i++) {
+    const value = Math.abs(explanation.matrix[i]!);
+    if (value > largest) largest = value;
+  }
   return largest;
 }
 
@@ -33,8 +36,9 @@ export function describeRow(explanation: Explanation, mode: MatrixMode, row: num
   const strongest = explanation.context
     .map((token, j) => ({ token, j, value: matrixValue(explanation, mode, row, j) }))
     .filter(({ token, value }) => !Number.isNaN(value) && !token.special)
-    .sort((a, b) => b.value - a.value)
+    .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
     .slice(0, NAMED)
     .map(({ j, value }) => `${word(j)} ${valueText(value)}`);
-  return `${MODE_NAMES[mode]}. Row ${word(explanation.promptLength + row)}: ${strongest.join(", ") || "no context"}`;
+  const what = explanation.difference ? `${MODE_NAMES[mode]}, A minus B` : MODE_NAMES[mode];
+  return `${what}. Row ${word(explanation.promptLength + row)}: ${strongest.join(", ") || "no context"}`;
 }

@@ -4,6 +4,7 @@ import { type Pair, alignAnswers, counterpart } from "./alignment";
 import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "./api";
 import { ByteCache } from "./byte_cache";
 import { reason } from "./decode";
+import { withDifferenceMatrix } from "./difference_matrix";
 import { type EmbeddedData, embed } from "./embedded";
 import { type Explanation, answerLength, answerToken } from "./explanation";
 import type { ExplanationSource, Place, StepResult } from "./explanation_source";
@@ -58,6 +59,7 @@ export class PanelModel {
   private readonly records = new Map<string, IndexRecord[]>();
   private readonly recordsAsked = new Set<string>();
   private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
+  private subtracted: { a: Explanation; b: Explanation; result: Explanation } | null = null;
   private listeners: (() => void)[] = [];
   private turn = 0;
 
@@ -111,6 +113,16 @@ export class PanelModel {
     const records = this.recordsOf(this.view.run);
     if (this.summarised?.records !== records) this.summarised = { records, summaries: summarise(records) };
     return this.summarised.summaries;
+  }
+
+  /** A with A's minus B's matrix; made once per pair. */
+  get difference(): Explanation | null {
+    const { explanation: a, other } = this;
+    if (!a || !other) return a;
+    if (this.subtracted?.a !== a || this.subtracted.b !== other.explanation) {
+      this.subtracted = { a, b: other.explanation, result: withDifferenceMatrix(a, other.explanation) };
+    }
+    return this.subtracted.result;
   }
 
   recordsOf(run: string): readonly IndexRecord[] {

@@ -1,6 +1,6 @@
 // The answer as text: each token tinted by how much it read from the image, and underlined by how
 // much the selected token leaned on it.
-import { css, html, nothing } from "lit";
+import { type PropertyValues, css, html, nothing } from "lit";
 import { type Pair, counterpart } from "../core/alignment";
 import { type Explanation, type Token, answerToken, matrixValue } from "../core/explanation";
 import { COMBINATIONS, type Combination } from "../core/state";
@@ -111,7 +111,9 @@ export class AnswerStrip extends PanelElement {
         text-underline-offset: 4px;
       }
       .versus {
-        display: block;
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
         margin-top: 2px;
         font-size: 14px;
         line-height: 26px;
@@ -216,8 +218,14 @@ export class AnswerStrip extends PanelElement {
     `;
   }
 
-  override updated(): void {
-    this.renderRoot.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
+  override updated(changed: PropertyValues<this>): void {
+    if (!changed.has("selected") && !changed.has("explanation")) return;
+    const text = this.renderRoot.querySelector<HTMLElement>(".text")!;
+    const token = this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]');
+    if (!token) return;
+    // Within the strip alone: scrollIntoView would move the page as well.
+    const top = token.offsetTop - text.offsetTop;
+    text.scrollTop = Math.min(top, Math.max(top + token.offsetHeight - text.clientHeight, text.scrollTop));
   }
 
   /** Move the keyboard's focus along with the selection, where it already is on a token. */

@@ -74,7 +74,7 @@ export class CompareStage extends PanelElement {
         box-shadow: 0 0 0 1px rgb(0 0 0 / 0.5);
         pointer-events: none;
       }
-      .curtain {
+      input.curtain[type="range"] {
         position: absolute;
         left: -13px;
         right: -13px;
@@ -84,10 +84,10 @@ export class CompareStage extends PanelElement {
         margin: -13px 0 0;
         pointer-events: none;
       }
-      .curtain::-webkit-slider-runnable-track {
+      input.curtain[type="range"]::-webkit-slider-runnable-track {
         background: none;
       }
-      .curtain::-webkit-slider-thumb {
+      input.curtain[type="range"]::-webkit-slider-thumb {
         width: 26px;
         height: 26px;
         margin-top: -11.5px;
@@ -97,10 +97,10 @@ export class CompareStage extends PanelElement {
         cursor: ew-resize;
         pointer-events: auto;
       }
-      .curtain::-moz-range-track {
+      input.curtain[type="range"]::-moz-range-track {
         background: none;
       }
-      .curtain::-moz-range-thumb {
+      input.curtain[type="range"]::-moz-range-thumb {
         width: 26px;
         height: 26px;
         border: 0;
@@ -154,10 +154,12 @@ export class CompareStage extends PanelElement {
     const second = this.stage(pictureOf(b, view, a.explanation), "b");
     if (view.compare === "side") return html`<div class="side">${first}${second}</div>`;
     if (view.compare === "blink") return this.blinking(first, second);
+    // Two captions would cut each other.
+    const behind = this.stage({ ...pictureOf(b, view, a.explanation), caption: "" }, "b");
     const cut = (100 * this.curtain).toFixed(2);
     return html`<div class="stack">
       ${first}
-      <div style="position:absolute;inset:0;clip-path:inset(0 0 0 ${cut}%)">${second}</div>
+      <div style="position:absolute;inset:0;clip-path:inset(0 0 0 ${cut}%)">${behind}</div>
       <span class="line" style="left:${cut}%"></span>
       <input
         class="curtain"

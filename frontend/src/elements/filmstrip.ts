@@ -40,6 +40,7 @@ export class Filmstrip extends PanelElement {
     css`
       :host {
         display: block;
+        position: relative;
         min-width: 0;
         min-height: 0;
         overflow: auto;
@@ -172,7 +173,7 @@ export class Filmstrip extends PanelElement {
 
   override updated(changed: PropertyValues<{ view: ViewState }>): void {
     if (changed.get("view")?.step !== this.view.step) {
-      this.renderRoot.querySelector('[aria-current="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+      this.reveal();
     }
     const canvas = this.renderRoot.querySelector("canvas");
     const known = this.film.find((entry) => entry !== null);
@@ -202,6 +203,15 @@ export class Filmstrip extends PanelElement {
       context.lineWidth = 2;
       context.strokeRect(x + 1, 1, cell - 2, height - 2);
     });
+  }
+
+  /** Only sideways: scrollIntoView would move the page as well. */
+  private reveal(): void {
+    const button = this.renderRoot.querySelector<HTMLElement>('[aria-current="true"]');
+    if (!button) return;
+    const right = button.offsetLeft + button.offsetWidth - this.clientWidth;
+    const left = button.offsetLeft - LABEL_ROOM;
+    this.scrollLeft = Math.min(left, Math.max(right, this.scrollLeft));
   }
 
   private drawCell(

@@ -13,6 +13,7 @@ const SHORTCUTS: [string, string][] = [
   ["/", "search samples"],
   ["+ − 0", "zoom in, out, whole image"],
   ["Shift + arrows", "move the zoomed image (when it has the focus)"],
+  ["arrows + − 0", "through the cells of the matrix, and its zoom (when it has the focus)"],
   ["v", "one, side by side, swipe, blink, difference"],
   ["x", "swap A and B"],
   ["b", "show the other (blink)"],

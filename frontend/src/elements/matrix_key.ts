@@ -1,6 +1,6 @@
 // What the matrix's colours mean: a bar from zero to the largest value, in the corner beside the
 // column labels, where no cell comes.
-import { css, html } from "lit";
+import { css, html, nothing } from "lit";
 import { type ColorMap, cssColor } from "../core/color";
 import { valueText } from "../core/text";
 import { PanelElement, controls } from "./base";
@@ -10,10 +10,13 @@ export class MatrixKey extends PanelElement {
     colors: { attribute: false },
     high: { attribute: false },
     unit: { attribute: false },
+    signed: { type: Boolean },
   };
   declare colors: ColorMap;
   declare high: number;
   declare unit: string;
+  /** A difference: the bar begins as far below zero as it ends above. */
+  declare signed: boolean;
 
   static override styles = [
     controls,
@@ -42,8 +45,9 @@ export class MatrixKey extends PanelElement {
     return html`
       <div class="bar" style="background:linear-gradient(to right,${stops})"></div>
       <div class="ends number">
-        <span>0</span><span>${high} <span class="muted">${this.unit}</span></span>
+        <span>${this.signed ? `−${high}` : 0}</span><span>${this.signed ? "+" : ""}${high} <span class="muted">${this.unit}</span></span>
       </div>
+      ${this.signed ? html`<div class="ends"><strong>B</strong><span class="muted">more in</span><strong>A</strong></div>` : nothing}
     `;
   }
 }

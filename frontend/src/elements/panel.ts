@@ -331,7 +331,7 @@ export class Panel extends PanelElement {
                 ?dark=${this.dark}
               ></mmx-filmstrip>`
             : html`<mmx-relevance-matrix
-                .explanation=${explanation}
+                .explanation=${view.compare === "difference" ? this.model.difference : explanation}
                 .view=${view}
                 .hover=${this.hover.column === null && view.context !== null ? { row: this.hover.row, column: view.context } : this.hover}
                 ?dark=${this.dark}

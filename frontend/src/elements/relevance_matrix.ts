@@ -167,7 +167,7 @@ export class RelevanceMatrix extends PanelElement {
     }
     if (changed.has("explanation")) this.pieces = someWordHasPieces(explanation);
     if (!room.width) return;
-    const subject = { explanation, mode, colors: matrixColors(view.colors), template, grouping, room };
+    const subject = { explanation, mode, colors: matrixColors(view.colors, explanation.difference), template, grouping, room };
     if (this.scene) this.scene.show(subject);
     else this.scene = new MatrixScene(subject);
     if (before?.token !== token) this.scene.reveal({ row: token ?? 0, column: null });
@@ -248,7 +248,8 @@ export class RelevanceMatrix extends PanelElement {
       <div class="corner">
         ${zoomed || this.scene?.dense ? this.zoomButtons(zoomed) : nothing}
         <mmx-matrix-key
-          .colors=${matrixColors(this.view.colors)}
+          .colors=${matrixColors(this.view.colors, this.explanation.difference)}
+          ?signed=${this.explanation.difference}
           .high=${this.scene?.high ?? 1}
           .unit=${MODE_UNITS[this.view.matrix]}
         ></mmx-matrix-key>

@@ -192,7 +192,7 @@ export class Stage extends PanelElement {
       </div>
       <span class="top">
         ${this.badge ? html`<span class="badge">${this.badge}</span>` : nothing}
-        <span class="chip caption">${picture.caption}</span>
+        ${picture.caption ? html`<span class="chip caption">${picture.caption}</span>` : nothing}
       </span>
       ${this.reading()}
       ${picture.trouble ? html`<div class="damage" role="status">${picture.trouble}</div>` : nothing}
@@ -261,7 +261,8 @@ export class Stage extends PanelElement {
   }
 
   private described(): string {
-    const { map, caption } = this.picture;
+    const { map } = this.picture;
+    const caption = this.picture.caption || this.badge;
     if (!map) return `${caption}: no map`;
     const size = (i: number) => Math.abs(map.values[i] ?? NaN) || 0;
     const cell = map.values.reduce((best, _, i) => (size(i) > size(best) ? i : best), 0);
