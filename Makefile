@@ -5,7 +5,7 @@
 #   make test         every test: panel, library, plugin, packaging, browser
 #   make test-core    the Python tests that need no browser (MMX_TEST_DEVICE=cuda runs them on a GPU)
 #   make lint         ruff, mypy, tsc
-#   make screenshots  redraw the pictures in docs/
+#   make screenshots  draw every view into build/screenshots, and the README's pictures into docs/
 #
 # VENV= (empty) uses PYTHON as it is, with nothing installed: for images that bring their packages.
 
@@ -50,6 +50,7 @@ lint: $(INSTALLED_FOR_TESTS) node
 	$(NPM) run typecheck
 
 screenshots: $(INSTALLED_FOR_TESTS) panel chromium
+	[ -d demo/runs ] || $(RUN) -m demo.evaluate --no-serve
 	$(RUN) -m tests.browser.screenshots
 
 # The bundle, rebuilt where the sources have changed since.

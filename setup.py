@@ -10,7 +10,8 @@ from setuptools import find_packages, setup
 EXTRAS = {
     # What explaining a model takes. The viewer, installed without this, never imports torch.
     # transformers 5.4 is the first whose image processors work without torchvision.
-    "core": ["torch>=2.6", "transformers>=5.4"],
+    # safetensors and tqdm come with it; `mmx` uses them itself.
+    "core": ["torch>=2.6", "transformers>=5.4", "safetensors>=0.4.3", "tqdm>=4.66"],
     # Explanations as tables, next to what tbparse reads from the same event files.
     "analysis": ["pandas>=2.2", "tbparse>=0.0.9"],
     # CRC-32C in C: TensorBoard's pure-Python checksum limits writing to about 8 MB/s.
@@ -40,7 +41,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["mmx_core", "mmx_core.*", "tb_mmx_plugin", "tb_mmx_plugin.*"]),
     package_data={
-        "mmx_core": ["py.typed", "events/*.md"],
+        "mmx_core": ["py.typed", "events/*.md", "export/*.md"],
         "tb_mmx_plugin": ["py.typed", "*.md", "static/**/*"],
     },
     install_requires=[
@@ -50,7 +51,10 @@ setup(
         "tensorboard>=2.21",
     ],
     extras_require=EXTRAS,
-    entry_points={"tensorboard_plugins": ["mmx = tb_mmx_plugin.loader:MMXLoader"]},
+    entry_points={
+        "console_scripts": ["mmx = mmx_core.cli:main"],
+        "tensorboard_plugins": ["mmx = tb_mmx_plugin.loader:MMXLoader"],
+    },
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Science/Research",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.floating[Any]]
 Role = Literal["prompt", "answer"]
 
+_SHOWN_CHARACTERS = 60
+
 
 def _require_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
     if array.shape != expected:
@@ -214,5 +216,31 @@ class Explanation:
         return pandas.DataFrame(columns)
 
     def __repr__(self) -> str:
-        scales = ", ".join(f"{s.factor:g}x {s.grid[0]}x{s.grid[1]}" for s in self.scales)
-        return f"Explanation({self.id!r}, {self.answer!r}, {len(self.tokens)} tokens, {scales})"
+        answer = " ".join(self.answer.split())
+        if len(answer) > _SHOWN_CHARACTERS:
+            answer = answer[: _SHOWN_CHARACTERS - 1] + "…"
+        scales = " ".join(f"{scale.factor:g}" for scale in self.scales)
+        rows, columns = self.heatmaps.shape[1:]
+        return (
+            f"Explanation({self.id!r}, {answer!r}, {len(self.tokens)} tokens, scales {scales}, "
+            f"grid {rows}x{columns})"
+        )
+
+    def _repr_html_(self) -> str:
+        """The panel in a frame of its own, for notebooks; plain text where it is not built."""
+        import html
+
+        from mmx_core.export.bundle import BundleMissing
+        from mmx_core.export.standalone import standalone_html
+
+        title = f"Explanation {self.id}"
+        try:
+            page = standalone_html([self], title=title)
+        except BundleMissing:
+            return f"<pre>{html.escape(repr(self))}</pre>"
+        # Sandboxed: the page needs nothing of the notebook's, and fetches nothing.
+        return (
+            f'<iframe title="{html.escape(title)}" sandbox="allow-scripts allow-downloads" '
+            'style="width: 100%; height: 760px; border: 0" '
+            f'srcdoc="{html.escape(page)}"></iframe>'
+        )

@@ -31,6 +31,7 @@ export function explanation(text: string, layers: Layer[] = []): Explanation {
     grounding: answer!.map(() => 0.5),
     candidates: words.map(() => []),
     metrics: {},
+    loggedAt: null,
     matrix: Float32Array.from({ length: 3 * cells }, (_, i) => i),
     matrixDamage: null,
     bytes: 0,

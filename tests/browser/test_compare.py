@@ -78,6 +78,28 @@ def test_the_difference_is_a_minus_b_around_zero_and_its_legend_says_so(page, ba
     assert "more in B" in legend and "more in A" in legend
 
 
+def test_the_difference_of_the_matrices_is_around_zero_too(page, base, logged):
+    panel = open_panel(page, base, f"{VIEW}&p.mmx.token=2&p.mmx.compare=difference")
+    matrix = "document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-relevance-matrix')"
+    # JSON has no NaN.
+    drawn = panel.evaluate(f"[...{matrix}.explanation.matrix].map((v) => (isNaN(v) ? null : v))")
+    a, b = logged[RUN, STEPS[-1]], logged[RUN, STEPS[-2]]
+    expected = np.stack(
+        [
+            a.relevance - b.relevance,
+            a.text_activation - b.text_activation,
+            a.interference_weights - b.interference_weights,
+        ]
+    )
+    context = np.arange(expected.shape[2]) < len(a.context) - len(a.tokens) + np.arange(
+        len(a.tokens)
+    ).reshape(-1, 1)
+    told = np.array(drawn, dtype=float).reshape(expected.shape)
+    assert np.allclose(told[:, context], expected[:, context], atol=1e-6)
+    key = panel.locator("mmx-matrix-key").inner_text()
+    assert "more in" in key and "−" in key and "+" in key
+
+
 def test_b_can_be_any_step_of_any_run_and_be_swapped_with_a(page, base, logged):
     panel = open_panel(page, base, f"{VIEW}&p.mmx.compare=side&p.mmx.token=0")
     panel.select_option('select[aria-label="Run of B"]', OTHER_RUN)

@@ -309,6 +309,9 @@ def test_new_steps_appear_with_a_reload_and_the_selection_stays(page, tmp_path):
         page.click('[aria-label="Reload"], .reload-button, [title*="Last Updated"]')
         panel.wait_for_selector('mmx-step-slider input[max="1"]')
         assert (shown_step(panel), selected(panel)) == (10, 1)
+        assert panel.locator(".news").inner_text() == "1 new step"
+        select(panel, 2)
+        panel.wait_for_selector(".news", state="detached")
 
 
 def test_an_empty_log_directory_says_how_to_log(page, tmp_path):

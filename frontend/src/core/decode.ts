@@ -38,6 +38,7 @@ export async function decodeExplanation(
     grounding,
     candidates,
     metrics: readMetrics(header.metrics),
+    loggedAt: readPlace(header.provenance),
     matrix: null,
     matrixDamage: "not in the record",
     bytes: 0,
@@ -127,6 +128,14 @@ function maximaOf(values: Float32Array, maps: number): Float32Array<ArrayBuffer>
     maxima[map] = largest;
   }
   return maxima;
+}
+
+/** Where the library was called from; a hint only, so that anything unreadable is none. */
+function readPlace(provenance: unknown): Explanation["loggedAt"] {
+  const place = (provenance as Json | undefined)?.logged_at as Json | null | undefined;
+  return typeof place?.file === "string" && Number.isInteger(place.line)
+    ? { file: place.file, line: Number(place.line) }
+    : null;
 }
 
 function readTokens(header: Json): Token[] {

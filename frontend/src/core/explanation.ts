@@ -62,6 +62,8 @@ export interface Explanation {
   /** Per context token, best first. */
   candidates: Candidate[][];
   metrics: Record<string, number>;
+  /** The user's own line that explained this; null where unknown. */
+  loggedAt: { file: string; line: number } | null;
   /** (3, T, C) in the order of MATRIX_MODES; NaN where j is not context of t. */
   matrix: Float32Array<ArrayBuffer> | null;
   matrixDamage: string | null;

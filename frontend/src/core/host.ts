@@ -74,6 +74,11 @@ export function followTheme(apply: (dark: boolean) => void): void {
   read();
 }
 
+/** Inside VS Code, which opens links to files at a line; nowhere else would they lead anywhere. */
+export function inVsCode(): boolean {
+  return [...(location.ancestorOrigins ?? [])].some((origin) => origin.startsWith("vscode-webview:"));
+}
+
 /** A tab that is not shown keeps its frame, at no height. */
 export function isShown(): boolean {
   return !document.hidden && window.innerHeight > 0;

@@ -4,7 +4,7 @@ import { css, html, nothing } from "lit";
 import { cssColor } from "../core/color";
 import { standalonePage } from "../core/embedded";
 import { drawFigure } from "../core/figure";
-import { permalink } from "../core/host";
+import { inVsCode, permalink } from "../core/host";
 import type { PanelModel } from "../core/model";
 import type { StagePicture } from "../core/stage_picture";
 import { toParameters } from "../core/state";
@@ -91,9 +91,14 @@ export class ExportDialog extends PanelElement {
         align-items: center;
         margin-bottom: 8px;
       }
-      .line label {
+      .line label,
+      .name {
         min-width: 62px;
         color: var(--muted);
+      }
+      .line code {
+        overflow-wrap: anywhere;
+        font: 12px ui-monospace, monospace;
       }
       .line input {
         min-width: 0;
@@ -135,9 +140,20 @@ export class ExportDialog extends PanelElement {
           ${this.page ? html`<a href=${this.page} download="${file}.html">Standalone page (HTML)</a>` : html`<span class="muted">making the page…</span>`}
           <span class="muted" role="status">${this.said}</span>
         </div>
-        ${this.line("Arrays", this.command())} ${this.line("Link", this.model ? permalink(toParameters(this.model.view)) : "")}
+        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.model ? permalink(toParameters(this.model.view)) : "")}
       </dialog>
     `;
+  }
+
+  /** The user's line that logged this; a link where the host can open it. */
+  private origin() {
+    const place = this.model?.explanation?.loggedAt;
+    if (!place) return nothing;
+    const text = `${place.file}:${place.line}`;
+    return html`<div class="line">
+      <span class="muted name">Logged at</span>
+      ${inVsCode() ? html`<a href="vscode://file${encodeURI(place.file)}:${place.line}">open ${text}</a>` : html`<code>${text}</code>`}
+    </div>`;
   }
 
   private line(name: string, text: string) {

@@ -1,0 +1,239 @@
+"""``mmx explain``: one answer about one image, explained and logged."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mmx_core.cli.errors import CommandError, one_line
+from mmx_core.cli.table import format_table
+from mmx_core.export.printable import printable, token_name
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from mmx_core.explainer import Explainer
+    from mmx_core.explanation import Explanation
+
+# Written out, since their own modules load torch; a test compares them.
+AGGREGATIONS = ("geometric", "mean", "agreement")
+SUPPRESSIONS = ("share", "irrelevance", "relevance", "competing", "tam", "none")
+DEFAULT_SCALES = (1.0, 1.5, 2.0)
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser("explain", help="explain an answer about an image, and log it")
+    parser.add_argument("--model", required=True, help="a checkpoint directory or a hub id")
+    parser.add_argument("--image", required=True, metavar="FILE", help="what is asked about")
+    parser.add_argument("--prompt", required=True, metavar="TEXT", help="what is asked")
+    parser.add_argument("--answer", metavar="TEXT", help="explain this, not the model's own answer")
+    parser.add_argument(
+        "--scales",
+        type=float,
+        nargs="+",
+        default=DEFAULT_SCALES,
+        metavar="FACTOR",
+        help="input resolutions, 1 among them (1 1.5 2)",
+    )
+    parser.add_argument("--aggregation", choices=AGGREGATIONS, default=AGGREGATIONS[0])
+    parser.add_argument("--suppression", choices=SUPPRESSIONS, default=SUPPRESSIONS[0])
+    parser.add_argument("--device", help="such as cpu or cuda:1; CUDA if there is one")
+    parser.add_argument("--tag", metavar="SET/SAMPLE", help="named after the image if left out")
+    parser.add_argument(
+        "--step", type=int, default=0, metavar="N", help="log checkpoints in ascending order (0)"
+    )
+    parser.add_argument("--logdir", required=True, help="the run's directory, such as runs/mine")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Explains, logs and prints the answer's tokens."""
+    tag = _checked_tag(arguments)
+    _check(arguments)
+    image = _image(arguments.image)
+    with _stages("loading the model", "explaining", "logging") as stages:
+        next(stages)
+        explainer = _explainer(arguments)
+        next(stages)
+        explanation = _explain(explainer, image, arguments, tag)
+        next(stages)
+        _log(explanation, arguments, tag)
+    print(summary(explanation, arguments.logdir))
+
+
+def summary(explanation: Explanation, logdir: str) -> str:
+    """The answer, its tokens and the command that shows them."""
+    rows = [
+        (token_name(token.text), f"{probability:.3f}", f"{grounding:.3f}")
+        for token, probability, grounding in zip(
+            explanation.tokens, explanation.base.probability, explanation.grounding, strict=True
+        )
+    ]
+    return (
+        f"{printable(explanation.answer)}\n\n"
+        f"{format_table(('token', 'probability', 'grounding'), rows)}\n\n"
+        f"tensorboard --logdir {shlex.quote(logdir)}"
+    )
+
+
+def _checked_tag(arguments: argparse.Namespace) -> str:
+    from mmx_core.events.tags import sample_tags
+
+    given: str | None = arguments.tag
+    tag = given
+    if tag is None:
+        tag = os.path.splitext(os.path.basename(arguments.image))[0]
+    try:
+        sample_tags(tag)
+    except ValueError as error:
+        advice = "give one with --tag" if given is None else "such as val/0007"
+        raise CommandError(f"--{one_line(error)}; {advice}") from None
+    return tag
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuses what can be refused before torch is loaded."""
+    scales = arguments.scales
+    if any(not math.isfinite(scale) or scale <= 0 for scale in scales):
+        raise CommandError(
+            f"--scales: expected finite numbers above 0, got {_listed(scales)}; such as 0.5 1 2"
+        )
+    if 1.0 not in scales:
+        raise CommandError(
+            f"--scales: expected 1 among them, to compare the others with, got {_listed(scales)}; "
+            "add 1"
+        )
+    for name in ("prompt", "answer"):
+        text = getattr(arguments, name)
+        if text is not None and not text.strip():
+            raise CommandError(f"--{name}: expected text, got nothing; write it in quotes")
+    if os.path.exists(arguments.logdir) and not os.path.isdir(arguments.logdir):
+        raise CommandError(
+            f"--logdir: expected a directory, got the file {arguments.logdir!r}; name another"
+        )
+    model: str = arguments.model
+    if not os.path.isdir(model) and (os.path.exists(model) or not _HUB_ID.fullmatch(model)):
+        got = "a file" if os.path.exists(model) else "no such directory"
+        raise CommandError(
+            f"--model: expected a checkpoint directory or a hub id, got {model!r}, {got}; check "
+            "the path"
+        )
+
+
+def _image(path: str) -> Image.Image:
+    from PIL import Image
+
+    from mmx_core.images import load_rgb
+
+    if not os.path.isfile(path):
+        got = "a directory" if os.path.isdir(path) else "no such file"
+        raise CommandError(f"--image: expected an image file, got {path!r}, {got}; check the path")
+    try:
+        return load_rgb(path)
+    except (OSError, Image.DecompressionBombError, SyntaxError) as error:
+        raise CommandError(
+            f"--image: expected an image that Pillow can read, got {path!r} ({one_line(error)}); "
+            "convert it to PNG or JPEG"
+        ) from None
+    except ValueError as error:
+        raise CommandError(f"--{error}") from None
+
+
+def _explainer(arguments: argparse.Namespace) -> Explainer:
+    try:
+        import torch
+        from transformers.utils import logging
+
+        from mmx_core.explainer import Explainer
+    except ImportError as error:
+        raise CommandError(
+            f"expected torch and transformers, got {one_line(error)}; install them: "
+            "pip install 'mmx-explain[core]'"
+        ) from None
+    if arguments.device is not None:
+        try:
+            torch.empty(0, device=arguments.device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise CommandError(
+                f"--device: expected one that torch can use, got {arguments.device!r} "
+                f"({one_line(error)}); cpu always works"
+            ) from None
+    logging.disable_progress_bar()  # there is one bar, ours
+    try:
+        return Explainer.from_pretrained(
+            arguments.model,
+            device=arguments.device,
+            scales=arguments.scales,
+            aggregation=arguments.aggregation,
+            suppression=arguments.suppression,
+        )
+    except Exception as error:  # a stranger's files can make every library below raise its own
+        raise CommandError(
+            f"--model: expected a checkpoint directory or a hub id of a supported model, got "
+            f"{arguments.model!r} ({one_line(error)}); check its files, or for a hub id the network"
+        ) from None
+
+
+def _explain(
+    explainer: Explainer, image: Image.Image, arguments: argparse.Namespace, tag: str
+) -> Explanation:
+    import torch
+
+    try:
+        return explainer.explain(
+            image, arguments.prompt, answer=arguments.answer, id=tag.rpartition("/")[2]
+        )
+    except torch.OutOfMemoryError:
+        raise CommandError(
+            "--scales: expected what fits into the device's memory, got "
+            f"{_listed(explainer.scales)}; leave the largest out, or use --device cpu"
+        ) from None
+    except (ValueError, TypeError) as error:
+        raise CommandError(printable(str(error))) from None
+
+
+def _log(explanation: Explanation, arguments: argparse.Namespace, tag: str) -> None:
+    from mmx_core.events.writer import add_explanation
+
+    try:
+        add_explanation(arguments.logdir, tag, explanation, arguments.step, strict=True)
+    except OSError as error:
+        raise CommandError(
+            f"--logdir: expected a directory that can be written, got {arguments.logdir!r} "
+            f"({one_line(error)}); name another"
+        ) from None
+
+
+@contextmanager
+def _stages(*names: str) -> Iterator[Iterator[None]]:
+    """A progress bar over stages, each begun by ``next``."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        raise CommandError(
+            "expected tqdm, found none; install it: pip install 'mmx-explain[core]'"
+        ) from None
+    form = "{desc}: {bar} {n_fmt}/{total_fmt} [{elapsed}]"
+    with tqdm(total=len(names), file=sys.stderr, bar_format=form) as bar:
+
+        def begin() -> Iterator[None]:
+            for index, name in enumerate(names):
+                bar.update(index - bar.n)
+                bar.set_description_str(name)
+                yield
+
+        yield begin()
+        bar.update(len(names) - bar.n)
+
+
+def _listed(scales: Any) -> str:
+    return " ".join(f"{scale:g}" for scale in scales)

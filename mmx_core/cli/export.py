@@ -1,0 +1,195 @@
+"""``mmx export``: one sample's explanation as a picture, a page or arrays."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+from mmx_core.cli.errors import CommandError, missing, one_line
+from mmx_core.cli.logdir import folders_of, nothing_logged, report_damage
+from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
+from mmx_core.events.reader import Damage
+from mmx_core.events.tags import PREFIX, sample_tags
+from mmx_core.explanation import Explanation
+from mmx_core.export.log import LoggedRun, read_run
+
+FORMATS = ("png", "html", "npz", "safetensors")
+_LAST, _ALL = "last", "all"
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "export", help="write a logged explanation as a picture, a page or arrays"
+    )
+    parser.add_argument("logdir", metavar="LOGDIR", help="what `tensorboard --logdir` gets")
+    parser.add_argument("--run", required=True, dest="run_name", help="as `mmx list` names it")
+    parser.add_argument("--sample", required=True, metavar="SET/ID", help="such as val/0007")
+    parser.add_argument(
+        "--step", default=_LAST, help="a step, last (the default), or all (html alone)"
+    )
+    parser.add_argument("--format", required=True, choices=FORMATS, help="what to write")
+    parser.add_argument(
+        "--token",
+        type=int,
+        nargs="+",
+        metavar="INDEX",
+        help="png alone: which answer tokens, from 0 (all that are not special)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="named after the sample if left out"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Writes the file and prints its path."""
+    kind: str = arguments.format
+    if arguments.step == _ALL and kind != "html":
+        raise CommandError(f"--step: expected one step for {kind}, got all; html can hold all")
+    if arguments.token is not None and kind != "png":
+        raise CommandError(
+            f"--token: expected with --format png alone, got it with {kind}; leave it out, "
+            f"{kind} holds every token"
+        )
+    logged = _read(arguments.logdir, arguments.run_name)
+    tag = _tag(logged, arguments.sample)
+    steps = _steps(logged, tag, arguments.step)
+    path: Path = arguments.out or _default_path(logged.run, tag, arguments.step, steps, kind)
+    if kind == "html":
+        content = _page(logged, tag, steps)
+    elif kind == "png":
+        content = _picture(_decoded(logged, tag, steps[0]), arguments.token)
+    else:
+        content = _arrays(_decoded(logged, tag, steps[0]), kind)
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise CommandError(
+            f"--out: expected a file that can be written, got {str(path)!r} "
+            f"({error.strerror or error}); give another path"
+        ) from None
+    print(path)
+
+
+def _read(logdir: str, run_name: str) -> LoggedRun:
+    folders = folders_of(logdir)
+    if run_name not in folders:
+        raise missing("--run", f"runs in {logdir}", run_name, list(folders))
+    logged = read_run(run_name, folders[run_name], report_damage)
+    if not logged.samples:
+        raise nothing_logged(folders[run_name])
+    return logged
+
+
+def _tag(logged: LoggedRun, sample: str) -> str:
+    there = [tag.removeprefix(PREFIX) for tag in logged.samples]
+    try:
+        tag = sample_tags(sample).explanation
+    except ValueError:
+        tag = ""
+    if tag not in logged.samples:
+        raise missing("--sample", f"samples of run {logged.run}", sample, there)
+    return tag
+
+
+def _steps(logged: LoggedRun, tag: str, wanted: str) -> list[int]:
+    there = list(logged.samples[tag])
+    if wanted == _ALL:
+        return there
+    if wanted == _LAST:
+        return there[-1:]
+    try:
+        step = int(wanted)
+    except ValueError:
+        raise CommandError(
+            f"--step: expected a number, {_LAST} or {_ALL}, got {wanted!r}; logged are "
+            f"{_some(there)}"
+        ) from None
+    if step not in there:
+        near = sorted(sorted(there, key=lambda other: abs(other - step))[:3])
+        raise CommandError(
+            f"--step: expected one of the {len(there)} logged steps, got {step}; near it "
+            f"{'is' if len(near) == 1 else 'are'} {', '.join(map(str, near))}"
+        )
+    return [step]
+
+
+def _some(steps: list[int]) -> str:
+    shown = [str(step) for step in steps]
+    return ", ".join(shown if len(shown) <= 6 else [*shown[:3], "…", *shown[-2:]])
+
+
+def _decoded(logged: LoggedRun, tag: str, step: int) -> Explanation:
+    try:
+        return logged.decode(tag, step)
+    except (DamagedBlob, UnsupportedVersion) as error:
+        raise CommandError(
+            f"--step: expected a readable record, got a damaged one at step {step} "
+            f"({one_line(error)}); choose another step"
+        ) from None
+
+
+def _page(logged: LoggedRun, tag: str, steps: list[int]) -> bytes:
+    from mmx_core.export.bundle import BundleMissing
+    from mmx_core.export.standalone import PageEntry, standalone_page
+
+    entries = []
+    for step in steps:
+        try:
+            explanation = logged.decode(tag, step)
+        except (DamagedBlob, UnsupportedVersion) as error:
+            report_damage(Damage(logged.run, tag, step, str(error)))
+        else:
+            record = logged.samples[tag][step]
+            entries.append(PageEntry(explanation, record.blobs, record.wall_time))
+    if not entries:
+        raise CommandError("--step: expected a readable record, got damaged ones alone; see above")
+    place = str(steps[0]) if len(steps) == 1 else f"{steps[0]}–{steps[-1]}"
+    title = f"{tag.removeprefix(PREFIX)} · {logged.run} · step {place}"
+    try:
+        return standalone_page(entries, title=title).encode("utf-8")
+    except BundleMissing as error:
+        raise CommandError(str(error)) from None
+
+
+def _picture(explanation: Explanation, tokens: list[int] | None) -> bytes:
+    from mmx_core.export.contact_sheet import contact_sheet
+
+    try:
+        sheet = contact_sheet(explanation, tokens)
+    except IndexError as error:
+        raise CommandError(
+            f"--token: {str(error).removeprefix('tokens: ')}; the answer is "
+            f"{_numbered(explanation)}"
+        ) from None
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    return file.getvalue()
+
+
+def _numbered(explanation: Explanation) -> str:
+    from mmx_core.export.printable import token_name
+
+    names = [f"{i} {token_name(token.text)}" for i, token in enumerate(explanation.tokens)]
+    return ", ".join(names if len(names) <= 12 else [*names[:10], "…", names[-1]])
+
+
+def _arrays(explanation: Explanation, kind: str) -> bytes:
+    from mmx_core.export.arrays import npz_bytes, safetensors_bytes
+
+    if kind == "npz":
+        return npz_bytes(explanation)
+    try:
+        return safetensors_bytes(explanation)
+    except ImportError as error:
+        raise CommandError(str(error)) from None
+
+
+def _default_path(run_name: str, tag: str, asked: str, steps: list[int], kind: str) -> Path:
+    step = asked if asked == _ALL else str(steps[0])
+    name = re.sub(r"[^\w.-]+", "-", f"{run_name}-{tag.removeprefix(PREFIX)}-{step}")
+    return Path(f"{name.strip('.-')}.{kind}")

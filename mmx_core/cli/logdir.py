@@ -1,0 +1,43 @@
+"""What the subcommands that read a log share."""
+
+from __future__ import annotations
+
+import sys
+
+from mmx_core.cli.errors import CommandError
+from mmx_core.events.reader import Damage
+from mmx_core.export.log import run_folders
+from mmx_core.export.printable import printable
+
+
+def folders_of(logdir: str) -> dict[str, str]:
+    """The logdir's directories with event files by run.
+
+    Raises:
+        CommandError: There is no such directory, or nothing has been logged into it.
+    """
+    from tensorboard.compat import tf
+
+    if not tf.io.gfile.isdir(logdir):
+        raise CommandError(
+            f"LOGDIR: expected a directory, got {logdir!r}; give what `tensorboard --logdir` gets"
+        )
+    folders = run_folders(logdir)
+    if not folders:
+        raise nothing_logged(logdir)
+    return folders
+
+
+def nothing_logged(logdir: str) -> CommandError:
+    """The error for a directory without explanations."""
+    return CommandError(
+        f"LOGDIR: expected logged explanations, got none below {logdir!r}; log some with "
+        "`mmx explain` or mmx_core.add_explanation"
+    )
+
+
+def report_damage(damage: Damage) -> None:
+    """Says on the standard error what is skipped."""
+    step = "" if damage.step is None else f", step {damage.step}"
+    where = f"run {damage.run!r}, {damage.tag}{step}"
+    print(printable(f"mmx: skipped {where}: {damage.reason}"), file=sys.stderr)

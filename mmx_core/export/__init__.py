@@ -1,0 +1,8 @@
+"""Explanations in other people's formats: a standalone page, a picture, arrays. Free of torch."""
+
+from __future__ import annotations
+
+from mmx_core.export.bundle import BundleMissing
+from mmx_core.export.standalone import standalone_html
+
+__all__ = ["BundleMissing", "standalone_html"]

@@ -1,0 +1,96 @@
+"""An explanation as named arrays, for numpy and for safetensors.
+
+``T`` answer tokens, ``C`` context tokens (the prompt's, then the answer's), ``F`` a scale's factor
+as ``0.5`` or ``1``. Values are raw, as in :class:`mmx_core.explanation.Explanation`.
+
+=========================  ===============  ========  ===================================
+name                       shape            dtype     content
+=========================  ===============  ========  ===================================
+``heatmaps``               ``(T, H, W)``    float32   suppressed and aggregated; logits
+``maps.scale_F``           ``(T, h, w)``    float32   logit lens at one scale; logits
+``probability.scale_F``    ``(T,)``         float32   of each token at that scale
+``rank.scale_F``           ``(T,)``         int64     in the vocabulary; 0 is the top
+``divergence.scale_F``     ``(T,)``         float32   from scale 1.0; nats
+``relevance``              ``(T, C)``       float32   in [0, 1]; NaN where not context
+``text_activation``        ``(T, C)``       float32   logits; NaN where not context
+``interference_weights``   ``(T, C)``       float32   zero where it did not interfere
+``grounding``              ``(T,)``         float32   share that falls on the image
+``token_ids``              ``(C,)``         int64     indices into the vocabulary
+``token_positions``        ``(C,)``         int64     in the model's input sequence
+``image_file``             ``(bytes,)``     uint8     the PNG or JPEG file; absent if unknown
+=========================  ===============  ========  ===================================
+
+``metadata`` is JSON: ``run``, ``tag``, ``step`` and the header of wire_format.md (tokens' texts,
+grids, candidates, metrics, settings, model). An npz holds it as a string array without dimensions,
+a safetensors file in its own metadata.
+
+    with np.load("explanation.npz") as arrays:
+        maps, metadata = arrays["heatmaps"], json.loads(str(arrays["metadata"]))
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmx_core.events.header import build_header
+from mmx_core.explanation import Explanation
+
+METADATA = "metadata"
+
+
+def npz_bytes(explanation: Explanation) -> bytes:
+    """A compressed npz file; loads without pickle."""
+    file = io.BytesIO()
+    entries: dict[str, Any] = {
+        **named_arrays(explanation),
+        METADATA: np.array(metadata_json(explanation)),
+    }
+    np.savez_compressed(file, **entries)
+    return file.getvalue()
+
+
+def safetensors_bytes(explanation: Explanation) -> bytes:
+    """A safetensors file.
+
+    Raises:
+        ImportError: safetensors is not installed; the message says how to.
+    """
+    try:
+        from safetensors.numpy import save
+    except ImportError:
+        raise ImportError(
+            "safetensors: expected the package, found none; install it: pip install safetensors, "
+            "or use npz, which needs nothing"
+        ) from None
+    return save(named_arrays(explanation), metadata={METADATA: metadata_json(explanation)})
+
+
+def named_arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
+    """The arrays of the table above, contiguous."""
+    arrays: dict[str, Any] = {"heatmaps": explanation.heatmaps.astype(np.float32)}
+    for scale in explanation.scales:
+        name = f"scale_{scale.factor:g}"
+        arrays[f"maps.{name}"] = scale.maps.astype(np.float32)
+        arrays[f"probability.{name}"] = scale.probability.astype(np.float32)
+        arrays[f"rank.{name}"] = scale.rank.astype(np.int64)
+        arrays[f"divergence.{name}"] = scale.divergence.astype(np.float32)
+    for name in ("relevance", "text_activation", "interference_weights", "grounding"):
+        arrays[name] = getattr(explanation, name).astype(np.float32)
+    arrays["token_ids"] = np.array([token.id for token in explanation.context], np.int64)
+    arrays["token_positions"] = np.array([t.position for t in explanation.context], np.int64)
+    if explanation.image is not None:
+        arrays["image_file"] = np.frombuffer(explanation.image.data, np.uint8)
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+
+
+def metadata_json(explanation: Explanation) -> str:
+    """Everything that is no array, as JSON."""
+    header = build_header(explanation)
+    del header["blobs"]  # where the arrays lie in an event file
+    place = {"run": explanation.run, "tag": explanation.tag, "step": explanation.step}
+    return json.dumps({**place, **header}, allow_nan=False)

@@ -1,0 +1,117 @@
+"""All tokens of an answer on one picture: each token's heatmap over the image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mmx_core.explanation import Explanation
+from mmx_core.export.heat import grey_picture, lay_over
+from mmx_core.export.printable import token_name
+
+# Pixels.
+TILE_SIDE = 240
+CAPTION_HEIGHT = 24
+MARGIN = 12
+_LEGEND_HEIGHT = 40
+_BAR = (240, 12)
+_TEXT_SIZE = 14
+_MOST_COLUMNS = 6
+_GROUND, _INK = "#ffffff", "#1f2328"
+_BAR_GROUND = 128
+
+
+def default_tokens(explanation: Explanation) -> list[int]:
+    """Indices of the answer tokens that are not special; all where there are no others."""
+    written = [index for index, token in enumerate(explanation.tokens) if not token.special]
+    return written or list(range(len(explanation.tokens)))
+
+
+def contact_sheet(explanation: Explanation, tokens: Sequence[int] | None = None) -> Image.Image:
+    """Draws the aggregated heatmaps of some tokens, in one range: that of the whole answer.
+
+    Captions are drawn in Pillow's own font, which knows Latin letters; the token's index stands
+    before each, so that others can be told apart, too.
+
+    Args:
+        explanation: What to draw.
+        tokens: Indices of answer tokens; by default all that are not special.
+
+    Returns:
+        An RGB image: a tile per token in reading order, below them one legend.
+
+    Raises:
+        IndexError: There is no such token.
+    """
+    chosen = default_tokens(explanation) if tokens is None else list(tokens)
+    wrong = [index for index in chosen if not 0 <= index < len(explanation.tokens)]
+    if wrong or not chosen:
+        raise IndexError(
+            f"tokens: expected indices from 0 to {len(explanation.tokens) - 1}, got {chosen}"
+        )
+    width, height = tile_size(explanation)
+    across = min(len(chosen), _MOST_COLUMNS)
+    down = -(-len(chosen) // across)
+    step_x, step_y = width + MARGIN, height + CAPTION_HEIGHT + MARGIN
+    least_width = 2 * MARGIN + 2 * _BAR[0]  # the legend with its numbers
+    sheet_size = (
+        max(MARGIN + across * step_x, least_width),
+        MARGIN + down * step_y + _LEGEND_HEIGHT,
+    )
+    sheet = Image.new("RGB", sheet_size, _GROUND)
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(_TEXT_SIZE)
+    picture = grey_picture(explanation.image, (width, height))
+    high = highest(explanation)
+    for place, index in enumerate(chosen):
+        left = MARGIN + place % across * step_x
+        top = MARGIN + place // across * step_y
+        tile = Image.fromarray(lay_over(picture, explanation.heatmaps[index], high))
+        sheet.paste(tile, (left, top))
+        caption = f"{index}  {token_name(explanation.tokens[index].text)}"
+        caption = _shortened(caption, font, width)
+        draw.text((left, top + height + 4), caption, fill=_INK, font=font)
+    _draw_legend(sheet, draw, font, sheet_size[1] - _LEGEND_HEIGHT, high)
+    return sheet
+
+
+def tile_size(explanation: Explanation) -> tuple[int, int]:
+    """Width and height of a tile: the image's shape, or the grid's where there is none."""
+    rows, columns = explanation.heatmaps.shape[1:]
+    image = explanation.image
+    width, height = (image.width, image.height) if image else (columns, rows)
+    factor = TILE_SIDE / max(width, height)
+    return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+def highest(explanation: Explanation) -> float:
+    """The largest finite value over all answer tokens, the upper end of "this sample"."""
+    finite = explanation.heatmaps[np.isfinite(explanation.heatmaps)]
+    return float(finite.max(initial=0))
+
+
+def _draw_legend(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    top: int,
+    high: float,
+) -> None:
+    left = MARGIN + 4 + int(draw.textlength("0", font=font)) + 4
+    width, height = _BAR
+    ground = np.full((height, width, 3), _BAR_GROUND, np.uint8)
+    ramp = np.linspace(0, high, width)[None, :]
+    sheet.paste(Image.fromarray(lay_over(ground, ramp, high)), (left, top + 6))
+    draw.text((MARGIN, top + 3), "0", fill=_INK, font=font)
+    label = f"{high:.3g} logit · this sample"
+    draw.text((left + width + 6, top + 3), label, fill=_INK, font=font)
+
+
+def _shortened(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: float) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
