@@ -223,7 +223,7 @@ def _stages(*names: str) -> Iterator[Iterator[None]]:
             "expected tqdm, found none; install it: pip install 'mmx-explain[core]'"
         ) from None
     form = "{desc}: {bar} {n_fmt}/{total_fmt} [{elapsed}]"
-    with tqdm(total=len(names), file=sys.stderr, bar_format=form) as bar:
+    with tqdm(total=len(names), desc=names[0], file=sys.stderr, bar_format=form) as bar:
 
         def begin() -> Iterator[None]:
             for index, name in enumerate(names):

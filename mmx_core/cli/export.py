@@ -125,7 +125,7 @@ def _some(steps: list[int]) -> str:
 
 def _decoded(logged: LoggedRun, tag: str, step: int) -> Explanation:
     try:
-        return logged.decode(tag, step)
+        return logged.decode(tag, step, report_damage)
     except (DamagedBlob, UnsupportedVersion) as error:
         raise CommandError(
             f"--step: expected a readable record, got a damaged one at step {step} "
@@ -140,7 +140,7 @@ def _page(logged: LoggedRun, tag: str, steps: list[int]) -> bytes:
     entries = []
     for step in steps:
         try:
-            explanation = logged.decode(tag, step)
+            explanation = logged.decode(tag, step, report_damage)
         except (DamagedBlob, UnsupportedVersion) as error:
             report_damage(Damage(logged.run, tag, step, str(error)))
         else:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
 from mmx_core.events.reader import Damage
 from mmx_core.events.tags import PLUGIN, PREFIX, image_hash, natural_key
 from mmx_core.events.wire import decode_explanation, decode_image
@@ -44,18 +45,30 @@ class LoggedRun:
     samples: dict[str, dict[int, LoggedStep]] = field(default_factory=dict)
     images: dict[str, list[bytes]] = field(default_factory=dict)
 
-    def decode(self, tag: str, step: int) -> Explanation:
-        """Decodes one record; its image is None where that was not logged.
+    def decode(self, tag: str, step: int, report: Report) -> Explanation:
+        """Decodes one record.
+
+        Args:
+            tag: One of ``samples``.
+            step: One of the tag's.
+            report: Called where the image is damaged, once each; ``image`` is None then, as where
+                it was not logged.
 
         Raises:
             DamagedBlob: The record is damaged.
             UnsupportedVersion: It was written by a newer version.
         """
-        blobs = self.samples[tag][step].blobs
-        return decode_explanation(blobs, images=self._image, run=self.run, tag=tag, step=step)
 
-    def _image(self, name: str) -> EncodedImage | None:
-        return decode_image(self.images[name], name) if name in self.images else None
+        def find(name: str) -> EncodedImage | None:
+            try:
+                return decode_image(self.images[name], name) if name in self.images else None
+            except (DamagedBlob, UnsupportedVersion) as error:
+                report(Damage(self.run, f"image {name}", None, str(error)))
+                del self.images[name]
+                return None
+
+        blobs = self.samples[tag][step].blobs
+        return decode_explanation(blobs, images=find, run=self.run, tag=tag, step=step)
 
 
 def run_folders(logdir: str) -> dict[str, str]:

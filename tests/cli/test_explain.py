@@ -1,0 +1,74 @@
+"""`mmx explain` with a small real model, from its checkpoint to the log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmx_core import Explainer, read_explanations
+from mmx_core.cli import main
+from tests.support.explanations import assert_close
+from tests.support.tiny_models import make_tiny
+
+ANSWER = "a red circle is left of a blue square ."
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tiny, folder = make_tiny(), tmp_path_factory.mktemp("checkpoint")
+    for part in (tiny.model, tiny.image_processor, tiny.tokenizer):
+        part.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("image") / "two shapes.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def command(checkpoint: Path, image: Path, logdir: Path, *options: str) -> list[str]:
+    chosen = ["--model", str(checkpoint), "--image", str(image), "--logdir", str(logdir)]
+    return ["explain", *chosen, "--prompt", "describe the image .", "--device", "cpu", *options]
+
+
+def test_what_is_logged_is_what_the_explainer_says(checkpoint, image, tmp_path, capsys) -> None:
+    options = ["--answer", ANSWER, "--scales", "2", "0.5", "1", "--aggregation", "mean"]
+    options += ["--suppression", "irrelevance", "--tag", "val/7", "--step", "30"]
+    assert main(command(checkpoint, image, tmp_path / "my runs", *options)) == 0
+    explainer = Explainer.from_pretrained(
+        checkpoint,
+        device="cpu",
+        scales=(0.5, 1, 2),
+        aggregation="mean",
+        suppression="irrelevance",
+    )
+    expected = explainer.explain(image, "describe the image .", answer=ANSWER, id="7")
+    (read,) = read_explanations(tmp_path / "my runs")
+    assert (read.tag, read.step) == ("mmx/val/7", 30)
+    provenance = {**expected.provenance, "logged_at": read.provenance["logged_at"]}
+    object.__setattr__(expected, "provenance", provenance)
+    assert_close(read, expected)
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
+    assert lines[0] == ANSWER
+    assert lines[2].split() == ["token", "probability", "grounding"]
+    circle = [token.text.strip() for token in read.tokens].index("circle")
+    figures = [f"{read.base.probability[circle]:.3f}", f"{read.grounding[circle]:.3f}"]
+    assert lines[3 + circle].split() == ["circle", *figures]
+    assert lines[-1] == f"tensorboard --logdir '{tmp_path / 'my runs'}'"
+    assert "loading the model" in told.err and "3/3" in told.err
+
+
+def test_a_sample_is_named_after_its_image_and_the_model_answers(
+    checkpoint, image, tmp_path, capsys
+) -> None:
+    assert main(command(checkpoint, image, tmp_path, "--scales", "1")) == 0
+    (read,) = read_explanations(tmp_path)
+    assert (read.tag, read.id, read.step) == ("mmx/default/two shapes", "two shapes", 0)
+    assert capsys.readouterr().out.splitlines()[0] == read.answer
