@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { align, counterpart } from "../src/core/alignment";
 import type { IndexResponse } from "../src/core/api";
+import { whyNot } from "../src/core/candidate_search";
 import { cellPixels } from "../src/core/draw_map";
 import { withDifferenceMatrix } from "../src/core/difference_matrix";
 import { type EmbeddedData, standalonePage } from "../src/core/embedded";
@@ -155,4 +156,14 @@ it("lets nothing in the data end a script of the standalone page", () => {
   const page = standalonePage(data, 'const tag = "</script>";', "<b>");
   expect(page.match(/<\/script/g)).toHaveLength(2);
   expect(page).not.toContain("<b>");
+});
+
+it("tells of a word that was not said its rank, and where its map was logged", () => {
+  const said = explanation("see | a square dog");
+  said.candidates[1 + 2] = [
+    { id: 2, text: " dog", probability: 0.9 },
+    { id: 9, text: " Cat", probability: 0.1 },
+  ];
+  expect(whyNot(said, 2, " cat ")).toEqual({ rank: 2, probability: 0.1, mappedBy: null });
+  expect(whyNot(said, 2, "square")).toEqual({ rank: null, probability: null, mappedBy: 1 });
 });

@@ -126,6 +126,11 @@ export function standalonePage(data: EmbeddedData, bundle: string, title: string
   return (
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${named}</title></head><body>` +
     `<script type="application/json" id="${ELEMENT_ID}">${json}</script>` +
-    `<script type="module">${bundle.replaceAll("</script", "<\\/script")}</script></body></html>`
+    `<script type="module">${inline(bundle)}</script></body></html>`
   );
+}
+
+/** In a module's strings nothing may end the script, or begin a comment that hides its end. */
+function inline(bundle: string): string {
+  return bundle.replace(/<\/(script)/gi, "<\\/$1").replaceAll("<!--", "\\x3c!--");
 }

@@ -1,5 +1,6 @@
 // What the model would have said at the selected token's place, and how sure it was.
-import { css, html } from "lit";
+import { css, html, nothing } from "lit";
+import { whyNot } from "../core/candidate_search";
 import { type Explanation, answerToken } from "../core/explanation";
 import { probabilityText, tokenText } from "../core/text";
 import { PanelElement, controls } from "./base";
@@ -7,9 +8,20 @@ import { PanelElement, controls } from "./base";
 const SHOWN = 5;
 
 export class Candidates extends PanelElement {
-  static override properties = { explanation: { attribute: false }, selected: { attribute: false } };
+  static override properties = {
+    explanation: { attribute: false },
+    selected: { attribute: false },
+    typed: { state: true },
+  };
   declare explanation: Explanation;
   declare selected: number;
+  /** The word asked about. */
+  declare typed: string;
+
+  constructor() {
+    super();
+    this.typed = "";
+  }
 
   static override styles = [
     controls,
@@ -39,6 +51,26 @@ export class Candidates extends PanelElement {
         min-width: 84px;
         text-overflow: ellipsis;
         white-space: nowrap;
+      }
+      .why {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 4px 8px;
+        margin: 8px 0 0;
+        color: var(--muted);
+      }
+      .why input {
+        width: 12ch;
+        height: 24px;
+        padding: 0 6px;
+        border: 1px solid var(--line);
+        border-radius: 6px;
+        background: var(--surface);
+      }
+      .why button {
+        height: 24px;
+        color: var(--accent);
       }
       .said .name,
       .said .number {
@@ -73,7 +105,19 @@ export class Candidates extends PanelElement {
         )}
       </ol>
       ${entries.length ? "" : html`<p class="muted">No predictions were logged for this token.</p>`}
+      <p class="why">
+        <label>why not <input .value=${this.typed} placeholder="a word" @input=${(event: Event) => (this.typed = (event.target as HTMLInputElement).value)} /></label>
+        ${this.typed.trim() ? this.answered() : nothing}
+      </p>
     `;
+  }
+
+  private answered() {
+    const { rank, probability, mappedBy } = whyNot(this.explanation, this.selected, this.typed);
+    return html`<span role="status">${rank === null ? "not among the predictions kept" : `rank ${rank}, p ${probabilityText(probability)}`} ·</span>
+      ${mappedBy === null
+        ? html`<span class="muted">no map of it was logged</span>`
+        : html`<button class="quiet" @click=${() => this.ask("token-select", mappedBy)}>its map: token ${mappedBy + 1}</button>`}`;
   }
 }
 customElements.define("mmx-candidates", Candidates);

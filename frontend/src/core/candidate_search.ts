@@ -1,0 +1,27 @@
+// "Why not …?": what was logged of a word that was not said here.
+import { type Explanation, answerLength, answerToken } from "./explanation";
+import { tokenText } from "./text";
+
+export interface WhyNot {
+  /** Among the predictions kept for the token, from 1; null where it is not one of them. */
+  rank: number | null;
+  probability: number | null;
+  /** Another answer token that is this word: its maps at each scale are the word's own, since a
+   * logit lens asks every cell for a vocabulary entry, wherever it was said. */
+  mappedBy: number | null;
+}
+
+/** Of a typed word, at an answer token. */
+export function whyNot(explanation: Explanation, token: number, typed: string): WhyNot {
+  const wanted = typed.trim().toLowerCase();
+  const same = (text: string) => tokenText(text).toLowerCase() === wanted;
+  const candidates = explanation.candidates[explanation.promptLength + token] ?? [];
+  const place = candidates.findIndex(({ text }) => same(text));
+  const others = Array.from({ length: answerLength(explanation) }, (_, i) => i);
+  const mappedBy = others.find((i) => i !== token && same(answerToken(explanation, i)!.text));
+  return {
+    rank: place < 0 ? null : place + 1,
+    probability: candidates[place]?.probability ?? null,
+    mappedBy: mappedBy ?? null,
+  };
+}
