@@ -47,24 +47,23 @@ BATCH = 32
 SMALL, MIDDLE = (80, 96, 112), (96, 112, 128, 144)
 LARGE = (112, 112, 112, 128, 128, 128, 144, 144, 160, 176, 192, 208, 224)
 TEXT = (
-    Stage("text", 2600, SMALL, (2, 3, 4), rates=(1.0, 0.1), text_scenes=True),
-    Stage("large text", 300, LARGE, (1, 2, 3, 4), rates=(0.2, 0.05), text_scenes=True),
-    Stage("text again", 1500, MIDDLE, (2, 3, 4), rates=(0.6, 0.03), text_scenes=True),
+    Stage("text", 2000, SMALL, (2, 3, 4), rates=(1.0, 0.1), text_scenes=True),
+    Stage("large text", 300, LARGE, (2, 3, 4), rates=(0.2, 0.05), text_scenes=True),
 )
 GROUNDED = (
     *TEXT,
-    Stage("see", 600, SMALL, (2, 3, 4), rates=(2.5, 0.2), vision_only=True),
-    Stage("small", 150, SMALL, (1, 2, 3), rates=(0.5, 0.5), dense_weight=0.5),
+    Stage("see", 500, SMALL, (2, 3, 4), rates=(2.5, 0.2), vision_only=True),
+    Stage("small", 150, SMALL, (2, 3), rates=(0.5, 0.5), dense_weight=0.5),
     Stage("middle", 500, MIDDLE, (2, 3, 4), rates=(0.5, 0.2), dense_weight=0.5),
-    Stage("captions", 300, LARGE, (2, 3, 4), rates=(0.2, 0.01)),
+    Stage("captions", 350, LARGE, (2, 3, 4), rates=(0.2, 0.01)),
 )
 CONTROL = (
     *TEXT,
-    Stage("small", 350, SMALL, (1, 2, 3), rates=(2.5, 2.0)),
+    Stage("small", 350, SMALL, (2, 3), rates=(2.5, 2.0)),
     Stage("middle", 350, MIDDLE, (2, 3, 4), rates=(2.0, 0.05)),
 )
 RUNS = {"grounded": GROUNDED, "control": CONTROL}
-KEPT = {"grounded": (0, 4400, 4600, 5000, 5150, 5650), "control": ()}
+KEPT = {"grounded": (0, 2300, 2400, 2800, 2950, 3450), "control": ()}
 """Steps whose checkpoints are kept, besides the last."""
 
 

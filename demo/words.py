@@ -125,11 +125,9 @@ def relation(first: Placed, second: Placed) -> str:
 def caption_pairs(count: int) -> tuple[tuple[int, int], ...]:
     """Returns which pairs of objects, counted from the left, a caption relates.
 
-    Captions are "A is R B", "A is R B and R C" and "A is R B and C is R D".
+    Everything is told from the leftmost object: "A is R B", "A is R B and R C", and so on.
     """
-    return {1: (), 2: ((0, 1),), 3: ((0, 1), (0, 2)), 4: ((0, 1), (2, 3))}.get(
-        count, tuple((i, i + 1) for i in range(0, count - 1, 2))
-    )
+    return tuple((0, other) for other in range(1, count))
 
 
 def describe(things: Sequence[Placed], texture: str) -> Sentence:
@@ -139,21 +137,11 @@ def describe(things: Sequence[Placed], texture: str) -> Sentence:
         things: The objects, ordered from left to right.
         texture: The background's texture, one of `TEXTURES`.
     """
-    builder = _Builder().name(0, things[0])
-    if len(things) == 1:
-        builder.say("is")
-    subject = 0
-    for number, (first, second) in enumerate(caption_pairs(len(things))):
-        if number:
+    builder = _Builder().name(0, things[0]).say("is")
+    for first, second in caption_pairs(len(things)):
+        if second > 1:
             builder.say("and")
-        if first != subject:
-            builder.name(first, things[first])
-            subject = first
-        if not number or first != 0:
-            builder.say("is")
         builder.say(relation(things[first], things[second])).name(second, things[second])
-    if len(things) > 4 and len(things) % 2:
-        builder.say("and").name(len(things) - 1, things[-1])
     builder.say("on").say(article(texture)).say(f"{texture} {BACKGROUND_WORD}", BACKGROUND)
     return builder.say(".").done()
 
