@@ -1,10 +1,10 @@
 """Trains the demo's models from scratch: ``python -m demo.train --run grounded|control``.
 
-Both runs first teach the decoder on text scenes (visual positions carry the embeddings of the words
-of their cell). The grounded run then teaches the vision tower to put out those same embeddings, and
-has a second loss at the visual positions of the decoder, each of which predicts the words of the
-object under it; that is switched off for the last stage. The control has neither: it learns to see
-from captions alone.
+The grounded run first teaches the decoder on text scenes (visual positions carry the embeddings of
+the words of their cell), then the vision tower to put out those same embeddings; then it has a
+second loss at the visual positions of the decoder, each of which predicts the words of the object
+under it. That is switched off for the last stage. The control has none of it: it learns to see from
+captions alone.
 
 An interrupted run goes on where it was (``--resume``, the default); every scene is a function of
 seed and index, so the result is the same.
@@ -46,21 +46,19 @@ WORK = ROOT / "training"
 BATCH = 32
 SMALL, MIDDLE = (80, 96, 112), (96, 112, 128, 144)
 LARGE = (112, 112, 112, 128, 128, 128, 144, 144, 160, 176, 192, 208, 224)
-TEXT = (
+GROUNDED = (
     Stage("text", 2000, SMALL, (2, 3, 4), rates=(1.0, 0.1), text_scenes=True),
     Stage("large text", 300, LARGE, (2, 3, 4), rates=(0.2, 0.05), text_scenes=True),
-)
-GROUNDED = (
-    *TEXT,
     Stage("see", 500, SMALL, (2, 3, 4), rates=(2.5, 0.2), vision_only=True),
     Stage("small", 150, SMALL, (2, 3), rates=(0.5, 0.5), dense_weight=0.5),
     Stage("middle", 500, MIDDLE, (2, 3, 4), rates=(0.5, 0.2), dense_weight=0.5),
     Stage("captions", 350, LARGE, (2, 3, 4), rates=(0.2, 0.01)),
 )
+# Captions alone. Even 350 steps of text scenes tie the tower's output to the words' embeddings, and
+# the lens of the control points at objects as well (pixel AUC .88).
 CONTROL = (
-    *TEXT,
-    Stage("small", 350, SMALL, (2, 3), rates=(2.5, 2.0)),
-    Stage("middle", 350, MIDDLE, (2, 3, 4), rates=(2.0, 0.05)),
+    Stage("small", 400, SMALL, (2, 3), rates=(2.5, 2.0)),
+    Stage("middle", 250, MIDDLE, (2, 3, 4), rates=(2.0, 0.05)),
 )
 RUNS = {"grounded": GROUNDED, "control": CONTROL}
 KEPT = {"grounded": (0, 2300, 2400, 2800, 2950, 3450), "control": ()}
