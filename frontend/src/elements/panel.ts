@@ -1,5 +1,5 @@
 // The whole panel: lays out the parts, hands them the model's data, and answers their requests.
-import { css, html, nothing } from "lit";
+import { html, nothing } from "lit";
 import { COLOR_MAPS } from "../core/color";
 import { MATRIX_MODES, answerLength, answerToken } from "../core/explanation";
 import type { PanelModel } from "../core/model";
@@ -13,6 +13,7 @@ import type { CompareStage } from "./compare_stage";
 import type { ExportDialog } from "./export_dialog";
 import type { Header } from "./header";
 import type { Help } from "./help";
+import { panelStyle } from "./panel_style";
 import type { Stage } from "./stage";
 
 const PLAY_INTERVAL_MS = 900;
@@ -51,160 +52,7 @@ export class Panel extends PanelElement {
     this.playing = false;
   }
 
-  static override styles = [
-    palette,
-    controls,
-    css`
-      :host {
-        display: flex;
-        flex-direction: column;
-        height: 100vh;
-        overflow: auto;
-        background: var(--background);
-        color: var(--text);
-        font: 13px/1.4 system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif;
-      }
-      .progress {
-        position: relative;
-        z-index: 5;
-        height: 2px;
-        margin-bottom: -2px;
-        overflow: hidden;
-        opacity: 0;
-        transition: opacity 0.15s 0.12s;
-      }
-      .busy .progress {
-        opacity: 1;
-      }
-      .progress::after {
-        content: "";
-        display: block;
-        width: 30%;
-        height: 100%;
-        background: var(--accent);
-        animation: slide 1.1s ease-in-out infinite;
-      }
-      @keyframes slide {
-        from {
-          transform: translateX(-100%);
-        }
-        to {
-          transform: translateX(400%);
-        }
-      }
-      .page {
-        flex: 1;
-        display: flex;
-        flex-direction: column;
-        min-height: 0;
-      }
-      mmx-answer-strip {
-        padding: 12px 16px 10px;
-      }
-      main {
-        flex: 1;
-        display: grid;
-        grid-template-columns: minmax(0, 1.12fr) minmax(0, 1fr);
-        gap: 0;
-        min-height: min(470px, 88vh);
-      }
-      .seen {
-        display: grid;
-        grid-template: minmax(0, 1fr) auto auto / minmax(0, 1fr);
-        gap: 8px;
-        min-height: 0;
-        padding: 0 16px 12px;
-      }
-      .read {
-        display: grid;
-        grid-template-rows: auto minmax(0, 1fr) auto;
-        gap: 8px;
-        min-height: 0;
-        min-width: 0;
-        padding: 0 16px 12px;
-        border-left: 1px solid var(--line);
-      }
-      .tabs {
-        justify-self: start;
-        font-size: 12px;
-      }
-      mmx-sample-table {
-        flex: none;
-        height: min(300px, 38vh);
-        padding-top: 8px;
-        border-bottom: 1px solid var(--line);
-      }
-      .news {
-        position: absolute;
-        z-index: 6;
-        right: 16px;
-        bottom: 12px;
-        padding: 4px 12px;
-        border-radius: 12px;
-        background: var(--accent-soft);
-        color: var(--text);
-        font-size: 12px;
-      }
-      mmx-readers,
-      mmx-candidates {
-        padding-top: 12px;
-        border-top: 1px solid var(--line);
-      }
-      mmx-notice {
-        flex: 1;
-        min-height: 0;
-      }
-      .note {
-        display: flex;
-        align-items: center;
-        gap: 12px;
-        margin: 10px 16px 0;
-        padding: 7px 12px;
-        border-radius: 8px;
-        background: var(--warning-soft);
-        color: var(--warning);
-      }
-      @media (max-width: 980px) {
-        :host {
-          height: auto;
-          min-height: 100vh;
-        }
-        main {
-          grid-template-columns: minmax(0, 1fr);
-        }
-        .seen {
-          grid-template: minmax(0, 1fr) auto / minmax(0, 1fr) 204px;
-          height: max(330px, calc(100vh - 150px));
-        }
-        mmx-scale-scrubber {
-          grid-row: 1 / 3;
-          grid-column: 2;
-        }
-        .read {
-          height: 640px;
-          border-left: 0;
-          border-top: 1px solid var(--line);
-          padding-top: 12px;
-        }
-      }
-      @media (max-width: 620px) {
-        .seen {
-          grid-template: 340px auto auto / minmax(0, 1fr);
-          height: auto;
-        }
-        mmx-scale-scrubber {
-          grid-row: 3;
-          grid-column: 1;
-        }
-      }
-      @media (prefers-reduced-motion: reduce) {
-        .progress::after {
-          animation: none;
-          width: 100%;
-        }
-      }
-    `,
-  ];
+  static override styles = [palette, controls, panelStyle];
 
   override connectedCallback(): void {
     super.connectedCallback();
