@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from mmx_core.attribution.arc import PERSISTENCE, TOP_K
 from mmx_core.attribution.msea import AGGREGATIONS, Aggregation
@@ -22,13 +21,13 @@ from mmx_core.explanation import (
     Token,
 )
 from mmx_core.images import encode as encode_image
-from mmx_core.images import load_rgb
 from mmx_core.metrics import word_metrics
 from mmx_core.models import ModelAdapter, adapter_for
-from mmx_core.models.base import RenderedPrompt
-from mmx_core.passes import Measured, Settings, measure, undisturbed
+from mmx_core.passes import Measured, Settings, measure
+from mmx_core.prepare import Prepared, decode_answer, prepare
 from mmx_core.provenance import describe_caller, describe_model, describe_versions
 from mmx_core.sample import ImageLike, Sample
+from mmx_core.undisturbed import undisturbed
 from mmx_core.words import tokens_of_words
 
 DEFAULT_SCALES = (1.0, 1.5, 2.0)
@@ -190,91 +189,27 @@ class Explainer:
 
     def _explain(self, sample: Sample) -> Explanation:
         try:
-            image, rendered, answer_ids = self._prepare(sample)
+            prepared = prepare(
+                self.adapter,
+                sample,
+                scales=self.scales,
+                max_visual_tokens=self.max_visual_tokens,
+                max_new_tokens=self.max_new_tokens,
+            )
             with undisturbed(self.adapter.model):
-                if answer_ids is None:
-                    answer_ids = self._generate(image, rendered)
-                measured = measure(
-                    self.adapter, image, rendered, answer_ids, self.scales, self.settings
-                )
-                return self._assemble(sample, image, rendered, answer_ids, measured)
+                measured = measure(self.adapter, prepared, self.scales, self.settings)
+                return self._assemble(sample, prepared, measured)
         except (ValueError, TypeError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"sample {sample.id!r}: {error}") from error
 
-    def _prepare(self, sample: Sample) -> tuple[Image.Image, RenderedPrompt, list[int] | None]:
-        """Everything that can be refused is refused here, before the first forward."""
-        given = sample.image_list()
-        if len(given) != 1:
-            raise ValueError(f"images: expected exactly one, got {len(given)}")
-        image = load_rgb(given[0])
-        if not sample.prompt.strip():
-            raise ValueError("prompt: expected text, got nothing")
-        for factor in self.scales:
-            height, width = self.adapter.grid(image, factor)
-            if height * width > self.max_visual_tokens:
-                raise ValueError(
-                    f"scale {factor:g}: {height}x{width} = {height * width} visual tokens, more "
-                    f"than max_visual_tokens={self.max_visual_tokens}; leave the scale out, shrink "
-                    "the image or raise the limit"
-                )
-        for name, shape in sample.mask_shapes().items():
-            if shape != (image.height, image.width):
-                raise ValueError(
-                    f"mask {name!r}: expected the image's size ({image.height}, {image.width}), "
-                    f"got {shape}"
-                )
-        rendered = self.adapter.render(sample.prompt, images=1)
-        answer_ids = self._answer_ids(sample.answer)
-        sample.check_word_indices()
-        return image, rendered, answer_ids
-
-    def _answer_ids(self, answer: str | None) -> list[int] | None:
-        if answer is None:
-            return None
-        if not answer.strip():
-            raise ValueError("answer: expected text or None (to generate one), got nothing")
-        tokenizer = self.adapter.tokenizer
-        ids = cast("list[int]", tokenizer(answer, add_special_tokens=False)["input_ids"])
-        special = [token for token in ids if token in set(tokenizer.all_special_ids)]
-        if special or not ids:
-            raise ValueError(
-                f"answer: expected plain text, got special tokens "
-                f"{tokenizer.convert_ids_to_tokens(special)} in {answer!r}; leave them out (a "
-                "word outside the vocabulary may have become one)"
-            )
-        return ids
-
-    def _generate(self, image: Image.Image, rendered: RenderedPrompt) -> list[int]:
-        encoded = self.adapter.encode(image, rendered, [], factor=1.0)
-        generated = self.adapter.model.generate(
-            **encoded.inputs,
-            max_new_tokens=self.max_new_tokens,
-            do_sample=False,
-            temperature=None,
-            top_p=None,
-            top_k=None,
-            use_cache=True,
-        )
-        ids = cast("list[int]", generated[0, encoded.prompt_length :].tolist())
-        special = set(self.adapter.tokenizer.all_special_ids)
-        stop = next((i for i, token in enumerate(ids) if token in special), len(ids))
-        if stop == 0:
-            raise ValueError(
-                "answer: the model generated nothing before its end token; give an answer to "
-                "teacher-force instead"
-            )
-        return ids[:stop]
-
     def _assemble(
         self,
         sample: Sample,
-        image: Image.Image,
-        rendered: RenderedPrompt,
-        answer_ids: list[int],
+        prepared: Prepared,
         measured: Measured,
     ) -> Explanation:
-        adapter = self.adapter
+        adapter, answer_ids = self.adapter, prepared.answer_ids
         texts: dict[int, str] = {}
 
         def text(token_id: int) -> str:
@@ -283,7 +218,7 @@ class Explainer:
             return texts[token_id]
 
         roles: list[tuple[int, Role, bool]] = [
-            (token, "prompt", not written) for token, written in rendered.text
+            (token, "prompt", not written) for token, written in prepared.rendered.text
         ]
         roles += [(token, "answer", False) for token in answer_ids]
         context = tuple(
@@ -322,8 +257,7 @@ class Explainer:
         )
         answer = sample.answer
         if answer is None:
-            decoded = adapter.tokenizer.decode(answer_ids, clean_up_tokenization_spaces=False)
-            answer = cast("str", decoded).strip()
+            answer = decode_answer(adapter, answer_ids)
         return Explanation(
             id=sample.id,
             prompt=sample.prompt,
@@ -337,7 +271,7 @@ class Explainer:
             interference_weights=measured.interference_weights,
             grounding=measured.grounding,
             candidates=candidates,
-            image=encode_image(image),
+            image=encode_image(prepared.image),
             metrics=self._metrics(sample, answer, answer_ids, measured.heatmaps),
             provenance={
                 "model": describe_model(adapter.model),

@@ -7,15 +7,13 @@ chunks. Results cross to the host once, at the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from mmx_core.attribution.agreement import Agreement, agreement
@@ -33,7 +31,8 @@ from mmx_core.attribution.suppression import (
 )
 from mmx_core.explanation import FloatArray
 from mmx_core.host import to_host
-from mmx_core.models.base import ModelAdapter, RenderedPrompt
+from mmx_core.models.base import ModelAdapter
+from mmx_core.prepare import Prepared
 
 _CHUNK_ELEMENTS = 1 << 25
 """Entries of the largest vocabulary-wide temporary: 128 MB in float32. Smaller ones read the head
@@ -98,40 +97,17 @@ class _Text:
     before: Tensor
 
 
-@contextmanager
-def undisturbed(model: Any) -> Iterator[None]:
-    """Evaluation mode without gradients; every module's mode and the RNG come back as they were.
-
-    ``no_grad`` rather than inference mode: some models keep tensors of a pass (rotary offsets),
-    and an inference tensor left in a model breaks the training that goes on.
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
-    model.eval()
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=sorted(devices, key=str)):
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
 def measure(
-    adapter: ModelAdapter,
-    image: Image.Image,
-    rendered: RenderedPrompt,
-    answer_ids: list[int],
-    scales: Sequence[float],
-    settings: Settings,
+    adapter: ModelAdapter, prepared: Prepared, scales: Sequence[float], settings: Settings
 ) -> Measured:
     """Runs one pass per scale and computes the whole explanation on the model's device.
 
     Raises:
         ValueError: Hidden states are not finite.
     """
-    states, text = _run(adapter, image, rendered, answer_ids, scales)
+    states, text = _run(adapter, prepared, scales)
     base = scales.index(1.0)
-    count = len(answer_ids)
+    count = len(prepared.answer_ids)
     classes, class_of = torch.unique(text.ids, return_inverse=True)
     target_class = class_of[-count:]
 
@@ -146,7 +122,7 @@ def measure(
     column = torch.arange(context_size, device=text.ids.device)
     row = torch.arange(context_size - count, context_size, device=text.ids.device)[:, None]
     before = column < row
-    written = torch.tensor([by_user for _, by_user in rendered.text] + [True] * count)
+    written = torch.tensor([by_user for _, by_user in prepared.rendered.text] + [True] * count)
     written = written.to(text.ids.device)
     activation = lens(
         gathered_logits(text.own, adapter.head_weight, text.ids[-count:], adapter.head_bias)
@@ -220,16 +196,14 @@ def measure(
 
 
 def _run(
-    adapter: ModelAdapter,
-    image: Image.Image,
-    rendered: RenderedPrompt,
-    answer_ids: list[int],
-    scales: Sequence[float],
+    adapter: ModelAdapter, prepared: Prepared, scales: Sequence[float]
 ) -> tuple[list[_States], _Text]:
     states: list[_States] = []
     text: _Text | None = None
     for factor in scales:
-        encoded = adapter.encode(image, rendered, answer_ids, factor=factor)
+        encoded = adapter.encode(
+            prepared.image, prepared.rendered, prepared.answer_ids, factor=factor
+        )
         hidden = adapter.hidden_states(encoded)
         start = encoded.prompt_length
         span = encoded.visual[0]
@@ -238,12 +212,11 @@ def _run(
             _States(
                 grid=span.grid,
                 visual=hidden[span.positions],
-                predicting=hidden[start - 1 : start - 1 + len(answer_ids)].clone(),
+                predicting=hidden[start - 1 : start - 1 + encoded.answer_length].clone(),
             )
         )
         if factor == 1.0:
-            answer = torch.arange(start, start + len(answer_ids), device=hidden.device)
-            positions = torch.cat([encoded.text_positions, answer])
+            positions = encoded.context_positions
             text = _Text(
                 ids=encoded.inputs["input_ids"][0][positions],
                 positions=positions,

@@ -43,6 +43,22 @@ class EncodedInput:
     prompt_length: int
     answer_length: int
 
+    @property
+    def context_positions(self) -> Tensor:
+        """``(C,)`` int64, all text in sequence order: the prompt's, then the answer's."""
+        answer = torch.arange(
+            self.prompt_length,
+            self.prompt_length + self.answer_length,
+            device=self.text_positions.device,
+        )
+        return torch.cat([self.text_positions, answer])
+
+    @property
+    def predicting_positions(self) -> Tensor:
+        """``(T,)`` int64, where each answer token is predicted: one before the token itself."""
+        start = self.prompt_length - 1
+        return torch.arange(start, start + self.answer_length, device=self.text_positions.device)
+
 
 @dataclass(frozen=True)
 class RenderedPrompt:
@@ -129,5 +145,24 @@ class ModelAdapter(ABC):
         """The teacher-forced input at a scale (no answer ids: the prompt to generate from)."""
 
     @abstractmethod
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """``(B, L, d)`` last hidden states after the final norm, of one forward without a cache."""
+
     def hidden_states(self, encoded: EncodedInput) -> Tensor:
-        """``(L, d)`` last hidden states after the final norm, of one forward without a cache."""
+        """``(L, d)`` of one input."""
+        return self.forward(encoded.inputs)[0]
+
+    @abstractmethod
+    def blend(
+        self, shown: EncodedInput, hidden: EncodedInput, keep: Tensor
+    ) -> Mapping[str, Tensor]:
+        """A batch of one input whose picture is another's in some cells.
+
+        Args:
+            shown: The input.
+            hidden: The same prompt and answer over another picture of the same size.
+            keep: ``(B, h, w)`` bool, the cells that keep the pixels of ``shown``.
+
+        Returns:
+            What :meth:`forward` takes.
+        """

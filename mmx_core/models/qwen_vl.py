@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -104,9 +105,24 @@ class QwenVLAdapter(ModelAdapter):
             answer_length=len(answer_ids),
         )
 
-    def hidden_states(self, encoded: EncodedInput) -> Tensor:
-        output = self.model.model(**encoded.inputs, use_cache=False, return_dict=True)
-        return output.last_hidden_state[0]
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        output = self.model.model(**inputs, use_cache=False, return_dict=True)
+        return output.last_hidden_state
+
+    def blend(
+        self, shown: EncodedInput, hidden: EncodedInput, keep: Tensor
+    ) -> Mapping[str, Tensor]:
+        # The patches of a cell follow one another.
+        patches = int(self.image_processor.merge_size) ** 2
+        kept = keep.flatten().repeat_interleave(patches)[:, None].to(self.device)
+        count = len(keep)
+        inputs = {
+            name: value.repeat(count, *[1] * (value.ndim - 1))
+            for name, value in shown.inputs.items()
+            if name != "pixel_values"
+        }
+        first, second = (e.inputs["pixel_values"].repeat(count, 1) for e in (shown, hidden))
+        return {**inputs, "pixel_values": torch.where(kept, first, second)}
 
 
 def _expand(

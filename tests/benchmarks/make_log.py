@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.make_log LOGDIR [--runs 4 --steps 50 --samples 200]
 
-Each sample's explanation is encoded once per run and logged again at every step, since what is
-measured does not read the values.
+Each sample has two explanations per run, logged in turn: neighbouring steps differ, and only two
+are encoded.
 """
 
 from __future__ import annotations
@@ -35,17 +35,18 @@ def write_log(logdir: Path, *, runs: int, steps: int, samples: int) -> int:
                     TOKENS,
                     PROMPT,
                     SCALES,
-                    seed=1000 * run + sample,
+                    seed=10_000 * run + 2 * sample + variant,
                     id=f"{sample:04d}",
                     image=images[sample % len(images)],
                 ),
                 step=0,
                 wall_time=1.7e9,
             )
+            for variant in range(2)
             for sample in range(samples)
         ]
         for step in range(steps):
-            for event in events:
+            for event in events[step % 2 * samples :][:samples]:
                 event.step = 100 * step
                 event.wall_time = 1.7e9 + 60 * step
                 file.write(event)

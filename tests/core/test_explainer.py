@@ -12,6 +12,7 @@ from PIL import Image
 from mmx_core import Explainer, Sample, WordMask
 from mmx_core.models import adapter_for
 from mmx_core.passes import _run
+from mmx_core.prepare import Prepared
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
 
 PROMPT = "describe the image ."
@@ -378,7 +379,7 @@ def test_kept_states_do_not_keep_the_pass_alive(qwen2: TinyModel) -> None:
     adapter = adapter_for(qwen2.model, **qwen2.parts)
     rendered = adapter.render(PROMPT, images=1)
     with torch.no_grad():
-        states, _ = _run(adapter, picture(), rendered, [9, 10], (1.0,))
+        states, _ = _run(adapter, Prepared(picture(), rendered, [9, 10]), (1.0,))
     for kept in (states[0].visual, states[0].predicting):
         assert kept.untyped_storage().nbytes() == kept.numel() * kept.element_size()
 

@@ -37,6 +37,7 @@ def serve(
     path_prefix: str = "",
     arguments: Sequence[str] = (),
     wait_for_data: bool = True,
+    start_seconds: float = START_SECONDS,
 ) -> Iterator[str]:
     """Runs TensorBoard and yields its base URL, without a slash at its end.
 
@@ -46,6 +47,7 @@ def serve(
         path_prefix: Such as ``"/some/where"``; the base URL has it.
         arguments: More of the command line.
         wait_for_data: Wait until explanations are listed, as long as the directory has any.
+        start_seconds: How long to wait for its address, and again for the data.
     """
     command = [sys.executable, "-c", _BOOTSTRAP, f"--logdir={os.fspath(logdir)}", "--port=0"]
     command += ["--host=127.0.0.1", "--reload_interval=1", f"--path_prefix={path_prefix}"]
@@ -56,9 +58,9 @@ def serve(
             command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=ROOT
         )
         try:
-            base = _wait_for_url(process, output)
+            base = _wait_for_url(process, output, start_seconds)
             if wait_for_data:
-                _wait_for_data(process, output, base)
+                _wait_for_data(process, output, base, start_seconds)
             yield base
         finally:
             process.terminate()
@@ -79,8 +81,8 @@ def fetch(url: str) -> tuple[int, dict[str, str], bytes]:
     return status, {name.lower(): value for name, value in headers.items()}, body
 
 
-def _wait_for_url(process: subprocess.Popen[bytes], output) -> str:
-    deadline = time.monotonic() + START_SECONDS
+def _wait_for_url(process: subprocess.Popen[bytes], output, seconds: float) -> str:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         output.seek(0)
         found = re.search(r"at (http://\S+?)/? \(Press CTRL", output.read())
@@ -88,12 +90,12 @@ def _wait_for_url(process: subprocess.Popen[bytes], output) -> str:
             return found[1]
         _check(process, output)
         time.sleep(0.1)
-    raise TimeoutError(f"TensorBoard printed no address within {START_SECONDS} s")
+    raise TimeoutError(f"TensorBoard printed no address within {seconds:g} s")
 
 
-def _wait_for_data(process: subprocess.Popen[bytes], output, base: str) -> None:
+def _wait_for_data(process: subprocess.Popen[bytes], output, base: str, seconds: float) -> None:
     """Waits until two looks at the index agree, since runs are loaded one after the other."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + seconds
     before = None
     while time.monotonic() < deadline:
         status, _, body = fetch(f"{base}/data/plugin/mmx/index")
@@ -104,7 +106,7 @@ def _wait_for_data(process: subprocess.Popen[bytes], output, base: str) -> None:
             before = runs
         _check(process, output)
         time.sleep(0.4)
-    raise TimeoutError(f"TensorBoard listed no explanations within {START_SECONDS} s")
+    raise TimeoutError(f"TensorBoard listed no explanations within {seconds:g} s")
 
 
 def _check(process: subprocess.Popen[bytes], output) -> None:

@@ -1,6 +1,6 @@
 // One card per scale and one for all of them together; a slider moves through the cards. A scale
 // that would have said another word is marked.
-import { type PropertyValues, css, html } from "lit";
+import { css, html } from "lit";
 import { drawMap, drawPicture } from "../core/draw_map";
 import { type Explanation, type Layer, answerToken } from "../core/explanation";
 import { spanMap } from "../core/heatmap";
@@ -31,6 +31,7 @@ export class ScaleScrubber extends PanelElement {
   declare dark: boolean;
 
   private wheeled = 0;
+  private revealed = -1;
   private readonly watcher = new ResizeObserver(() => this.requestUpdate());
 
   static override styles = [
@@ -190,8 +191,11 @@ export class ScaleScrubber extends PanelElement {
     `;
   }
 
-  override updated(changed: PropertyValues): void {
-    if (changed.has("view")) this.reveal();
+  override updated(): void {
+    const selected = layerIndex(this.view, this.explanation);
+    // Not at every change: it makes the browser lay the page out at once.
+    if (selected !== this.revealed) this.reveal();
+    this.revealed = selected;
     const canvases = this.renderRoot.querySelectorAll("canvas");
     this.explanation.layers.forEach((layer, i) => this.drawThumbnail(canvases[i]!, layer));
   }

@@ -1,0 +1,1 @@
+"""Other methods, from one common call."""

@@ -1,0 +1,70 @@
+"""What a rival takes and gives: one call for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmx_core.explanation import FloatArray
+from mmx_core.host import to_host
+from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.prepare import Prepared
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """One method's answer.
+
+    Attributes:
+        maps: ``(T, h, w)`` float32, non-negative; cell ``(i, j)`` covers that rectangle of the
+            image cut ``h`` by ``w``.
+        text: ``(T, C)`` float32, the same quantity at each context token, NaN where a token is not
+            context; None where the method has no such quantity.
+    """
+
+    maps: FloatArray
+    text: FloatArray | None = None
+
+
+Method = Callable[[ModelAdapter, Prepared, int], Attribution]
+"""Takes the adapter, the teacher-forced sample and a seed; runs in evaluation mode, without
+gradients unless it asks for them itself (:func:`mmx_core.undisturbed`)."""
+
+
+def encode_base(adapter: ModelAdapter, prepared: Prepared) -> EncodedInput:
+    """The teacher-forced input at scale 1.0."""
+    return adapter.encode(prepared.image, prepared.rendered, prepared.answer_ids, factor=1.0)
+
+
+def counted_context(encoded: EncodedInput, prepared: Prepared) -> Tensor:
+    """``(T, C)`` bool: where ``j`` is context of ``t`` and no token of the chat template."""
+    size, count = len(encoded.context_positions), encoded.answer_length
+    device = encoded.text_positions.device
+    before = (
+        torch.arange(size, device=device) < torch.arange(size - count, size, device=device)[:, None]
+    )
+    written = [by_user for _, by_user in prepared.rendered.text] + [True] * count
+    return before & torch.tensor(written, device=device)
+
+
+def attribution(
+    encoded: EncodedInput, prepared: Prepared, visual: Tensor, text: Tensor | None
+) -> Attribution:
+    """Brings a method's tensors into form.
+
+    Args:
+        encoded: At scale 1.0.
+        prepared: The sample.
+        visual: ``(T, N)``, of the visual tokens in raster order.
+        text: ``(T, C)``, or None.
+    """
+    maps = visual.float().reshape(len(visual), *encoded.visual[0].grid)
+    if text is None:
+        return Attribution(np.asarray(to_host([maps])[0]))
+    known = counted_context(encoded, prepared)
+    maps_on_host, text_on_host = to_host([maps, text.float().masked_fill(~known, torch.nan)])
+    return Attribution(maps_on_host, text_on_host)

@@ -1,0 +1,37 @@
+"""A batch of one input with some cells' pixels taken from another picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmx_core.models import adapter_for
+from tests.support.tiny_models import FAMILIES, make_tiny
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_blended_cells_are_those_of_the_blended_picture(family: str) -> None:
+    tiny = make_tiny(family)
+    adapter = adapter_for(tiny.model, **tiny.parts)
+    random = np.random.default_rng(0)
+    first, second = (random.integers(0, 255, (64, 96, 3), np.uint8) for _ in range(2))
+    rendered = adapter.render("describe the image .", images=1)
+    shown, hidden = (
+        adapter.encode(Image.fromarray(pixels), rendered, [9, 10], factor=1.0)
+        for pixels in (first, second)
+    )
+    rows, columns = shown.visual[0].grid
+    keep = torch.from_numpy(random.random((3, rows, columns)) < 0.5)
+    inputs = adapter.blend(shown, hidden, keep)
+    for index in range(3):
+        mask = np.kron(keep[index].numpy(), np.ones((64 // rows, 96 // columns), bool))
+        mixed = Image.fromarray(np.where(mask[..., None], first, second))
+        expected = adapter.encode(mixed, rendered, [9, 10], factor=1.0)
+        patches = inputs["pixel_values"].view(3, -1, inputs["pixel_values"].shape[1])[index]
+        assert torch.equal(patches, expected.inputs["pixel_values"])
+    with torch.no_grad():
+        batch = adapter.forward(inputs)
+        single = adapter.hidden_states(expected)
+    assert torch.allclose(batch[2], single, atol=1e-4)
