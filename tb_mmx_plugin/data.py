@@ -5,7 +5,7 @@ Only the data provider is used: under the fast loader there is no multiplexer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,6 +36,7 @@ _READERS = 16
 
 Datum = Any
 Series = dict[str, dict[str, Sequence[Datum]]]
+Fingerprint = frozenset[tuple[str, int, float]]
 
 
 class RequestError(Exception):
@@ -66,17 +67,29 @@ class ExplanationData:
     def __init__(self, data_provider: provider.DataProvider) -> None:
         self._provider = data_provider
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="mmx-blobs")
+        self._known: dict[tuple[str, str], tuple[Fingerprint, dict[str, Any]]] = {}
 
     def index(self, context: RequestContext, experiment: str) -> dict[str, Any]:
-        """Runs, samples, their steps, and images, without reading a blob."""
-        runs = []
-        for run, tags in _natural(self._sequences(context, experiment).items()):
-            images = [name for tag in sorted(tags) if (name := image_hash(tag)) is not None]
-            samples = [
-                _sample(tag, series) for tag, series in _natural(tags.items()) if _is_sample(tag)
-            ]
-            if samples:
-                runs.append({"run": run, "samples": samples, "images": images})
+        """Runs, samples, their steps, and images, without reading a blob.
+
+        Every sequence of a large log takes the provider a second to tell, and the panel asks at
+        each reload: so a run is read again only when something has come since.
+        """
+        listed = self._provider.list_blob_sequences(
+            context, experiment_id=experiment, plugin_name=PLUGIN
+        )
+        prints = {run: _fingerprint(tags) for run, tags in listed.items()}
+        known = {
+            run: self._known[experiment, run]
+            for run, print_ in prints.items()
+            if self._known.get((experiment, run), (None,))[0] == print_
+        }
+        changed = [run for run in prints if run not in known]
+        if changed:
+            for run, tags in self._sequences(context, experiment, changed).items():
+                known[run] = prints[run], _run_entry(run, tags)
+            self._known = {(experiment, run): entry for run, entry in known.items()}
+        runs = [entry for _, (_, entry) in _natural(known.items()) if entry["samples"]]
         return {"version": 1, "runs": runs}
 
     def records(
@@ -170,7 +183,7 @@ class ExplanationData:
             NotLogged: It is not logged in that run.
             Unreadable: Its record is damaged, or of a newer version.
         """
-        series = self._sequences(context, experiment, run, IMAGE_PREFIX + name)
+        series = self._sequences(context, experiment, [run], IMAGE_PREFIX + name)
         data = series.get(run, {}).get(IMAGE_PREFIX + name)
         if not data:
             raise NotLogged(f"Run {run!r} has no image {name!r}.")
@@ -218,14 +231,14 @@ class ExplanationData:
     ) -> list[tuple[int, float | None]]:
         """Steps and times of the explanations that an index series belongs to."""
         tag = PREFIX + index_tag.removeprefix(INDEX_PREFIX)
-        series = self._sequences(context, experiment, run, tag).get(run, {}).get(tag, ())
+        series = self._sequences(context, experiment, [run], tag).get(run, {}).get(tag, ())
         return [(datum.step, finite(datum.wall_time)) for datum in series]
 
     def _sequences(
         self,
         context: RequestContext,
         experiment: str,
-        run: str | None = None,
+        runs: Sequence[str],
         tag: str | None = None,
     ) -> Series:
         """References to blobs, by run and tag."""
@@ -234,15 +247,13 @@ class ExplanationData:
             experiment_id=experiment,
             plugin_name=PLUGIN,
             downsample=_ALL,
-            run_tag_filter=provider.RunTagFilter(
-                runs=None if run is None else [run], tags=None if tag is None else [tag]
-            ),
+            run_tag_filter=provider.RunTagFilter(runs=runs, tags=None if tag is None else [tag]),
         )
 
     def _steps(
         self, context: RequestContext, experiment: str, run: str, tag: str
     ) -> dict[int, Datum]:
-        series = self._sequences(context, experiment, run, tag)
+        series = self._sequences(context, experiment, [run], tag)
         if not _is_sample(tag) or tag not in series.get(run, {}):
             raise NotLogged(f"Run {run!r} has no explanations under {tag!r}.")
         return {datum.step: datum for datum in series[run][tag]}
@@ -256,6 +267,21 @@ class ExplanationData:
 
 def _is_sample(tag: str) -> bool:
     return tag.startswith(PREFIX) and image_hash(tag) is None and "/" in tag.removeprefix(PREFIX)
+
+
+def _fingerprint(tags: Mapping[str, Any]) -> Fingerprint:
+    """Changes when a record comes, goes or is replaced."""
+    return frozenset((tag, entry.max_step, entry.max_wall_time) for tag, entry in tags.items())
+
+
+def _run_entry(run: str, tags: Mapping[str, Sequence[Datum]]) -> dict[str, Any]:
+    return {
+        "run": run,
+        "samples": [
+            _sample(tag, series) for tag, series in _natural(tags.items()) if _is_sample(tag)
+        ],
+        "images": [name for tag in sorted(tags) if (name := image_hash(tag)) is not None],
+    }
 
 
 def _sample(tag: str, series: Sequence[Datum]) -> dict[str, Any]:

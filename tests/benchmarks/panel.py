@@ -112,6 +112,7 @@ def measure(page: Page, base: str, matrix_base: str, middle: int) -> dict[str, A
         panel_of(page)
         first.append(1000 * (time.perf_counter() - start))
     # Rest as a reader would, so that the neighbours have come.
+    page.goto("about:blank")
     frame = open_panel(page, base, f"p.mmx.step={middle}&p.mmx.token=0")
     frame.wait_for_timeout(1500)
     scrubs = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -66,10 +67,16 @@ def logdir(tmp_path_factory) -> Path:
 
 def open_data(folder: Path) -> ExplanationData:
     """The routes' data over TensorBoard's own loader in Python."""
+    return open_reloadable(folder)[0]
+
+
+def open_reloadable(folder: Path) -> tuple[ExplanationData, Callable[[], object]]:
+    """The same, and what reads the files again."""
     multiplexer = EventMultiplexer(tensor_size_guidance={"mmx": 50, "mmx_index": 0})
     multiplexer.AddRunsFromDirectory(str(folder))
     multiplexer.Reload()
-    return ExplanationData(MultiplexerDataProvider(multiplexer, str(folder)))
+    provider = MultiplexerDataProvider(multiplexer, str(folder))
+    return ExplanationData(provider), multiplexer.Reload
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ import struct
 import pytest
 from tensorboard.util import tensor_util
 
-from mmx_core.events import records
+from mmx_core.events import add_explanation, records
 from mmx_core.events.sinks import EventFile
 from mmx_core.events.wire import decode_explanation, encode_explanation
 from tb_mmx_plugin.data import NotLogged, RequestError, Unreadable
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
-from tests.plugin.conftest import open_data
+from tests.plugin.conftest import open_data, open_reloadable
 from tests.support.explanations import assert_close, make_explanation, make_image
 
 EXPERIMENT = ""
@@ -47,6 +47,28 @@ def test_the_index_lists_runs_samples_and_steps(data, context):
         "images": sorted(make_image(seed=seed).hash for seed in (2, 10)),
     }
     assert index["runs"][2]["images"] == []
+
+
+def test_only_runs_with_something_new_are_read_again(tmp_path, context, monkeypatch):
+    add_explanation(tmp_path / "quiet", "val/1", make_explanation(), 0)
+    add_explanation(tmp_path / "busy", "val/1", make_explanation(), 0)
+    data, reload = open_reloadable(tmp_path)
+    asked = []
+    read = data._provider.read_blob_sequences
+
+    def counted(*args, run_tag_filter, **kwargs):
+        asked.append(run_tag_filter.runs)
+        return read(*args, run_tag_filter=run_tag_filter, **kwargs)
+
+    monkeypatch.setattr(data._provider, "read_blob_sequences", counted)
+    first = data.index(context, EXPERIMENT)
+    assert data.index(context, EXPERIMENT) == first
+    assert [sorted(runs) for runs in asked] == [["busy", "quiet"]]
+    add_explanation(tmp_path / "busy", "val/1", make_explanation(), 5)
+    reload()
+    steps = {r["run"]: r["samples"][0]["steps"] for r in data.index(context, EXPERIMENT)["runs"]}
+    assert steps == {"busy": [0, 5], "quiet": [0]}
+    assert [sorted(runs) for runs in asked[1:]] == [["busy"]]
 
 
 def test_records_are_decoded(data, context):

@@ -147,9 +147,11 @@ export class PanelModel {
       this.fail(error);
       return;
     }
-    if (JSON.stringify(this.index) !== JSON.stringify(before)) this.recordsAsked.clear();
-    if (before) this.tellNews(before);
-    if (before) this.forgetRewritten(before, this.index);
+    if (JSON.stringify(this.index) !== JSON.stringify(before)) {
+      this.recordsAsked.clear();
+      if (before) this.tellNews(before);
+      if (before) this.forgetRewritten(before, this.index);
+    }
     if (!this.index.runs.some((run) => run.samples.length)) {
       this.explanation = null;
       this.settle({ kind: "empty" });
