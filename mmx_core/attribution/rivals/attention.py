@@ -1,0 +1,126 @@
+"""Attention as an explanation: the last layer's, and its rollout through all layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmx_core.attribution.rivals.base import Attribution, attribution, encode_base
+from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.prepare import Prepared
+
+
+def last_layer_attention(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
+    """Attention of the last decoder layer, mean over heads.
+
+    The row is that of the position which predicts ``y_t``; it sums to 1 over visual tokens, text
+    and template together. Raw attention as an explanation: Bahdanau et al. (arXiv 1409.0473);
+    against it, Jain & Wallace (arXiv 1902.10186).
+
+    Args:
+        adapter: The model's.
+        prepared: The sample.
+        seed: Not used.
+
+    Raises:
+        ValueError: The model returns no attention weights.
+    """
+    encoded = encode_base(adapter, prepared)
+    rows: list[Tensor] = []
+
+    def keep(weights: Tensor) -> None:
+        rows.append(weights[:, encoded.predicting_positions].mean(dim=0, dtype=torch.float32))
+
+    _attend(adapter, encoded, adapter.model.get_decoder().layers[-1:], keep)
+    return _at_tokens(encoded, prepared, rows[0])
+
+
+def attention_rollout(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
+    """Attention rollout: the product over decoder layers of ``(A + I) / 2``.
+
+    Abnar & Zuidema (arXiv 2005.00928): ``A`` is the mean over heads, the identity stands for the
+    residual connection, rows are renormalised. The row is that of the position which predicts
+    ``y_t``.
+
+    Args:
+        adapter: The model's.
+        prepared: The sample.
+        seed: Not used.
+
+    Raises:
+        ValueError: The model returns no attention weights.
+    """
+    encoded = encode_base(adapter, prepared)
+    product: Tensor | None = None
+
+    def multiply(weights: Tensor) -> None:
+        # Layers come first to last, and the product needs all rows of the earlier ones: (L, L) is
+        # the least that can be kept, whatever the number of layers.
+        nonlocal product
+        mixed = weights.mean(dim=0, dtype=torch.float32).mul_(0.5)
+        mixed.diagonal().add_(0.5)
+        mixed.div_(mixed.sum(dim=1, keepdim=True))
+        product = mixed if product is None else mixed @ product.to(mixed.device)
+
+    _attend(adapter, encoded, adapter.model.get_decoder().layers, multiply)
+    assert product is not None  # a decoder has a layer
+    return _at_tokens(encoded, prepared, product[encoded.predicting_positions])
+
+
+def _at_tokens(encoded: EncodedInput, prepared: Prepared, rows: Tensor) -> Attribution:
+    """``(T, L)`` rows, read at visual tokens and at text."""
+    visual, text = encoded.visual[0].positions, encoded.context_positions
+    return attribution(encoded, prepared, rows[:, visual], rows[:, text])
+
+
+def _attend(
+    adapter: ModelAdapter,
+    encoded: EncodedInput,
+    layers: Sequence[Any],
+    read: Callable[[Tensor], None],
+) -> None:
+    """Runs one forward and hands on each layer's weights, ``(heads, L, L)``, as they are computed.
+
+    By hooks and not ``output_attentions``, which keeps the weights of all layers and heads until
+    the forward ends.
+    """
+    length = encoded.prompt_length + encoded.answer_length
+
+    def hook(module: Any, args: Any, output: Any) -> None:
+        weights = output[1] if isinstance(output, tuple) and len(output) > 1 else None
+        if weights is None or weights.shape[0] != 1 or weights.shape[2:] != (length, length):
+            got = "none" if weights is None else f"shape {tuple(weights.shape)}"
+            raise ValueError(
+                f"attention weights: expected shape (1, heads, {length}, {length}) from eager "
+                f"attention, got {got} from {type(module).__name__}; explain a model whose "
+                "attention layers return their weights, or leave the attention methods out"
+            )
+        read(weights[0])
+
+    with ExitStack() as stack:
+        for layer in layers:
+            stack.callback(layer.self_attn.register_forward_hook(hook).remove)
+        stack.enter_context(_eager(adapter.model.get_decoder()))
+        adapter.forward(encoded.inputs)
+
+
+@contextmanager
+def _eager(decoder: Any) -> Iterator[None]:
+    """Eager attention in the text decoder; other kernels never form the weights.
+
+    In all of its layers, because the mask is made once and in the form that the implementation
+    wants (for others it may be left out). Not in the vision tower, whose weights nobody reads.
+    Through the config and not ``set_attn_implementation``, which checks whether an implementation
+    is installed and may load its kernel: going back must not fail.
+    """
+    config = decoder.config
+    before = config._attn_implementation
+    config._attn_implementation = "eager"
+    try:
+        yield
+    finally:
+        config._attn_implementation = before

@@ -1,0 +1,431 @@
+"""The rival methods against naive computations on the model itself, and the state they leave."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFilter
+
+from mmx_core.attribution.rivals import RIVALS, Attribution
+from mmx_core.attribution.rivals.base import counted_context, encode_base
+from mmx_core.models import adapter_for
+from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.prepare import Prepared, tokenize_answer
+from mmx_core.undisturbed import undisturbed
+from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
+
+PROMPT = "describe the image ."
+ANSWER = "a red circle is left of a blue square ."
+TOKEN = 4
+"""The answer token that is computed naively, where one is enough."""
+
+WITH_TEXT = sorted(set(RIVALS) - {"occlusion", "random"})
+WITH_FORWARD = sorted(set(RIVALS) - {"random"})
+GRADIENTS = ("grad_cam", "gradient_input")
+
+
+class Case:
+    """A model, its adapter, and one sample."""
+
+    def __init__(self, tiny: TinyModel, image: Image.Image) -> None:
+        self.model = tiny.model
+        self.adapter: ModelAdapter = adapter_for(tiny.model, **tiny.parts)
+        rendered = self.adapter.render(PROMPT, images=1)
+        self.prepared = Prepared(image, rendered, tokenize_answer(self.adapter, ANSWER))
+        self.ids = self.prepared.answer_ids
+
+    def run(self, name: str, seed: int = 0) -> Attribution:
+        with undisturbed(self.model):
+            return RIVALS[name](self.adapter, self.prepared, seed)
+
+    @property
+    def encoded(self) -> EncodedInput:
+        return encode_base(self.adapter, self.prepared)
+
+    def compare(self, result: Attribution, rows: torch.Tensor, token: int | None = None) -> None:
+        """Holds maps and text against naive ``(T, L)`` rows, or one token's ``(1, L)``."""
+        encoded = self.encoded
+        rows = rows.detach().float().cpu()
+        visual = rows[:, encoded.visual[0].positions.cpu()].numpy()
+        text = rows[:, encoded.context_positions.cpu()].numpy()
+        known = counted_context(encoded, self.prepared).cpu().numpy()
+        chosen = slice(None) if token is None else slice(token, token + 1)
+        maps = result.maps[chosen].reshape(len(visual), -1)
+        assert result.text is not None and known[chosen].any()
+        scale = max(np.abs(visual).max(), np.abs(text[known[chosen]]).max())
+        assert scale > 0 and (maps > 0).any()
+        assert np.allclose(maps, visual, rtol=1e-3, atol=1e-4 * scale)
+        shown = result.text[chosen]
+        assert np.allclose(shown[known[chosen]], text[known[chosen]], rtol=1e-3, atol=1e-4 * scale)
+
+
+def picture(height: int = 64, width: int = 96, seed: int = 0) -> Image.Image:
+    generator = np.random.default_rng(seed)
+    return Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def case(request: pytest.FixtureRequest, device: torch.device) -> Case:
+    return Case(make_tiny(request.param, layers=3, device=str(device)), picture())
+
+
+@pytest.fixture
+def fresh(device: torch.device) -> Case:
+    """For tests that change the model."""
+    return Case(make_tiny(layers=3, device=str(device)), picture())
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_every_method_gives_one_finite_non_negative_map_per_token(case: Case, name: str) -> None:
+    result = case.run(name)
+    assert result.maps.shape == (len(case.ids), 4, 6)
+    assert result.maps.dtype == np.float32
+    assert np.isfinite(result.maps).all() and (result.maps >= 0).all() and result.maps.any()
+    assert (result.text is not None) == (name in WITH_TEXT)
+    if result.text is not None:
+        known = counted_context(case.encoded, case.prepared).cpu().numpy()
+        assert result.text.shape == known.shape and result.text.dtype == np.float32
+        assert (np.isfinite(result.text) == known).all()
+        assert (result.text[known] >= 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", RIVALS)
+def test_half_precision_models_are_explained_in_float32(
+    name: str, dtype: torch.dtype, device: torch.device
+) -> None:
+    half = Case(make_tiny(dtype=dtype, device=str(device)), picture()).run(name)
+    assert half.maps.dtype == np.float32
+    assert np.isfinite(half.maps).all() and half.maps.any()
+
+
+def test_methods_are_listed_by_the_names_that_they_are_reported_under() -> None:
+    assert list(RIVALS) == [
+        "lens",
+        "squared_lens",
+        "attention",
+        "rollout",
+        "grad_cam",
+        "gradient_input",
+        "occlusion",
+        "random",
+    ]
+
+
+@pytest.fixture(scope="module")
+def attentions(case: Case) -> list[torch.Tensor]:
+    """``(heads, L, L)`` of each layer, as an eager twin of the model itself returns them."""
+    family = case.model.config.model_type
+    twin = make_tiny(family, layers=3, attention="eager", device=str(case.adapter.device)).model
+    with torch.no_grad():
+        output = twin(**case.encoded.inputs, output_attentions=True)
+    assert len(output.attentions) == 3
+    return [layer[0].float() for layer in output.attentions]
+
+
+def test_attention_is_the_last_layers_row_that_predicts_the_token(
+    case: Case, attentions: list[torch.Tensor]
+) -> None:
+    rows = attentions[-1].mean(0)[case.encoded.prompt_length - 1 : -1]
+    case.compare(case.run("attention"), rows)
+
+
+@pytest.mark.parametrize("name", ["attention", "rollout"])
+def test_attention_to_visual_tokens_text_and_template_sums_to_one(
+    case: Case, attentions: list[torch.Tensor], name: str
+) -> None:
+    result = case.run(name)
+    assert result.text is not None
+    encoded = case.encoded
+    template = ~counted_context(encoded, case.prepared)
+    rows = attentions[-1].mean(0) if name == "attention" else rolled_out(attentions)
+    naive = rows[encoded.predicting_positions][:, encoded.context_positions]
+    rest = torch.where(template, naive, 0.0).sum(1).cpu().numpy()
+    total = result.maps.sum((1, 2)) + np.nansum(result.text, 1) + rest
+    assert np.allclose(total, 1.0, atol=1e-4)
+
+
+def test_rollout_is_the_product_of_all_layers_with_their_residuals(
+    case: Case, attentions: list[torch.Tensor]
+) -> None:
+    rows = rolled_out(attentions)[case.encoded.prompt_length - 1 : -1]
+    case.compare(case.run("rollout"), rows)
+
+
+def rolled_out(attentions: list[torch.Tensor]) -> torch.Tensor:
+    length = attentions[0].shape[-1]
+    product = torch.eye(length, dtype=torch.float64)
+    for layer in attentions:
+        mixed = 0.5 * layer.double().cpu().mean(0) + 0.5 * torch.eye(length)
+        product = (mixed / mixed.sum(1, keepdim=True)) @ product
+    return product.to(attentions[0])
+
+
+@pytest.mark.parametrize("name", ["attention", "rollout"])
+def test_attention_is_the_same_whatever_the_model_was_loaded_with(
+    name: str, device: torch.device
+) -> None:
+    results = [
+        Case(make_tiny(attention=attention, device=str(device)), picture()).run(name)
+        for attention in ("sdpa", "eager")
+    ]
+    assert np.allclose(results[0].maps, results[1].maps, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["attention", "rollout"])
+def test_a_model_that_returns_no_attention_is_refused_with_the_way_out(
+    fresh: Case, name: str
+) -> None:
+    layer = fresh.model.get_decoder().layers[-1].self_attn
+    layer.register_forward_hook(lambda module, args, output: (output[0], None))
+    with pytest.raises(ValueError, match=r"expected shape .* got none .* leave .* out"):
+        fresh.run(name)
+
+
+def captured_by(case: Case, capture: Callable[[list[torch.Tensor]], Any]) -> torch.Tensor:
+    """The full graph's gradient of TOKEN's logit where ``capture`` hooks: ``(2, L, d)``."""
+    seen: list[torch.Tensor] = []
+    handle = capture(seen)
+    encoded = case.encoded
+    logits = case.model(**encoded.inputs).logits[0]
+    handle.remove()
+    (states,) = seen
+    logit = logits[encoded.prompt_length - 1 + TOKEN, case.ids[TOKEN]]
+    (gradient,) = torch.autograd.grad(logit, states)
+    return torch.stack([states[0].detach(), gradient[0]])
+
+
+def test_grad_cam_equals_the_full_graph_at_the_last_layers_input(case: Case) -> None:
+    last = case.model.model.language_model.layers[-1]
+    states, gradient = captured_by(
+        case, lambda seen: last.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    )
+    weights = gradient[case.encoded.visual[0].positions].mean(0)
+    row = torch.relu((states * weights).sum(1))
+    case.compare(case.run("grad_cam"), row[None], TOKEN)
+
+
+def test_gradient_times_input_equals_the_full_graph_at_the_decoders_input(case: Case) -> None:
+    decoder = case.model.model.language_model
+
+    def capture(seen: list[torch.Tensor]) -> Any:
+        return decoder.register_forward_pre_hook(
+            lambda _, args, kwargs: seen.append(kwargs["inputs_embeds"]), with_kwargs=True
+        )
+
+    embedded, gradient = captured_by(case, capture)
+    case.compare(case.run("gradient_input"), torch.relu((embedded * gradient).sum(1))[None], TOKEN)
+
+
+def test_gradient_times_input_predicts_what_scaling_one_visual_embedding_does(case: Case) -> None:
+    encoded = case.encoded
+    result = case.run("gradient_input").maps[TOKEN].reshape(-1)
+    cell = int(result.argmax())
+    position = encoded.visual[0].positions[cell]
+    logits = []
+    for step in (-1e-2, 1e-2):
+
+        def scale(_: Any, args: Any, kwargs: Any, step: float = step) -> Any:
+            embedded = kwargs["inputs_embeds"].clone()
+            embedded[0, position] *= 1 + step
+            return args, {**kwargs, "inputs_embeds": embedded}
+
+        decoder = case.model.model.language_model
+        handle = decoder.register_forward_pre_hook(scale, with_kwargs=True)
+        with torch.no_grad():
+            output = case.model(**encoded.inputs).logits[0]
+        handle.remove()
+        logits.append(float(output[encoded.prompt_length - 1 + TOKEN, case.ids[TOKEN]]))
+    slope = (logits[1] - logits[0]) / 2e-2
+    assert float(result[cell]) == pytest.approx(slope, rel=0.05)
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_a_biased_head_changes_no_gradient(fresh: Case, name: str) -> None:
+    plain = fresh.run(name)
+    head = fresh.model.lm_head
+    head.bias = torch.nn.Parameter(torch.randn(len(head.weight), device=head.weight.device))
+    assert np.allclose(fresh.run(name).maps, plain.maps)
+
+
+def test_occlusion_equals_the_model_on_pictures_with_one_cell_blurred(case: Case) -> None:
+    # A size that the processor changes, so that masking happens at the input's size.
+    image = picture(50, 90)
+    parts = (case.adapter.image_processor, case.adapter.tokenizer)
+    odd = Case(TinyModel(case.model, *parts), image)
+    result = odd.run("occlusion").maps
+    height, width = odd.adapter.pixel_size(image, 1.0)
+    assert (height, width) != (50, 90)
+    whole = image.resize((width, height), Image.Resampling.BICUBIC)
+    blurred = whole.filter(ImageFilter.GaussianBlur(min(height, width) / 8))
+    rows, columns = result.shape[1:]
+    side = height // rows
+
+    def probabilities(shown: Image.Image) -> np.ndarray:
+        encoded = odd.adapter.encode(shown, odd.prepared.rendered, odd.ids, factor=1.0)
+        with torch.no_grad():
+            logits = odd.model(**encoded.inputs).logits[0, encoded.prompt_length - 1 : -1]
+        return logits.float().softmax(1)[range(len(odd.ids)), odd.ids].cpu().numpy()
+
+    before = probabilities(whole)
+    for row, column in [(0, 0), (0, columns - 1), (rows - 1, 1), (rows // 2, columns // 2)]:
+        hidden = whole.copy()
+        corner = (column * side, row * side)
+        box = (*corner, corner[0] + side, corner[1] + side)
+        hidden.paste(blurred.crop(box), corner)
+        drop = np.maximum(before - probabilities(hidden), 0)
+        assert np.allclose(result[:, row, column], drop, atol=1e-5)
+    assert result.max() > 1e-3
+
+
+def test_occlusion_does_not_depend_on_how_its_work_is_cut(
+    fresh: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fresh.run("occlusion").maps
+    batches: list[tuple[int, int]] = []
+    forward = fresh.adapter.forward
+
+    def counted(inputs: Any) -> torch.Tensor:
+        batches.append(tuple(inputs["input_ids"].shape))
+        return forward(inputs)
+
+    monkeypatch.setattr(fresh.adapter, "forward", counted)
+    # By import: the package's attribute of this name is the method.
+    module = importlib.import_module("mmx_core.attribution.rivals.occlusion")
+    monkeypatch.setattr(module, "_BATCH_TOKENS", 300)
+    monkeypatch.setattr(module, "_CHUNK_ELEMENTS", 100)
+    cut = fresh.run("occlusion").maps
+    assert np.allclose(whole, cut, atol=1e-5)
+    assert all(count * length <= 300 for count, length in batches)
+    assert sum(count for count, _ in batches) == 1 + whole[0].size and len(batches) < 10
+
+
+@pytest.mark.parametrize("name", ["lens", "squared_lens"])
+def test_the_lens_is_the_head_applied_to_every_state(case: Case, name: str) -> None:
+    with torch.no_grad():
+        output = case.model.model(**case.encoded.inputs).last_hidden_state[0]
+        rows = case.model.lm_head(output)[:, case.ids].T.relu()
+    case.compare(case.run(name), rows if name == "lens" else rows**2)
+
+
+def test_noise_is_decided_by_its_seed_alone(case: Case) -> None:
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    first = case.run("random", seed=7).maps
+    torch.manual_seed(2)
+    np.random.seed(2)  # noqa: NPY002
+    state, legacy = torch.random.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
+    assert (RIVALS["random"](case.adapter, case.prepared, 7).maps == first).all()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert (np.random.get_state()[1] == legacy).all()  # noqa: NPY002
+    assert (case.run("random", seed=8).maps != first).any()
+    assert 0.4 < first.mean() < 0.6
+
+
+@pytest.mark.parametrize("name", sorted(set(RIVALS) - {"occlusion", "random"}))
+def test_one_forward_serves_all_tokens(
+    fresh: Case, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    fresh.model.model.register_forward_hook(lambda *_: calls.append(1))
+    fresh.run(name)
+    assert len(calls) == 1
+
+
+def snapshot(model: Any) -> dict[str, Any]:
+    """Everything that a method may switch."""
+    configs = [model.config, model.config.text_config, model.config.vision_config]
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        "attention": [config._attn_implementation for config in configs],
+        "modes": [module.training for module in model.modules()],
+        "hooks": [[*getattr(m, kind)] for m in model.modules() for kind in kinds],
+        "trained": [parameter.requires_grad for parameter in model.parameters()],
+        "gradients": [None if p.grad is None else p.grad.tolist() for p in model.parameters()],
+        "gradients recorded": torch.is_grad_enabled(),
+    }
+
+
+def in_training(case: Case) -> dict[str, Any]:
+    """Brings a model into a mixed state, in the middle of a step; its snapshot."""
+    case.model.train()
+    case.model.model.visual.eval()
+    parameters = list(case.model.parameters())
+    parameters[0].requires_grad_(False)
+    parameters[-1].grad = torch.ones_like(parameters[-1])
+    return snapshot(case.model)
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_the_model_is_left_as_it_was(fresh: Case, name: str) -> None:
+    before = in_training(fresh)
+    fresh.run(name)
+    assert snapshot(fresh.model) == before
+
+
+@pytest.mark.parametrize("name", WITH_FORWARD)
+def test_the_model_is_left_as_it_was_when_its_forward_fails(fresh: Case, name: str) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("out of order")
+
+    fresh.model.get_decoder().norm.register_forward_hook(fail)
+    before = in_training(fresh)
+    with pytest.raises(RuntimeError, match="out of order"):
+        fresh.run(name)
+    assert snapshot(fresh.model) == before
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_the_model_is_left_as_it_was_when_a_backward_fails(
+    fresh: Case, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("out of order")
+
+    before = in_training(fresh)
+    monkeypatch.setattr(torch.autograd, "grad", fail)
+    with pytest.raises(RuntimeError, match="out of order"):
+        fresh.run(name)
+    assert snapshot(fresh.model) == before
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_no_graph_is_recorded_before_the_layer_that_is_differentiated(
+    fresh: Case, name: str
+) -> None:
+    decoder = fresh.model.get_decoder()
+    recorded: list[bool] = []
+    before = [*fresh.model.model.visual.blocks, decoder.embed_tokens]
+    before += list(decoder.layers[:-1]) if name == "grad_cam" else []
+    for module in before:
+        module.register_forward_hook(lambda _, __, output: recorded.append(output.requires_grad))
+    fresh.run(name)
+    assert recorded and not any(recorded)
+
+
+def test_training_goes_on_after_a_gradient_method(fresh: Case) -> None:
+    fresh.run("grad_cam")
+    fresh.run("gradient_input")
+    fresh.model.train()
+    inputs = fresh.encoded.inputs
+    fresh.model(**inputs, labels=inputs["input_ids"]).loss.backward()
+    assert all(parameter.grad is not None for parameter in fresh.model.lm_head.parameters())
+
+
+@pytest.mark.parametrize("name", ["attention", "rollout"])
+def test_only_the_decoder_runs_eagerly(fresh: Case, name: str) -> None:
+    seen: list[tuple[str, str]] = []
+    config = fresh.model.config
+
+    def look(*_: Any) -> None:
+        text, vision = config.text_config, config.vision_config
+        seen.append((text._attn_implementation, vision._attn_implementation))
+
+    fresh.model.get_decoder().norm.register_forward_hook(look)
+    fresh.run(name)
+    assert seen == [("eager", "sdpa")]
