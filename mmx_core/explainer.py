@@ -196,12 +196,19 @@ class Explainer:
                 max_visual_tokens=self.max_visual_tokens,
                 max_new_tokens=self.max_new_tokens,
             )
-            with undisturbed(self.adapter.model):
-                measured = measure(self.adapter, prepared, self.scales, self.settings)
-                return self._assemble(sample, prepared, measured)
+            return self.explain_prepared(sample, prepared)
         except (ValueError, TypeError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"sample {sample.id!r}: {error}") from error
+
+    def explain_prepared(self, sample: Sample, prepared: Prepared) -> Explanation:
+        """Explains a sample that :func:`mmx_core.prepare.prepare` has checked.
+
+        For several methods on the same tokens of the same answer.
+        """
+        with undisturbed(self.adapter.model):
+            measured = measure(self.adapter, prepared, self.scales, self.settings)
+        return self._assemble(sample, prepared, measured)
 
     def _assemble(
         self,

@@ -4,8 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from mmx_core.metrics import iou, object_iou, otsu_threshold, pixel_auc, word_metrics
+from mmx_core.metrics import (
+    auroc,
+    harmonic_mean,
+    iou,
+    joint_levels,
+    localisation,
+    mean_divergence,
+    object_iou,
+    otsu_threshold,
+    overlap,
+    pixel_auc,
+    pooled_mean,
+    same_word_share,
+    word_metrics,
+    word_scores,
+)
 from mmx_core.sample import Sample, WordMask
 from mmx_core.words import tokens_of_words
 from tests.support.tiny_models import make_tokenizer
@@ -52,10 +70,134 @@ def test_pixel_auc_by_hand() -> None:
 def test_the_best_sub_token_of_a_word_counts() -> None:
     maps = np.array([[[0.0, 9.0], [0.0, 0.0]], [[9.0, 0.0], [0.0, 0.0]]])
     found = word_metrics(maps, [WordMask((0,), MASK)], [[0, 1]])
-    assert found == {"obj_iou": 1.0, "pixel_auc": 1.0, "masked_words": 1.0}
+    for name in ("obj_iou", "precision", "recall", "pixel_auc", "pixel_ap", "best_iou", "pointing"):
+        assert found[name] == 1.0
+    assert found["masked_words"] == 1.0
+    # Of the pixels (9, 0, 0, 0): mean 9/4, deviation 9 sqrt(3)/4.
+    assert found["nss"] == pytest.approx(np.sqrt(3))
     assert word_metrics(maps, [WordMask((0,), np.zeros((2, 2), bool))], [[0, 1]]) == {}
     with pytest.raises(ValueError, match="word indices below 1"):
         word_metrics(maps, [WordMask((1,), MASK, "dog")], [[0, 1]])
+
+
+def test_levels_are_normalised_together_with_the_text() -> None:
+    maps = np.array([[[0.0, 5.0]], [[1.0, 3.0]], [[2.0, 2.0]]])
+    text = np.array([[10.0, np.nan], [np.nan, np.nan], [np.nan, 2.0]])
+    # 5 of 10; a token without context by itself; all equal: nothing stands out.
+    assert joint_levels(maps, text).tolist() == [[[0, 127]], [[0, 255]], [[0, 0]]]
+    assert joint_levels(maps).tolist() == [[[0, 255]], [[0, 255]], [[0, 0]]]
+
+
+def test_precision_and_recall_by_hand() -> None:
+    prediction = np.array([[True, True], [True, False]])
+    found = overlap(prediction, np.array([[True, False], [False, True]]))
+    assert (found.iou, found.precision, found.recall) == (1 / 4, 1 / 3, 1 / 2)
+    nothing = overlap(np.zeros((2, 2), bool), MASK)
+    assert (nothing.iou, nothing.precision, nothing.recall) == (0.0, 0.0, 0.0)
+
+
+def test_a_function_words_share_lies_below_the_mean_threshold_of_the_nouns() -> None:
+    # The noun's levels are 255 and 0, so its threshold lies between; another noun's is 0.
+    noun = [[8.0, 0.0], [0.0, 0.0]]
+    flat = [[3.0, 3.0], [3.0, 3.0]]
+    function = [[4.0, 1.0], [0.0, 0.0]]
+    maps = np.array([noun, function, flat])
+    text = np.array([[np.nan], [8.0], [np.nan]])
+    words = [[0], [1], [2]]
+    scores = word_scores(maps, [WordMask((0,), MASK)], words, text=text, function_words=[1])
+    # Jointly with the text the function word's levels are 127, 31, 0, 0.
+    cut = otsu_threshold(np.array([255.0, 0.0, 0.0, 0.0]))
+    assert scores["func_iou"] == [np.mean(np.array([127, 31, 0, 0]) < cut)]
+    lower = word_scores(
+        maps, [WordMask((0,), MASK)], words, text=text, nouns=[0, 2], function_words=[1]
+    )
+    # The second noun's map is constant: its threshold is 0 and halves the mean.
+    assert lower["func_iou"] == [np.mean(np.array([127, 31, 0, 0]) < cut / 2)]
+    assert "func_iou" not in word_scores(maps, [], words, function_words=[1])
+
+
+def test_f1_is_the_harmonic_mean_of_the_two() -> None:
+    maps = np.array([[[9.0, 0.0], [0.0, 0.0]], [[9.0, 9.0], [0.0, 0.0]]])
+    found = word_metrics(maps, [WordMask((0,), MASK)], [[0], [1]], function_words=[1])
+    assert (found["obj_iou"], found["func_iou"]) == (1.0, 0.5)
+    assert found["f1_iou"] == pytest.approx(2 / 3)
+    assert harmonic_mean(0.0, 0.0) == 0.0
+
+
+def test_squaring_a_map_changes_no_ranking_figure() -> None:
+    random = np.random.default_rng(1)
+    heatmap, mask = random.random((6, 6)), random.random((6, 6)) < 0.4
+    plain, squared = localisation(heatmap, mask), localisation(heatmap**2, mask)
+    assert plain is not None and squared is not None
+    for name in ("pixel_auc", "pixel_ap", "best_iou", "pointing"):
+        assert getattr(plain, name) == pytest.approx(getattr(squared, name))
+    assert object_iou(heatmap, mask) != object_iou(heatmap**2, mask)
+
+
+def test_localisation_by_hand() -> None:
+    mask = np.array([[True, False, True, False]])
+    found = localisation(np.array([[4.0, 3.0, 2.0, 1.0]]), mask)
+    assert found is not None
+    # Hits at ranks 1 and 3: precisions 1 and 2/3, each half of the recall.
+    assert found.pixel_ap == pytest.approx((1 + 2 / 3) / 2)
+    assert found.pixel_auc == pytest.approx(3 / 4)
+    # After three pixels: 2 of a union of 3.
+    assert found.best_iou == pytest.approx(2 / 3)
+    assert found.pointing == 1.0
+    assert found.nss == pytest.approx((3.0 - 2.5) / np.std([4, 3, 2, 1]))
+    constant = localisation(np.ones((1, 4)), mask)
+    assert constant is not None
+    assert (constant.pixel_auc, constant.pixel_ap, constant.pointing, constant.nss) == (
+        0.5,
+        0.5,
+        0.5,
+        0.0,
+    )
+    assert localisation(np.ones((1, 4)), np.ones((1, 4), bool)) is None
+
+
+@given(
+    arrays(np.float32, (5, 5), elements=st.integers(0, 6).map(float)),
+    arrays(np.bool_, (5, 5)).filter(lambda mask: mask.any() and not mask.all()),
+)
+def test_auc_and_ap_equal_their_definitions(heatmap: np.ndarray, mask: np.ndarray) -> None:
+    found = localisation(heatmap, mask)
+    assert found is not None
+    inside, outside = heatmap[mask], heatmap[~mask]
+    wins = (inside[:, None] > outside).mean() + (inside[:, None] == outside).mean() / 2
+    assert found.pixel_auc == pytest.approx(wins)
+    precisions, recalls = [], [0.0]
+    for cut in np.unique(heatmap)[::-1]:
+        taken = heatmap >= cut
+        precisions.append((taken & mask).sum() / taken.sum())
+        recalls.append((taken & mask).sum() / mask.sum())
+    assert found.pixel_ap == pytest.approx(float(np.dot(np.diff(recalls), precisions)))
+
+
+def test_auroc_by_hand() -> None:
+    assert auroc([0.9, 0.5], [0.5, 0.1]) == pytest.approx((2 + 1.5) / 4)
+    assert auroc([1.0], [0.0]) == 1.0
+    assert np.isnan(auroc([], [0.3]))
+
+
+def test_agreement_leaves_scale_one_out() -> None:
+    rank = np.array([[0, 0], [0, 3], [0, 0]])
+    assert same_word_share(rank, base=0) == 3 / 4
+    assert mean_divergence(np.array([[0.0, 0.0], [0.2, 0.4]]), base=0) == pytest.approx(0.3)
+    assert np.isnan(same_word_share(rank[:1], base=0))
+
+
+def test_a_pooled_mean_weighs_words_and_resamples_samples() -> None:
+    found = pooled_mean([[1.0, 0.0], [], [1.0]])
+    assert found.mean == pytest.approx(2 / 3)
+    assert found.low <= found.mean <= found.high
+    same = pooled_mean([[0.25]] * 8)
+    assert (same.mean, same.low, same.high) == (0.25, 0.25, 0.25)
+    assert np.isnan(pooled_mean([[], []]).mean)
+    many = np.random.default_rng(0).normal(size=400)
+    # The interval of a mean: 1.96 standard errors to each side.
+    wide = pooled_mean([[value] for value in many])
+    assert wide.high - wide.low == pytest.approx(2 * 1.96 * many.std() / 20, rel=0.15)
 
 
 def test_masks_by_name_are_those_of_every_occurrence() -> None:

@@ -1,0 +1,214 @@
+"""Faithfulness: what becomes of a token when the image loses what its map says matters?
+
+Deletion and insertion (Petsiuk et al. 2018, RISE) per answer token, on the model itself at scale
+1.0: regions are cells of the visual grid, removed or revealed in the map's order in at most 20
+steps, and ``p(y_t | image, prompt, y_<t)`` is read after each. What is removed shows the image's
+blur, or its mean colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from torch import Tensor
+from torch.nn import functional
+
+from mmx_core.host import to_host
+from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.prepare import Prepared
+from mmx_core.undisturbed import undisturbed
+
+Fill = Literal["blur", "mean"]
+FILLS: tuple[str, ...] = get_args(Fill)
+STEPS = 20
+FLIP_SHARE = 0.2
+_BLUR_SHARE = 1 / 8
+"""Radius by the shorter side: an object of a quarter of the image is gone."""
+_BATCH_TOKENS = 8192
+_LOGIT_ELEMENTS = 1 << 25
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """Curves and figures of ``K`` tokens.
+
+    Attributes:
+        deletion_curve: ``(K, S + 1)``, ``p(y_t)`` as the map's cells go, the highest first.
+        insertion_curve: ``(K, S + 1)``, as they come back to an image without any.
+        deletion: ``(K,)`` area under the first, in units of the share removed; lower is better.
+        insertion: ``(K,)`` area under the second; higher is better.
+        flipped: ``(K,)`` bool, whether the model's first choice is another once the top 20 % of
+            the cells are gone.
+    """
+
+    deletion_curve: NDArray[np.float64]
+    insertion_curve: NDArray[np.float64]
+    deletion: NDArray[np.float64]
+    insertion: NDArray[np.float64]
+    flipped: NDArray[np.bool_]
+
+
+def removal_order(maps: NDArray[np.floating], *, seed: int | None = 0) -> NDArray[np.int64]:
+    """``(K, N)`` cells of ``(K, h, w)`` maps, the highest first.
+
+    Args:
+        maps: Finite.
+        seed: Equal cells are drawn by lot with it, since maps have many zeros and no corner of an
+            image shall come first; None leaves them in raster order.
+    """
+    flat = maps.reshape(len(maps), -1)
+    if seed is None:
+        return np.argsort(-flat, axis=1, kind="stable")
+    lots = np.random.default_rng(seed).permutation(flat.shape[1])
+    return lots[np.argsort(-flat[:, lots], axis=1, kind="stable")]
+
+
+def cells_removed(cells: int, steps: int = STEPS) -> NDArray[np.int64]:
+    """``(S + 1,)`` how many of the cells are gone after each step, from none to all."""
+    return np.unique(np.rint(np.linspace(0, cells, min(steps, cells) + 1)).astype(np.int64))
+
+
+def curve_area(curve: NDArray[np.floating], removed: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Area under ``(K, S + 1)`` curves over the share of cells, by the trapezium rule."""
+    share = removed / removed[-1]
+    middle = (curve[:, 1:] + curve[:, :-1]) / 2
+    return np.asarray((middle * np.diff(share)).sum(axis=1), dtype=np.float64)
+
+
+class Perturber:
+    """One sample's image with parts of it hidden, through the model.
+
+    Args:
+        adapter: The model's.
+        prepared: The sample.
+        fill: What is seen where the image is hidden: its ``blur`` (the radius is an eighth of the
+            shorter side) or its ``mean`` colour.
+
+    Raises:
+        ValueError: Unknown fill.
+    """
+
+    def __init__(self, adapter: ModelAdapter, prepared: Prepared, *, fill: Fill = "blur") -> None:
+        if fill not in FILLS:
+            raise ValueError(f"fill: expected one of {', '.join(FILLS)}, got {fill!r}")
+        self._adapter = adapter
+        height, width = adapter.pixel_size(prepared.image, 1.0)
+        shown = prepared.image.resize((width, height), Image.Resampling.BICUBIC)
+
+        def encode(image: Image.Image) -> EncodedInput:
+            return adapter.encode(image, prepared.rendered, prepared.answer_ids, factor=1.0)
+
+        self._shown, self._hidden = encode(shown), encode(_filled(shown, fill))
+        self._targets = torch.tensor(prepared.answer_ids, device=adapter.device)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """``(h, w)`` cells."""
+        return self._shown.visual[0].grid
+
+    def predict(
+        self, keep: NDArray[np.bool_], tokens: NDArray[np.integer]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Each image's prediction of one token.
+
+        Args:
+            keep: ``(B, h, w)``, the cells that are shown.
+            tokens: ``(B,)`` indices into the answer.
+
+        Returns:
+            ``(B,)`` probability of that token, and ``(B,)`` the model's first choice there.
+        """
+        length = int(self._shown.inputs["input_ids"].shape[1])
+        size = max(1, _BATCH_TOKENS // length)
+        vocabulary = self._adapter.head_weight.shape[0]
+        size = min(size, max(1, _LOGIT_ELEMENTS // vocabulary))
+        parts = []
+        with undisturbed(self._adapter.model):
+            for start in range(0, len(keep), size):
+                chunk = slice(start, start + size)
+                parts.append(self._predict(keep[chunk], tokens[chunk]))
+        probability, top = to_host([torch.cat(part) for part in zip(*parts, strict=True)])
+        return probability.astype(np.float64), top.astype(np.int64)
+
+    def _predict(
+        self, keep: NDArray[np.bool_], tokens: NDArray[np.integer]
+    ) -> tuple[Tensor, Tensor]:
+        inputs = self._adapter.blend(self._shown, self._hidden, torch.from_numpy(keep))
+        hidden = self._adapter.forward(inputs)
+        chosen = torch.from_numpy(np.asarray(tokens, dtype=np.int64)).to(hidden.device)
+        states = hidden[torch.arange(len(chosen), device=hidden.device),
+                        self._shown.predicting_positions[chosen]]  # fmt: skip
+        logits = self._adapter.logits(states).float()
+        own = logits.gather(1, self._targets[chosen][:, None])[:, 0]
+        # float64, so that ids of any vocabulary cross to the host beside the probabilities.
+        return (own - logits.logsumexp(dim=1)).exp().double(), logits.argmax(dim=1)
+
+
+def faithfulness(
+    perturber: Perturber,
+    maps: NDArray[np.floating],
+    tokens: Sequence[int],
+    *,
+    seed: int | None = 0,
+    steps: int = STEPS,
+) -> Faithfulness:
+    """Deletion, insertion and flips of some tokens of one sample.
+
+    Args:
+        perturber: The sample's.
+        maps: ``(K, h, w)``, one per token, on any grid; brought to the perturber's by area.
+        tokens: ``(K,)`` indices into the answer.
+        seed: By which equal cells are ordered; see :func:`removal_order`.
+        steps: At most; fewer where there are fewer cells.
+    """
+    rows, columns = perturber.grid
+    coarse = functional.interpolate(
+        torch.from_numpy(np.ascontiguousarray(maps, dtype=np.float32))[:, None],
+        size=(rows, columns),
+        mode="area",
+    )[:, 0].numpy()
+    order = removal_order(coarse, seed=seed)
+    count, cells = order.shape
+    place = np.empty_like(order)
+    np.put_along_axis(place, order, np.arange(cells)[None], axis=1)
+    removed = cells_removed(cells, steps)
+    # Row s hides the first removed[s] cells; its complement shows them alone.
+    hidden = place[:, None, :] < removed[None, :, None]
+    keep = np.stack([~hidden, hidden], axis=1).reshape(-1, rows, columns)
+    asked = np.repeat(np.asarray(tokens), 2 * len(removed))
+    probability, top = perturber.predict(keep, asked)
+    curves = probability.reshape(count, 2, len(removed))
+    choice = top.reshape(count, 2, len(removed))[:, 0]
+    flip = int(np.abs(removed - FLIP_SHARE * cells).argmin())
+    return Faithfulness(
+        deletion_curve=curves[:, 0],
+        insertion_curve=curves[:, 1],
+        deletion=curve_area(curves[:, 0], removed),
+        insertion=curve_area(curves[:, 1], removed),
+        flipped=choice[:, flip] != choice[:, 0],
+    )
+
+
+def floors(
+    perturber: Perturber, tokens: Sequence[int], *, seed: int = 0, steps: int = STEPS
+) -> Mapping[str, Faithfulness]:
+    """What maps without information get: ``random`` order, and ``uniform`` (raster order)."""
+    noise = np.random.default_rng(seed).random((len(tokens), *perturber.grid))
+    even = np.zeros((len(tokens), *perturber.grid))
+    return {
+        "random": faithfulness(perturber, noise, tokens, steps=steps),
+        "uniform": faithfulness(perturber, even, tokens, seed=None, steps=steps),
+    }
+
+
+def _filled(image: Image.Image, fill: Fill) -> Image.Image:
+    if fill == "blur":
+        return image.filter(ImageFilter.GaussianBlur(min(image.size) * _BLUR_SHARE))
+    color = np.asarray(image, dtype=np.float64).mean(axis=(0, 1)).round().astype(int).tolist()
+    return Image.new("RGB", image.size, tuple(color))
