@@ -31,7 +31,7 @@ export async function render(): Promise<void> {
   document.documentElement.lang = "en";
   document.title ||= "Explanations";
   document.body.style.margin = "0";
-  const model = makeModel(embeddedData());
+  const { model, warmUp } = makeModel(embeddedData());
 
   const panel = new Panel();
   panel.model = model;
@@ -46,18 +46,21 @@ export async function render(): Promise<void> {
   keepFresh(model);
   await whenShown();
   takeFocus();
+  warmUp();
   await model.refresh();
 }
 
-function makeModel(data: EmbeddedData | null): PanelModel {
+function makeModel(data: EmbeddedData | null): { model: PanelModel; warmUp: () => void } {
   if (data) {
     const api = new EmbeddedApi(data);
-    return new PanelModel(api, new ExplanationSource(api), fromParameters({ ...data.view, ...readParameters() }));
+    const view = fromParameters({ ...data.view, ...readParameters() });
+    return { model: new PanelModel(api, new ExplanationSource(api), view), warmUp: () => undefined };
   }
   const worker = new URL(/* @vite-ignore */ "./static/worker.js", import.meta.url);
   const loader = new WorkerLoader(document.baseURI, () => new Worker(worker, { type: "module" }));
   const api = new HttpApi(document.baseURI);
-  return new PanelModel(api, new ExplanationSource(loader), fromParameters(readParameters()));
+  const model = new PanelModel(api, new ExplanationSource(loader), fromParameters(readParameters()));
+  return { model, warmUp: () => loader.warmUp() };
 }
 
 /** The address follows the view, a moment later; a changed address changes the view. */

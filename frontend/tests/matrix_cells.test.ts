@@ -78,6 +78,14 @@ describe("words", () => {
     expect(someWordHasPieces(PIECES)).toBe(true);
   });
 
+  it("makes one column of each turn and leaves the rows to tokens", () => {
+    const sample = explanation("see it | a dog");
+    const { rows, columns } = layoutMatrix(sample, false, ROOM, LABELS, "turns");
+    expect(columns.map((group) => groupText(sample, group))).toEqual(["prompt", "answer"]);
+    expect(columns.map(({ first, end }) => end - first)).toEqual([2, 2]);
+    expect(rows.length).toBe(2);
+  });
+
   it("are found by any of their tokens", () => {
     const groups = groupTokens(PIECES, [0, 1, 2, 4, 5, 6, 7], "words");
     expect([0, 1, 2, 3, 5, 6, null].map((token) => groupIndex(groups, token))).toEqual([0, 0, 1, -1, 3, 3, -1]);

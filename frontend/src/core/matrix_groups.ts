@@ -1,14 +1,17 @@
-// Which tokens one row or column of the matrix stands for: a single one, or the pieces of a word.
+// Which tokens one row or column of the matrix stands for: a single one, the pieces of a word, or all
+// that one side of the conversation said.
 import type { Explanation, Token } from "./explanation";
 import { startsWord, tokenText } from "./text";
 
-export const GROUPINGS = ["tokens", "words"] as const;
+export const GROUPINGS = ["tokens", "words", "turns"] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
 /** The tokens first, first + 1, .., end - 1. */
 export interface Group {
   first: number;
   end: number;
+  /** Shown in place of its tokens' text. */
+  name?: string;
 }
 
 const WRITTEN = /[\p{L}\p{N}]/u;
@@ -24,8 +27,13 @@ export function groupTokens(explanation: Explanation, shown: number[], grouping:
   for (const j of shown) {
     const last = groups.at(-1);
     const adjacent = last?.end === j && j !== promptLength;
-    if (merging && adjacent && continues(context[j - 1]!, context[j]!)) last.end = j + 1;
-    else groups.push({ first: j, end: j + 1 });
+    const turn = j < promptLength ? "prompt" : "answer";
+    if (grouping === "turns") {
+      if (last?.name === turn) last.end = j + 1;
+      else groups.push({ first: j, end: j + 1, name: turn });
+    } else if (merging && adjacent && continues(context[j - 1]!, context[j]!)) {
+      last!.end = j + 1;
+    } else groups.push({ first: j, end: j + 1 });
   }
   return groups;
 }
@@ -48,7 +56,8 @@ export function groupIndex(groups: Group[], token: number | null): number {
 }
 
 /** The text of a group of context tokens. */
-export function groupText(explanation: Explanation, { first, end }: Group): string {
+export function groupText(explanation: Explanation, { first, end, name }: Group): string {
+  if (name) return name;
   const texts = explanation.context.slice(first, end).map((token) => token.text);
   return tokenText(texts.join(""));
 }

@@ -54,7 +54,8 @@ export function layoutMatrix(
   const { promptLength } = explanation;
   const columns = groupTokens(explanation, shownColumns(explanation, template), grouping);
   const answer = shownRows(explanation, template).map((token) => promptLength + token);
-  const rows = groupTokens(explanation, answer, grouping).map(({ first, end }) => ({
+  // Turns are context: the tokens explained stay apart.
+  const rows = groupTokens(explanation, answer, grouping === "turns" ? "tokens" : grouping).map(({ first, end }) => ({
     first: first - promptLength,
     end: end - promptLength,
   }));

@@ -222,7 +222,6 @@ export class PanelModel {
     if (step === null) return this.settle({ kind: "damaged", message: "No step of this sample was kept." });
     const place = { run, tag, step };
     const second = this.otherPlace;
-    for (const name of new Set([run, ...(second ? [second.run] : [])])) void this.readRecords(name);
     const wait = [place, ...(second ? [second] : [])];
     if (wait.some((entry) => !this.source.cached(entry))) {
       this.busy = true;
@@ -242,6 +241,8 @@ export class PanelModel {
     } catch (error) {
       if (turn === this.turn) this.fail(error);
     }
+    // Behind the explanation: the records of a large run would keep the server from answering it.
+    for (const name of new Set(wait.map((entry) => entry.run))) void this.readRecords(name);
   }
 
   private async present(explanation: Explanation, other: StepResult | null, turn: number): Promise<void> {

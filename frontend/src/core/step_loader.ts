@@ -22,6 +22,11 @@ export class WorkerLoader implements StepLoader {
     private readonly makeWorker: () => Worker,
   ) {}
 
+  /** Loads the worker's code ahead of its first task. */
+  warmUp(): void {
+    this.running();
+  }
+
   load(id: number, run: string, tag: string, steps: number[]): Promise<LoadReply> {
     return new Promise((settle) => {
       this.waiting.set(id, settle);

@@ -187,15 +187,15 @@ export class RelevanceMatrix extends PanelElement {
             >${MODE_NAMES[mode]}</button>`,
           )}
         </span>
-        ${this.pieces
-          ? html`<select
-              aria-label="Group by"
-              title="Rows and columns of tokens, or of whole words with the largest value of their tokens"
-              @change=${(event: Event) => (this.grouping = (event.target as HTMLSelectElement).value as Grouping)}
-            >
-              ${GROUPINGS.map((name) => html`<option ?selected=${name === this.grouping}>${name}</option>`)}
-            </select>`
-          : nothing}
+        <select
+          aria-label="Group by"
+          title="Rows and columns of tokens, of whole words, or columns of turns: each with the largest value of its tokens"
+          @change=${(event: Event) => (this.grouping = (event.target as HTMLSelectElement).value as Grouping)}
+        >
+          ${GROUPINGS.filter((name) => name !== "words" || this.pieces).map(
+            (name) => html`<option ?selected=${name === this.grouping}>${name}</option>`,
+          )}
+        </select>
         <label title="A table of the selected token's row"
           ><input
             type="checkbox"
