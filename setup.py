@@ -11,7 +11,14 @@ EXTRAS = {
     # What explaining a model takes. The viewer, installed without this, never imports torch.
     # transformers 5.4 is the first whose image processors work without torchvision.
     # safetensors and tqdm come with it; `mmx` uses them itself.
-    "core": ["torch>=2.6", "transformers>=5.4", "safetensors>=0.4.3", "tqdm>=4.66"],
+    # lemminflect tells nouns and their singular from a dictionary of its own, with no download.
+    "core": [
+        "lemminflect>=0.2.3",
+        "safetensors>=0.4.3",
+        "torch>=2.6",
+        "tqdm>=4.66",
+        "transformers>=5.4",
+    ],
     # Explanations as tables, next to what tbparse reads from the same event files.
     "analysis": ["pandas>=2.2", "tbparse>=0.0.9"],
     # CRC-32C in C: TensorBoard's pure-Python checksum limits writing to about 8 MB/s.

@@ -33,6 +33,7 @@ class SceneStyle:
         clear: Least horizontal distance of two centres as a share of the width, so that the order
             from left to right is visible.
         repeats: Whether two objects may share their colour or shape (never both).
+        one_shape: Whether all objects share one shape, so that only colours tell them apart.
     """
 
     name: str = "plain"
@@ -43,6 +44,7 @@ class SceneStyle:
     spacing: float = 1.1
     clear: float = 0.07
     repeats: bool = False
+    one_shape: bool = False
 
     def draw_size(self, random: np.random.Generator) -> tuple[int, int]:
         """Returns a height and a width in pixels; neither is more than 1.6 times the other."""
@@ -54,6 +56,10 @@ class SceneStyle:
 
 
 PLAIN = SceneStyle()
+# Sizes are those of PLAIN: a set differs from it in what it claims and in nothing else.
+CROWDED = SceneStyle(name="crowded", counts=(3, 4), one_shape=True)
+OCCLUDED = SceneStyle(name="occluded", spacing=0.5, clear=0.04)
+RELATIONAL = SceneStyle(name="relational", counts=(2, 3), one_shape=True)
 
 
 @dataclass(frozen=True)
@@ -65,12 +71,14 @@ class SceneObject:
         shape: One of `demo.words.SHAPES`.
         center: Horizontal and vertical centre in pixels.
         mask: Its visible pixels, `(height, width)` booleans.
+        visible: Share of its pixels that no other object hides, in [0, 1].
     """
 
     color: str
     shape: str
     center: tuple[float, float]
     mask: NDArray[np.bool_] = field(repr=False, compare=False)
+    visible: float = field(default=1.0, repr=False, compare=False)
 
     @property
     def words(self) -> tuple[str, str]:
@@ -133,16 +141,24 @@ class Layout:
         things: The objects, ordered from left to right.
         masks: Visible pixels per object, `(objects, height, width)` booleans.
         texture: The background's texture.
+        areas: Pixels per object, those that later objects hide included.
     """
 
     things: tuple[Placed, ...]
     masks: NDArray[np.bool_]
     texture: str
+    areas: tuple[int, ...]
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return int(self.masks.shape[1]), int(self.masks.shape[2])
+
+    @property
+    def visible(self) -> tuple[float, ...]:
+        """Share of each object's pixels that no other object hides, in [0, 1]."""
+        shown = self.masks.sum(axis=(1, 2)).tolist()
+        return tuple(part / whole for part, whole in zip(shown, self.areas, strict=True))
 
     def caption(self) -> Sentence:
         """Returns the caption."""
@@ -161,6 +177,10 @@ def generator(split: int, seed: int, index: int) -> np.random.Generator:
 def _draw_names(
     style: SceneStyle, count: int, random: np.random.Generator
 ) -> list[tuple[str, str]]:
+    if style.one_shape:
+        shape = words.SHAPES[int(random.integers(len(words.SHAPES)))]
+        colors = random.permutation(len(words.COLORS))[:count]
+        return [(words.COLORS[color], shape) for color in colors]
     if not style.repeats and count <= len(words.SHAPES):
         colors = random.permutation(len(words.COLORS))[:count]
         shapes = random.permutation(len(words.SHAPES))[:count]
@@ -217,7 +237,7 @@ def lay_out(
     centers, radii = _draw_places(style, count, height, width, random)
     angles = random.uniform(-0.17, 0.17, count)
     masks = np.zeros((count, height, width), dtype=bool)
-    things = []
+    things, areas = [], []
     for index, ((color, shape), center) in enumerate(zip(names, centers.tolist(), strict=True)):
         place = (center[0], center[1])
         things.append(Placed(color, shape, place))
@@ -229,8 +249,9 @@ def lay_out(
             radius=float(radii[index]),
             angle=float(angles[index]),
         )
+        areas.append(int(masks[index].sum()))
         masks[:index] &= ~masks[index]
-    return Layout(tuple(things), masks, str(random.choice(words.TEXTURES)))
+    return Layout(tuple(things), masks, str(random.choice(words.TEXTURES)), tuple(areas))
 
 
 def paint(layout: Layout, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -267,8 +288,10 @@ def make_scene(
         caption=caption.text,
         caption_objects=caption.objects,
         objects=tuple(
-            SceneObject(thing.color, thing.shape, thing.center, mask)
-            for thing, mask in zip(layout.things, layout.masks, strict=True)
+            SceneObject(thing.color, thing.shape, thing.center, mask, visible)
+            for thing, mask, visible in zip(
+                layout.things, layout.masks, layout.visible, strict=True
+            )
         ),
         texture=layout.texture,
         questions=layout.questions(),

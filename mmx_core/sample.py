@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Protocol, Union, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,18 @@ class WordMask:
             raise ValueError(f"mask of {self.name!r}: expected (H, W), got {self.mask.shape}")
 
 
+@runtime_checkable
+class AnswerMasks(Protocol):
+    """Masks that are matched with the words of an answer once it is there."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(height, width)`` of the masks: the image's own size."""
+
+    def word_masks(self, answer: str) -> list[WordMask]:
+        """The masks against the words of ``answer``."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """One thing to explain.
@@ -46,14 +58,17 @@ class Sample:
         prompt: The user's text.
         answer: Teacher-forced if given (comparable across checkpoints), else generated.
         masks: Object masks by word, for metrics: a mapping ``{"dog": mask}`` (each occurrence of
-            the word) or a sequence of :class:`WordMask`.
+            the word), a sequence of :class:`WordMask`, or an object that finds them in the answer,
+            such as :class:`mmx_core.data.CategoryMasks`.
+        absent: Indices into ``answer.split()`` of words that name what the image does not show.
     """
 
     id: str
     images: ImageLike | Sequence[ImageLike]
     prompt: str
     answer: str | None = None
-    masks: Mapping[str, NDArray[np.bool_]] | Sequence[WordMask] | None = None
+    masks: Mapping[str, NDArray[np.bool_]] | Sequence[WordMask] | AnswerMasks | None = None
+    absent: tuple[int, ...] = ()
 
     def image_list(self) -> list[ImageLike]:
         """The images as a list, however they were given."""
@@ -65,6 +80,8 @@ class Sample:
         """The masks against the words of ``answer`` (the generated one, if none was given)."""
         if self.masks is None:
             return []
+        if isinstance(self.masks, AnswerMasks):
+            return self.masks.word_masks(answer)
         if not isinstance(self.masks, Mapping):
             return list(self.masks)
         words = [word.strip(".,;:!?\"'").lower() for word in answer.split()]
@@ -76,12 +93,36 @@ class Sample:
         ]
 
     def check_word_indices(self) -> None:
-        """Checks that masks given by word index can be matched with an answer.
+        """Checks that what is given by word index can be matched with an answer.
 
         Raises:
-            ValueError: There is no answer that the indices could count in, or it is too short.
+            ValueError: There is no answer that the indices could count in, it is too short, or a
+                word that names what is absent carries a mask.
         """
-        if self.masks is None or isinstance(self.masks, Mapping):
+        self._check_mask_indices()
+        if not self.absent:
+            return
+        if self.answer is None:
+            raise ValueError(
+                "absent: expected none, since the answer is generated; word indices need an "
+                "answer that is given"
+            )
+        count = len(self.answer.split())
+        if min(self.absent) < 0 or max(self.absent) >= count:
+            raise ValueError(
+                f"absent: expected indices from 0 to {count - 1} into the {count} words of the "
+                f"answer, got {self.absent}"
+            )
+        masked = {word for entry in self.word_masks(self.answer) for word in entry.words}
+        both = sorted(masked.intersection(self.absent))
+        if both:
+            raise ValueError(
+                f"absent: expected words that carry no mask, got {both}, which do; what the image "
+                "does not show has none"
+            )
+
+    def _check_mask_indices(self) -> None:
+        if self.masks is None or isinstance(self.masks, (Mapping, AnswerMasks)):
             return
         if self.answer is None:
             raise ValueError(
@@ -100,6 +141,8 @@ class Sample:
         """``(height, width)`` of each mask, by name."""
         if self.masks is None:
             return {}
+        if isinstance(self.masks, AnswerMasks):
+            return {"labels": self.masks.shape}
         if isinstance(self.masks, Mapping):
             return {name: np.shape(mask) for name, mask in self.masks.items()}
         return {entry.name: entry.mask.shape for entry in self.masks}

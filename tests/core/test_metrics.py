@@ -213,3 +213,19 @@ def test_tokens_are_assigned_to_words_given_or_generated() -> None:
     assert tokens_of_words(tokenizer, " ".join(["a", "red"]), ids[:2]) == [[0], [1]]
     with pytest.raises(ValueError, match="they spell"):
         tokens_of_words(tokenizer, "a blue circle .", ids)
+
+
+@pytest.mark.parametrize(
+    ("answer", "absent", "message"),
+    [
+        (None, (0,), "the answer is generated"),
+        ("a dog", (2,), "indices from 0 to 1"),
+        ("a dog", (1,), r"carry no mask, got \[1\]"),
+    ],
+)
+def test_absent_words_must_be_words_without_a_mask(
+    answer: str | None, absent: tuple[int, ...], message: str
+) -> None:
+    sample = Sample("s", "x.png", "p", answer, masks={"dog": MASK}, absent=absent)
+    with pytest.raises(ValueError, match=message):
+        sample.check_word_indices()

@@ -1,0 +1,86 @@
+"""Parts of speech of single English words, without a download.
+
+The published evaluation of Token Activation Map (arXiv 2506.23270) tags each word by itself:
+function words are those with the Penn tags CC, DT, EX, MD, POS, PRP, PRP$, UH, WDT, WP, WP$ and
+WRB. Prepositions, "to" and numbers are not among them there. These classes are closed, so they are
+written out here; nouns come from the dictionary of lemminflect.
+"""
+
+from __future__ import annotations
+
+import string
+from functools import lru_cache
+
+_CLOSED_CLASSES = {
+    "coordinating conjunctions (CC)": "and but or nor yet either neither plus both",
+    "determiners (DT)": "a an the this these those each every all some any another no such half",
+    "existential there (EX)": "there",
+    "modal verbs (MD)": "can could may might must shall should will would ought cannot ca wo",
+    "possessive endings (POS)": "'s ’s '",
+    "personal pronouns (PRP)": "i me you he him she her it we us they them myself yourself "
+    "himself herself itself ourselves yourselves themselves oneself mine yours hers ours theirs",
+    "possessive pronouns (PRP$)": "my your his its our their",
+    "interjections (UH)": "oh ah wow hey hello hi yes ok okay please alas oops hmm",
+    "wh-determiners (WDT)": "which whichever",
+    "wh-pronouns (WP, WP$)": "who whom whose what whoever whomever whatever",
+    "wh-adverbs (WRB)": "when where why how whenever wherever",
+}
+# Of closed classes, too, and so missing in a dictionary of open ones: they are no names.
+_NO_NOUNS = frozenset(
+    "of in on at by for with from to into onto over under behind beside besides between near above "
+    "below across along around through against among amid toward towards upon within without about "
+    "after before during since until till than as if whether while because although though that so "
+    "not very up down out off away is are was were be been being am has have had having do does "
+    "did one two three four five six seven eight nine ten eleven twelve".split()
+)
+FUNCTION_WORDS = frozenset(word for words in _CLOSED_CLASSES.values() for word in words.split())
+
+
+def normalised(word: str) -> str:
+    """Lower case, without the punctuation around it."""
+    return word.strip(string.punctuation.replace("'", "") + "“”‘«»…").lower()
+
+
+def is_function_word(word: str) -> bool:
+    """Whether a word names nothing, such as "the", "and", "there", "which"."""
+    return normalised(word) in FUNCTION_WORDS
+
+
+@lru_cache(maxsize=16_384)
+def noun_lemma(word: str) -> str | None:
+    """The singular of a noun; None for what is not one.
+
+    A word counts as a noun if the dictionary knows it as one and not as an adjective, and, where it
+    ends in -ing, as nothing else. A word that the dictionary does not know counts as a name.
+
+    Raises:
+        ImportError: lemminflect is not installed.
+    """
+    try:
+        import lemminflect
+    except ImportError as error:
+        raise ImportError(
+            "expected lemminflect, to tell nouns; install it: pip install 'mmx-explain[core]'"
+        ) from error
+    plain = normalised(word)
+    if not plain.replace("-", "").isalpha() or plain in FUNCTION_WORDS | _NO_NOUNS:
+        return None
+    readings = lemminflect.getAllLemmas(plain)
+    if not readings:
+        guessed = lemminflect.getAllLemmasOOV(plain, upos="NOUN").get("NOUN", (plain,))
+        return str(guessed[0])
+    if "NOUN" not in readings or "ADJ" in readings:
+        return None
+    if plain.endswith("ing") and "VERB" in readings:
+        return None
+    return str(readings["NOUN"][0])
+
+
+def noun_words(answer: str) -> list[int]:
+    """Indices into ``answer.split()`` of its nouns."""
+    return [i for i, word in enumerate(answer.split()) if noun_lemma(word) is not None]
+
+
+def function_words_of(answer: str) -> list[int]:
+    """Indices into ``answer.split()`` of its function words."""
+    return [i for i, word in enumerate(answer.split()) if is_function_word(word)]
