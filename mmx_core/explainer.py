@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,13 @@ from mmx_core.attribution.suppression import SUPPRESSIONS, Suppression
 from mmx_core.explanation import (
     Candidate,
     Explanation,
-    FloatArray,
     Role,
     ScaleExplanation,
     Token,
 )
 from mmx_core.images import encode as encode_image
-from mmx_core.metrics import word_metrics
+from mmx_core.metrics.faithfulness import Perturber, faithfulness, head_tokens
+from mmx_core.metrics.summary import explanation_metrics
 from mmx_core.models import ModelAdapter, adapter_for
 from mmx_core.passes import Measured, Settings, measure
 from mmx_core.prepare import Prepared, decode_answer, prepare
@@ -56,6 +57,8 @@ class Explainer:
         max_new_tokens: Bound on a generated answer.
         max_visual_tokens: Bound on one image's visual tokens at any scale.
         chat_template: Used where the tokenizer carries none.
+        faithfulness: Whether samples with masks get insertion, deletion and flip rate of their
+            masked words, too: some forty forwards of the image per word.
 
     Raises:
         ValueError: A setting out of its range, or an unsupported model.
@@ -85,6 +88,7 @@ class Explainer:
         max_new_tokens: int = 128,
         max_visual_tokens: int = 16_384,
         chat_template: str | None = None,
+        faithfulness: bool = False,
     ) -> None:
         image_processor = image_processor or getattr(processor, "image_processor", None)
         tokenizer = tokenizer or getattr(processor, "tokenizer", None)
@@ -123,6 +127,7 @@ class Explainer:
         )
         self.max_new_tokens = max_new_tokens
         self.max_visual_tokens = max_visual_tokens
+        self.faithfulness = faithfulness
 
     @classmethod
     def from_pretrained(
@@ -208,7 +213,8 @@ class Explainer:
         """
         with undisturbed(self.adapter.model):
             measured = measure(self.adapter, prepared, self.scales, self.settings)
-        return self._assemble(sample, prepared, measured)
+        explanation = self._assemble(sample, prepared, measured)
+        return replace(explanation, metrics=self._metrics(sample, prepared, explanation))
 
     def _assemble(
         self,
@@ -279,7 +285,6 @@ class Explainer:
             grounding=measured.grounding,
             candidates=candidates,
             image=encode_image(prepared.image),
-            metrics=self._metrics(sample, answer, answer_ids, measured.heatmaps),
             provenance={
                 "model": describe_model(adapter.model),
                 "settings": {"scales": list(self.scales), **self.settings.as_dict()},
@@ -291,17 +296,20 @@ class Explainer:
         )
 
     def _metrics(
-        self,
-        sample: Sample,
-        answer: str,
-        answer_ids: list[int],
-        heatmaps: FloatArray,
+        self, sample: Sample, prepared: Prepared, explanation: Explanation
     ) -> dict[str, float]:
-        masks = sample.word_masks(answer)
-        if not masks:
+        if not sample.masks and not sample.absent:
             return {}
-        words = tokens_of_words(self.adapter.tokenizer, answer, answer_ids)
-        return word_metrics(heatmaps, masks, words)
+        words = tokens_of_words(self.adapter.tokenizer, explanation.answer, prepared.answer_ids)
+        figures = explanation_metrics(explanation, sample, words)
+        if self.faithfulness:
+            masks = sample.word_masks(explanation.answer)
+            tokens = head_tokens(masks, words)
+            if tokens:
+                perturber = Perturber(self.adapter, prepared)
+                found = faithfulness(perturber, explanation.heatmaps[tokens], tokens)
+                figures |= found.means()
+        return figures
 
 
 def _checked_scales(scales: Sequence[float]) -> tuple[float, ...]:

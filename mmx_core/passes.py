@@ -23,6 +23,7 @@ from mmx_core.attribution.msea import Aggregation, aggregate
 from mmx_core.attribution.rank_filter import rank_gaussian_filter
 from mmx_core.attribution.ranking import Ranked, leading
 from mmx_core.attribution.suppression import (
+    SHARE_RELEVANCE,
     Suppression,
     share,
     share_weights,
@@ -50,6 +51,7 @@ class Settings:
     top_k: int
     persistence: float
     candidates: int
+    gate: float = SHARE_RELEVANCE
 
     def as_dict(self) -> dict[str, Any]:
         """For provenance."""
@@ -287,6 +289,7 @@ def _suppress(
             class_of=class_of,
             target_class=target_class,
             class_maps=lens(logits[base]),
+            gate=settings.gate,
         )
         shares = [share(z, by_class, target_class) for z in logits]
         return [a * s for a, s in zip(raw, shares, strict=True)], by_token

@@ -89,11 +89,12 @@ def share_weights(
     class_of: Tensor,
     target_class: Tensor,
     class_maps: Tensor,
+    gate: float = SHARE_RELEVANCE,
 ) -> tuple[Tensor, Tensor]:
     """How much each class competes with each token.
 
     A class competes when one of its tokens is eligible, of another vocabulary entry, and predicted
-    where much the same words were (``rho >= 0.4``). Its weight is ``1 - cos`` of the two maps at
+    where much the same words were (``rho >= gate``). Its weight is ``1 - cos`` of the two maps at
     scale 1.0: a word that lights the same cells names the same thing and takes nothing away.
 
     Args:
@@ -102,14 +103,15 @@ def share_weights(
         class_of: ``(C,)`` int64.
         target_class: ``(T,)`` int64.
         class_maps: ``(U, N)`` float32, at scale 1.0.
+        gate: The least overlap of two rankings whose words compete.
 
     Returns:
         ``(T, U)`` weights per class, and ``(T, C)`` the same, told by token.
     """
-    gate = eligible & (relevance >= SHARE_RELEVANCE) & (class_of[None] != target_class[:, None])
+    competes = eligible & (relevance >= gate) & (class_of[None] != target_class[:, None])
     unit = torch.nn.functional.normalize(class_maps, dim=1)
     distance = (1 - unit[target_class] @ unit.T).clamp(0, 1)
-    by_token = torch.where(gate, distance[:, class_of], 0.0)
+    by_token = torch.where(competes, distance[:, class_of], 0.0)
     by_class = torch.zeros_like(distance)
     by_class.scatter_reduce_(
         1, class_of[None].expand_as(by_token), by_token, reduce="amax", include_self=True

@@ -22,6 +22,7 @@ from torch.nn import functional
 from mmx_core.host import to_host
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.prepare import Prepared
+from mmx_core.sample import WordMask
 from mmx_core.undisturbed import undisturbed
 
 Fill = Literal["blur", "mean"]
@@ -30,7 +31,8 @@ STEPS = 20
 FLIP_SHARE = 0.2
 _BLUR_SHARE = 1 / 8
 """Radius by the shorter side: an object of a quarter of the image is gone."""
-_BATCH_TOKENS = 8192
+_CPU_BATCH_TOKENS, _BATCH_TOKENS = 2048, 8192
+"""Positions of one batch. On a CPU larger ones leave the cache and gain nothing."""
 _LOGIT_ELEMENTS = 1 << 25
 
 
@@ -52,6 +54,23 @@ class Faithfulness:
     deletion: NDArray[np.float64]
     insertion: NDArray[np.float64]
     flipped: NDArray[np.bool_]
+
+    def means(self) -> dict[str, float]:
+        """``deletion``, ``insertion`` and ``flip_rate`` over the tokens."""
+        return {
+            "deletion": float(self.deletion.mean()),
+            "insertion": float(self.insertion.mean()),
+            "flip_rate": float(self.flipped.mean()),
+        }
+
+
+def head_tokens(masks: Sequence[WordMask], tokens_of_word: Sequence[Sequence[int]]) -> list[int]:
+    """Per visible mask the last token of its last word: "square" of "a red square"."""
+    return [
+        tokens_of_word[entry.words[-1]][-1]
+        for entry in masks
+        if entry.mask.any() and tokens_of_word[entry.words[-1]]
+    ]
 
 
 def removal_order(maps: NDArray[np.floating], *, seed: int | None = 0) -> NDArray[np.int64]:
@@ -125,7 +144,8 @@ class Perturber:
             ``(B,)`` probability of that token, and ``(B,)`` the model's first choice there.
         """
         length = int(self._shown.inputs["input_ids"].shape[1])
-        size = max(1, _BATCH_TOKENS // length)
+        on_cpu = self._adapter.device.type == "cpu"
+        size = max(1, (_CPU_BATCH_TOKENS if on_cpu else _BATCH_TOKENS) // length)
         vocabulary = self._adapter.head_weight.shape[0]
         size = min(size, max(1, _LOGIT_ELEMENTS // vocabulary))
         parts = []

@@ -1,0 +1,79 @@
+"""The figures of one explanation, as they are logged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmx_core.data.lexicon import function_words_of, noun_words
+from mmx_core.explanation import Explanation
+from mmx_core.metrics.agreement import same_word_share
+from mmx_core.metrics.hallucination import auroc
+from mmx_core.metrics.plausibility import word_metrics
+from mmx_core.sample import Sample, WordMask
+
+
+def explanation_metrics(
+    explanation: Explanation, sample: Sample, tokens_of_word: Sequence[Sequence[int]]
+) -> dict[str, float]:
+    """Plausibility, localisation, agreement and hallucination of one answer.
+
+    Args:
+        explanation: Of the sample.
+        sample: Its masks and absent words say where words belong.
+        tokens_of_word: For each word of the answer the indices of its tokens.
+
+    Returns:
+        The means of :func:`~mmx_core.metrics.plausibility.word_metrics`; ``same_word_share`` over
+        the other scales; ``hallucination_auroc`` where words are absent. Empty for a sample that
+        says nothing of where words belong.
+    """
+    masks = sample.word_masks(explanation.answer)
+    if not masks and not sample.absent:
+        return {}
+    # Template tokens are no context of the user's.
+    special = np.array([token.special for token in explanation.context])
+    text = np.where(special, np.nan, explanation.text_activation)
+    figures = word_metrics(
+        explanation.heatmaps,
+        masks,
+        tokens_of_word,
+        text=text,
+        nouns=_nouns(explanation.answer),
+        function_words=function_words_of(explanation.answer),
+    )
+    if len(explanation.scales) > 1:
+        base = next(i for i, scale in enumerate(explanation.scales) if scale.factor == 1.0)
+        rank = np.stack([scale.rank for scale in explanation.scales])
+        figures["same_word_share"] = same_word_share(rank, base=base)
+    if sample.absent:
+        figures["hallucination_auroc"] = auroc(
+            word_grounding(explanation, tokens_of_word, shown_words(masks)),
+            word_grounding(explanation, tokens_of_word, sample.absent),
+        )
+    return {name: value for name, value in figures.items() if np.isfinite(value)}
+
+
+def shown_words(masks: Sequence[WordMask]) -> list[int]:
+    """The words that name something visible."""
+    return [word for entry in masks if entry.mask.any() for word in entry.words]
+
+
+def word_grounding(
+    explanation: Explanation, tokens_of_word: Sequence[Sequence[int]], words: Sequence[int]
+) -> list[float]:
+    """Of each word the highest grounding of its tokens."""
+    return [
+        float(explanation.grounding[list(tokens_of_word[word])].max())
+        for word in words
+        if tokens_of_word[word]
+    ]
+
+
+def _nouns(answer: str) -> list[int]:
+    try:
+        return noun_words(answer)
+    except ImportError:
+        # Without the dictionary Func-IoU's threshold is that of the masked words alone.
+        return []
