@@ -1,0 +1,239 @@
+"""``mmx evaluate``: methods side by side on one model and one set of samples."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmx_core.cli.errors import CommandError, one_line
+from mmx_core.cli.table import format_table
+from mmx_core.export.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mmx_core.evaluation.processes import Processes
+    from mmx_core.evaluation.run import Plan
+    from mmx_core.explainer import Explainer
+    from mmx_core.sample import Sample
+
+# Written out, since their own modules load torch; a test compares them.
+METHODS = (
+    "mmx",
+    "msea",
+    "msea_mean",
+    "paper",
+    "tam",
+    "lens_1.5",
+    "lens_2",
+    "lens_upsampled",
+    "lens_squared",
+    "lens",
+    "attention",
+    "rollout",
+    "grad_cam",
+    "gradient_input",
+    "occlusion",
+    "random",
+    "uniform",
+)
+FILLS = ("blur", "mean")
+ANSWERS = ("model", "reference")
+_ALL = "all"
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "evaluate", help="compare methods on a set of samples: plausibility, faithfulness, cost"
+    )
+    parser.add_argument("--model", required=True, help="a checkpoint directory or a hub id")
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="NAME",
+        help="coco, grandf or openpsg (with --root), or PACKAGE:NAME such as demo:val",
+    )
+    parser.add_argument("--root", metavar="DIR", help="where the data set lies")
+    parser.add_argument(
+        "--answers",
+        choices=ANSWERS,
+        default=ANSWERS[0],
+        help="of coco, grandf, openpsg: explain what the model writes, or the reference captions",
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=(_ALL, *METHODS),
+        default=(_ALL,),
+        metavar="NAME",
+        help=f"all, or some of {' '.join(METHODS)}",
+    )
+    parser.add_argument("--samples", type=int, metavar="N", help="the first N (all)")
+    parser.add_argument(
+        "--faithfulness-samples",
+        type=int,
+        metavar="N",
+        help="insertion, deletion and flips on the first N alone: they are dear (all)",
+    )
+    parser.add_argument("--fill", choices=FILLS, default=FILLS[0], help="what hides the image")
+    parser.add_argument(
+        "--steps", type=int, default=20, metavar="N", help="of each curve, at most (20)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--device", help="such as cpu or cuda:1; CUDA if there is one")
+    parser.add_argument("--logdir", type=Path, metavar="DIR", help="log every method as a run")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="results.json, results.csv and what resumes a killed evaluation",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Evaluates and prints the table."""
+    _check(arguments)
+    samples = _samples(arguments)
+    from mmx_core.evaluation.journal import Journal, OtherConfiguration
+    from mmx_core.evaluation.processes import Processes
+    from mmx_core.evaluation.run import Plan
+
+    methods = METHODS if _ALL in arguments.methods else tuple(dict.fromkeys(arguments.methods))
+    total = len(samples)
+    perturbed = arguments.faithfulness_samples
+    plan = Plan(
+        methods=methods,
+        faithfulness_samples=total if perturbed is None else perturbed,
+        fill=arguments.fill,
+        steps=arguments.steps,
+        seed=arguments.seed,
+    )
+    processes = Processes.from_environment()
+    journal = Journal(arguments.out, processes.rank)
+    try:
+        journal.claim(_configuration(arguments, plan))
+    except OtherConfiguration as error:
+        raise CommandError(
+            f"--out: expected a new directory or the same evaluation, got {str(arguments.out)!r}, "
+            f"which began with {printable(str(error))}; name another"
+        ) from None
+    except OSError as error:
+        raise CommandError(
+            f"--out: expected a directory that can be written, got {str(arguments.out)!r} "
+            f"({one_line(error)}); name another"
+        ) from None
+    processes.begin()
+    try:
+        order = _evaluate(arguments, samples, plan, journal, processes)
+        processes.wait()
+        if processes.rank == 0:
+            _report(arguments, journal, order, methods)
+    finally:
+        processes.end()
+
+
+def _evaluate(
+    arguments: argparse.Namespace,
+    samples: Sequence[Sample],
+    plan: Plan,
+    journal: Any,
+    processes: Processes,
+) -> list[str]:
+    from tqdm import tqdm
+
+    from mmx_core.evaluation.run import evaluate
+
+    explainer = _explainer(arguments, processes)
+    mine = len(range(processes.rank, len(samples), processes.count))
+    with tqdm(total=mine, unit="sample", file=sys.stderr, disable=processes.rank != 0) as progress:
+        return evaluate(
+            explainer,
+            samples,
+            plan,
+            journal,
+            processes=processes,
+            logdir=arguments.logdir,
+            finished=progress.update,
+        )
+
+
+def _report(
+    arguments: argparse.Namespace, journal: Any, order: Sequence[str], methods: Sequence[str]
+) -> None:
+    from mmx_core.evaluation.report import METRICS, as_csv, remarks, summarise, table_rows
+
+    results = summarise(journal.entries(), data=arguments.data, order=order, methods=methods)
+    text = json.dumps(results, indent=1, allow_nan=False)
+    (arguments.out / "results.json").write_text(text + "\n", encoding="utf-8")
+    (arguments.out / "results.csv").write_text(as_csv(results), encoding="utf-8")
+    print(format_table(("method", *METRICS), table_rows(results)))
+    print()
+    for remark in remarks(results, len(order)):
+        print(printable(remark))
+    print("± is half of a bootstrap 95 % interval over samples")
+    print(f"\n{arguments.out / 'results.json'}\n{arguments.out / 'results.csv'}")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    for name, least in (("samples", 1), ("faithfulness_samples", 0), ("steps", 1)):
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            flag = name.replace("_", "-")
+            raise CommandError(f"--{flag}: expected at least {least}, got {value}")
+
+
+def _samples(arguments: argparse.Namespace) -> Sequence[Sample]:
+    from mmx_core.data import load_samples
+
+    try:
+        samples = load_samples(
+            arguments.data,
+            root=arguments.root,
+            count=arguments.samples,
+            references=arguments.answers == "reference",
+        )
+    except (ValueError, OSError) as error:
+        raise CommandError(f"--data: {printable(str(error))}") from None
+    if not len(samples):
+        raise CommandError(f"--data: expected samples, got none in {arguments.data!r}")
+    return samples
+
+
+def _explainer(arguments: argparse.Namespace, processes: Processes) -> Explainer:
+    import torch
+    from transformers.utils import logging
+
+    from mmx_core.explainer import Explainer
+
+    logging.disable_progress_bar()  # there is one bar, ours
+    device = arguments.device
+    if device is None and torch.cuda.is_available():
+        device = f"cuda:{processes.local_rank % torch.cuda.device_count()}"
+    try:
+        return Explainer.from_pretrained(arguments.model, device=device)
+    except Exception as error:  # a stranger's files can make every library below raise its own
+        raise CommandError(
+            f"--model: expected a checkpoint directory or a hub id of a supported model, got "
+            f"{arguments.model!r} ({one_line(error)}); check its files, or for a hub id the network"
+        ) from None
+
+
+def _configuration(arguments: argparse.Namespace, plan: Plan) -> dict[str, Any]:
+    """What must be the same for an evaluation to go on; more samples may come."""
+    return {
+        "model": str(arguments.model),
+        "data": arguments.data,
+        "root": arguments.root,
+        "answers": arguments.answers,
+        "methods": list(plan.methods),
+        "faithfulness_samples": arguments.faithfulness_samples,
+        "fill": plan.fill,
+        "steps": plan.steps,
+        "seed": plan.seed,
+    }

@@ -1,0 +1,1 @@
+"""Methods side by side on one model and one set of samples: what ``mmx evaluate`` runs."""

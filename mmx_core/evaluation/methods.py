@@ -1,0 +1,100 @@
+"""What is compared: ours, the controls that keep it honest, and the rivals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from mmx_core.attribution.msea import resize
+from mmx_core.attribution.rivals import RIVALS, Attribution, Method
+from mmx_core.attribution.rivals.base import counted_context, encode_base
+from mmx_core.explanation import FloatArray
+from mmx_core.host import to_host
+from mmx_core.models.base import ModelAdapter
+from mmx_core.passes import Settings, measure
+from mmx_core.prepare import Prepared
+
+DEFAULT_SCALES = (1.0, 1.5, 2.0)
+UNIFORM = "uniform"
+OURS = Settings(
+    aggregation="geometric",
+    suppression="share",
+    causal=False,
+    rank_filter=False,
+    top_k=50,
+    persistence=0.9,
+    candidates=1,
+)
+"""The settings that :class:`mmx_core.Explainer` has by default."""
+
+
+def explained(scales: Sequence[float], settings: Settings) -> Method:
+    """The explainer with given scales and settings, as a method."""
+
+    def run(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
+        measured = measure(adapter, prepared, scales, settings)
+        return Attribution(measured.heatmaps, _text(adapter, prepared, measured.text_activation))
+
+    return run
+
+
+def single_scale(factor: float) -> Method:
+    """Control: the lens at one other scale alone, so that its resolution is not MSEA's merit."""
+    plain = _with(suppression="none")
+
+    def run(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
+        measured = measure(adapter, prepared, (1.0, factor), plain)
+        return Attribution(measured.maps[1], _text(adapter, prepared, measured.text_activation))
+
+    return run
+
+
+def upsampled(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
+    """Control: the lens at scale 1.0, resized to the grid of the finest default scale."""
+    found = RIVALS["lens"](adapter, prepared, seed)
+    grid = adapter.grid(prepared.image, max(DEFAULT_SCALES))
+    maps = to_host([resize(torch.from_numpy(found.maps), grid)])[0]
+    return Attribution(maps, found.text)
+
+
+def uniform(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
+    """Floor: a map without information."""
+    grid = adapter.grid(prepared.image, 1.0)
+    return Attribution(np.ones((len(prepared.answer_ids), *grid), dtype=np.float32))
+
+
+def _with(**changes: object) -> Settings:
+    return Settings(**{**OURS.as_dict(), **changes})
+
+
+def _text(adapter: ModelAdapter, prepared: Prepared, activation: FloatArray) -> FloatArray:
+    """Template tokens do not count as context, in no method."""
+    known = counted_context(encode_base(adapter, prepared), prepared).cpu().numpy()
+    text = activation.copy()
+    text[~known] = float("nan")
+    return text
+
+
+METHODS: dict[str, Method] = {
+    "mmx": explained(DEFAULT_SCALES, OURS),
+    "msea": explained(DEFAULT_SCALES, _with(suppression="none")),
+    "msea_mean": explained(DEFAULT_SCALES, _with(suppression="none", aggregation="mean")),
+    "paper": explained(DEFAULT_SCALES, _with(suppression="irrelevance", aggregation="mean")),
+    "tam": explained((1.0,), _with(suppression="tam", rank_filter=True)),
+    "lens_1.5": single_scale(1.5),
+    "lens_2": single_scale(2.0),
+    "lens_upsampled": upsampled,
+    "lens_squared": RIVALS["squared_lens"],
+    "lens": RIVALS["lens"],
+    **{name: RIVALS[name] for name in RIVALS if name not in ("lens", "squared_lens")},
+    UNIFORM: uniform,
+}
+"""By the name that ``--methods`` takes and the table shows.
+
+``mmx`` is :class:`mmx_core.Explainer` as it comes; ``msea`` the same without ARC; ``msea_mean`` the
+mean over the scales; ``paper`` is ``Explainer.paper()`` (arXiv 2509.22415); ``tam`` is Token
+Activation Map (arXiv 2506.23270): interference by activation with repeated tokens left out, least
+squares, rank Gaussian filter.
+"""

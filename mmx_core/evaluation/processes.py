@@ -1,0 +1,52 @@
+"""The processes of one evaluation: one, or those that torchrun or accelerate started."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+
+_LONGEST = timedelta(days=7)
+"""Processes finish at different times; whoever waits must not give up."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among its fellows, from the environment that the launchers set.
+
+    Attributes:
+        rank: Its number.
+        count: How many there are.
+        local_rank: Its number on this machine: which GPU is its own.
+    """
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+
+    @staticmethod
+    def from_environment() -> Processes:
+        """Reads ``RANK``, ``WORLD_SIZE`` and ``LOCAL_RANK``."""
+        rank, count = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        return Processes(rank, count, int(os.environ.get("LOCAL_RANK", rank)))
+
+    def begin(self) -> None:
+        """Meets the others."""
+        if self.count > 1:
+            import torch.distributed
+
+            torch.distributed.init_process_group("gloo", timeout=_LONGEST)
+
+    def wait(self) -> None:
+        """Goes on once all have come here."""
+        if self.count > 1:
+            import torch.distributed
+
+            torch.distributed.barrier()
+
+    def end(self) -> None:
+        """Leaves the others."""
+        if self.count > 1:
+            import torch.distributed
+
+            torch.distributed.destroy_process_group()

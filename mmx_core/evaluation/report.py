@@ -1,0 +1,189 @@
+"""From what was measured to ``results.json``, a CSV file and a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from mmx_core.metrics.bootstrap import Interval, pooled, pooled_mean
+from mmx_core.metrics.hallucination import auroc
+from mmx_core.metrics.plausibility import harmonic_mean
+
+METRICS = (
+    "obj_iou",
+    "func_iou",
+    "f1_iou",
+    "precision",
+    "recall",
+    "pixel_auc",
+    "pixel_ap",
+    "best_iou",
+    "pointing",
+    "nss",
+    "insertion",
+    "deletion",
+    "flip_rate",
+    "seconds_per_token",
+    "peak_mb",
+)
+Entry = Mapping[str, Any]
+
+
+def summarise(
+    entries: Iterable[Entry], *, data: str, order: Sequence[str], methods: Sequence[str]
+) -> dict[str, Any]:
+    """The whole result.
+
+    Args:
+        entries: The journal's, in any order; of a sample's several the first counts.
+        data: Name of the set.
+        order: The samples' ids as the set has them.
+        methods: Names, as the table shall list them.
+
+    Returns:
+        What ``results.json`` holds: per method and metric ``{"mean", "low", "high"}``, an interval
+        of 95 % over samples; null where nothing was measured.
+    """
+    by_sample: dict[str, Entry] = {}
+    for entry in entries:
+        by_sample.setdefault(entry["sample"], entry)
+    done = [by_sample[name] for name in order if name in by_sample]
+    good = [entry for entry in done if "error" not in entry]
+    return {
+        "data": data,
+        "samples": len(good),
+        "failed": [
+            {"sample": entry["sample"], "error": entry["error"]}
+            for entry in done
+            if "error" in entry
+        ],
+        "notes": _notes(good),
+        "methods": {
+            name: {
+                metric: _plain(interval)
+                for metric, interval in _figures(
+                    [entry["methods"][name] for entry in good if name in entry["methods"]]
+                ).items()
+            }
+            for name in methods
+        },
+        "hallucination_auroc": _plain(_hallucination(good)),
+        "same_word_share": _plain(
+            pooled_mean([[e["same_word"]] if e.get("same_word") is not None else [] for e in good])
+        ),
+    }
+
+
+def as_csv(results: Mapping[str, Any]) -> str:
+    """One line per method and metric."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["data", "method", "metric", "mean", "low", "high"])
+    for method, figures in results["methods"].items():
+        for metric, figure in figures.items():
+            writer.writerow(
+                [results["data"], method, metric, *(figure[k] for k in ("mean", "low", "high"))]
+            )
+    return file.getvalue()
+
+
+def table_rows(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The table's cells: a mean with half the width of its interval."""
+    return [
+        (name, *(_cell(figures[metric], metric) for metric in METRICS))
+        for name, figures in results["methods"].items()
+    ]
+
+
+def remarks(results: Mapping[str, Any], total: int) -> list[str]:
+    """What the table must not hide: failures, and what could not be measured."""
+    failed = results["failed"]
+    lines = [f"{results['samples']} of {total} samples"]
+    if failed:
+        named = "; ".join(f"{entry['sample']} ({entry['error']})" for entry in failed[:5])
+        more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
+        lines[0] += f"; {len(failed)} failed: {named}{more}"
+    for note, samples in results["notes"].items():
+        named = ", ".join(samples[:5]) + (", …" if len(samples) > 5 else "")
+        lines.append(f"{note}: {len(samples)} samples ({named})")
+    if results["hallucination_auroc"]["mean"] is not None:
+        lines.append(
+            "grounding tells words of what is there from invented ones: AUROC "
+            + _cell(results["hallucination_auroc"], "auroc")
+        )
+    if results["same_word_share"]["mean"] is not None:
+        lines.append(
+            "tokens that are the first choice at the other scales, too: "
+            + _cell(results["same_word_share"], "share")
+        )
+    return lines
+
+
+def _figures(results: Sequence[Mapping[str, Any]]) -> dict[str, Interval]:
+    columns = {
+        metric: [result["scores"].get(metric, []) for result in results]
+        for metric in METRICS
+        if metric not in ("f1_iou", "seconds_per_token", "peak_mb")
+    }
+    figures = {metric: pooled_mean(column) for metric, column in columns.items()}
+    figures["f1_iou"] = pooled(
+        [columns["obj_iou"], columns["func_iou"]],
+        lambda means: np.array([harmonic_mean(a, b) for a, b in means.T]),
+    )
+    for metric in ("seconds_per_token", "peak_mb"):
+        values = [[v] if math.isfinite(v := _number(result[metric])) else [] for result in results]
+        figures[metric] = pooled_mean(values)
+    return {metric: figures[metric] for metric in METRICS}
+
+
+def _hallucination(entries: Sequence[Entry]) -> Interval:
+    """AUROC over all words; its interval resamples samples."""
+    shown = [entry.get("grounding_shown", []) for entry in entries]
+    absent = [entry.get("grounding_absent", []) for entry in entries]
+
+    def of(chosen: Sequence[int]) -> float:
+        return auroc(*([v for i in chosen for v in column[i]] for column in (shown, absent)))
+
+    whole = of(range(len(entries)))
+    if math.isnan(whole):
+        return Interval(whole, whole, whole)
+    random = np.random.default_rng(0)
+    drawn = [of(random.integers(len(entries), size=len(entries)).tolist()) for _ in range(200)]
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return Interval(whole, float(low), float(high))
+
+
+def _notes(entries: Sequence[Entry]) -> dict[str, list[str]]:
+    notes: dict[str, list[str]] = {}
+    for entry in entries:
+        for note in entry.get("notes", []):
+            notes.setdefault(note, []).append(entry["sample"])
+    return notes
+
+
+def _plain(interval: Interval) -> dict[str, float | None]:
+    """JSON has no NaN."""
+    return {k: v if math.isfinite(v) else None for k, v in asdict(interval).items()}
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _cell(figure: Mapping[str, float | None], metric: str) -> str:
+    mean, low, high = figure["mean"], figure["low"], figure["high"]
+    if mean is None:
+        return "-"
+    if metric == "peak_mb":
+        return f"{mean:.0f}"
+    if metric == "seconds_per_token":
+        return f"{mean:.4f}"
+    if low is None or high is None:
+        return f"{mean:.3f}"
+    return f"{mean:.3f} ±{(high - low) / 2:.3f}"

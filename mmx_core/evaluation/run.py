@@ -1,0 +1,201 @@
+"""Runs an evaluation: every method on every sample, resumed, sharded, logged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmx_core.attribution.rivals import Attribution
+from mmx_core.evaluation.journal import Journal
+from mmx_core.evaluation.measure import Result, Words, measure_methods, words_of
+from mmx_core.evaluation.methods import METHODS
+from mmx_core.evaluation.processes import Processes
+from mmx_core.events.writer import ExplanationWriter
+from mmx_core.explainer import Explainer
+from mmx_core.explanation import Explanation
+from mmx_core.metrics.agreement import same_word_share
+from mmx_core.metrics.faithfulness import Fill
+from mmx_core.metrics.summary import shown_words, word_grounding
+from mmx_core.prepare import prepare
+from mmx_core.sample import Sample
+
+_FAILURES = (ValueError, TypeError, RuntimeError, OSError, SyntaxError)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is evaluated.
+
+    Attributes:
+        methods: Names in :data:`~mmx_core.evaluation.methods.METHODS`.
+        faithfulness_samples: On how many of the first samples insertion, deletion and flips are
+            measured; they take forwards by the hundred.
+        fill: What is seen where the image is hidden.
+        steps: At most, of each curve.
+        seed: For methods that draw, and for ties.
+    """
+
+    methods: tuple[str, ...]
+    faithfulness_samples: int
+    fill: Fill = "blur"
+    steps: int = 20
+    seed: int = 0
+
+
+def evaluate(
+    explainer: Explainer,
+    samples: Sequence[Sample],
+    plan: Plan,
+    journal: Journal,
+    *,
+    processes: Processes,
+    logdir: Path | None = None,
+    finished: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """Measures what the journal does not hold yet.
+
+    A sample that fails is journalled with its error, and the next one is taken.
+
+    Args:
+        explainer: The default one; it explains for the log, and for grounding and agreement.
+        samples: The set.
+        plan: What is measured.
+        journal: Where it goes.
+        processes: Which samples are this process's: every ``count``-th.
+        logdir: Every explanation is logged there, each method as a run.
+        finished: Called after each of this process's samples.
+
+    Returns:
+        The ids of the whole set, in its order.
+    """
+    done = {entry["sample"] for entry in journal.entries()}
+    order: list[str] = []
+    with _Log(logdir, plan.methods) as log:
+        for index in range(len(samples)):
+            name = _id_of(samples, index)
+            order.append(name)
+            if index % processes.count != processes.rank:
+                continue
+            if name not in done:
+                perturb = index < plan.faithfulness_samples
+                try:
+                    # A set may read its files only now.
+                    entry = _measured(explainer, samples[index], plan, log, perturb=perturb)
+                except _FAILURES as error:
+                    # One sample among hundreds: it is told by name, and the others go on.
+                    entry = {"sample": name, "error": f"{type(error).__name__}: {error}"}
+                journal.add(entry)
+            finished()
+    return order
+
+
+def _id_of(samples: Sequence[Sample], index: int) -> str:
+    """A sample's id, without reading its files where the set can tell."""
+    tell = getattr(samples, "id_of", None)
+    return str(tell(index)) if callable(tell) else samples[index].id
+
+
+def _measured(
+    explainer: Explainer, sample: Sample, plan: Plan, log: _Log, *, perturb: bool
+) -> dict[str, Any]:
+    adapter = explainer.adapter
+    prepared = prepare(
+        adapter,
+        sample,
+        scales=explainer.scales,
+        max_visual_tokens=explainer.max_visual_tokens,
+        max_new_tokens=explainer.max_new_tokens,
+    )
+    explanation = explainer.explain_prepared(sample, prepared)
+    words = words_of(adapter, sample, prepared)
+    results, found = measure_methods(
+        adapter,
+        prepared,
+        words,
+        {name: METHODS[name] for name in plan.methods},
+        perturb=perturb,
+        fill=plan.fill,
+        steps=plan.steps,
+        seed=plan.seed,
+    )
+    log.add(sample, explanation, results, found)
+    base = explainer.scales.index(1.0)
+    rank = np.stack([scale.rank for scale in explanation.scales])
+    same = same_word_share(rank, base=base)
+    return {
+        "sample": sample.id,
+        "answer": words.answer,
+        "notes": _notes(words),
+        "same_word": same if np.isfinite(same) else None,
+        "grounding_shown": word_grounding(explanation, words.tokens, shown_words(words.masks)),
+        "grounding_absent": word_grounding(explanation, words.tokens, words.absent),
+        "methods": {name: _jsonable(result) for name, result in results.items()},
+    }
+
+
+def _notes(words: Words) -> list[str]:
+    empty = [f"empty mask of {entry.name!r}" for entry in words.masks if not entry.mask.any()]
+    return empty if words.masks else ["answer without masked nouns"]
+
+
+def _jsonable(result: Result) -> dict[str, Any]:
+    plain = result.as_dict()
+    for name in ("seconds_per_token", "peak_mb"):
+        if not np.isfinite(plain[name]):
+            plain[name] = None
+    return plain
+
+
+class _Log:
+    """Each method's explanations as a run of its own."""
+
+    def __init__(self, logdir: Path | None, methods: Sequence[str]) -> None:
+        self._writers = (
+            {} if logdir is None else {name: ExplanationWriter(logdir / name) for name in methods}
+        )
+
+    def add(
+        self,
+        sample: Sample,
+        explanation: Explanation,
+        results: dict[str, Result],
+        found: dict[str, Attribution],
+    ) -> None:
+        for name, writer in self._writers.items():
+            metrics = {k: float(np.mean(v)) for k, v in results[name].scores.items() if v}
+            logged = with_maps(explanation, found[name], name)
+            writer.add_explanation(
+                f"evaluate/{sample.id}", replace(logged, metrics=metrics), global_step=0
+            )
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+
+def with_maps(explanation: Explanation, found: Attribution, name: str) -> Explanation:
+    """An explanation whose maps are a method's; what the model said stays.
+
+    ``mmx`` keeps all scales; another method shows its maps at scale 1.0 alone.
+    """
+    if name == "mmx":
+        return replace(explanation, heatmaps=found.maps)
+    base = explanation.base
+    maps = torch.nn.functional.interpolate(
+        torch.from_numpy(np.ascontiguousarray(found.maps))[:, None], size=base.grid, mode="area"
+    )[:, 0]
+    return replace(
+        explanation,
+        heatmaps=found.maps,
+        scales=(replace(base, maps=maps.numpy()),),
+        interference_weights=np.zeros_like(explanation.interference_weights),
+        provenance={**explanation.provenance, "method": name},
+    )

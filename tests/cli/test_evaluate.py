@@ -1,0 +1,192 @@
+"""``mmx evaluate`` on the demo's model: the table, its files, resuming, processes, bad data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo.scenes import make_scene
+from mmx_core import read_explanations
+from mmx_core.cli import evaluate, main
+from mmx_core.evaluation.methods import METHODS
+from mmx_core.evaluation.report import METRICS
+from mmx_core.metrics.faithfulness import FILLS
+
+ROOT = Path(__file__).parents[2]
+MODEL = str(ROOT / "demo" / "checkpoints" / "grounded" / "step-003800")
+COST = {"seconds_per_token", "peak_mb"}
+FEW = ["--methods", "mmx", "lens", "random", "--steps", "2", "--device", "cpu"]
+
+
+def run(out: Path, *arguments: str, data: str = "demo:val") -> int:
+    return main(["evaluate", "--model", MODEL, "--data", data, "--out", str(out), *arguments])
+
+
+def figures(out: Path) -> dict:
+    """The results, without what a clock and an allocator say."""
+    results = json.loads((out / "results.json").read_text())
+    for method in results["methods"].values():
+        for name in COST:
+            method.pop(name)
+    return results
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluation") / "results"
+    more = ("--samples", "3", "--faithfulness-samples", "1", "--logdir", str(folder / "runs"))
+    assert run(folder, *FEW, *more) == 0
+    return folder
+
+
+def test_the_names_on_the_command_line_are_those_of_the_library() -> None:
+    assert tuple(METHODS) == evaluate.METHODS
+    assert FILLS == evaluate.FILLS
+
+
+def test_the_results_hold_every_metric_of_every_method(out: Path) -> None:
+    results = json.loads((out / "results.json").read_text())
+    assert (results["data"], results["samples"], results["failed"]) == ("demo:val", 3, [])
+    assert list(results["methods"]) == ["mmx", "lens", "random"]
+    for method in results["methods"].values():
+        assert tuple(method) == METRICS
+        for figure in method.values():
+            assert set(figure) == {"mean", "low", "high"}
+            assert figure["low"] <= figure["mean"] <= figure["high"]
+    mmx, random = results["methods"]["mmx"], results["methods"]["random"]
+    assert mmx["pixel_ap"]["mean"] > 0.5 > 0.3 > random["pixel_ap"]["mean"]
+    assert mmx["deletion"]["mean"] < random["deletion"]["mean"]
+    assert len((out / "results.csv").read_text().splitlines()) == 1 + 3 * len(METRICS)
+
+
+def test_every_method_is_logged_as_a_run(out: Path) -> None:
+    logged = list(read_explanations(out / "runs"))
+    assert {(entry.run, entry.tag) for entry in logged} == {
+        (method, f"mmx/evaluate/val-000{index}")
+        for method in ("mmx", "lens", "random")
+        for index in range(3)
+    }
+    maps = {e.run: e for e in logged if e.tag.endswith("0")}
+    assert len(maps["mmx"].scales) == 3 and len(maps["lens"].scales) == 1
+    # A lens at scale 1 is that scale's own map.
+    raw = maps["mmx"].base.maps
+    assert np.abs(maps["lens"].heatmaps - raw).max() <= 2 * raw.max() / 255
+    assert {"obj_iou", "pixel_ap"} <= set(maps["random"].metrics)
+
+
+def test_a_killed_evaluation_goes_on_where_it_was(out: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    again.mkdir()
+    lines = (out / "samples-0.jsonl").read_bytes().splitlines(keepends=True)
+    # The first sample done, the second cut off in mid-line.
+    (again / "samples-0.jsonl").write_bytes(lines[0] + lines[1][:40])
+    (again / "configuration.json").write_bytes((out / "configuration.json").read_bytes())
+    assert run(again, *FEW, "--samples", "3", "--faithfulness-samples", "1") == 0
+    assert figures(again) == figures(out)
+    assert (again / "samples-0.jsonl").read_bytes().startswith(lines[0])
+
+
+def test_another_evaluation_is_refused_and_says_what_differs(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(out, "--methods", "lens", "--samples", "3", "--device", "cpu") == 2
+    said = capsys.readouterr().err
+    assert "began with methods ['mmx', 'lens', 'random'], now ['lens']" in said
+
+
+def test_two_processes_print_the_table_of_one(out: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
+    command += ["-m", "mmx_core.cli", "evaluate", "--model", MODEL, "--data", "demo:val", *FEW]
+    command += ["--samples", "3", "--faithfulness-samples", "1", "--out", str(tmp_path / "two")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    two, one = figures(tmp_path / "two"), figures(out)
+    assert len(list((tmp_path / "two").glob("samples-*.jsonl"))) == 2
+    for method in one["methods"]:
+        for name, figure in one["methods"][method].items():
+            found = two["methods"][method][name]
+            assert found == pytest.approx(figure, abs=1e-5), (method, name)
+    assert done.stdout.count("3 of 3 samples") == 1
+
+
+def test_a_published_layout_is_evaluated_on_the_models_own_answers(tmp_path: Path) -> None:
+    entries = []
+    for index in range(2):
+        scene = make_scene(index)
+        labels = np.zeros(scene.objects[0].mask.shape, dtype=np.uint8)
+        names = {}
+        for number, thing in enumerate(scene.objects, start=1):
+            labels[thing.mask] = number
+            names[thing.shape] = number
+        Image.fromarray(labels).save(tmp_path / f"{index}-mask.png")
+        scene.image.save(tmp_path / f"{index}.png")
+        entries.append([f"{index}.png", scene.caption, f"{index}-mask.png", names])
+    (tmp_path / "anno.json").write_text(json.dumps(entries))
+    out, root = tmp_path / "out", ("--root", str(tmp_path))
+    assert run(out, *FEW, *root, "--faithfulness-samples", "0", data="grandf") == 0
+    results = figures(out)
+    assert (results["samples"], results["failed"]) == (2, [])
+    references = tmp_path / "references"
+    more = (*FEW, *root, "--answers", "reference", "--faithfulness-samples", "0")
+    assert run(references, *more, data="grandf") == 0
+    assert figures(references)["methods"]["mmx"]["pixel_auc"]["mean"] > 0.9
+
+
+def test_bad_samples_are_told_by_name_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad_data.py").write_text(
+        textwrap.dedent(
+            """
+            import numpy as np
+            from dataclasses import replace
+            from demo.sets import evaluation_samples as scenes
+            from mmx_core import WordMask
+
+            def evaluation_samples(name, count):
+                good, size, empty, bare, silent = scenes("val", 5)
+                wrong = np.ones((3, 3), bool)
+                nothing = np.zeros_like(empty.masks[0].mask)
+                return [
+                    good,
+                    replace(size, id="size", masks=[WordMask((1,), wrong, "circle")]),
+                    replace(empty, id="empty", masks=[WordMask((1,), nothing, "ghost")]),
+                    replace(bare, id="bare", masks=None),
+                    replace(silent, id="silent", answer=" "),
+                ]
+            """
+        )
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    out = tmp_path / "out"
+    assert run(out, *FEW, "--faithfulness-samples", "0", data="bad_data:any") == 0
+    said = capsys.readouterr().out
+    assert "3 of 5 samples; 2 failed: size (ValueError: mask 'circle'" in said
+    assert "silent (ValueError: answer: expected text" in said
+    assert "empty mask of 'ghost': 1 samples (empty)" in said
+    assert "answer without masked nouns: 1 samples (bare)" in said
+    assert [entry["sample"] for entry in figures(out)["failed"]] == ["size", "silent"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "coco"], "expected --root"),
+        (["--data", "mars"], "PACKAGE:NAME"),
+        (["--data", "demo:val", "--samples", "0"], "--samples: expected at least 1"),
+        (["--data", "demo:val", "--methods", "magic"], "invalid choice: 'magic'"),
+    ],
+)
+def test_wrong_input_is_refused_before_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(["evaluate", "--model", MODEL, "--out", str(tmp_path / "o"), *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
