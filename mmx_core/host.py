@@ -24,7 +24,8 @@ def to_host(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
     for tensor in tensors:
         dtype = torch.promote_types(dtype, tensor.dtype)
     if tensors[0].device.type == "cpu":
-        return [tensor.to(dtype).numpy() for tensor in tensors]
+        # Copied, since one map may stand for two: a single scale is its own aggregate.
+        return [tensor.to(dtype, copy=True).numpy() for tensor in tensors]
     packed = torch.cat([tensor.reshape(-1).to(dtype) for tensor in tensors]).cpu()
     parts = torch.split(packed, [tensor.numel() for tensor in tensors])
     return [

@@ -116,6 +116,8 @@ def _check(arguments: argparse.Namespace) -> None:
         text = getattr(arguments, name)
         if text is not None and not text.strip():
             raise CommandError(f"--{name}: expected text, got nothing; write it in quotes")
+    if not -(2**63) <= arguments.step < 2**63:
+        raise CommandError(f"--step: expected a number of 64 bits, got {arguments.step}")
     if os.path.exists(arguments.logdir) and not os.path.isdir(arguments.logdir):
         raise CommandError(
             f"--logdir: expected a directory, got the file {arguments.logdir!r}; name another"
@@ -176,6 +178,10 @@ def _explainer(arguments: argparse.Namespace) -> Explainer:
             aggregation=arguments.aggregation,
             suppression=arguments.suppression,
         )
+    except torch.OutOfMemoryError:
+        raise CommandError(
+            "--device: expected room for the model's weights, got too little; use another, or cpu"
+        ) from None
     except Exception as error:  # a stranger's files can make every library below raise its own
         raise CommandError(
             f"--model: expected a checkpoint directory or a hub id of a supported model, got "
@@ -199,6 +205,11 @@ def _explain(
         ) from None
     except (ValueError, TypeError) as error:
         raise CommandError(printable(str(error))) from None
+    except (RuntimeError, NotImplementedError) as error:
+        raise CommandError(
+            f"--device: expected one that can run the model, got an error of torch's "
+            f"({one_line(error)}); cpu always works"
+        ) from None
 
 
 def _log(explanation: Explanation, arguments: argparse.Namespace, tag: str) -> None:

@@ -166,6 +166,8 @@ def _picture(explanation: Explanation, tokens: list[int] | None) -> bytes:
             f"--token: {str(error).removeprefix('tokens: ')}; the answer is "
             f"{_numbered(explanation)}"
         ) from None
+    except ValueError as error:
+        raise CommandError(f"--token: {str(error).removeprefix('tokens: ')}") from None
     file = io.BytesIO()
     sheet.save(file, "PNG")
     return file.getvalue()

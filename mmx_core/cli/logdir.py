@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mmx_core.cli.errors import CommandError
+from mmx_core.cli.errors import CommandError, one_line
 from mmx_core.events.reader import Damage
 from mmx_core.export.log import run_folders
 from mmx_core.export.printable import printable
@@ -22,7 +22,13 @@ def folders_of(logdir: str) -> dict[str, str]:
         raise CommandError(
             f"LOGDIR: expected a directory, got {logdir!r}; give what `tensorboard --logdir` gets"
         )
-    folders = run_folders(logdir)
+    try:
+        folders = run_folders(logdir)
+    except UnicodeError as error:
+        raise CommandError(
+            f"LOGDIR: expected directories named in UTF-8, which TensorBoard needs, got one below "
+            f"{logdir!r} that is not ({one_line(error)}); rename it"
+        ) from None
     if not folders:
         raise nothing_logged(logdir)
     return folders

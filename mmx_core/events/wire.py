@@ -141,11 +141,14 @@ def decode_image(blobs: Sequence[bytes], image_hash: str) -> EncodedImage:
     description = expect(decode_json(blobs[0]), dict, "image")
     if description.get("format") not in ("png", "jpeg"):
         raise DamagedBlob(f"image: expected png or jpeg, got {description.get('format')!r}")
+    width, height = (expect(description.get(k), int, f"image.{k}") for k in ("width", "height"))
+    if width < 1 or height < 1:
+        raise DamagedBlob(f"image: expected at least 1x1 pixels, got {width}x{height}")
     return EncodedImage(
         data=decode_bytes(blobs[1]),
         format=description["format"],
-        width=expect(description.get("width"), int, "image.width"),
-        height=expect(description.get("height"), int, "image.height"),
+        width=width,
+        height=height,
         hash=image_hash,
     )
 

@@ -19,6 +19,8 @@ _LEGEND_HEIGHT = 40
 _BAR = (240, 12)
 _TEXT_SIZE = 14
 _MOST_COLUMNS = 6
+MOST_TOKENS = 240
+_LONGEST_CAPTION = 60
 _GROUND, _INK = "#ffffff", "#1f2328"
 _BAR_GROUND = 128
 
@@ -44,12 +46,17 @@ def contact_sheet(explanation: Explanation, tokens: Sequence[int] | None = None)
 
     Raises:
         IndexError: There is no such token.
+        ValueError: More tokens than a picture can hold.
     """
     chosen = default_tokens(explanation) if tokens is None else list(tokens)
     wrong = [index for index in chosen if not 0 <= index < len(explanation.tokens)]
     if wrong or not chosen:
         raise IndexError(
             f"tokens: expected indices from 0 to {len(explanation.tokens) - 1}, got {chosen}"
+        )
+    if len(chosen) > MOST_TOKENS:
+        raise ValueError(
+            f"tokens: expected at most {MOST_TOKENS} on one picture, got {len(chosen)}; choose some"
         )
     width, height = tile_size(explanation)
     across = min(len(chosen), _MOST_COLUMNS)
@@ -110,8 +117,11 @@ def _draw_legend(
 
 
 def _shortened(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: float) -> str:
-    if font.getlength(text) <= width:
+    # First by characters: a token from a hostile log may be of any length.
+    cut = text[:_LONGEST_CAPTION]
+    if cut == text and font.getlength(text) <= width:
         return text
+    text = cut
     while text and font.getlength(text + "…") > width:
         text = text[:-1]
     return text + "…"

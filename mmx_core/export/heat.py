@@ -24,16 +24,20 @@ def grey_picture(image: EncodedImage | None, size: tuple[int, int]) -> Pixels:
     """The image without its colours, which would compete with the heatmap's.
 
     Args:
-        image: Even grey where it is None.
+        image: Even grey where it is None, or where its bytes are no picture.
         size: Width and height in pixels.
 
     Returns:
         ``(height, width, 3)`` uint8.
     """
+    empty = np.full((size[1], size[0], 3), _NO_IMAGE, np.uint8)
     if image is None:
-        return np.full((size[1], size[0], 3), _NO_IMAGE, np.uint8)
-    with Image.open(io.BytesIO(image.data)) as opened:
-        grey = opened.convert("RGB").convert("L").resize(size, Image.Resampling.BICUBIC)
+        return empty
+    try:
+        with Image.open(io.BytesIO(image.data)) as opened:
+            grey = opened.convert("RGB").convert("L").resize(size, Image.Resampling.BICUBIC)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return empty
     return np.repeat(np.asarray(grey)[:, :, None], 3, axis=2)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +58,7 @@ def flat(options: dict[str, str]) -> list[str]:
         ({"--scales": "big"}, "--scales: invalid float value: 'big'"),
         ({"--aggregation": "sum"}, "choose from"),
         ({"--step": "soon"}, "invalid int value"),
+        ({"--step": "99999999999999999999"}, "--step: expected a number of 64 bits"),
         ({"--device": "cuda:93"}, "--device: expected one that torch can use"),
         ({"--answer": ""}, "--answer: expected text"),
         ({"--tag": "images/3"}, "reserved"),
@@ -130,3 +133,37 @@ def test_importing_the_command_and_listing_a_log_load_no_torch(logdir) -> None:
         f"main(['list', {str(logdir)!r}]); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_an_image_record_that_is_no_picture_costs_the_picture_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    explanation = make_explanation()
+    assert explanation.image is not None
+    broken = replace(explanation, image=replace(explanation.image, data=b"no picture"))
+    add_explanation(tmp_path / "runs" / "one", "val/1", broken, 0)
+    out = tmp_path / "sheet.png"
+    arguments = ["export", str(tmp_path / "runs"), "--run", "one", "--sample", "val/1"]
+    assert main([*arguments, "--format", "png", "--out", str(out)]) == 0
+    assert Image.open(out).size[0] > 0
+    capsys.readouterr()
+
+
+def test_more_tokens_than_a_picture_holds_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = make_explanation(tokens=300, scales=((1.0, (2, 2)),))
+    add_explanation(tmp_path / "one", "val/1", long, 0)
+    arguments = ["export", str(tmp_path), "--run", "one", "--sample", "val/1", "--format", "png"]
+    assert "--token: expected at most 240 on one picture, got 300" in refused(arguments, capsys)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_directory_whose_name_is_no_text_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_explanation(tmp_path / "one", "val/1", make_explanation(), 0)
+    bad = os.fsencode(tmp_path) + b"/\xff"
+    os.mkdir(bad)
+    Path(os.fsdecode(bad), "events.out.tfevents.1").write_bytes(b"")
+    assert "LOGDIR: expected directories named in UTF-8" in refused(["list", str(tmp_path)], capsys)

@@ -394,3 +394,10 @@ def test_masks_of_words_that_the_answer_lacks_are_refused_before_any_work(
         next(build(qwen2).explain_batch([Sample("s", picture(), PROMPT, ANSWER, masks=[mask])]))
     with pytest.raises(ValueError, match="a mapping from word to mask"):
         next(build(qwen2).explain_batch([Sample("s", picture(), PROMPT, masks=[mask])]))
+
+
+def test_no_two_arrays_of_an_explanation_share_their_memory(qwen2: TinyModel) -> None:
+    explanation = build(qwen2, scales=(1.0,), suppression="none").explain(
+        picture(), PROMPT, answer=ANSWER
+    )
+    assert not np.shares_memory(explanation.heatmaps, explanation.base.maps)

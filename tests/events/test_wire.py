@@ -203,6 +203,8 @@ def test_an_image_comes_back_and_its_damage_is_seen():
         decode_image(blobs[:1], image.hash)
     with pytest.raises(DamagedBlob, match="expected png or jpeg, got 'svg'"):
         decode_image([encode_json({"width": 1, "height": 1, "format": "svg"}), blobs[1]], "x")
+    with pytest.raises(DamagedBlob, match="at least 1x1 pixels, got 0x4"):
+        decode_image([encode_json({"width": 0, "height": 4, "format": "png"}), blobs[1]], "x")
 
 
 def test_the_index_record_says_what_a_table_needs():
