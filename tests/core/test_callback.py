@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainingArguments
 
@@ -89,6 +91,29 @@ def test_each_evaluation_logs_every_probe_sample_as_one_step(
     assert logged == [(f"mmx/val/{i:04d}", step) for i in (0, 1) for step in (1, 2)]
     first, second = (e for e in found if e.tag == "mmx/val/0000")
     assert not np.allclose(first.base.probability, second.base.probability)  # it learned
+
+
+def test_figures_of_masked_samples_are_logged_as_scalars(
+    tmp_path: Path, device: torch.device
+) -> None:
+    tiny = make_tiny(device=str(device))
+    mask = np.zeros((32, 48), dtype=bool)
+    mask[:16, :24] = True
+    masked = [
+        dataclasses.replace(sample, masks=[mmx.WordMask((2,), mask, "circle")], absent=(1,))
+        for sample in probe()
+    ]
+    callback = build_callback(tiny, samples=masked, faithfulness=True)
+    make_trainer(tiny, tmp_path, callback, steps=1).train()
+    log = EventAccumulator(str(tmp_path / "explanations"), size_guidance={"tensors": 0})
+    tags = log.Reload().Tags()
+    scalars = {tag.removeprefix("mmx/val/") for tag in (*tags["tensors"], *tags["scalars"])}
+    assert scalars >= {
+        *("obj_iou", "func_iou", "f1_iou", "precision", "recall"),
+        *("pixel_auc", "pixel_ap", "best_iou", "pointing", "nss"),
+        *("insertion", "deletion", "flip_rate"),
+        *("grounding", "same_word_share", "hallucination_auroc"),
+    }
 
 
 def test_the_callback_does_not_change_what_is_learned(tmp_path: Path, device: torch.device) -> None:

@@ -233,6 +233,22 @@ def test_masks_yield_metrics(qwen2: TinyModel) -> None:
     assert 0 <= explanation.metrics["pixel_auc"] <= 1
     by_name = Sample("s", picture(), PROMPT, ANSWER, masks={"circle": mask})
     assert next(build(qwen2).explain_batch([by_name])).metrics == explanation.metrics
+    # Forwards by the dozen are asked for.
+    assert "deletion" not in explanation.metrics
+    (more,) = build(qwen2, faithfulness=True).explain_batch([sample])
+    assert 0 <= more.metrics["deletion"] <= 1 and 0 <= more.metrics["insertion"] <= 1
+    assert more.metrics["flip_rate"] in (0.0, 1.0)
+
+
+def test_invented_words_are_held_against_those_that_are_there(qwen2: TinyModel) -> None:
+    mask = np.ones((64, 96), dtype=bool)
+    mask[:32] = False
+    masks = [WordMask((2,), mask, "circle")]
+    sample = Sample("s", picture(), PROMPT, ANSWER, masks=masks, absent=(7, 8))
+    (explanation,) = build(qwen2).explain_batch([sample])
+    there, invented = explanation.grounding[2], explanation.grounding[[7, 8]]
+    expected = float((there > invented).mean() + (there == invented).mean() / 2)
+    assert explanation.metrics["hallucination_auroc"] == expected
 
 
 def test_the_batch_is_lazy_and_names_the_sample_that_fails(qwen2: TinyModel) -> None:
