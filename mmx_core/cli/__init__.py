@@ -9,7 +9,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from mmx_core.cli import evaluate, explain, export, inventory
+from mmx_core.cli import doctor, evaluate, explain, export, inventory
 from mmx_core.cli.errors import CommandError
 from mmx_core.cli.parser import Parser
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     parser = Parser(prog="mmx", description="Explanations of multimodal models' answers.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (explain, evaluate, inventory, export):
+    for command in (explain, evaluate, inventory, export, doctor):
         command.add_parser(commands)
     try:
         chosen = parser.parse_args(arguments)

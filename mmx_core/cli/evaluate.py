@@ -172,11 +172,12 @@ def _report(
     text = json.dumps(results, indent=1, allow_nan=False)
     (arguments.out / "results.json").write_text(text + "\n", encoding="utf-8")
     (arguments.out / "results.csv").write_text(as_csv(results), encoding="utf-8")
-    print(format_table(("method", *METRICS), table_rows(results)))
+    header = [name.removesuffix("_per_token").replace("_", " ") for name in METRICS]
+    print(format_table(("method", *header), table_rows(results)))
     print()
     for remark in remarks(results, len(order)):
         print(printable(remark))
-    print("± is half of a bootstrap 95 % interval over samples")
+    print("± is half of a bootstrap 95 % interval over samples; seconds are per token, peak in MB")
     print(f"\n{arguments.out / 'results.json'}\n{arguments.out / 'results.csv'}")
 
 

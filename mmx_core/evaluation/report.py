@@ -183,7 +183,7 @@ def _cell(figure: Mapping[str, float | None], metric: str) -> str:
     if metric == "peak_mb":
         return f"{mean:.0f}"
     if metric == "seconds_per_token":
-        return f"{mean:.4f}"
+        return f"{mean:.2g}"
     if low is None or high is None:
         return f"{mean:.3f}"
-    return f"{mean:.3f} ±{(high - low) / 2:.3f}"
+    return f"{mean:.3f}±{(high - low) / 2:.3f}".replace("±0.", "±.")

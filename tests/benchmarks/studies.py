@@ -293,7 +293,7 @@ def _cell(figure: Mapping[str, float | None]) -> str:
     mean, low, high = figure["mean"], figure["low"], figure["high"]
     if mean is None or low is None or high is None:
         return "-"
-    return f"{mean:.3f} ±{(high - low) / 2:.3f}"
+    return f"{mean:.3f}±{(high - low) / 2:.3f}".replace("±0.", "±.")
 
 
 if __name__ == "__main__":

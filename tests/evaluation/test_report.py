@@ -46,7 +46,7 @@ def test_figures_pool_words_and_never_hide_a_failure() -> None:
     assert said[1] == "answer without masked nouns: 1 samples (b)"
     assert json.loads(json.dumps(results, allow_nan=False)) == results
     (row,) = table_rows(results)
-    assert row[0] == "mmx" and row[1].startswith("0.300 ±") and row[11] == "-"
+    assert row[0] == "mmx" and row[1].startswith("0.300±.") and row[11] == "-"
     assert as_csv(results).splitlines()[1].startswith("x,mmx,obj_iou,0.3")
 
 
