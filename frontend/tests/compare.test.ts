@@ -11,7 +11,8 @@ import { otherPlace } from "../src/core/places";
 import { rangeOf } from "../src/core/range";
 import { cellRegion, coverage, readersOf } from "../src/core/region";
 import { seriesOf } from "../src/core/series";
-import { differenceOf, sideOf } from "../src/core/stage_picture";
+import { largestValue } from "../src/core/matrix_text";
+import { differenceOf, pictureOf, sideOf } from "../src/core/stage_picture";
 import { INITIAL_VIEW } from "../src/core/state";
 import { explanation, layer } from "./fixture";
 
@@ -96,8 +97,31 @@ it("covers both samples with one range while they are compared", () => {
   const [a, b] = [[[1, 2]], [[1, 8]]].map((map) => explanation("| dog", [layer(1, map), layer(null, map)]));
   const shown = a!.layers[0]!;
   const map = spanMap(shown, [0], "mean");
-  expect(rangeOf(a!, shown, map, { range: "compared", fixedMax: 1 }, b!).high).toBe(8);
-  expect(rangeOf(a!, shown, map, { range: "sample", fixedMax: 1 }, b!).high).toBe(2);
+  expect(rangeOf(a!, shown, map, { range: "compared", fixedMax: 1 }, { explanation: b!, map: null }).high).toBe(8);
+  expect(rangeOf(a!, shown, map, { range: "sample", fixedMax: 1 }, { explanation: b!, map: null }).high).toBe(2);
+});
+
+it("gives both sides the same range, even where a sum over a span passes every token's own", () => {
+  const [a, b] = [[[1, 9], [1, 9]], [[4, 3], [4, 3]]].map((maps) => explanation("| big dog", [layer(null, maps)]));
+  const view = { ...INITIAL_VIEW, token: 0, more: 1, combine: "sum", compare: "side", range: "compared" } as const;
+  const sides = [sideOf(a!, NO_IMAGE, view), sideOf(b!, NO_IMAGE, view)] as const;
+  expect(pictureOf(sides[0], view, sides[1]).range).toEqual({ low: 0, high: 18 });
+  expect(pictureOf(sides[1], view, sides[0]).range).toEqual({ low: 0, high: 18 });
+});
+
+it("says that nothing differs with the middle colour, and keeps the legend's ends", () => {
+  const same = explanation("see | a dog", [layer(null, [[1, 9], [1, 9]])]);
+  const view = { ...INITIAL_VIEW, token: 0, compare: "difference" } as const;
+  expect(differenceOf(sideOf(same, NO_IMAGE, view), sideOf(same, NO_IMAGE, view), view).range).toEqual({ low: -1, high: 1 });
+  expect(largestValue(withDifferenceMatrix(same, same), "relevance")).toBe(1);
+});
+
+it("compares no scale with another, but says that one side lacks it", () => {
+  const [a, b] = [explanation("| dog", [layer(0.5, [[1, 2]]), layer(null, [[1, 2]])]), explanation("| dog", [layer(null, [[3, 4]])])];
+  const view = { ...INITIAL_VIEW, token: 0, layer: "0.5", compare: "swipe" } as const;
+  const [first, second] = [sideOf(a, NO_IMAGE, view), sideOf(b, NO_IMAGE, view)];
+  expect([...pictureOf(first, view, second).map!.values]).toEqual([1, 2]);
+  expect(pictureOf(second, view, first)).toMatchObject({ map: null, trouble: "Nothing was logged here at scale 0.5." });
 });
 
 describe("the other checkpoint", () => {
@@ -121,6 +145,13 @@ describe("the other checkpoint", () => {
   it("of another run is at the nearest step; there is none where the run lacks the sample", () => {
     expect(otherPlace(index, view({ step: 200, otherRun: "b" }))).toEqual({ run: "b", tag: "mmx/val/0", step: 150 });
     expect(otherPlace(index, view({ step: 200, otherRun: "empty" }))).toBeNull();
+  });
+
+  it("is never a sample of another set, nor of a run that has gone", () => {
+    const train = [{ tag: "mmx/train/0", set: "train", sample: "0", steps: [0], wall_times: [0] }];
+    const other = { ...index, runs: [...index.runs, { run: "c", samples: train, images: [] }] };
+    expect(otherPlace(other, view({ step: 200, otherRun: "c" }))).toBeNull();
+    expect(otherPlace(other, view({ step: 200, otherRun: "gone" }))).toBeNull();
   });
 });
 
@@ -164,6 +195,8 @@ it("tells of a word that was not said its rank, and where its map was logged", (
     { id: 2, text: " dog", probability: 0.9 },
     { id: 9, text: " Cat", probability: 0.1 },
   ];
-  expect(whyNot(said, 2, " cat ")).toEqual({ rank: 2, probability: 0.1, mappedBy: null });
+  expect(whyNot(said, 2, " Cat ")).toEqual({ rank: 2, probability: 0.1, mappedBy: null });
+  // Another case is another word.
+  expect(whyNot(said, 2, "cat").rank).toBeNull();
   expect(whyNot(said, 2, "square")).toEqual({ rank: null, probability: null, mappedBy: 1 });
 });

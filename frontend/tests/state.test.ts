@@ -61,6 +61,13 @@ describe("the address", () => {
     expect(fromParameters({ [name]: value })).toEqual(INITIAL_VIEW);
   });
 
+  it("draws what a link compares in one range, unless the link says otherwise", () => {
+    expect(fromParameters({ compare: "side" }).range).toBe("compared");
+    const chosen = fromParameters({ compare: "side", range: "sample" });
+    expect(fromParameters(toParameters(chosen)).range).toBe("sample");
+    expect(fromParameters(toParameters({ ...chosen, range: "compared" })).range).toBe("compared");
+  });
+
   it("reads only our own parameters out of the host's hash", () => {
     expect(parseHash("#mmx&p.mmx.run=a%2Fb%20c&p.other.run=x&p.mmx.word=%E0%A4%A")).toEqual({
       run: "a/b c",
@@ -83,6 +90,7 @@ describe("the selected token", () => {
   it("keeps its index where the word is gone, within the answer", () => {
     expect(keepToken(view(1, " cat"), explanation("| a dog"))).toBe(1);
     expect(keepToken(view(9, " cat"), explanation("| a dog"))).toBe(1);
+    expect(keepToken(view(-5, ""), explanation("| a dog"))).toBe(0);
   });
 
   it("is at first the token that points most clearly", () => {

@@ -13,8 +13,9 @@ export interface WhyNot {
 
 /** Of a typed word, at an answer token. */
 export function whyNot(explanation: Explanation, token: number, typed: string): WhyNot {
-  const wanted = typed.trim().toLowerCase();
-  const same = (text: string) => tokenText(text).toLowerCase() === wanted;
+  const wanted = typed.trim();
+  // Another case is another vocabulary entry, with a map of its own.
+  const same = (text: string) => tokenText(text) === wanted;
   const candidates = explanation.candidates[explanation.promptLength + token] ?? [];
   const place = candidates.findIndex(({ text }) => same(text));
   const others = Array.from({ length: answerLength(explanation) }, (_, i) => i);

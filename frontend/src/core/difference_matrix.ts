@@ -17,9 +17,11 @@ export function withDifferenceMatrix(a: Explanation, b: Explanation): Explanatio
       const otherRow = twin[a.promptLength + row]! - b.promptLength;
       if (otherRow < 0) continue;
       const [to, from] = [(mode * rows + row) * columns, (mode * otherRows + otherRow) * otherColumns];
-      for (let column = 0; column < a.promptLength + row; column++) {
+      for (let column = 0; column < columns; column++) {
         const other = twin[column]!;
-        if (other >= 0) matrix[to + column] = a.matrix[to + column]! - b.matrix[from + other]!;
+        // Later tokens may compete; of the other modes they are no context, on either side.
+        const counts = MATRIX_MODES[mode] === "weight" || (column < a.promptLength + row && other < b.promptLength + otherRow);
+        if (other >= 0 && counts) matrix[to + column] = a.matrix[to + column]! - b.matrix[from + other]!;
       }
     }
   }

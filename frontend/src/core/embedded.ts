@@ -80,7 +80,7 @@ function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
 export async function embed(
   api: PanelApi,
   index: IndexResponse,
-  places: Place[],
+  places: (Place & { image?: string | undefined })[],
   view: Record<string, string>,
 ): Promise<EmbeddedData> {
   const here = (run: string, tag: string, step: number) =>
@@ -94,10 +94,15 @@ export async function embed(
     });
     if (!kept.length) continue;
     const records = (await api.records(run)).filter((record) => here(run, record.tag, record.step));
-    const images = [...new Set(records.flatMap((record) => record.image ?? []))];
+    const known = places.flatMap((place) => (place.run === run && place.image) || []);
+    const images = [...new Set([...known, ...records.flatMap((record) => record.image ?? [])])];
     data.index.runs.push({ run, samples: kept, images });
     data.records[run] = records;
-    for (const hash of images) data.images[hash] = await dataAddress(api.imageAddress(run, hash));
+    for (const hash of images) {
+      // A missing image costs the page that image.
+      const address = await dataAddress(api.imageAddress(run, hash)).catch(() => "");
+      if (address) data.images[hash] = address;
+    }
   }
   for (const { run, tag, step } of places) {
     const blobs = (await api.blobs(run, tag, step)).map(base64Of);

@@ -27,7 +27,8 @@ export function largestValue(explanation: Explanation, mode: MatrixMode): number
     const value = Math.abs(explanation.matrix[i]!);
     if (value > largest) largest = value;
   }
-  return largest;
+  // Where nothing differs the middle colour must say so: any range but an empty one.
+  return largest || (explanation.difference ? 1 : 0);
 }
 
 /** A row by its strongest context: "Relevance. Row dog: brown 0.81, the 0.40". */

@@ -7,7 +7,7 @@ import { reason } from "./decode";
 import { withDifferenceMatrix } from "./difference_matrix";
 import { type EmbeddedData, embed } from "./embedded";
 import { type Explanation, answerLength, answerToken } from "./explanation";
-import type { ExplanationSource, Place, StepResult } from "./explanation_source";
+import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "./explanation_source";
 import { ServerError } from "./fetch_checked";
 import { otherPlace, resolve } from "./places";
 import { type Side, sideOf } from "./stage_picture";
@@ -35,6 +35,8 @@ export interface SampleSummary {
 
 const IMAGE_CACHE_BYTES = 64 * 1024 * 1024;
 const STEPS_AHEAD = 3;
+/** Of the cache; the rest is for what is looked at beside the film. */
+const FILM_BYTES = CACHE_BYTES / 2;
 const NO_RECORDS: readonly IndexRecord[] = [];
 const NEEDS_DATA = ["run", "tag", "step", "compare", "otherRun", "otherStep", "film", "samples"] as const;
 
@@ -129,12 +131,23 @@ export class PanelModel {
     return this.records.get(run) ?? NO_RECORDS;
   }
 
-  /** The sample at each of its steps, as far as they have come. */
-  film(): (Explanation | null)[] {
+  /** The steps of the film strip: all, or as many as can be held at once, evenly spread. */
+  get filmSteps(): readonly number[] {
+    const { steps } = this;
+    const room = Math.max(2, Math.floor(FILM_BYTES / (this.explanation?.bytes ?? 1)));
+    if (steps.length <= room) return steps;
+    const spread = Array.from({ length: room }, (_, i) => Math.round((i * (steps.length - 1)) / (room - 1)));
+    const chosen = new Set([...spread.map((i) => steps[i]!), this.view.step]);
+    return steps.filter((step) => chosen.has(step));
+  }
+
+  /** The sample at each of those steps: null until it has come, undefined where it is damaged. */
+  film(): (Explanation | null | undefined)[] {
     const { run, tag } = this.view;
-    return this.steps.map((step) => {
+    return this.filmSteps.map((step) => {
       const result = this.source.cached({ run, tag, step });
-      return result && "explanation" in result ? result.explanation : null;
+      if (!result) return null;
+      return "explanation" in result ? result.explanation : undefined;
     });
   }
 
@@ -203,7 +216,12 @@ export class PanelModel {
   /** What is on screen, as a page of its own carries it. */
   embed(): Promise<EmbeddedData> {
     const { run, tag, step } = this.view;
-    const places = [{ run, tag, step: step! }, ...(this.otherPlace ? [this.otherPlace] : [])];
+    const image = this.explanation?.image?.hash;
+    const other = this.otherPlace;
+    const places = [
+      { run, tag, step: step!, image },
+      ...(other ? [{ ...other, image: this.other?.explanation.image?.hash }] : []),
+    ];
     return embed(this.api, this.index!, places, toParameters(this.view));
   }
 
@@ -259,7 +277,9 @@ export class PanelModel {
 
   private lacking(): string {
     const { compare, otherRun } = this.view;
-    return compare === "single" ? "" : `The run “${otherRun}” has no such sample: choose another run for B.`;
+    if (compare === "single") return "";
+    const there = this.index!.runs.some(({ run }) => run === otherRun);
+    return `The run “${otherRun}” ${there ? "has no such sample" : "is not here"}: choose another run for B.`;
   }
 
   private async imageOf(explanation: Explanation): Promise<ImageState> {
@@ -315,7 +335,7 @@ export class PanelModel {
     const { run, tag, step } = this.view;
     const at = this.steps.indexOf(step ?? NaN);
     const near = [...this.steps.slice(at + 1, at + 1 + STEPS_AHEAD), ...this.steps.slice(Math.max(0, at - STEPS_AHEAD), at)];
-    this.source.prefetch(run, tag, this.view.film ? [...this.steps] : near);
+    this.source.prefetch(run, tag, this.view.film ? [...this.filmSteps] : near);
     const samples = this.run?.samples ?? [];
     const next = samples[samples.findIndex((entry) => entry.tag === tag) + 1];
     const nextStep = next && nearestStep(next.steps, step);

@@ -24,11 +24,11 @@ export function resolve(index: IndexResponse, wanted: ViewState): Resolved {
 }
 
 /** B: the run and step wanted, else the step before A's in A's run (or the one after the first).
- * Null where that run lacks the sample. */
+ * Null where that run is not there or lacks the very sample: another would be compared unawares. */
 export function otherPlace(index: IndexResponse, view: ViewState): Place | null {
-  const name = index.runs.some((entry) => entry.run === view.otherRun) ? view.otherRun : view.run;
+  const name = view.otherRun || view.run;
   const run = index.runs.find((entry) => entry.run === name);
-  const sample = run && sampleLike(run, view.tag);
+  const sample = run?.samples.find((entry) => entry.tag === view.tag);
   if (!sample?.steps.length) return null;
   const { tag, steps } = sample;
   if (view.otherStep !== null) return { run: name, tag, step: nearestStep(steps, view.otherStep)! };

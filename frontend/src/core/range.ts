@@ -18,13 +18,15 @@ export function rangeOf(
   layer: Layer,
   map: Heatmap | null,
   view: Pick<ViewState, "range" | "fixedMax">,
-  other: Explanation | null = null,
+  other: { explanation: Explanation; map: Heatmap | null } | null = null,
 ): Range {
   if (view.range === "fixed") return { low: 0, high: view.fixedMax };
   const own = map ? largest(map.values) : 0;
   if (view.range === "map") return { low: 0, high: own };
-  const shown = view.range === "compared" && other ? [explanation, other] : [explanation];
+  const compared = view.range === "compared" ? other : null;
+  const shown = compared ? [explanation, compared.explanation] : [explanation];
   const peers = shown.flatMap((entry) => entry.layers).filter((peer) => (peer.factor === null) === (layer.factor === null));
-  return { low: 0, high: Math.max(own, ...peers.map((peer) => largest(peer.maxima))) };
+  const others = compared?.map ? largest(compared.map.values) : 0;
+  return { low: 0, high: Math.max(own, others, ...peers.map((peer) => largest(peer.maxima))) };
 }
 

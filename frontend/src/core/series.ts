@@ -11,7 +11,7 @@ export interface Series {
 }
 
 /** Of the first selected token: probability, grounding, agreement; and the sample's metrics. */
-export function seriesOf(film: readonly (Explanation | null)[], view: ViewState): Series[] {
+export function seriesOf(film: readonly (Explanation | null | undefined)[], view: ViewState): Series[] {
   const over = (read: (explanation: Explanation, token: number) => number | null | undefined) =>
     film.map((explanation) => {
       if (!explanation) return NaN;

@@ -1,11 +1,11 @@
 // What a stage draws: of one explanation, or the difference of two.
 import { type ColorMap, differenceColors } from "./color";
-import { type Explanation, answerToken } from "./explanation";
+import { type Explanation, type Layer, answerToken } from "./explanation";
 import { type Heatmap, difference, largestSize, sameLayer, spanMap } from "./heatmap";
 import type { ImageState } from "./model";
 import { type Range, rangeOf } from "./range";
 import type { Size } from "./stage_view";
-import { type ViewState, layerIndex, selectedTokens } from "./state";
+import { type ViewState, layerIndex, layerName, selectedTokens } from "./state";
 import { factorText, tokenText } from "./text";
 
 export interface StagePicture {
@@ -28,23 +28,35 @@ export interface Side {
   tokens: number[];
 }
 
-/** `peer` is the other side, if the range is to cover both. */
-export function pictureOf(side: Side, view: ViewState, peer: Explanation | null = null): StagePicture {
+/** `peer` is the other side of a comparison: the range may have to cover both. */
+export function pictureOf(side: Side, view: ViewState, peer: Side | null = null): StagePicture {
   const { explanation, image, tokens } = side;
-  const layer = explanation.layers[layerIndex(view, explanation)]!;
-  const map = spanMap(layer, tokens, view.combine);
+  const [layer, map] = shownOf(side, view, peer !== null);
   const layerText = named(layer.factor, layer.rows, layer.cols);
   const damage = layer.damage && `This map is damaged: ${layer.damage}. The other scales can still be read.`;
+  // Another scale in its place would be compared unawares.
+  const lacking = peer && !matches(layer.factor, view) ? `Nothing was logged here at scale ${view.layer}.` : "";
+  const other = peer && { explanation: peer.explanation, map: shownOf(peer, view, true)[1] };
   return {
     image,
     size: sizeOf(side, layer),
     map,
-    range: rangeOf(explanation, layer, map, view, peer),
+    range: rangeOf(explanation, layer, map, view, other),
     colors: view.colors,
     caption: tokens.length ? `${wordsText(explanation, tokens, view)} · ${layerText}` : "no such token here",
     layerText,
-    trouble: damage || image.missing,
+    trouble: lacking || damage || image.missing,
   };
+}
+
+/** The layer in view and its map; while comparing, no map of another scale than the one in view. */
+function shownOf({ explanation, tokens }: Side, view: ViewState, comparing: boolean): [Layer, Heatmap | null] {
+  const layer = explanation.layers[layerIndex(view, explanation)]!;
+  return [layer, comparing && !matches(layer.factor, view) ? null : spanMap(layer, tokens, view.combine)];
+}
+
+function matches(factor: number | null, view: ViewState): boolean {
+  return layerName(factor) === view.layer;
 }
 
 /** A minus B. */
@@ -54,7 +66,8 @@ export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
   const first = spanMap(layer, a.tokens, view.combine);
   const second = counterpart ? spanMap(counterpart, b.tokens, view.combine) : null;
   const map = first && second ? difference(first, second) : null;
-  const high = !map ? 0 : view.range === "fixed" ? view.fixedMax : largestSize(map.values);
+  // Where nothing differs the middle colour must say so: any range but an empty one.
+  const high = view.range === "fixed" ? view.fixedMax : (map && largestSize(map.values)) || 1;
   const layerText = map ? named(layer.factor, map.rows, map.cols) : "";
   return {
     image: a.image,

@@ -132,6 +132,7 @@ export function toParameters(view: ViewState): Record<string, string> {
   };
   if (view === INITIAL_VIEW) return all;
   const initial = toParameters(INITIAL_VIEW);
+  if (view.compare !== "single") initial.range = "compared";
   return Object.fromEntries(Object.entries(all).filter(([key, value]) => value !== initial[key]));
 }
 
@@ -140,6 +141,7 @@ export const PARAMETER_NAMES = Object.keys(toParameters(INITIAL_VIEW));
 /** Anything unreadable falls back to the initial view's value. */
 export function fromParameters(parameters: Record<string, string>): ViewState {
   const start = INITIAL_VIEW;
+  const compare = oneOf(COMPARE_MODES, parameters.compare, start.compare);
   const [factor, x, y] = numbers(parameters.zoom, 3);
   const zoomed = factor !== undefined && factor >= 1;
   const [left, top, right, bottom] = numbers(parameters.region, 4);
@@ -148,7 +150,7 @@ export function fromParameters(parameters: Record<string, string>): ViewState {
     run: parameters.run ?? "",
     tag: parameters.tag ?? "",
     step: integer(parameters.step),
-    compare: oneOf(COMPARE_MODES, parameters.compare, start.compare),
+    compare,
     otherRun: parameters.brun ?? "",
     otherStep: integer(parameters.bstep),
     token: integer(parameters.token),
@@ -157,7 +159,8 @@ export function fromParameters(parameters: Record<string, string>): ViewState {
     word: parameters.word ?? "",
     layer: parameters.layer || start.layer,
     colors: oneOf(COLOR_MAPS, parameters.colors, start.colors),
-    range: oneOf(RANGE_MODES, parameters.range, start.range),
+    // What is compared is drawn in one range, unless the link says otherwise.
+    range: oneOf(RANGE_MODES, parameters.range, compare === "single" ? start.range : "compared"),
     fixedMax: positive(parameters.max, start.fixedMax, Infinity),
     opacity: positive(parameters.opacity, start.opacity, 1),
     smooth: readFlag(parameters.smooth, start.smooth),
@@ -189,7 +192,7 @@ export function tokensAt(view: ViewState, explanation: Explanation): number[] {
 export function keepToken(view: ViewState, explanation: Explanation): number {
   const length = answerLength(explanation);
   if (view.token === null) return clearest(explanation);
-  const index = Math.min(view.token, length - 1);
+  const index = Math.max(0, Math.min(view.token, length - 1));
   const same = (i: number) => answerToken(explanation, i)?.text === view.word;
   if (!view.word || same(index)) return index;
   for (let distance = 1; distance < length; distance++) {

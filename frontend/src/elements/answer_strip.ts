@@ -210,7 +210,7 @@ export class AnswerStrip extends PanelElement {
                 aria-label="How the maps of the selected tokens become one"
                 @change=${(event: Event) => this.ask("view-change", { combine: (event.target as HTMLSelectElement).value as Combination })}
               >
-                ${COMBINATIONS.map((name) => html`<option value=${name} ?selected=${name === this.combine}>${name}</option>`)}
+                ${COMBINATIONS.map((name) => html`<option value=${name} .selected=${name === this.combine}>${name}</option>`)}
               </select></label
             >`
           : nothing}

@@ -150,12 +150,12 @@ export class CompareStage extends PanelElement {
       </div>`;
     }
     if (view.compare === "difference") return this.stage(differenceOf(a, b, view), "");
-    const first = this.stage(pictureOf(a, view, b.explanation), "a");
-    const second = this.stage(pictureOf(b, view, a.explanation), "b");
+    const first = this.stage(pictureOf(a, view, b), "a");
+    const second = this.stage(pictureOf(b, view, a), "b");
     if (view.compare === "side") return html`<div class="side">${first}${second}</div>`;
     if (view.compare === "blink") return this.blinking(first, second);
     // Two captions would cut each other.
-    const behind = this.stage({ ...pictureOf(b, view, a.explanation), caption: "" }, "b");
+    const behind = this.stage({ ...pictureOf(b, view, a), caption: "" }, "b");
     const cut = (100 * this.curtain).toFixed(2);
     return html`<div class="stack">
       ${first}

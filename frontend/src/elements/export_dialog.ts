@@ -4,6 +4,7 @@ import { css, html, nothing } from "lit";
 import { cssColor } from "../core/color";
 import { standalonePage } from "../core/embedded";
 import { drawFigure } from "../core/figure";
+import { reason } from "../core/decode";
 import { inVsCode, permalink } from "../core/host";
 import type { PanelModel } from "../core/model";
 import type { StagePicture } from "../core/stage_picture";
@@ -15,21 +16,26 @@ export class ExportDialog extends PanelElement {
     picture: { state: true },
     page: { state: true },
     said: { state: true },
+    failed: { state: true },
   };
   /** Object URL of the drawn figure. */
   declare picture: string;
   /** Object URL of the standalone page; empty while it is made. */
   declare page: string;
   declare said: string;
+  /** Why there is no page. */
+  declare failed: string;
 
   private model: PanelModel | null = null;
   private drawn: Blob | null = null;
+  private turn = 0;
 
   constructor() {
     super();
     this.picture = "";
     this.page = "";
     this.said = "";
+    this.failed = "";
   }
 
   static override styles = [
@@ -114,6 +120,7 @@ export class ExportDialog extends PanelElement {
 
   open(model: PanelModel, picture: StagePicture): void {
     this.model = model;
+    this.failed = "";
     this.said = "";
     this.forget();
     const dark = getComputedStyle(this).colorScheme === "dark";
@@ -122,7 +129,17 @@ export class ExportDialog extends PanelElement {
       this.drawn = blob;
       this.picture = URL.createObjectURL(blob);
     });
-    void this.standalone().then((page) => (this.page = URL.createObjectURL(new Blob([page], { type: "text/html" }))));
+    const turn = ++this.turn;
+    const take = (page: string, said: string) => {
+      // Another export may have been opened meanwhile.
+      if (turn !== this.turn) return;
+      if (page) this.page = URL.createObjectURL(new Blob([page], { type: "text/html" }));
+      this.failed = said;
+    };
+    void this.standalone().then(
+      (page) => take(page, ""),
+      (error) => take("", `no standalone page: ${reason(error)}`),
+    );
     this.renderRoot.querySelector("dialog")!.showModal();
   }
 
@@ -137,7 +154,7 @@ export class ExportDialog extends PanelElement {
           ${this.picture
             ? html`<a href=${this.picture} download="${file}.png">PNG</a><button @click=${this.copyPicture}>Copy picture</button>`
             : nothing}
-          ${this.page ? html`<a href=${this.page} download="${file}.html">Standalone page (HTML)</a>` : html`<span class="muted">making the page…</span>`}
+          ${this.page ? html`<a href=${this.page} download="${file}.html">Standalone page (HTML)</a>` : html`<span class="muted">${this.failed || "making the page…"}</span>`}
           <span class="muted" role="status">${this.said}</span>
         </div>
         ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.model ? permalink(toParameters(this.model.view)) : "")}
@@ -168,8 +185,10 @@ export class ExportDialog extends PanelElement {
   }
 
   private caption(): string[] {
-    const { view, explanation } = this.model!;
-    return [`${view.run} · ${view.tag.replace(/^mmx\//, "")} · step ${view.step}`, explanation?.answer ?? ""];
+    const { view, explanation, otherPlace: other } = this.model!;
+    const place = `${view.run} · ${view.tag.replace(/^mmx\//, "")} · step ${view.step}`;
+    const b = other && `B: ${other.run} · step ${other.step}${view.compare === "difference" ? "" : " (this picture shows A)"}`;
+    return [other ? `A: ${place}` : place, ...(b ? [b] : []), explanation?.answer ?? ""];
   }
 
   private command(): string {

@@ -1,8 +1,8 @@
 // The selected token over all steps (columns) and scales (rows), and what changed as numbers.
-import { type PropertyValues, css, html, nothing, svg } from "lit";
+import { type PropertyValues, css, html, svg } from "lit";
 import { type Rect, drawMap, drawPicture } from "../core/draw_map";
-import { type Explanation, answerToken } from "../core/explanation";
-import { spanMap } from "../core/heatmap";
+import { type Explanation, type Layer, answerToken } from "../core/explanation";
+import { sameLayer, spanMap } from "../core/heatmap";
 import type { ImageState } from "../core/model";
 import { rangeOf } from "../core/range";
 import { type Series, seriesOf } from "../core/series";
@@ -21,14 +21,17 @@ export class Filmstrip extends PanelElement {
   static override properties = {
     film: { attribute: false },
     steps: { attribute: false },
+    total: { type: Number },
     image: { attribute: false },
     view: { attribute: false },
     other: { attribute: false },
     dark: { type: Boolean },
   };
-  /** One entry per step; null until it has come. */
-  declare film: (Explanation | null)[];
+  /** One entry per step; null until it has come, undefined where it is damaged. */
+  declare film: (Explanation | null | undefined)[];
   declare steps: readonly number[];
+  /** How many steps there are, shown or not. */
+  declare total: number;
   declare image: ImageState;
   declare view: ViewState;
   /** B's step, where B is of the same run. */
@@ -127,15 +130,20 @@ export class Filmstrip extends PanelElement {
   ];
 
   override render() {
-    const known = this.film.find((entry) => entry !== null);
+    const known = this.film.find((entry) => entry);
     if (!known) return html`<p class="muted">Reading the steps…</p>`;
     const width = this.cellWidth(known);
     const shown = this.film[this.steps.indexOf(this.view.step ?? NaN)] ?? known;
     const word = tokenText(answerToken(shown, tokensAt(this.view, shown)[0]!)?.text ?? "");
-    const waiting = this.film.filter((entry) => entry === null).length;
+    const layers = this.layers();
+    const count = (kind: null | undefined, text: string) => {
+      const found = this.film.filter((entry) => entry === kind).length;
+      return found ? ` · ${found} ${text}` : "";
+    };
+    const part = this.steps.length < this.total ? `${this.steps.length} of ${this.total}` : this.total;
     const selected = layerName(known.layers[layerIndex(this.view, known)]!.factor);
     return html`
-      <h2>“${word}” over ${this.steps.length} steps × ${known.layers.length - 1} scales${waiting ? ` · ${waiting} to come` : nothing}</h2>
+      <h2>“${word}” over ${part} steps × ${layers.length - 1} scales${count(null, "to come")}${count(undefined, "damaged")}</h2>
       <div class="grid number" style="--cell:${width}px">
         <span class="label">step</span>
         <div class="steps" role="group" aria-label="Steps">
@@ -149,11 +157,11 @@ export class Filmstrip extends PanelElement {
           )}
         </div>
         <div class="scales">
-          ${known.layers.map(
+          ${layers.map(
             (layer) => html`<span class="label ${layerName(layer.factor) === selected ? "chosen" : ""}">${layer.factor === null ? "Σ MSEA" : factorText(layer.factor)}</span>`,
           )}
         </div>
-        <canvas role="img" aria-label="Heatmaps of “${word}”: ${known.layers.length} scales at ${this.steps.length} steps" @click=${this.pick}></canvas>
+        <canvas role="img" aria-label="Heatmaps of “${word}”: ${layers.length} scales at ${this.steps.length} steps" @click=${this.pick}></canvas>
         ${seriesOf(this.film, this.view).map((series) => this.sparkline(series, width))}
       </div>
     `;
@@ -176,25 +184,24 @@ export class Filmstrip extends PanelElement {
       this.reveal();
     }
     const canvas = this.renderRoot.querySelector("canvas");
-    const known = this.film.find((entry) => entry !== null);
+    const known = this.film.find((entry) => entry);
     if (!canvas || !known) return;
     const cell = this.cellWidth(known);
-    const [width, height] = [
-      this.steps.length * (cell + GAP) - GAP,
-      known.layers.length * (CELL_HEIGHT + GAP) - GAP,
-    ];
+    const layers = this.layers();
+    const [width, height] = [this.steps.length * (cell + GAP) - GAP, layers.length * (CELL_HEIGHT + GAP) - GAP];
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
     const context = prepareCanvas(canvas, width, height);
     const style = getComputedStyle(this);
-    const highs = known.layers.map((_, row) => this.highOver(row));
+    const highs = layers.map((layer) => this.highOver(layer));
     this.film.forEach((explanation, column) => {
       const x = column * (cell + GAP);
-      for (let row = 0; row < known.layers.length; row++) {
+      for (const [row, wanted] of layers.entries()) {
         const box = { x, y: row * (CELL_HEIGHT + GAP), width: cell, height: CELL_HEIGHT };
         context.fillStyle = style.getPropertyValue("--stage");
         context.fillRect(box.x, box.y, box.width, box.height);
-        if (explanation) this.drawCell(context, explanation, row, box, highs[row]!, style.getPropertyValue("--hatch"));
+        const layer = explanation && sameLayer(explanation, wanted);
+        if (layer) this.drawCell(context, explanation, layer, box, highs[row]!, style.getPropertyValue("--hatch"));
       }
       const step = this.steps[column];
       const mark = step === this.view.step ? "--side-a" : step === this.other ? "--side-b" : "";
@@ -217,13 +224,11 @@ export class Filmstrip extends PanelElement {
   private drawCell(
     context: CanvasRenderingContext2D,
     explanation: Explanation,
-    row: number,
+    layer: Layer,
     box: Rect,
     high: number,
     hatch: string,
   ): void {
-    const layer = explanation.layers[row];
-    if (!layer) return;
     const { bitmap } = this.image;
     const size = bitmap ?? explanation.image ?? { width: layer.cols, height: layer.rows };
     const fitted = imageRect(box, size, INITIAL_VIEW.zoom);
@@ -235,10 +240,18 @@ export class Filmstrip extends PanelElement {
     drawMap(context, map, rect, { range, colors: this.view.colors, opacity: this.view.opacity, smooth: this.view.smooth, hatch });
   }
 
+  /** A row per scale of any step, since steps may have been logged at others; the aggregate last. */
+  private layers(): Layer[] {
+    const known = this.film.flatMap((explanation) => explanation?.layers ?? []);
+    const factors = [...new Set(known.map((layer) => layer.factor))];
+    const place = (factor: number | null) => factor ?? Infinity;
+    return factors.sort((a, b) => place(a) - place(b)).map((factor) => known.find((layer) => layer.factor === factor)!);
+  }
+
   /** One range over all steps, so that growing is seen as growing. */
-  private highOver(row: number): number {
+  private highOver(wanted: Layer): number {
     const highs = this.film.map((explanation) => {
-      const layer = explanation?.layers[row];
+      const layer = explanation && sameLayer(explanation, wanted);
       const map = layer && spanMap(layer, tokensAt(this.view, explanation!), this.view.combine);
       return layer ? rangeOf(explanation!, layer, map ?? null, this.view).high : 0;
     });
@@ -274,9 +287,9 @@ export class Filmstrip extends PanelElement {
   }
 
   private pick(event: MouseEvent): void {
-    const known = this.film.find((entry) => entry !== null)!;
+    const known = this.film.find((entry) => entry)!;
     const step = this.steps[Math.floor(event.offsetX / (this.cellWidth(known) + GAP))];
-    const layer = known.layers[Math.floor(event.offsetY / (CELL_HEIGHT + GAP))];
+    const layer = this.layers()[Math.floor(event.offsetY / (CELL_HEIGHT + GAP))];
     if (step === undefined || !layer) return;
     if (!event.shiftKey) this.ask("view-change", { step, layer: layerName(layer.factor) });
     else this.choose(step, true);

@@ -108,7 +108,7 @@ export class Header extends PanelElement {
     return html`
       <select class="run" aria-label="Run" title="Run" @change=${this.choose("run")}>
         ${this.runs.map(
-          ({ run: name }) => html`<option value=${name} ?selected=${name === this.view.run}>${name}</option>`,
+          ({ run: name }) => html`<option value=${name} .selected=${name === this.view.run}>${name}</option>`,
         )}
       </select>
       <mmx-sample-picker
@@ -135,12 +135,12 @@ export class Header extends PanelElement {
       <select aria-label="Range of the colours" title="Range of the colours (r)" @change=${this.choose("range")}>
         ${RANGE_MODES.filter((mode) => mode !== "compared" || compared).map(
           (mode: RangeMode) =>
-            html`<option value=${mode} ?selected=${mode === this.view.range}>${RANGE_NAMES[mode]}</option>`,
+            html`<option value=${mode} .selected=${mode === this.view.range}>${RANGE_NAMES[mode]}</option>`,
         )}
       </select>
       <select aria-label="Colour map" title="Colour map (c)" @change=${this.choose("colors")}>
         ${COLOR_MAPS.map(
-          (name: ColorMap) => html`<option value=${name} ?selected=${name === this.view.colors}>${name}</option>`,
+          (name: ColorMap) => html`<option value=${name} .selected=${name === this.view.colors}>${name}</option>`,
         )}
       </select>
       <span class="icons">
@@ -171,10 +171,10 @@ export class Header extends PanelElement {
         <button title="A becomes B, and B becomes A (x)" ?disabled=${!other} @click=${() => this.swap()}>⇄ swap</button>
         <span class="mark">B</span>
         <select class="run" aria-label="Run of B" @change=${(event: Event) => this.ask("view-change", { otherRun: valueOf(event), otherStep: null })}>
-          ${this.runs.map(({ run }) => html`<option value=${run} ?selected=${run === name}>${run}</option>`)}
+          ${this.runs.map(({ run }) => html`<option value=${run} .selected=${run === name}>${run}</option>`)}
         </select>
         <select aria-label="Step of B" ?disabled=${!steps} @change=${(event: Event) => this.ask("view-change", { otherRun: name, otherStep: Number(valueOf(event)) })}>
-          ${(steps ?? []).map((step) => html`<option value=${step} ?selected=${step === other?.step}>step ${stepText(step)}</option>`)}
+          ${(steps ?? []).map((step) => html`<option value=${step} .selected=${step === other?.step}>step ${stepText(step)}</option>`)}
         </select>
       </span>
     `;

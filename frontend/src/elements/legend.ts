@@ -79,7 +79,7 @@ export class Legend extends PanelElement {
             />`
           : html`<span class="high">${signed ? `+${valueText(high)}` : valueText(high)}</span>`}
         ${signed ? html`<strong>more in A</strong>` : ""}
-        <span class="muted">logit${signed ? "" : ` · ${RANGE_NAMES[view.range]}`}</span>
+        <span class="muted">logit${signed ? "" : ` · ${this.rangeName()}`}</span>
       </span>
       <span class="how">
         <label title="Opacity of the heatmap">
@@ -108,6 +108,13 @@ export class Legend extends PanelElement {
       context.fillStyle = cssColor(this.picture.colors, x / (BAR.width - 1));
       context.fillRect(x, 0, 1.5, BAR.height);
     }
+  }
+
+  /** Beside each other A and B have one legend: it says whose range it is. */
+  private rangeName(): string {
+    const { compare, range } = this.view;
+    const own = compare !== "single" && (range === "map" || range === "sample");
+    return `${own ? "A: " : ""}${RANGE_NAMES[range]}`;
   }
 
   private box(name: "smooth" | "grey", title: string) {

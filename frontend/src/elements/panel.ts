@@ -172,7 +172,8 @@ export class Panel extends PanelElement {
           ${film
             ? html`<mmx-filmstrip
                 .film=${film}
-                .steps=${this.model.steps}
+                .steps=${this.model.filmSteps}
+                .total=${this.model.steps.length}
                 .image=${image}
                 .view=${view}
                 .other=${place?.run === view.run ? place.step : null}
@@ -195,7 +196,7 @@ export class Panel extends PanelElement {
   /** What the legend explains: the difference, or A. */
   private picture(a: Side, b: Side | null): StagePicture {
     const { view } = this.model;
-    return b && view.compare === "difference" ? differenceOf(a, b, view) : pictureOf(a, view, b?.explanation ?? null);
+    return b && view.compare === "difference" ? differenceOf(a, b, view) : pictureOf(a, view, b);
   }
 
   private export(): void {

@@ -193,7 +193,7 @@ export class RelevanceMatrix extends PanelElement {
           @change=${(event: Event) => (this.grouping = (event.target as HTMLSelectElement).value as Grouping)}
         >
           ${GROUPINGS.filter((name) => name !== "words" || this.pieces).map(
-            (name) => html`<option ?selected=${name === this.grouping}>${name}</option>`,
+            (name) => html`<option .selected=${name === this.grouping}>${name}</option>`,
           )}
         </select>
         <label title="A table of the selected token's row"

@@ -201,7 +201,7 @@ export class SampleTable extends PanelElement {
     return html`
       <select aria-label="Sort by" title="Sort by" @change=${(event: Event) => this.sortBy((event.target as HTMLSelectElement).value)}>
         ${this.sort ? nothing : html`<option selected>logged order</option>`}
-        ${names.map(([key, title]) => html`<option value=${key!} ?selected=${key === this.sort?.key}>${title}</option>`)}
+        ${names.map(([key, title]) => html`<option value=${key!} .selected=${key === this.sort?.key}>${title}</option>`)}
       </select>
     `;
   }

@@ -264,7 +264,7 @@ export class ScaleScrubber extends PanelElement {
     const map = spanMap(layer, selectedTokens(this.view, this.explanation), this.view.combine);
     if (!map) return;
     drawMap(context, map, rect, {
-      range: rangeOf(this.explanation, layer, map, this.view, this.other),
+      range: rangeOf(this.explanation, layer, map, this.view, this.other && { explanation: this.other, map: null }),
       colors: this.view.colors,
       opacity: this.view.opacity,
       smooth: this.view.smooth,
