@@ -143,7 +143,8 @@ class Explainer:
         Args:
             name_or_path: A checkpoint directory or a hub id.
             device: Where to put it; CUDA if there is one, by default.
-            dtype: Of the weights.
+            dtype: Of the weights; ``auto`` is that of the file, but float32 on a CPU, where half
+                precision is several times slower.
             **settings: Of :class:`Explainer`.
         """
         from mmx_core.models.loading import load_parts

@@ -19,13 +19,21 @@ def load_parts(
     Processors of several families need torchvision for video; image processor and tokenizer do
     not. So the parts are loaded, and a chat template that lives in the processor's own file is
     read beside them.
+
+    Args:
+        name_or_path: A checkpoint directory or a hub id.
+        device: CUDA if there is one, by default.
+        dtype: Of the weights; ``auto`` is that of the file, but float32 on a CPU, where half
+            precision is several times slower.
     """
     from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
-    model = AutoModelForImageTextToText.from_pretrained(name_or_path, dtype=dtype).eval()
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = model.to(device)
+    if dtype == "auto" and torch.device(device).type == "cpu":
+        dtype = torch.float32
+    model = AutoModelForImageTextToText.from_pretrained(name_or_path, dtype=dtype)
+    model = model.eval().to(device)
     image_processor = AutoImageProcessor.from_pretrained(name_or_path)
     tokenizer = AutoTokenizer.from_pretrained(name_or_path)
     template = None if tokenizer.chat_template else _processor_template(name_or_path)
