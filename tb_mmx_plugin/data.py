@@ -29,6 +29,7 @@ from mmx_core.explanation import EncodedImage
 from tb_mmx_plugin.frame import StepBlobs, finite, frame_steps
 
 MAX_STEPS_PER_REQUEST = 64
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 # The provider insists on a limit; what TensorBoard keeps is far below it.
 _ALL = 1_000_000
 # Under the fast loader a read takes about 44 ms whatever its size, so reads run side by side.
@@ -147,6 +148,8 @@ class ExplanationData:
     ) -> bytes:
         """Whole explanations of several steps, framed (http_api.md), undecoded.
 
+        Steps that would take the answer beyond MAX_RESPONSE_BYTES are left out; the first never is.
+
         Raises:
             NotLogged: The run or the tag is not there. A step that is not there does not raise:
                 its entry says so.
@@ -158,19 +161,14 @@ class ExplanationData:
             )
         steps = list(dict.fromkeys(steps))
         kept = self._steps(context, experiment, run, tag)
-        found = [kept[step] for step in steps if step in kept]
-        keys = [reference.blob_key for datum in found for reference in datum.values]
-        read = dict(zip(keys, self._read(context, keys), strict=True))
+        read = self._read_steps(context, {step: kept[step] for step in steps if step in kept})
         return frame_steps(
             [
-                StepBlobs(
-                    step,
-                    kept[step].wall_time,
-                    [read[reference.blob_key] for reference in kept[step].values],
-                )
+                StepBlobs(step, kept[step].wall_time, read[step])
                 if step in kept
                 else StepBlobs(step, error=_not_kept(step))
                 for step in steps
+                if step in read or step not in kept
             ]
         )
 
@@ -257,6 +255,26 @@ class ExplanationData:
         if not _is_sample(tag) or tag not in series.get(run, {}):
             raise NotLogged(f"Run {run!r} has no explanations under {tag!r}.")
         return {datum.step: datum for datum in series[run][tag]}
+
+    def _read_steps(
+        self, context: RequestContext, steps: Mapping[int, Datum]
+    ) -> dict[int, list[bytes]]:
+        """The blobs of the first of these steps that fit into an answer."""
+        read: dict[int, list[bytes]] = {}
+        waiting, size, largest = list(steps), 0, 0
+        while waiting:
+            # Sizes are known only once read: the first step tells how many go side by side.
+            room = max(0, MAX_RESPONSE_BYTES - size) // largest if largest else 1
+            part, waiting = waiting[:room], waiting[room:]
+            if not part:
+                break
+            keys = [[ref.blob_key for ref in steps[step].values] for step in part]
+            blobs = iter(self._read(context, [key for group in keys for key in group]))
+            for step, group in zip(part, keys, strict=True):
+                read[step] = [next(blobs) for _ in group]
+                taken = sum(map(len, read[step]))
+                size, largest = size + taken, max(largest, taken, 1)
+        return read
 
     def _read(self, context: RequestContext, keys: Iterable[str]) -> list[bytes]:
         def read(key: str) -> bytes:

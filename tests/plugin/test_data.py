@@ -129,6 +129,25 @@ def test_blobs_of_several_steps_come_in_the_order_asked(data, context):
     assert decode_explanation(first["blobs"]).answer == explanation.answer
 
 
+def test_an_answer_stays_within_its_bytes_and_never_ends_before_the_first_step(
+    data, context, monkeypatch
+):
+    asked = {"run": "grounded", "tag": "mmx/val/2", "steps": [0, 7, 300, 900]}
+    sizes = [
+        sum(map(len, entry["blobs"]))
+        for entry in unframe(data.blobs(context, EXPERIMENT, **asked))
+        if "blobs" in entry
+    ]
+    for budget, expected in (
+        (1, [0, 7]),
+        (2 * max(sizes), [0, 7, 300]),
+        (4 * max(sizes), [0, 7, 300, 900]),
+    ):
+        monkeypatch.setattr("tb_mmx_plugin.data.MAX_RESPONSE_BYTES", budget)
+        entries = unframe(data.blobs(context, EXPERIMENT, **asked))
+        assert [entry["step"] for entry in entries] == expected
+
+
 def test_damaged_blobs_are_handed_on_for_the_panel_to_check(data, context):
     framed = data.blobs(context, EXPERIMENT, run="broken", tag="mmx/val/1", steps=[0])
     assert len(unframe(framed)[0]["blobs"]) == 6

@@ -95,7 +95,9 @@ export class ExplanationSource {
 
   private take(reply: LoadReply, run: string, tag: string, step: number): StepResult {
     if ("failure" in reply) throw new ServerError(reply.failure.kind, reply.failure.message);
-    const result = reply.results.find((entry) => entry.step === step) ?? { step, damage: "not in the answer" };
+    const result = reply.results.find((entry) => entry.step === step);
+    // An answer has a largest size: what did not fit is asked for again when it is needed.
+    if (!result) throw new ServerError("refused", "not in the answer");
     const bytes = "explanation" in result ? result.explanation.bytes : DAMAGED_BYTES;
     this.cache.set(keyOf({ run, tag, step }), result, bytes);
     return result;
