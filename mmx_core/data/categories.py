@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mmx_core.data.lexicon import normalised, noun_lemma
 from mmx_core.sample import WordMask
+
+_PAUSES = ".,;:!?"
+_NO_KINDS = {("hot", "dog"), ("teddy", "bear")}
+"""Names of what is not a kind of what their last word names."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,8 @@ class CategoryMasks:
 
     Nouns are matched with categories as the published evaluation does (arXiv 2506.23270), without
     its known defect of filing ``dog`` under *hot dog*: words that spell a whole name win;
-    then a name of one word; then the last word of a longer name ("table" for *dining table*).
+    then a name of one word; then the last word of a longer name ("table" for *dining table*), of
+    several such names one that the picture shows.
 
     Attributes:
         labels: ``(H, W)`` uint8 of the image's size; a pixel holds its category's id.
@@ -33,7 +39,7 @@ class CategoryMasks:
     labels: NDArray[Any]
     categories: Mapping[str, int]
     _names: dict[tuple[str, ...], int] = field(init=False, repr=False, compare=False)
-    _heads: dict[str, int] = field(init=False, repr=False, compare=False)
+    _heads: dict[str, list[int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 2:
@@ -42,10 +48,13 @@ class CategoryMasks:
                 "ids has one channel"
             )
         names = {_spelling(name): number for name, number in self.categories.items()}
-        heads: dict[str, int] = {}
+        heads: dict[str, list[int]] = {}
         for name, number in names.items():
-            if len(name) > 1:
-                heads.setdefault(name[-1], number)
+            if len(name) > 1 and name not in _NO_KINDS:
+                heads.setdefault(name[-1], []).append(number)
+        shown = set(np.unique(self.labels).tolist())
+        for numbers in heads.values():
+            numbers.sort(key=lambda number: number not in shown)
         # Frozen: the fields derived from the others are set once, here.
         object.__setattr__(self, "_names", names)
         object.__setattr__(self, "_heads", heads)
@@ -66,7 +75,8 @@ class CategoryMasks:
         for index, number in enumerate(found):
             if number is None:
                 continue
-            if runs and runs[-1][0] == number and runs[-1][1][-1] == index - 1:
+            follows = index > 0 and words[index - 1][-1] not in _PAUSES
+            if follows and runs and runs[-1][0] == number and runs[-1][1][-1] == index - 1:
                 runs[-1][1].append(index)
             else:
                 runs.append((number, [index]))
@@ -78,7 +88,7 @@ class CategoryMasks:
     def _matched(self, words: list[str]) -> list[int | None]:
         """Each word's category."""
         plain = [normalised(word) for word in words]
-        lemmas = [noun_lemma(word) for word in words]
+        lemmas = [noun_lemma(word, or_adjective=True) for word in words]
         longest = max((len(name) for name in self._names), default=0)
         found: list[int | None] = [None] * len(words)
         taken = [False] * len(words)
@@ -86,6 +96,8 @@ class CategoryMasks:
             for start in range(len(words) - size + 1):
                 run = slice(start, start + size)
                 # The last word may be plural: "hot dogs".
+                if any(word[-1] in _PAUSES for word in words[run][:-1]):
+                    continue
                 spelled = (*plain[run][:-1], lemmas[start + size - 1] or plain[start + size - 1])
                 number = self._names.get(spelled)
                 if number is not None and not any(taken[run]):
@@ -93,11 +105,12 @@ class CategoryMasks:
                     taken[run] = [True] * size
         for index, lemma in enumerate(lemmas):
             if lemma is not None and not taken[index]:
-                found[index] = self._names.get((lemma,), self._heads.get(lemma))
+                heads = self._heads.get(lemma, [None])
+                found[index] = self._names.get((lemma,), heads[0])
         return found
 
 
 def _spelling(name: str) -> tuple[str, ...]:
     """A category's words, the last in the singular, as answers are compared with it."""
     words = [normalised(word) for word in name.split()]
-    return (*words[:-1], noun_lemma(words[-1]) or words[-1])
+    return (*words[:-1], noun_lemma(words[-1], or_adjective=True) or words[-1])

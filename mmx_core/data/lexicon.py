@@ -8,6 +8,7 @@ written out here; nouns come from the dictionary of lemminflect.
 
 from __future__ import annotations
 
+import re
 import string
 from functools import lru_cache
 
@@ -31,7 +32,8 @@ _NO_NOUNS = frozenset(
     "below across along around through against among amid toward towards upon within without about "
     "after before during since until till than as if whether while because although though that so "
     "not very up down out off away is are was were be been being am has have had having do does "
-    "did one two three four five six seven eight nine ten eleven twelve".split()
+    "did many much more most few other others own same per "
+    "one two three four five six seven eight nine ten eleven twelve".split()
 )
 FUNCTION_WORDS = frozenset(word for words in _CLOSED_CLASSES.values() for word in words.split())
 
@@ -41,17 +43,26 @@ def normalised(word: str) -> str:
     return word.strip(string.punctuation.replace("'", "") + "“”‘«»…").lower()
 
 
+def stem(word: str) -> str:
+    """The word before an apostrophe: "it" of "it's", "woman" of "woman's"."""
+    return re.split("['’]", normalised(word))[0]
+
+
 def is_function_word(word: str) -> bool:
-    """Whether a word names nothing, such as "the", "and", "there", "which"."""
-    return normalised(word) in FUNCTION_WORDS
+    """Whether a word names nothing, such as "the", "and", "there", "which", "it's"."""
+    return normalised(word) in FUNCTION_WORDS or stem(word) in FUNCTION_WORDS
 
 
 @lru_cache(maxsize=16_384)
-def noun_lemma(word: str) -> str | None:
+def noun_lemma(word: str, *, or_adjective: bool = False) -> str | None:
     """The singular of a noun; None for what is not one.
 
-    A word counts as a noun if the dictionary knows it as one and not as an adjective, and, where it
-    ends in -ing, as nothing else. A word that the dictionary does not know counts as a name.
+    A word counts as a noun if the dictionary knows it as one and not as an adjective, nor as a form
+    of a verb in -ing. A word that the dictionary does not know counts as a name.
+
+    Args:
+        word: As it stands in the answer.
+        or_adjective: Take words that are both, too: "fork", "light", "orange".
 
     Raises:
         ImportError: lemminflect is not installed.
@@ -62,16 +73,17 @@ def noun_lemma(word: str) -> str | None:
         raise ImportError(
             "expected lemminflect, to tell nouns; install it: pip install 'mmx-explain[core]'"
         ) from error
-    plain = normalised(word)
+    plain = stem(word)
     if not plain.replace("-", "").isalpha() or plain in FUNCTION_WORDS | _NO_NOUNS:
         return None
     readings = lemminflect.getAllLemmas(plain)
     if not readings:
         guessed = lemminflect.getAllLemmasOOV(plain, upos="NOUN").get("NOUN", (plain,))
         return str(guessed[0])
-    if "NOUN" not in readings or "ADJ" in readings:
+    if "NOUN" not in readings or ("ADJ" in readings and not or_adjective):
         return None
-    if plain.endswith("ing") and "VERB" in readings:
+    # "sitting" comes of "sit"; "ring" comes of itself.
+    if plain.endswith("ing") and plain not in readings.get("VERB", (plain,)):
         return None
     return str(readings["NOUN"][0])
 

@@ -95,7 +95,15 @@ class PublishedSet(Sequence[Sample]):
         self._prompt = _PROMPTS[name]
         self._references = references
         read = _coco if name == "coco" else _listed
-        self._entries = list(read(Path(root)))[:count]
+        if count is not None and count < 0:
+            raise ValueError(f"count: expected 0 or more, got {count}")
+        try:
+            self._entries = list(read(Path(root)))[:count]
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"expected annotations laid out as {name!r} in {os.fspath(root)!r}, got "
+                f"{type(error).__name__}: {error}"
+            ) from None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -165,8 +173,9 @@ def _listed(root: Path) -> Iterator[_Entry]:
                 f"{str(entry)[:80]!r}"
             )
         picture, caption, mask, categories = entry
+        # Pictures of several folders may share their names.
         yield _Entry(
-            Path(picture).stem,
+            "-".join(Path(picture).with_suffix("").parts),
             root / picture,
             root / mask,
             {str(name): int(number) for name, number in categories.items()},

@@ -64,7 +64,7 @@ def test_coco_is_read_as_the_published_evaluation_lays_it_out(tmp_path: Path) ->
 @pytest.mark.parametrize(("name", "sentences"), [("grandf", "two"), ("openpsg", "three")])
 def test_listed_sets_carry_their_own_categories(tmp_path: Path, name: str, sentences: str) -> None:
     samples = load_samples(name, root=write_list(tmp_path))
-    assert [sample.id for sample in samples] == ["a", "b", "c"]
+    assert [sample.id for sample in samples] == ["p-a", "p-b", "p-c"]
     assert f"around {sentences} sentences" in samples[2].prompt
     found = samples[1].word_masks("a dog in a field")
     assert [entry.name for entry in found] == ["dog", "field"]
@@ -83,6 +83,20 @@ def test_a_dog_is_no_hot_dog_and_a_hot_dog_no_dog() -> None:
     assert named("the dining table") == [("dining table", (1, 2))]
     (table,) = masks.word_masks("a table")
     assert not table.mask.any()
+    # Nor is it one where the picture knows hot dogs alone.
+    assert CategoryMasks(LABELS, {"hot dog": 58}).word_masks("a dog runs") == []
+    # A pause parts what it stands between.
+    assert named("it is hot, dog.") == [("dog", (3,))]
+    assert named("a dog. Dog") == [("dog", (1,)), ("dog", (2,))]
+
+
+def test_of_names_with_one_head_that_in_the_picture_is_meant() -> None:
+    masks = CategoryMasks(LABELS, {"traffic light": 10, "desk light": 18, "fork": 58})
+    found = masks.word_masks("two lights and a fork")
+    assert [(entry.name, entry.mask.any()) for entry in found] == [
+        ("desk light", True),
+        ("fork", True),
+    ]
 
 
 def test_coco_has_its_eighty_categories() -> None:
@@ -95,13 +109,13 @@ def test_a_broken_sample_fails_alone_and_by_name(tmp_path: Path) -> None:
     samples = load_samples("grandf", root=write_list(tmp_path))
     (tmp_path / "p/a.jpg").unlink()
     (tmp_path / "m/b.png").unlink()
-    with pytest.raises(ValueError, match=r"sample 'a': expected a picture .*a\.jpg"):
+    with pytest.raises(ValueError, match=r"sample 'p-a': expected a picture .*a\.jpg"):
         samples[0]
-    with pytest.raises(ValueError, match=r"sample 'b': expected a mask in .*b\.png"):
+    with pytest.raises(ValueError, match=r"sample 'p-b': expected a mask in .*b\.png"):
         samples[1]
-    assert samples[2].id == "c"
+    assert samples[2].id == "p-c"
     Image.new("RGB", (12, 8)).save(tmp_path / "m/c.png")
-    with pytest.raises(ValueError, match=r"sample 'c': expected a grey mask"):
+    with pytest.raises(ValueError, match=r"sample 'p-c': expected a grey mask"):
         samples[2]
 
 
@@ -120,11 +134,13 @@ def test_an_unknown_set_is_refused_in_plain_words(name: str, message: str) -> No
         load_samples(name)
 
 
-@pytest.mark.parametrize("text", [None, "{", "[[1]]", '{"images": 3}'])
+@pytest.mark.parametrize(
+    "text", [None, "{", "[[1]]", '{"images": 3}', '[[1, "c", "m.png", {"dog": 1}]]']
+)
 def test_another_layout_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "anno.json").write_text(text)
-    with pytest.raises(ValueError, match=r"anno\.json"):
+    with pytest.raises(ValueError, match="anno"):
         load_samples("openpsg", root=tmp_path)
 
 
@@ -136,6 +152,7 @@ def test_a_packages_own_set_is_loaded() -> None:
 def test_function_words_are_those_of_the_published_evaluation() -> None:
     for word in ("the", "A", "and", "there", "which", "my", "can", "it"):
         assert is_function_word(word), word
+    assert is_function_word("it's") and is_function_word("can't")
     for word in ("of", "on", "to", "two", "is", "red", "dog"):
         assert not is_function_word(word), word
     assert function_words_of("The dog and its ball, on a mat.") == [0, 2, 3, 6]
@@ -144,6 +161,7 @@ def test_function_words_are_those_of_the_published_evaluation() -> None:
 def test_nouns_come_in_the_singular() -> None:
     lemmas = {"dogs": "dog", "men": "man", "skis": "ski", "Buses,": "bus", "pizza": "pizza"}
     assert {word: noun_lemma(word) for word in lemmas} == lemmas
-    for word in ("red", "sitting", "large", "the", "3", "."):
+    assert [noun_lemma(word) for word in ("rings", "king's", "wing")] == ["ring", "king", "wing"]
+    for word in ("red", "sitting", "many", "large", "the", "3", "."):
         assert noun_lemma(word) is None, word
     assert noun_words("a red circle is left of a pizza .") == [2, 7]
