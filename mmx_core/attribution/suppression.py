@@ -94,8 +94,11 @@ def share_weights(
     """How much each class competes with each token.
 
     A class competes when one of its tokens is eligible, of another vocabulary entry, and predicted
-    where much the same words were (``rho >= gate``). Its weight is ``1 - cos`` of the two maps at
-    scale 1.0: a word that lights the same cells names the same thing and takes nothing away.
+    where much the same words were (``rho >= gate``). Its weight is one minus the share of the
+    smaller of the two maps, at scale 1.0 and each brought to a maximum of 1, that lies within the
+    other: ``1 - <A, B> / min(<A, A>, <B, B>)``. A word that lights the same cells, or some of them,
+    names the same thing and takes nothing away: "red" lights one of the circles that "circle"
+    lights, and a cosine would call them rivals.
 
     Args:
         relevance: ``(T, C)`` float32, rho, for tokens before and after ``t``.
@@ -109,8 +112,11 @@ def share_weights(
         ``(T, U)`` weights per class, and ``(T, C)`` the same, told by token.
     """
     competes = eligible & (relevance >= gate) & (class_of[None] != target_class[:, None])
-    unit = torch.nn.functional.normalize(class_maps, dim=1)
-    distance = (1 - unit[target_class] @ unit.T).clamp(0, 1)
+    tiny = torch.finfo(class_maps.dtype).tiny
+    unit = class_maps / class_maps.amax(dim=1, keepdim=True).clamp_min(tiny)
+    size = (unit**2).sum(dim=1)
+    smaller = torch.minimum(size[target_class][:, None], size[None]).clamp_min(tiny)
+    distance = (1 - (unit[target_class] @ unit.T) / smaller).clamp(0, 1)
     by_token = torch.where(competes, distance[:, class_of], 0.0)
     by_class = torch.zeros_like(distance)
     by_class.scatter_reduce_(

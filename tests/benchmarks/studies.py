@@ -61,7 +61,7 @@ def compare(
 ) -> list[tuple[str, ...]]:
     """One row per method."""
     entries = []
-    forward = explainer.adapter.hidden_states
+    forward = explainer.adapter.forward
     for index, sample in enumerate(tqdm(samples, file=sys.stderr)):
         prepared = prepare(explainer.adapter, sample)
         passes: dict[tuple[int, int], torch.Tensor] = {}
@@ -70,7 +70,7 @@ def compare(
             """Variants differ behind the forwards, which they share."""
             grid = encoded.visual[0].grid
             if grid not in passes:
-                passes[grid] = forward(encoded)
+                passes[grid] = forward(encoded.inputs)[0]
             return passes[grid]
 
         explainer.adapter.hidden_states = once  # type: ignore[method-assign]

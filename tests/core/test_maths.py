@@ -148,6 +148,20 @@ def test_a_class_competes_only_if_gated_and_as_far_as_its_map_differs() -> None:
     assert by_class.tolist() == [[0.0, 1.0, 0.0, 0.0]]
 
 
+def test_a_map_within_another_is_no_rival() -> None:
+    # "circle" lights both circles, "red" one of them, "square" something else as well.
+    class_maps = tensor([[4.0, 4.0, 0.0], [9.0, 0.0, 0.0], [3.0, 0.0, 3.0]])
+    by_class, _ = share_weights(
+        relevance=torch.ones(2, 3),
+        eligible=torch.ones(2, 3, dtype=torch.bool),
+        class_of=tensor([0, 1, 2]),
+        target_class=tensor([0, 1]),
+        class_maps=class_maps,
+    )
+    # Of circle and square one cell is shared, and each has two: 1 - 1/2.
+    assert by_class.tolist() == [[0.0, 0.0, 0.5], [0.0, 0.0, 0.0]]
+
+
 def naive_filter(values: np.ndarray) -> np.ndarray:
     """TAM's formula for one map, pixel by pixel, its division by zero left out."""
     padded = np.pad(values, 1, mode="reflect")
