@@ -10,6 +10,8 @@ from typing import Any
 def tokens_of_words(tokenizer: Any, answer: str, ids: list[int]) -> list[list[int]]:
     """For each word of ``answer.split()`` the indices of the answer tokens that touch it.
 
+    Punctuation at a word's edges is no part of it, unless there is nothing else.
+
     Args:
         tokenizer: The model's.
         answer: The answer's text.
@@ -19,11 +21,21 @@ def tokens_of_words(tokenizer: Any, answer: str, ids: list[int]) -> list[list[in
         ValueError: The tokens do not spell the answer.
     """
     spans = _token_spans(tokenizer, answer, ids)
-    words = [match.span() for match in re.finditer(r"\S+", answer)]
-    return [
-        [i for i, (start, stop) in enumerate(spans) if start < end and stop > begin]
-        for begin, end in words
-    ]
+    words = [(match.span(), _letters(match)) for match in re.finditer(r"\S+", answer)]
+    return [_touching(spans, letters) or _touching(spans, whole) for whole, letters in words]
+
+
+def _letters(word: re.Match[str]) -> tuple[int, int]:
+    """The span of a word without the punctuation around it."""
+    found = re.search(r"\w(?:.*\w)?", word[0], re.DOTALL)
+    if found is None:
+        return word.start(), word.start()
+    return word.start() + found.start(), word.start() + found.end()
+
+
+def _touching(spans: list[tuple[int, int]], span: tuple[int, int]) -> list[int]:
+    begin, end = span
+    return [i for i, (start, stop) in enumerate(spans) if start < end and stop > begin]
 
 
 def _token_spans(tokenizer: Any, answer: str, ids: list[int]) -> list[tuple[int, int]]:

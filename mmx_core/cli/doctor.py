@@ -183,7 +183,7 @@ def dictionary() -> Iterator[Finding]:
     try:
         version = metadata.version("lemminflect")
     except metadata.PackageNotFoundError:
-        advice = "to evaluate on real captions: pip install 'mmx-explain[core]'"
+        advice = "to evaluate: pip install 'mmx-explain[core]'"
         yield Finding("lemminflect", "note", "not installed", advice)
         return
     yield Finding("lemminflect", "ok", version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,9 @@ def add_parser(commands: Any) -> None:
         metavar="NAME",
         help=f"all, or some of {' '.join(METHODS)}",
     )
-    parser.add_argument("--samples", type=int, metavar="N", help="the first N (all)")
+    parser.add_argument(
+        "--samples", type=int, metavar="N", help="the first N (all; of a PACKAGE 100)"
+    )
     parser.add_argument(
         "--faithfulness-samples",
         type=int,
@@ -130,7 +133,10 @@ def run(arguments: argparse.Namespace) -> None:
         ) from None
     processes.begin()
     try:
-        order = _evaluate(arguments, samples, plan, journal, processes)
+        try:
+            order = _evaluate(arguments, samples, plan, journal, processes)
+        except ValueError as error:
+            raise CommandError(f"--data: {printable(str(error))}") from None
         processes.wait()
         if processes.rank == 0:
             _report(arguments, journal, order, methods)
@@ -177,11 +183,17 @@ def _report(
     print()
     for remark in remarks(results, len(order)):
         print(printable(remark))
+    print("- where a method does not have it: func and f1 iou need activations of the text, too")
     print("± is half of a bootstrap 95 % interval over samples; seconds are per token, peak in MB")
     print(f"\n{arguments.out / 'results.json'}\n{arguments.out / 'results.csv'}")
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    if find_spec("lemminflect") is None:
+        raise CommandError(
+            "expected lemminflect, which tells nouns, found none; install it: pip install "
+            "'mmx-explain[core]'"
+        )
     for name, least in (("samples", 1), ("faithfulness_samples", 0), ("steps", 1)):
         value = getattr(arguments, name)
         if value is not None and value < least:
@@ -227,8 +239,20 @@ def _explainer(arguments: argparse.Namespace, processes: Processes) -> Explainer
 
 def _configuration(arguments: argparse.Namespace, plan: Plan) -> dict[str, Any]:
     """What must be the same for an evaluation to go on; more samples may come."""
+    from dataclasses import asdict
+
+    import torch
+
+    from mmx_core.evaluation.methods import DEFAULT_SCALES, OURS
+
+    device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    folder = Path(arguments.model)
+    weights = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
     return {
         "model": str(arguments.model),
+        "weights": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in weights],
+        "device": torch.device(device).type,
+        "ours": {"scales": list(DEFAULT_SCALES), **asdict(OURS)},
         "data": arguments.data,
         "root": arguments.root,
         "answers": arguments.answers,

@@ -88,7 +88,15 @@ class CategoryMasks:
     def _matched(self, words: list[str]) -> list[int | None]:
         """Each word's category."""
         plain = [normalised(word) for word in words]
-        lemmas = [noun_lemma(word, or_adjective=True) for word in words]
+        lemmas = [noun_lemma(word) for word in words]
+        # "orange" is a fruit where nothing follows that it could be the colour of.
+        either = [noun_lemma(word, or_adjective=True) for word in words]
+        named = [
+            lemma or (one if after is None or word[-1] in _PAUSES else None)
+            for word, lemma, one, after in zip(
+                words, lemmas, either, [*either[1:], None], strict=True
+            )
+        ]
         longest = max((len(name) for name in self._names), default=0)
         found: list[int | None] = [None] * len(words)
         taken = [False] * len(words)
@@ -98,15 +106,15 @@ class CategoryMasks:
                 # The last word may be plural: "hot dogs".
                 if any(word[-1] in _PAUSES for word in words[run][:-1]):
                     continue
-                spelled = (*plain[run][:-1], lemmas[start + size - 1] or plain[start + size - 1])
+                spelled = (*plain[run][:-1], either[start + size - 1] or plain[start + size - 1])
                 number = self._names.get(spelled)
                 if number is not None and not any(taken[run]):
                     found[run] = [number] * size
                     taken[run] = [True] * size
-        for index, lemma in enumerate(lemmas):
-            if lemma is not None and not taken[index]:
-                heads = self._heads.get(lemma, [None])
-                found[index] = self._names.get((lemma,), heads[0])
+        for index, name in enumerate(named):
+            if name is not None and not taken[index]:
+                heads = self._heads.get(lemmas[index] or "", [None])
+                found[index] = self._names.get((name,), heads[0])
         return found
 
 

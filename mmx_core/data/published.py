@@ -166,6 +166,7 @@ def _coco(root: Path) -> Iterator[_Entry]:
 
 def _listed(root: Path) -> Iterator[_Entry]:
     path = root / "anno.json"
+    seen: set[str] = set()
     for place, entry in enumerate(_json(path)):
         if not isinstance(entry, list) or len(entry) != 4 or not isinstance(entry[3], dict):
             raise ValueError(
@@ -173,9 +174,12 @@ def _listed(root: Path) -> Iterator[_Entry]:
                 f"{str(entry)[:80]!r}"
             )
         picture, caption, mask, categories = entry
-        # Pictures of several folders may share their names.
+        # Pictures of several folders may share their names, and several captions a picture.
+        name = "-".join(Path(picture).with_suffix("").parts)
+        name = f"{name}-{place}" if name in seen else name
+        seen.add(name)
         yield _Entry(
-            "-".join(Path(picture).with_suffix("").parts),
+            name,
             root / picture,
             root / mask,
             {str(name): int(number) for name, number in categories.items()},

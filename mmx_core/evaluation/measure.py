@@ -129,6 +129,9 @@ def measure_methods(
             nouns=words.nouns,
             function_words=words.functions,
         )
+        if attribution.text is None:
+            # Normalised by itself alone, a map without activations of the text cannot be compared.
+            scores.pop("func_iou", None)
         if perturber is not None:
             # A map without information has an order of its own: the raster's.
             lots = None if name == UNIFORM else seed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -27,12 +29,19 @@ def peak_megabytes(work: Callable[[], Result], device: torch.device) -> tuple[Re
         torch.cuda.synchronize(device)
         return result, (torch.cuda.max_memory_allocated(device) - before) / 1e6
     try:
+        _give_back()
         _RESET.write_text("5")  # sets the high-water mark back to what is resident now
         resident = _resident("VmRSS")
         result = work()
         return result, max(0.0, _resident("VmHWM") - resident) / 1e3
     except OSError:
         return work(), float("nan")
+
+
+def _give_back() -> None:
+    """What earlier work has freed would else be taken for memory in use."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _resident(field: str) -> float:

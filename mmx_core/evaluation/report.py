@@ -41,7 +41,7 @@ def summarise(
     """The whole result.
 
     Args:
-        entries: The journal's, in any order; of a sample's several the first counts.
+        entries: The journal's; of a sample's several the first that did not fail counts.
         data: Name of the set.
         order: The samples' ids as the set has them.
         methods: Names, as the table shall list them.
@@ -52,7 +52,9 @@ def summarise(
     """
     by_sample: dict[str, Entry] = {}
     for entry in entries:
-        by_sample.setdefault(entry["sample"], entry)
+        # A sample that failed may have been measured since.
+        if "error" in by_sample.setdefault(entry["sample"], entry):
+            by_sample[entry["sample"]] = entry
     done = [by_sample[name] for name in order if name in by_sample]
     good = [entry for entry in done if "error" not in entry]
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from mmx_core.attribution.rivals import Attribution
 from mmx_core.evaluation.journal import Journal
@@ -19,12 +22,21 @@ from mmx_core.events.writer import ExplanationWriter
 from mmx_core.explainer import Explainer
 from mmx_core.explanation import Explanation
 from mmx_core.metrics.agreement import same_word_share
-from mmx_core.metrics.faithfulness import Fill
+from mmx_core.metrics.faithfulness import Fill, resize_by_area
 from mmx_core.metrics.summary import shown_words, word_grounding
 from mmx_core.prepare import prepare
 from mmx_core.sample import Sample
+from mmx_core.undisturbed import undisturbed
 
-_FAILURES = (ValueError, TypeError, RuntimeError, OSError, SyntaxError)
+_FAILURES = (
+    ValueError,
+    TypeError,
+    RuntimeError,
+    OSError,
+    SyntaxError,
+    Image.DecompressionBombError,
+)
+_BROKEN_DEVICE = getattr(torch, "AcceleratorError", ())
 
 
 @dataclass(frozen=True)
@@ -73,12 +85,15 @@ def evaluate(
     Returns:
         The ids of the whole set, in its order.
     """
-    done = {entry["sample"] for entry in journal.entries()}
-    order: list[str] = []
+    # What failed for want of memory, say, is tried again.
+    done = {entry["sample"] for entry in journal.entries() if "error" not in entry}
+    order = [_id_of(samples, index) for index in range(len(samples))]
+    twice = sorted({name for name in order if order.count(name) > 1})
+    if twice:
+        raise ValueError(f"samples: expected distinct ids, got {', '.join(twice[:5])} repeatedly")
+    _warm_up(explainer, samples, plan)
     with _Log(logdir, plan.methods) as log:
-        for index in range(len(samples)):
-            name = _id_of(samples, index)
-            order.append(name)
+        for index, name in enumerate(order):
             if index % processes.count != processes.rank:
                 continue
             if name not in done:
@@ -86,6 +101,9 @@ def evaluate(
                 try:
                     # A set may read its files only now.
                     entry = _measured(explainer, samples[index], plan, log, perturb=perturb)
+                except _BROKEN_DEVICE:
+                    # Nothing after it would work: what is journalled stays, the rest waits.
+                    raise
                 except _FAILURES as error:
                     # One sample among hundreds: it is told by name, and the others go on.
                     entry = {"sample": name, "error": f"{type(error).__name__}: {error}"}
@@ -98,6 +116,15 @@ def _id_of(samples: Sequence[Sample], index: int) -> str:
     """A sample's id, without reading its files where the set can tell."""
     tell = getattr(samples, "id_of", None)
     return str(tell(index)) if callable(tell) else samples[index].id
+
+
+def _warm_up(explainer: Explainer, samples: Sequence[Sample], plan: Plan) -> None:
+    """First calls pay for kernels and memory that later ones find: none of them is timed."""
+    with contextlib.suppress(*_FAILURES):
+        prepared = prepare(explainer.adapter, samples[0], scales=explainer.scales)
+        with undisturbed(explainer.adapter.model):
+            for name in plan.methods:
+                METHODS[name](explainer.adapter, prepared, plan.seed)
 
 
 def _measured(
@@ -121,7 +148,8 @@ def _measured(
         perturb=perturb,
         fill=plan.fill,
         steps=plan.steps,
-        seed=plan.seed,
+        # Its own for every sample, or the floor would be one map for all pictures of a size.
+        seed=zlib.crc32(f"{plan.seed}/{sample.id}".encode()),
     )
     log.add(sample, explanation, results, found)
     base = explainer.scales.index(1.0)
@@ -184,18 +212,20 @@ class _Log:
 def with_maps(explanation: Explanation, found: Attribution, name: str) -> Explanation:
     """An explanation whose maps are a method's; what the model said stays.
 
-    ``mmx`` keeps all scales; another method shows its maps at scale 1.0 alone.
+    ``mmx`` keeps all scales; another method shows its maps at scale 1.0 alone, with its own
+    activations of the text and no grounding.
     """
     if name == "mmx":
         return replace(explanation, heatmaps=found.maps)
     base = explanation.base
-    maps = torch.nn.functional.interpolate(
-        torch.from_numpy(np.ascontiguousarray(found.maps))[:, None], size=base.grid, mode="area"
-    )[:, 0]
+    maps = resize_by_area(found.maps, base.grid).astype(np.float32)
+    unknown = np.full_like(explanation.text_activation, np.nan)
     return replace(
         explanation,
         heatmaps=found.maps,
-        scales=(replace(base, maps=maps.numpy()),),
+        scales=(replace(base, maps=maps),),
+        text_activation=unknown if found.text is None else found.text,
+        grounding=np.full_like(explanation.grounding, np.nan),
         interference_weights=np.zeros_like(explanation.interference_weights),
-        provenance={**explanation.provenance, "method": name},
+        provenance={**explanation.provenance, "settings": {"method": name}},
     )

@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
-from torch.nn import functional
 
 from mmx_core.host import to_host
 from mmx_core.models.base import EncodedInput, ModelAdapter
@@ -65,12 +64,29 @@ class Faithfulness:
 
 
 def head_tokens(masks: Sequence[WordMask], tokens_of_word: Sequence[Sequence[int]]) -> list[int]:
-    """Per visible mask the last token of its last word: "square" of "a red square"."""
+    """Per visible mask the first token of its last word: "square" of "a red square".
+
+    The pieces of a word that follow its first are all but settled by it.
+    """
     return [
-        tokens_of_word[entry.words[-1]][-1]
+        tokens_of_word[entry.words[-1]][0]
         for entry in masks
         if entry.mask.any() and tokens_of_word[entry.words[-1]]
     ]
+
+
+def resize_by_area(maps: NDArray[np.floating], grid: tuple[int, int]) -> NDArray[np.float64]:
+    """``(K, h, w)`` maps on another grid: each new cell the mean of what it covers."""
+    rows, columns = (_cover(old, new) for old, new in zip(maps.shape[1:], grid, strict=True))
+    return np.asarray(rows @ maps.astype(np.float64) @ columns.T)
+
+
+def _cover(old: int, new: int) -> NDArray[np.float64]:
+    """``(new, old)``: how much of each new cell each old one fills."""
+    first, second = (np.linspace(0, 1, count + 1) for count in (new, old))
+    low = np.maximum(first[:-1, None], second[None, :-1])
+    high = np.minimum(first[1:, None], second[None, 1:])
+    return np.asarray(np.maximum(high - low, 0) * new)
 
 
 def removal_order(maps: NDArray[np.floating], *, seed: int | None = 0) -> NDArray[np.int64]:
@@ -188,11 +204,7 @@ def faithfulness(
         steps: At most; fewer where there are fewer cells.
     """
     rows, columns = perturber.grid
-    coarse = functional.interpolate(
-        torch.from_numpy(np.ascontiguousarray(maps, dtype=np.float32))[:, None],
-        size=(rows, columns),
-        mode="area",
-    )[:, 0].numpy()
+    coarse = resize_by_area(maps, (rows, columns))
     order = removal_order(coarse, seed=seed)
     count, cells = order.shape
     place = np.empty_like(order)

@@ -202,8 +202,9 @@ def word_metrics(
 
 
 def harmonic_mean(first: float, second: float) -> float:
-    """``2ab / (a + b)``, 0 where both are."""
-    return 2 * first * second / (first + second) if first + second > 0 else 0.0
+    """``2ab / (a + b)``, 0 where both are, NaN where one is."""
+    total = first + second
+    return 0.0 if total == 0 else 2 * first * second / total
 
 
 def _add(scores: Scores, values: Mapping[str, float]) -> None:

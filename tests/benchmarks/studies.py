@@ -261,7 +261,6 @@ def main() -> None:
     arguments = parser.parse_args()
     transformers_logging.disable_progress_bar()
     split = TRAINING_SPLIT if arguments.split == "training" else VALIDATION_SPLIT
-    # Scenes that neither the training, nor its seed's validation, nor a table has seen.
     samples = evaluation_samples(arguments.set, arguments.samples, seed=0, split=split)
     header: tuple[str, ...] = COLUMNS + (FAITHFUL if arguments.faithfulness_samples else ())
     if arguments.study == "checkpoints":

@@ -55,11 +55,14 @@ def test_the_results_hold_every_metric_of_every_method(out: Path) -> None:
     results = json.loads((out / "results.json").read_text())
     assert (results["data"], results["samples"], results["failed"]) == ("demo:val", 3, [])
     assert list(results["methods"]) == ["mmx", "lens", "random"]
-    for method in results["methods"].values():
+    for name, method in results["methods"].items():
         assert tuple(method) == METRICS
-        for figure in method.values():
+        for metric, figure in method.items():
             assert set(figure) == {"mean", "low", "high"}
-            assert figure["low"] <= figure["mean"] <= figure["high"]
+            if name == "random" and metric in ("func_iou", "f1_iou"):
+                assert figure["mean"] is None  # it has no activations of the text
+            else:
+                assert figure["low"] <= figure["mean"] <= figure["high"]
     mmx, random = results["methods"]["mmx"], results["methods"]["random"]
     assert mmx["pixel_ap"]["mean"] > 0.5 > 0.3 > random["pixel_ap"]["mean"]
     assert mmx["deletion"]["mean"] < random["deletion"]["mean"]
@@ -76,6 +79,8 @@ def test_every_method_is_logged_as_a_run(out: Path) -> None:
     maps = {e.run: e for e in logged if e.tag.endswith("0")}
     assert len(maps["mmx"].scales) == 3 and len(maps["lens"].scales) == 1
     # A lens at scale 1 is that scale's own map.
+    assert np.isnan(maps["lens"].grounding).all()
+    assert maps["lens"].provenance["settings"] == {"method": "lens"}
     raw = maps["mmx"].base.maps
     assert np.abs(maps["lens"].heatmaps - raw).max() <= 2 * raw.max() / 255
     assert {"obj_iou", "pixel_ap"} <= set(maps["random"].metrics)
@@ -114,6 +119,19 @@ def test_two_processes_print_the_table_of_one(out: Path, tmp_path: Path) -> None
             found = two["methods"][method][name]
             assert found == pytest.approx(figure, abs=1e-5), (method, name)
     assert done.stdout.count("3 of 3 samples") == 1
+
+
+def test_samples_that_share_an_id_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "twin_data.py").write_text(
+        "from demo.sets import evaluation_samples as scenes\n"
+        "def evaluation_samples(name, count):\n"
+        "    return 2 * scenes('val', 1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run(tmp_path / "out", *FEW, data="twin_data:any") == 2
+    assert "expected distinct ids, got val-0000 repeatedly" in capsys.readouterr().err
 
 
 def test_a_published_layout_is_evaluated_on_the_models_own_answers(tmp_path: Path) -> None:

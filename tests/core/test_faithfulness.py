@@ -13,10 +13,13 @@ from mmx_core.metrics.faithfulness import (
     curve_area,
     faithfulness,
     floors,
+    head_tokens,
     removal_order,
+    resize_by_area,
 )
 from mmx_core.models import adapter_for
 from mmx_core.prepare import Prepared, prepare
+from mmx_core.sample import WordMask
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
 
 ANSWER = "a red circle ."
@@ -99,6 +102,24 @@ def test_deleting_in_one_order_is_inserting_in_the_other_backwards(tiny: TinyMod
     assert np.allclose(forth.deletion_curve, back.insertion_curve[:, ::-1], atol=1e-6)
     assert np.allclose(forth.deletion, back.insertion, atol=1e-6)
     assert np.allclose(forth.deletion_curve[:, 0], forth.insertion_curve[:, -1], atol=1e-6)
+
+
+def test_maps_are_brought_to_another_grid_by_the_area_that_they_cover() -> None:
+    unit = np.zeros((1, 1, 8))
+    unit[0, 0, 3] = 1
+    # Cell 3 of 8 reaches from 3/8 to 4/8: of 5 cells the second has its first 1/40, the third 4/40.
+    assert resize_by_area(unit, (1, 5))[0, 0] == pytest.approx([0, 0.125, 0.5, 0, 0])
+    maps = np.random.default_rng(0).random((2, 6, 9))
+    smaller = resize_by_area(maps, (4, 5))
+    assert smaller.mean(axis=(1, 2)) == pytest.approx(maps.mean(axis=(1, 2)))
+    halves = maps[:, :, :8].reshape(2, 3, 2, 4, 2).mean(axis=(2, 4))
+    assert np.allclose(resize_by_area(maps[:, :, :8], (3, 4)), halves)
+
+
+def test_faithfulness_is_measured_on_the_first_piece_of_what_is_shown() -> None:
+    shown, hidden = np.ones((2, 2), bool), np.zeros((2, 2), bool)
+    masks = [WordMask((1, 2), shown, "red giraffe"), WordMask((4,), hidden, "ghost")]
+    assert head_tokens(masks, [[0], [1], [2, 3], [4], [5]]) == [2]
 
 
 def test_a_finer_map_is_averaged_over_the_cells() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -122,6 +124,7 @@ def test_f1_is_the_harmonic_mean_of_the_two() -> None:
     assert (found["obj_iou"], found["func_iou"]) == (1.0, 0.5)
     assert found["f1_iou"] == pytest.approx(2 / 3)
     assert harmonic_mean(0.0, 0.0) == 0.0
+    assert np.isnan(harmonic_mean(0.5, np.nan))
 
 
 def test_squaring_a_map_changes_no_ranking_figure() -> None:
@@ -198,6 +201,30 @@ def test_a_pooled_mean_weighs_words_and_resamples_samples() -> None:
     # The interval of a mean: 1.96 standard errors to each side.
     wide = pooled_mean([[value] for value in many])
     assert wide.high - wide.low == pytest.approx(2 * 1.96 * many.std() / 20, rel=0.15)
+
+
+def test_punctuation_is_no_part_of_the_word_before_it() -> None:
+    class Letters:
+        """A tokenizer of words and marks, with their places."""
+
+        is_fast = True
+
+        def __call__(self, text: str, **_: object) -> dict[str, list]:
+            spans = [match.span() for match in re.finditer(r"\w+|[^\w\s]", text)]
+            return {"input_ids": list(range(len(spans))), "offset_mapping": spans}
+
+    answer = 'a "red" horse, riding. . it\'s'
+    ids = Letters()(answer)["input_ids"]
+    found = tokens_of_words(Letters(), answer, ids)
+    texts = [answer[a:b] for a, b in Letters()(answer)["offset_mapping"]]
+    assert [[texts[i] for i in tokens] for tokens in found] == [
+        ["a"],
+        ["red"],
+        ["horse"],
+        ["riding"],
+        ["."],
+        ["it", "'", "s"],
+    ]
 
 
 def test_masks_by_name_are_those_of_every_occurrence() -> None:

@@ -90,6 +90,16 @@ def test_a_dog_is_no_hot_dog_and_a_hot_dog_no_dog() -> None:
     assert named("a dog. Dog") == [("dog", (1,)), ("dog", (2,))]
 
 
+def test_an_adjective_is_no_thing() -> None:
+    masks = CategoryMasks(LABELS, {"orange": 18, "traffic light": 58})
+
+    def named(answer: str) -> list[tuple[str, tuple[int, ...]]]:
+        return [(entry.name, entry.words) for entry in masks.word_masks(answer)]
+
+    assert named("a man in an orange jacket sells an orange.") == [("orange", (8,))]
+    assert named("a light blue bus under a traffic light") == [("traffic light", (6, 7))]
+
+
 def test_of_names_with_one_head_that_in_the_picture_is_meant() -> None:
     masks = CategoryMasks(LABELS, {"traffic light": 10, "desk light": 18, "fork": 58})
     found = masks.word_masks("two lights and a fork")

@@ -57,6 +57,13 @@ def test_the_order_of_the_journal_changes_nothing() -> None:
     assert forth == back
 
 
+def test_a_sample_that_failed_and_was_measured_since_counts() -> None:
+    failed = {"sample": "a", "error": "OutOfMemoryError: no"}
+    for entries in ([failed, entry("a", [0.5])], [entry("a", [0.5]), failed]):
+        results = summarise(entries, data="x", order=["a"], methods=["mmx"])
+        assert (results["samples"], results["failed"]) == (1, [])
+
+
 def test_a_journal_survives_a_kill_in_mid_line(tmp_path: Path) -> None:
     journal = Journal(tmp_path, 0)
     journal.add({"sample": "a"})
