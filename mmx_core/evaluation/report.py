@@ -75,7 +75,8 @@ def summarise(
             }
             for name in methods
         },
-        "hallucination_auroc": _plain(_hallucination(good)),
+        "hallucination_auroc": _plain(_hallucination(good, "grounding")),
+        "hallucination_auroc_of_peak": _plain(_hallucination(good, "peak")),
         "same_word_share": _plain(
             pooled_mean([[e["same_word"]] if e.get("same_word") is not None else [] for e in good])
         ),
@@ -114,11 +115,11 @@ def remarks(results: Mapping[str, Any], total: int) -> list[str]:
     for note, samples in results["notes"].items():
         named = ", ".join(samples[:5]) + (", …" if len(samples) > 5 else "")
         lines.append(f"{note}: {len(samples)} samples ({named})")
-    if results["hallucination_auroc"]["mean"] is not None:
-        lines.append(
-            "grounding tells words of what is there from invented ones: AUROC "
-            + _cell(results["hallucination_auroc"], "auroc")
-        )
+    for name, figure in (("grounding", ""), ("the peak of the lens", "_of_peak")):
+        found = results[f"hallucination_auroc{figure}"]
+        if found["mean"] is not None:
+            told = _cell(found, "auroc")
+            lines.append(f"{name} tells words of what is there from invented ones: AUROC {told}")
     if results["same_word_share"]["mean"] is not None:
         lines.append(
             "tokens that are the first choice at the other scales, too: "
@@ -144,10 +145,10 @@ def _figures(results: Sequence[Mapping[str, Any]]) -> dict[str, Interval]:
     return {metric: figures[metric] for metric in METRICS}
 
 
-def _hallucination(entries: Sequence[Entry]) -> Interval:
+def _hallucination(entries: Sequence[Entry], figure: str) -> Interval:
     """AUROC over all words; its interval resamples samples."""
-    shown = [entry.get("grounding_shown", []) for entry in entries]
-    absent = [entry.get("grounding_absent", []) for entry in entries]
+    shown = [entry.get(f"{figure}_shown", []) for entry in entries]
+    absent = [entry.get(f"{figure}_absent", []) for entry in entries]
 
     def of(chosen: Sequence[int]) -> float:
         return auroc(*([v for i in chosen for v in column[i]] for column in (shown, absent)))

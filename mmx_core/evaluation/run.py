@@ -23,7 +23,7 @@ from mmx_core.explainer import Explainer
 from mmx_core.explanation import Explanation
 from mmx_core.metrics.agreement import same_word_share
 from mmx_core.metrics.faithfulness import Fill, resize_by_area
-from mmx_core.metrics.summary import shown_words, word_grounding
+from mmx_core.metrics.summary import shown_words, word_grounding, word_peak
 from mmx_core.prepare import prepare
 from mmx_core.sample import Sample
 from mmx_core.undisturbed import undisturbed
@@ -162,6 +162,8 @@ def _measured(
         "same_word": same if np.isfinite(same) else None,
         "grounding_shown": word_grounding(explanation, words.tokens, shown_words(words.masks)),
         "grounding_absent": word_grounding(explanation, words.tokens, words.absent),
+        "peak_shown": word_peak(explanation, words.tokens, shown_words(words.masks)),
+        "peak_absent": word_peak(explanation, words.tokens, words.absent),
         "methods": {name: _jsonable(result) for name, result in results.items()},
     }
 

@@ -26,7 +26,8 @@ def explanation_metrics(
 
     Returns:
         The means of :func:`~mmx_core.metrics.plausibility.word_metrics`; ``same_word_share`` over
-        the other scales; ``hallucination_auroc`` where words are absent. Empty for a sample that
+        the other scales; where words are absent, ``hallucination_auroc`` of grounding and
+        ``hallucination_auroc_of_peak`` of the map's highest value. Empty for a sample that
         says nothing of where words belong.
     """
     masks = sample.word_masks(explanation.answer)
@@ -48,10 +49,11 @@ def explanation_metrics(
         rank = np.stack([scale.rank for scale in explanation.scales])
         figures["same_word_share"] = same_word_share(rank, base=base)
     if sample.absent:
-        figures["hallucination_auroc"] = auroc(
-            word_grounding(explanation, tokens_of_word, shown_words(masks)),
-            word_grounding(explanation, tokens_of_word, sample.absent),
-        )
+        for suffix, measure in (("", word_grounding), ("_of_peak", word_peak)):
+            figures[f"hallucination_auroc{suffix}"] = auroc(
+                measure(explanation, tokens_of_word, shown_words(masks)),
+                measure(explanation, tokens_of_word, sample.absent),
+            )
     return {name: value for name, value in figures.items() if np.isfinite(value)}
 
 
@@ -68,6 +70,19 @@ def word_grounding(
         float(explanation.grounding[list(tokens_of_word[word])].max())
         for word in words
         if tokens_of_word[word]
+    ]
+
+
+def word_peak(
+    explanation: Explanation, tokens_of_word: Sequence[Sequence[int]], words: Sequence[int]
+) -> list[float]:
+    """Of each word the highest value that its tokens' lens has anywhere at scale 1.0.
+
+    What is not there lights no cell. Grounding, a share of the whole activation, hardly falls.
+    """
+    peaks = explanation.base.maps.max(axis=(1, 2))
+    return [
+        float(peaks[list(tokens_of_word[word])].max()) for word in words if tokens_of_word[word]
     ]
 
 

@@ -249,6 +249,9 @@ def test_invented_words_are_held_against_those_that_are_there(qwen2: TinyModel) 
     there, invented = explanation.grounding[2], explanation.grounding[[7, 8]]
     expected = float((there > invented).mean() + (there == invented).mean() / 2)
     assert explanation.metrics["hallucination_auroc"] == expected
+    peak = explanation.base.maps.max(axis=(1, 2))
+    wins = (peak[2] > peak[[7, 8]]).mean() + (peak[2] == peak[[7, 8]]).mean() / 2
+    assert explanation.metrics["hallucination_auroc_of_peak"] == float(wins)
 
 
 def test_the_batch_is_lazy_and_names_the_sample_that_fails(qwen2: TinyModel) -> None:
