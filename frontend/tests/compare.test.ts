@@ -93,6 +93,14 @@ it("subtracts matrices token by token, with no value where B has no such token",
   expect([at(1, 0), at(2, 2), at(0, 1)]).toEqual([NaN, NaN, NaN]);
 });
 
+it("subtracts how much later tokens compete, but of the other modes only the context", () => {
+  const [a, b] = [explanation("see | a big dog"), explanation("see | a big dog")];
+  const result = withDifferenceMatrix(a, { ...b, matrix: b.matrix!.map((value) => value / 2) });
+  const at = (mode: "relevance" | "weight", row: number, column: number) => matrixValue(result, mode, row, column);
+  expect(at("weight", 0, 3)).toBe(matrixValue(a, "weight", 0, 3) / 2);
+  expect([at("relevance", 0, 3), at("relevance", 1, 2)]).toEqual([NaN, NaN]);
+});
+
 it("covers both samples with one range while they are compared", () => {
   const [a, b] = [[[1, 2]], [[1, 8]]].map((map) => explanation("| dog", [layer(1, map), layer(null, map)]));
   const shown = a!.layers[0]!;
@@ -121,7 +129,11 @@ it("compares no scale with another, but says that one side lacks it", () => {
   const view = { ...INITIAL_VIEW, token: 0, layer: "0.5", compare: "swipe" } as const;
   const [first, second] = [sideOf(a, NO_IMAGE, view), sideOf(b, NO_IMAGE, view)];
   expect([...pictureOf(first, view, second).map!.values]).toEqual([1, 2]);
-  expect(pictureOf(second, view, first)).toMatchObject({ map: null, trouble: "Nothing was logged here at scale 0.5." });
+  const lacking = { map: null, trouble: "Nothing was logged here at scale 0.5.", caption: "“dog” · no such scale" };
+  expect(pictureOf(second, view, first)).toMatchObject(lacking);
+  // The legend, which is A's, holds for B wherever the scale is the one that A lacks.
+  const compared = { ...view, range: "compared" } as const;
+  expect(pictureOf(second, compared, first).range).toEqual(pictureOf(first, compared, second).range);
 });
 
 describe("the other checkpoint", () => {

@@ -11,8 +11,9 @@ function fakeWorker() {
     onmessage: (_: { data: WorkerReply }) => {},
     postMessage: (message: WorkerRequest) => worker.sent.push(message),
   };
-  const answer = (request: WorkerRequest) => {
-    const steps = new URL(request.url).searchParams.getAll("step").map(Number);
+  /** With the first `count` of the steps that were asked for. */
+  const answer = (request: WorkerRequest, count = Infinity) => {
+    const steps = new URL(request.url).searchParams.getAll("step").map(Number).slice(0, count);
     const results = steps.map((step) => ({ step, explanation: { ...explanation("| a"), step, bytes: 1 } }));
     worker.onmessage({ data: { id: request.id, results } });
   };
@@ -38,6 +39,22 @@ it("fetches neighbours in one request, and waits for it when one is wanted", asy
   answer(worker.sent[0]!);
   expect((await wanted).step).toBe(2);
   expect(source.cached(place(3))?.step).toBe(3);
+});
+
+it("asks again for the steps that an answer left out, as long as any come", async () => {
+  const { worker, answer, source } = fakeWorker();
+  source.prefetch("r", "t", [1, 2, 3]);
+  const wanted = source.load(place(3));
+  answer(worker.sent[0]!, 1);
+  await vi.waitFor(() => expect(worker.sent).toHaveLength(2));
+  expect(source.cached(place(1))?.step).toBe(1);
+  expect(worker.sent[1]!.url).toContain("&step=2&step=3");
+  answer(worker.sent[1]!);
+  expect((await wanted).step).toBe(3);
+  const never = source.load(place(4));
+  answer(worker.sent[2]!, 0);
+  await expect(never).rejects.toThrow("lacks this step");
+  expect(worker.sent).toHaveLength(3);
 });
 
 it("gives up requests that nobody waits for any more", async () => {

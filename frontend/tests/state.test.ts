@@ -66,6 +66,7 @@ describe("the address", () => {
     const chosen = fromParameters({ compare: "side", range: "sample" });
     expect(fromParameters(toParameters(chosen)).range).toBe("sample");
     expect(fromParameters(toParameters({ ...chosen, range: "compared" })).range).toBe("compared");
+    expect(fromParameters({ range: "compared" }).range).toBe("sample");
   });
 
   it("reads only our own parameters out of the host's hash", () => {

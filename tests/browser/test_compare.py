@@ -52,6 +52,11 @@ def test_side_by_side_draws_both_steps_in_one_range(page, base, logged):
     high = max(float(a.heatmaps.max()), float(b.heatmaps.max()))
     assert first["range"]["high"] == second["range"]["high"] == pytest.approx(high)
     assert [first["badge"], second["badge"]] == ["A · step 900", "B · step 300"]
+    legend = panel.locator("mmx-legend .scale")
+    assert "both compared" in legend.inner_text()
+    panel.select_option('select[aria-label="Range of the colours"]', "map")
+    panel.wait_for_function(ELEMENTS + ".every(({view}) => view.range === 'map')")
+    assert "A: this map" in legend.inner_text()
 
 
 def test_zoom_and_cursor_are_linked(page, base):

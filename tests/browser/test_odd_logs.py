@@ -38,6 +38,11 @@ def test_the_strip_has_a_row_for_every_scale_of_any_step(page, odd_base):
     )
     rows = panel.locator("mmx-filmstrip .scales .label").all_inner_texts()
     assert rows == ["0.5×", "1×", "2×", "Σ MSEA"]
+    # Step 0 lacks the scale that is shown at the other step: its row is the one in view.
+    panel.evaluate(
+        "document.querySelector('mmx-panel').model.change({step: 10, layer: '0.5', film: true})"
+    )
+    panel.wait_for_selector("mmx-filmstrip .chosen:has-text('0.5×')")
     assert "2 steps × 3 scales" in panel.locator("mmx-filmstrip h2").inner_text().lower()
 
 
@@ -58,6 +63,17 @@ def test_a_menu_shows_what_a_key_has_changed_after_it_was_used(page, base):
         wait_ready(panel)
         shown = panel.evaluate("document.querySelector('mmx-panel').model.view.range")
         assert menu.input_value() == shown
+
+
+def test_a_run_that_is_not_here_is_named_in_the_menu_and_another_can_be_chosen(page, base):
+    view = f"p.mmx.run={RUN}&p.mmx.tag=mmx%2Fval%2F0"
+    panel = open_panel(page, base, f"{view}&p.mmx.compare=side&p.mmx.brun=gone")
+    menu = panel.locator('select[aria-label="Run of B"]')
+    assert menu.input_value() == "gone"
+    assert "“gone” is not here" in panel.locator("mmx-compare-stage .trouble").inner_text()
+    menu.select_option(RUN)
+    panel.wait_for_selector("section.seen:not([data-other-step=''])")
+    assert panel.locator("mmx-stage").count() == 2
 
 
 def test_equal_checkpoints_have_no_difference_to_show(page, base):

@@ -84,22 +84,28 @@ export class ExplanationSource {
     const id = this.nextId++;
     const keys = steps.map((step) => keyOf({ run, tag, step }));
     const reply = new Promise<LoadReply>((settle) => this.requests.set(id, { keys, settle }));
-    steps.forEach((step, i) => this.pending.set(keys[i]!, reply.then((answer) => this.take(answer, run, tag, step))));
-    void this.loader.load(id, run, tag, steps).then((answer) => this.requests.get(id)?.settle(answer));
-    void reply.finally(() => {
+    const settled = reply.then((answer) => {
       this.requests.delete(id);
       for (const key of keys) this.pending.delete(key);
-      this.onLoad();
+      if ("failure" in answer) return answer;
+      // An answer has a largest size: what did not fit is asked for again, if anything did.
+      const rest = steps.filter((step) => !answer.results.some((entry) => entry.step === step));
+      if (rest.length < steps.length) this.prefetch(run, tag, rest);
+      return answer;
     });
+    steps.forEach((step, i) => this.pending.set(keys[i]!, settled.then((answer) => this.take(answer, keys[i]!, step))));
+    void this.loader.load(id, run, tag, steps).then((answer) => this.requests.get(id)?.settle(answer));
+    void settled.then(() => this.onLoad());
   }
 
-  private take(reply: LoadReply, run: string, tag: string, step: number): StepResult {
+  private take(reply: LoadReply, key: string, step: number): StepResult | Promise<StepResult> {
     if ("failure" in reply) throw new ServerError(reply.failure.kind, reply.failure.message);
     const result = reply.results.find((entry) => entry.step === step);
-    // An answer has a largest size: what did not fit is asked for again when it is needed.
-    if (!result) throw new ServerError("refused", "not in the answer");
+    const again = this.pending.get(key);
+    if (!result && again) return again;
+    if (!result) throw new ServerError("refused", "The server's answer lacks this step.");
     const bytes = "explanation" in result ? result.explanation.bytes : DAMAGED_BYTES;
-    this.cache.set(keyOf({ run, tag, step }), result, bytes);
+    this.cache.set(key, result, bytes);
     return result;
   }
 }

@@ -1,5 +1,6 @@
 // The stage as a picture of its own: image, heatmap, legend and caption.
 import { drawMap, drawPicture } from "./draw_map";
+import type { PanelModel } from "./model";
 import type { StagePicture } from "./stage_picture";
 import type { ViewState } from "./state";
 import { valueText } from "./text";
@@ -8,6 +9,16 @@ const WIDTH = 960;
 const MARGIN = 24;
 const LEGEND = { width: 220, height: 14 };
 const FONT = 'system-ui, "Segoe UI", Roboto, sans-serif';
+
+/** What the picture shows: where A was logged, what B is, and A's answer. */
+export function figureLines(
+  { view, explanation, otherPlace: b }: Pick<PanelModel, "view" | "explanation" | "otherPlace">,
+  difference: boolean,
+): string[] {
+  const a = `${view.run} · ${view.tag.replace(/^mmx\//, "")} · step ${view.step}`;
+  const compared = b ? [`A: ${a}`, `B: ${b.run} · step ${b.step}${difference ? "" : " (this picture shows A)"}`] : [a];
+  return [...compared, explanation?.answer ?? ""];
+}
 
 /** `lines` stand below the heatmap's own caption. */
 export function drawFigure(

@@ -184,8 +184,8 @@ export class PanelModel {
     if (compared && before.compare === "single" && view.range === "sample") view.range = "compared";
     if (!compared && view.range === "compared") view.range = "sample";
     if (NEEDS_DATA.some((name) => view[name] !== before[name])) return this.show(view);
-    view.more = Math.min(view.more, this.explanation ? answerLength(this.explanation) - 1 - (view.token ?? 0) : view.more);
     this.view = this.named(view);
+    if (this.explanation) this.view.more = Math.min(view.more, answerLength(this.explanation) - 1 - this.view.token!);
     this.tell();
   }
 
@@ -325,10 +325,11 @@ export class PanelModel {
     });
   }
 
-  /** The selected token's text goes with its index. */
+  /** The selected token's text goes with its index, which a link may give beyond the answer. */
   private named(view: ViewState): ViewState {
-    if (!this.explanation || view.token === null) return view;
-    return { ...view, word: answerToken(this.explanation, view.token)?.text ?? "" };
+    if (!this.explanation) return view;
+    const token = keepToken({ ...view, word: "" }, this.explanation);
+    return { ...view, token, word: answerToken(this.explanation, token)!.text };
   }
 
   private prefetch(): void {

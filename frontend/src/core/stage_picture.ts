@@ -32,18 +32,19 @@ export interface Side {
 export function pictureOf(side: Side, view: ViewState, peer: Side | null = null): StagePicture {
   const { explanation, image, tokens } = side;
   const [layer, map] = shownOf(side, view, peer !== null);
-  const layerText = named(layer.factor, layer.rows, layer.cols);
+  const [peerLayer, peerMap] = peer ? shownOf(peer, view, true) : [layer, null];
   const damage = layer.damage && `This map is damaged: ${layer.damage}. The other scales can still be read.`;
   // Another scale in its place would be compared unawares.
   const lacking = peer && !matches(layer.factor, view) ? `Nothing was logged here at scale ${view.layer}.` : "";
-  const other = peer && { explanation: peer.explanation, map: shownOf(peer, view, true)[1] };
+  const layerText = lacking ? "" : named(layer.factor, layer.rows, layer.cols);
+  const other = peer && { explanation: peer.explanation, map: peerMap };
   return {
     image,
     size: sizeOf(side, layer),
     map,
-    range: rangeOf(explanation, layer, map, view, other),
+    range: rangeOf(explanation, lacking ? peerLayer : layer, map, view, other),
     colors: view.colors,
-    caption: tokens.length ? `${wordsText(explanation, tokens, view)} · ${layerText}` : "no such token here",
+    caption: tokens.length ? `${wordsText(explanation, tokens, view)} · ${layerText || "no such scale"}` : "no such token here",
     layerText,
     trouble: lacking || damage || image.missing,
   };

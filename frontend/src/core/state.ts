@@ -15,6 +15,10 @@ export const RANGE_NAMES: Record<RangeMode, string> = {
 export const COMPARE_MODES = ["single", "side", "swipe", "blink", "difference"] as const;
 export type CompareMode = (typeof COMPARE_MODES)[number];
 
+export function rangesFor(compare: CompareMode): RangeMode[] {
+  return RANGE_MODES.filter((mode) => mode !== "compared" || compare !== "single");
+}
+
 export const COMBINATIONS = ["mean", "sum"] as const;
 /** How the maps of a span of tokens become one. */
 export type Combination = (typeof COMBINATIONS)[number];
@@ -160,7 +164,7 @@ export function fromParameters(parameters: Record<string, string>): ViewState {
     layer: parameters.layer || start.layer,
     colors: oneOf(COLOR_MAPS, parameters.colors, start.colors),
     // What is compared is drawn in one range, unless the link says otherwise.
-    range: oneOf(RANGE_MODES, parameters.range, compare === "single" ? start.range : "compared"),
+    range: oneOf(rangesFor(compare), parameters.range, compare === "single" ? start.range : "compared"),
     fixedMax: positive(parameters.max, start.fixedMax, Infinity),
     opacity: positive(parameters.opacity, start.opacity, 1),
     smooth: readFlag(parameters.smooth, start.smooth),

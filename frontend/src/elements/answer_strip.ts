@@ -5,7 +5,7 @@ import { type Pair, counterpart } from "../core/alignment";
 import { type Explanation, type Token, answerToken, matrixValue } from "../core/explanation";
 import { COMBINATIONS, type Combination } from "../core/state";
 import { probabilityText, startsWord, tokenText } from "../core/text";
-import { type Hover, NO_HOVER, PanelElement, controls } from "./base";
+import { type Hover, NO_HOVER, PanelElement, controls, options } from "./base";
 
 const STRONGEST_TINT = 0.62;
 
@@ -210,7 +210,7 @@ export class AnswerStrip extends PanelElement {
                 aria-label="How the maps of the selected tokens become one"
                 @change=${(event: Event) => this.ask("view-change", { combine: (event.target as HTMLSelectElement).value as Combination })}
               >
-                ${COMBINATIONS.map((name) => html`<option value=${name} .selected=${name === this.combine}>${name}</option>`)}
+                ${options(COMBINATIONS, this.combine)}
               </select></label
             >`
           : nothing}

@@ -1,5 +1,5 @@
 // What all elements share: the way they ask for changes, and the look of controls.
-import { LitElement, css } from "lit";
+import { LitElement, css, html } from "lit";
 import type { Point } from "../core/stage_view";
 import type { ViewState } from "../core/state";
 
@@ -22,6 +22,17 @@ export interface PanelEvents {
   "help-open": null;
   "export-open": null;
   retry: null;
+}
+
+/** A menu's options. The property, not the attribute, which no longer counts once the reader has
+ * chosen. What is chosen but not there is listed too, or the menu would show its first option. */
+export function options<Value extends string | number>(
+  values: readonly Value[],
+  chosen: Value | null | undefined,
+  text: (value: Value) => unknown = String,
+) {
+  const listed = !chosen || values.includes(chosen) ? values : [chosen, ...values];
+  return listed.map((value) => html`<option value=${value} .selected=${value === chosen}>${text(value)}</option>`);
 }
 
 /** Properties in, events out. */

@@ -3,7 +3,8 @@
 import { css, html, nothing } from "lit";
 import { cssColor } from "../core/color";
 import { standalonePage } from "../core/embedded";
-import { drawFigure } from "../core/figure";
+import { fetchChecked } from "../core/fetch_checked";
+import { drawFigure, figureLines } from "../core/figure";
 import { reason } from "../core/decode";
 import { inVsCode, permalink } from "../core/host";
 import type { PanelModel } from "../core/model";
@@ -124,19 +125,20 @@ export class ExportDialog extends PanelElement {
     this.said = "";
     this.forget();
     const dark = getComputedStyle(this).colorScheme === "dark";
-    const figure = drawFigure(picture, model.view, this.caption(), (at) => cssColor(picture.colors, at), dark);
+    const lines = figureLines(model, picture.range.low < 0);
+    const figure = drawFigure(picture, model.view, lines, (at) => cssColor(picture.colors, at), dark);
+    const { turn } = this;
     void figure.convertToBlob({ type: "image/png" }).then((blob) => {
+      if (turn !== this.turn) return;
       this.drawn = blob;
       this.picture = URL.createObjectURL(blob);
     });
-    const turn = ++this.turn;
     const take = (page: string, said: string) => {
-      // Another export may have been opened meanwhile.
       if (turn !== this.turn) return;
       if (page) this.page = URL.createObjectURL(new Blob([page], { type: "text/html" }));
       this.failed = said;
     };
-    void this.standalone().then(
+    void this.standalone(lines[0]!).then(
       (page) => take(page, ""),
       (error) => take("", `no standalone page: ${reason(error)}`),
     );
@@ -184,22 +186,15 @@ export class ExportDialog extends PanelElement {
       : nothing;
   }
 
-  private caption(): string[] {
-    const { view, explanation, otherPlace: other } = this.model!;
-    const place = `${view.run} · ${view.tag.replace(/^mmx\//, "")} · step ${view.step}`;
-    const b = other && `B: ${other.run} · step ${other.step}${view.compare === "difference" ? "" : " (this picture shows A)"}`;
-    return [other ? `A: ${place}` : place, ...(b ? [b] : []), explanation?.answer ?? ""];
-  }
-
   private command(): string {
     if (!this.model) return "";
     const { run, tag, step } = this.model.view;
     return `mmx export LOGDIR --run ${quoted(run)} --sample ${quoted(tag.replace(/^mmx\//, ""))} --step ${step} --format npz`;
   }
 
-  private async standalone(): Promise<string> {
+  private async standalone(title: string): Promise<string> {
     const data = await this.model!.embed();
-    return standalonePage(data, await bundle(), this.caption()[0]!);
+    return standalonePage(data, await bundle(), title);
   }
 
   private async copy(text: string, id: string): Promise<void> {
@@ -230,7 +225,9 @@ export class ExportDialog extends PanelElement {
     this.renderRoot.querySelector("dialog")!.close();
   }
 
+  /** What is still being made is no longer wanted either. */
   private forget(): void {
+    this.turn++;
     for (const url of [this.picture, this.page]) if (url) URL.revokeObjectURL(url);
     this.picture = "";
     this.page = "";
@@ -242,7 +239,7 @@ customElements.define("mmx-export-dialog", ExportDialog);
 async function bundle(): Promise<string> {
   const own = [...document.scripts].find((script) => script.type === "module" && script.textContent && !script.src);
   if (document.getElementById("mmx-data") && own) return own.textContent.replaceAll("<\\/script", "</script");
-  return (await fetch(import.meta.url)).text();
+  return (await fetchChecked(import.meta.url)).text();
 }
 
 function quoted(text: string): string {

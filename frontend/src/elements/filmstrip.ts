@@ -141,7 +141,7 @@ export class Filmstrip extends PanelElement {
       return found ? ` · ${found} ${text}` : "";
     };
     const part = this.steps.length < this.total ? `${this.steps.length} of ${this.total}` : this.total;
-    const selected = layerName(known.layers[layerIndex(this.view, known)]!.factor);
+    const selected = layerName(shown.layers[layerIndex(this.view, shown)]!.factor);
     return html`
       <h2>“${word}” over ${part} steps × ${layers.length - 1} scales${count(null, "to come")}${count(undefined, "damaged")}</h2>
       <div class="grid number" style="--cell:${width}px">

@@ -1,12 +1,12 @@
 // What is looked at (run, sample, step) and how it is coloured.
 import { css, html, nothing } from "lit";
-import { COLOR_MAPS, type ColorMap } from "../core/color";
+import { COLOR_MAPS } from "../core/color";
 import type { RunEntry } from "../core/api";
 import type { SampleSummary } from "../core/model";
 import type { Place } from "../core/explanation_source";
-import { COMPARE_MODES, type CompareMode, RANGE_MODES, RANGE_NAMES, type RangeMode, type ViewState } from "../core/state";
+import { COMPARE_MODES, type CompareMode, RANGE_NAMES, type ViewState, rangesFor } from "../core/state";
 import { stepText } from "../core/text";
-import { PanelElement, controls } from "./base";
+import { PanelElement, controls, options } from "./base";
 import type { SamplePicker } from "./sample_picker";
 
 const COMPARE_TITLES: Record<CompareMode, string> = {
@@ -107,9 +107,7 @@ export class Header extends PanelElement {
     const compared = this.view.compare !== "single";
     return html`
       <select class="run" aria-label="Run" title="Run" @change=${this.choose("run")}>
-        ${this.runs.map(
-          ({ run: name }) => html`<option value=${name} .selected=${name === this.view.run}>${name}</option>`,
-        )}
+        ${options(this.names, this.view.run)}
       </select>
       <mmx-sample-picker
         .samples=${run?.samples ?? []}
@@ -133,15 +131,10 @@ export class Header extends PanelElement {
         )}
       </span>
       <select aria-label="Range of the colours" title="Range of the colours (r)" @change=${this.choose("range")}>
-        ${RANGE_MODES.filter((mode) => mode !== "compared" || compared).map(
-          (mode: RangeMode) =>
-            html`<option value=${mode} .selected=${mode === this.view.range}>${RANGE_NAMES[mode]}</option>`,
-        )}
+        ${options(rangesFor(this.view.compare), this.view.range, (mode) => RANGE_NAMES[mode])}
       </select>
       <select aria-label="Colour map" title="Colour map (c)" @change=${this.choose("colors")}>
-        ${COLOR_MAPS.map(
-          (name: ColorMap) => html`<option value=${name} .selected=${name === this.view.colors}>${name}</option>`,
-        )}
+        ${options(COLOR_MAPS, this.view.colors)}
       </select>
       <span class="icons">
         <button
@@ -171,13 +164,17 @@ export class Header extends PanelElement {
         <button title="A becomes B, and B becomes A (x)" ?disabled=${!other} @click=${() => this.swap()}>⇄ swap</button>
         <span class="mark">B</span>
         <select class="run" aria-label="Run of B" @change=${(event: Event) => this.ask("view-change", { otherRun: valueOf(event), otherStep: null })}>
-          ${this.runs.map(({ run }) => html`<option value=${run} .selected=${run === name}>${run}</option>`)}
+          ${options(this.names, name)}
         </select>
         <select aria-label="Step of B" ?disabled=${!steps} @change=${(event: Event) => this.ask("view-change", { otherRun: name, otherStep: Number(valueOf(event)) })}>
-          ${(steps ?? []).map((step) => html`<option value=${step} .selected=${step === other?.step}>step ${stepText(step)}</option>`)}
+          ${options(steps ?? [], other?.step, (step) => `step ${stepText(step)}`)}
         </select>
       </span>
     `;
+  }
+
+  private get names(): string[] {
+    return this.runs.map(({ run }) => run);
   }
 
   swap(): void {

@@ -3,7 +3,7 @@ import { html, nothing } from "lit";
 import { COLOR_MAPS } from "../core/color";
 import { MATRIX_MODES, answerLength, answerToken } from "../core/explanation";
 import type { PanelModel } from "../core/model";
-import { COMPARE_MODES, RANGE_MODES, type ViewState } from "../core/state";
+import { COMPARE_MODES, type ViewState, rangesFor } from "../core/state";
 import { stepText } from "../core/text";
 import { type Side, type StagePicture, differenceOf, pictureOf } from "../core/stage_picture";
 import type { Point } from "../core/stage_view";
@@ -308,7 +308,7 @@ export class Panel extends PanelElement {
       l: () => this.change({ samples: !view.samples }),
       e: () => this.export(),
       m: () => this.change({ matrix: following(MATRIX_MODES, view.matrix) }),
-      r: () => this.change({ range: following(this.ranges(), view.range) }),
+      r: () => this.change({ range: following(rangesFor(view.compare), view.range) }),
       c: () => this.change({ colors: following(COLOR_MAPS, view.colors) }),
       s: () => this.change({ smooth: !view.smooth }),
       g: () => this.change({ grey: !view.grey }),
@@ -316,10 +316,6 @@ export class Panel extends PanelElement {
       "?": () => this.element<Help>("mmx-help").open(),
     };
     return this.model.index?.runs.length ? actions[key] : undefined;
-  }
-
-  private ranges() {
-    return RANGE_MODES.filter((mode) => mode !== "compared" || this.model.view.compare !== "single");
   }
 
   private element<Part extends Element>(name: string): Part {

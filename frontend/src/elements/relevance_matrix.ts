@@ -12,7 +12,7 @@ import { MatrixScene } from "../core/matrix_scene";
 import { MODE_NAMES, MODE_TITLES, MODE_UNITS, describeRow } from "../core/matrix_text";
 import type { Point, Size } from "../core/stage_view";
 import { type ViewState, selectedTokens } from "../core/state";
-import { type Hover, NO_HOVER, PanelElement, controls, prepareCanvas } from "./base";
+import { type Hover, NO_HOVER, PanelElement, controls, options, prepareCanvas } from "./base";
 import "./matrix_key";
 import "./matrix_table";
 
@@ -192,9 +192,7 @@ export class RelevanceMatrix extends PanelElement {
           title="Rows and columns of tokens, of whole words, or columns of turns: each with the largest value of its tokens"
           @change=${(event: Event) => (this.grouping = (event.target as HTMLSelectElement).value as Grouping)}
         >
-          ${GROUPINGS.filter((name) => name !== "words" || this.pieces).map(
-            (name) => html`<option .selected=${name === this.grouping}>${name}</option>`,
-          )}
+          ${options(GROUPINGS.filter((name) => name !== "words" || this.pieces), this.grouping)}
         </select>
         <label title="A table of the selected token's row"
           ><input

@@ -17,7 +17,7 @@ import {
   visibleRange,
 } from "../core/sample_rows";
 import { stepText } from "../core/text";
-import { PanelElement, controls } from "./base";
+import { PanelElement, controls, options } from "./base";
 import { HEAD_HEIGHT, ROW_HEIGHT, SIDE, tableStyle } from "./sample_table_style";
 
 const OVERSCAN = 8;
@@ -197,11 +197,12 @@ export class SampleTable extends PanelElement {
 
   /** Columns that found no room: sorting by one brings it in. */
   private sortList() {
-    const names = [["name", "sample"], ["answer", "answer"], ...this.columns.map(({ key, title }) => [key, title])];
+    const columns = this.columns.map(({ key, title }) => [key, title] as const);
+    const titles = new Map([["name", "sample"], ["answer", "answer"], ...columns]);
     return html`
       <select aria-label="Sort by" title="Sort by" @change=${(event: Event) => this.sortBy((event.target as HTMLSelectElement).value)}>
         ${this.sort ? nothing : html`<option selected>logged order</option>`}
-        ${names.map(([key, title]) => html`<option value=${key!} .selected=${key === this.sort?.key}>${title}</option>`)}
+        ${options([...titles.keys()], this.sort?.key, (key) => titles.get(key) ?? key)}
       </select>
     `;
   }

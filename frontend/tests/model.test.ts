@@ -1,0 +1,91 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { IndexResponse, PanelApi } from "../src/core/api";
+import { embed } from "../src/core/embedded";
+import { CACHE_BYTES, ExplanationSource } from "../src/core/explanation_source";
+import { figureLines } from "../src/core/figure";
+import { PanelModel } from "../src/core/model";
+import { INITIAL_VIEW, type ViewState } from "../src/core/state";
+import type { StepLoader } from "../src/core/step_loader";
+import { explanation } from "./fixture";
+
+const STEPS = Array.from({ length: 50 }, (_, i) => 10 * i);
+const DAMAGED = 0;
+const index: IndexResponse = {
+  version: 1,
+  runs: [
+    { run: "r", samples: [{ tag: "mmx/val/0", set: "val", sample: "0", steps: STEPS, wall_times: STEPS }], images: [] },
+  ],
+};
+const api: PanelApi = {
+  index: () => Promise.resolve(index),
+  records: () => Promise.resolve([{ tag: "mmx/val/0", step: 0, image: "gone" }] as never),
+  image: () => Promise.reject(new Error("none")),
+  imageAddress: (_, hash) => (hash === "gone" ? "http://host/gone" : `data:image/png;base64,${hash}`),
+  blobs: () => Promise.resolve([Uint8Array.of(1)]),
+};
+
+/** Every step but the first, each of so many bytes. */
+function loading(bytes: number): StepLoader {
+  const result = (step: number) =>
+    step === DAMAGED ? { step, damage: "cut short" } : { step, explanation: { ...explanation("| a dog"), step, bytes } };
+  return { load: (_id, _run, _tag, steps) => Promise.resolve({ results: steps.map(result) }), cancel: () => {} };
+}
+
+async function shown(view: Partial<ViewState>, bytes = 1): Promise<PanelModel> {
+  const model = new PanelModel(api, new ExplanationSource(loading(bytes)), { ...INITIAL_VIEW, ...view });
+  await model.refresh();
+  return model;
+}
+
+describe("the strip over steps", () => {
+  it("has every step, and knows a damaged one from one to come", async () => {
+    const model = await shown({ film: true });
+    await vi.waitFor(() => expect(model.film()).not.toContain(null));
+    expect(model.filmSteps).toEqual(STEPS);
+    expect(model.film().map((entry) => entry?.step)).toEqual([undefined, ...STEPS.slice(1)]);
+  });
+
+  it("has of a series beyond the cache as many steps as fit, with the first, the last and the one shown", async () => {
+    const bytes = CACHE_BYTES / 16;
+    const model = await shown({ film: true, step: 20 }, bytes);
+    await vi.waitFor(() => expect(model.film()).not.toContain(null));
+    const { filmSteps } = model;
+    expect(filmSteps.length * bytes).toBeLessThan(CACHE_BYTES);
+    expect(filmSteps.length).toBeGreaterThan(4);
+    expect(filmSteps).toEqual(expect.arrayContaining([0, 20, 490]));
+  });
+});
+
+it("keeps a token that an address gives within the answer, also while the panel is open", async () => {
+  const model = await shown({ token: -5 });
+  expect(model.view.token).toBe(0);
+  for (const [given, kept] of [[-5, 0], [99, 1]] as const) {
+    await model.change({ token: given, more: 3 });
+    expect(model.view).toMatchObject({ token: kept, more: 1 - kept, word: kept ? " dog" : " a" });
+  }
+});
+
+it("has no B for a run that is not here, and says so", async () => {
+  const model = await shown({ compare: "side", otherRun: "other" });
+  expect(model.other).toBeNull();
+  expect(model.otherTrouble).toContain("“other” is not here");
+});
+
+it("writes below a figure what B is, and that all but a difference show A", async () => {
+  const model = await shown({ compare: "swipe", step: 20 });
+  expect(figureLines(model, false)).toEqual(["A: r · val/0 · step 20", "B: r · step 10 (this picture shows A)", "a dog"]);
+  expect(figureLines(model, true)[1]).toBe("B: r · step 10");
+  await model.change({ compare: "single" });
+  expect(figureLines(model, false)).toEqual(["r · val/0 · step 20", "a dog"]);
+});
+
+describe("a page of its own", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("has the images that the explanations name, and does without a missing one", async () => {
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("failed")));
+    const data = await embed(api, index, [{ run: "r", tag: "mmx/val/0", step: 0, image: "known" }], {});
+    expect(data.images).toEqual({ known: "data:image/png;base64,known" });
+    expect(data.explanations).toHaveLength(1);
+  });
+});
