@@ -19,7 +19,7 @@ const CHANGE_WIDTH = 192;
 
 const OWN_COLUMNS: [key: string, title: string, hint: string][] = [
   ["grounding", "grounding", "How much of the activation falls on the image, on average over the answer's tokens"],
-  ["lowest_grounding", "lowest grounding", "Grounding of the answer's least grounded token: a low value suggests a hallucinated word"],
+  ["lowest_grounding", "lowest grounding", "Grounding of the answer's least grounded token: how little of it was read from the image"],
   ["agreement", "agreement", "How often a scale on its own would have said the same token"],
 ];
 const CHANGE_HINT = "Whether A's answer is another than B's, and the number that differs most (A less B)";
