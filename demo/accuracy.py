@@ -31,8 +31,8 @@ def caption_accuracy(model: Any, tokenizer: Any, scenes: Sequence[Scene]) -> flo
         for scene in scenes:
             ids = tokenizer(scene.caption, add_special_tokens=False)["input_ids"]
             ids = [*ids, tokenizer.eos_token_id]
-            rendered = adapter.render(scene.prompt, images=1)
-            encoded = adapter.encode(scene.image, rendered, ids, factor=1.0)
+            rendered = adapter.render(scene.prompt, pictures=[scene.image])
+            encoded = adapter.encode([scene.image], rendered, ids, factor=1.0)
             hidden = adapter.hidden_states(encoded)
             start = encoded.prompt_length
             said = adapter.logits(hidden[start - 1 : start - 1 + len(ids)]).argmax(dim=1)

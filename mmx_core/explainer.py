@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from mmx_core.assemble import assemble
 from mmx_core.attribution.arc import PERSISTENCE, TOP_K
 from mmx_core.attribution.msea import AGGREGATIONS, Aggregation
 from mmx_core.attribution.suppression import SUPPRESSIONS, Suppression
-from mmx_core.explanation import (
-    Candidate,
-    Explanation,
-    Role,
-    ScaleExplanation,
-    Token,
-)
-from mmx_core.images import encode as encode_image
+from mmx_core.batches import explained_in_batches
+from mmx_core.explanation import Explanation
 from mmx_core.metrics.faithfulness import Perturber, faithfulness, head_tokens
 from mmx_core.metrics.summary import explanation_metrics
 from mmx_core.models import ModelAdapter, adapter_for
-from mmx_core.passes import Measured, Settings, measure
-from mmx_core.prepare import Prepared, decode_answer, prepare
+from mmx_core.passes import Settings, read_passes, run_passes
+from mmx_core.prepare import Prepared, prepare
 from mmx_core.provenance import describe_caller, describe_model, describe_versions
-from mmx_core.sample import ImageLike, Sample
+from mmx_core.sample import ImageLike, Sample, Video
 from mmx_core.undisturbed import undisturbed
 from mmx_core.words import tokens_of_words
 
 DEFAULT_SCALES = (1.0, 1.5, 2.0)
+_BATCH_TOKENS = 8192
 
 
 class Explainer:
@@ -55,7 +52,7 @@ class Explainer:
         persistence: ``p`` of rank-biased overlap.
         candidates: How many leading predictions are kept for each token.
         max_new_tokens: Bound on a generated answer.
-        max_visual_tokens: Bound on one image's visual tokens at any scale.
+        max_visual_tokens: Bound on the visual tokens of a sample's images at any scale.
         chat_template: Used where the tokenizer carries none.
         faithfulness: Whether samples with masks get insertion, deletion and flip rate of their
             masked words, too: some forty forwards of the image per word.
@@ -166,18 +163,28 @@ class Explainer:
 
     def explain(
         self,
-        image: ImageLike | Sequence[ImageLike],
-        prompt: str,
+        image: ImageLike | Video | Sequence[ImageLike | Video] = (),
+        prompt: str = "",
         *,
         answer: str | None = None,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        turn: int | None = None,
+        why_not: Mapping[int | str, str | Sequence[str]] | None = None,
+        prompt_words: bool = False,
         id: str = "sample",
     ) -> Explanation:
         """Explains every token of an answer.
 
         Args:
-            image: A PIL image, an array or a path.
-            prompt: The user's text.
+            image: A PIL image, an array, a path, a :class:`Video`, or a sequence of them.
+            prompt: The user's text; the images go before it.
             answer: Teacher-forced if given; else the model answers first (greedily).
+            messages: Instead of a prompt, a conversation in chat-template form; its image parts
+                carry a picture (``{"type": "image", "image": ...}``) or stand for those given.
+            turn: Which assistant's message of the conversation is explained; the last by default.
+            why_not: Words that might have been said, by the answer's word or token index:
+                ``{"dog": "cat"}``. Each gets a map in :attr:`Explanation.alternatives`.
+            prompt_words: Whether the words that the user wrote get maps there, too.
             id: What messages and logs call this sample.
 
         Returns:
@@ -185,116 +192,100 @@ class Explainer:
 
         Raises:
             ValueError: Bad input, said before any work; or the model's numbers are not finite.
+
+        Example:
+            >>> explanation = explainer.explain(image, "What is this?", why_not={"dog": "cat"})
+            >>> explanation.span("a red circle").shape
+            (32, 46)
         """
-        return self._explain(Sample(id, image, prompt, answer))
+        sample = Sample(
+            id,
+            image,
+            prompt,
+            answer,
+            messages=messages,
+            turn=turn,
+            why_not=why_not or {},
+            prompt_words=prompt_words,
+        )
+        return next(self.explain_batch([sample]))
 
-    def explain_batch(self, samples: Iterable[Sample]) -> Iterator[Explanation]:
-        """Explains samples one after the other, lazily, so that memory stays bounded."""
-        for sample in samples:
-            yield self._explain(sample)
+    def explain_batch(
+        self, samples: Iterable[Sample], *, max_tokens_per_batch: int | None = None
+    ) -> Iterator[Explanation]:
+        """Explains samples lazily and in their order, several of like length in one forward.
 
-    def _explain(self, sample: Sample) -> Explanation:
-        try:
-            prepared = prepare(
+        Args:
+            samples: What is explained.
+            max_tokens_per_batch: Bound on the positions of one forward, padding counted, at the
+                finest scale; a longer sample goes alone. By default 8,192 on an accelerator, and
+                one sample at a time on a CPU, where larger batches gain nothing.
+
+        Raises:
+            ValueError: As :meth:`explain`; the message names the sample. Those before it have
+                been handed out by then.
+        """
+        limit = max_tokens_per_batch
+        if limit is None:
+            limit = 0 if self.adapter.device.type == "cpu" else _BATCH_TOKENS
+        _require_positive(max_tokens_per_batch=limit or 1)
+        return explained_in_batches(self, samples, limit)
+
+    def prepare(self, sample: Sample) -> Prepared:
+        """Checks a sample and lets the model answer where no answer is given.
+
+        Raises:
+            ValueError: Bad input; the message names the sample.
+        """
+        with _naming(sample):
+            return prepare(
                 self.adapter,
                 sample,
                 scales=self.scales,
                 max_visual_tokens=self.max_visual_tokens,
                 max_new_tokens=self.max_new_tokens,
             )
-            return self.explain_prepared(sample, prepared)
-        except (ValueError, TypeError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"sample {sample.id!r}: {error}") from error
 
     def explain_prepared(self, sample: Sample, prepared: Prepared) -> Explanation:
-        """Explains a sample that :func:`mmx_core.prepare.prepare` has checked.
+        """Explains a sample that :meth:`prepare` has checked.
 
         For several methods on the same tokens of the same answer.
         """
+        return next(self.explain_together([(sample, prepared)]))
+
+    def explain_together(self, batch: Sequence[tuple[Sample, Prepared]]) -> Iterator[Explanation]:
+        """Explains samples in one forward per scale.
+
+        Raises:
+            ValueError: The model's numbers are not finite; the message names the sample.
+        """
         with undisturbed(self.adapter.model):
-            measured = measure(self.adapter, prepared, self.scales, self.settings)
-        explanation = self._assemble(sample, prepared, measured)
-        return replace(explanation, metrics=self._metrics(sample, prepared, explanation))
-
-    def _assemble(
-        self,
-        sample: Sample,
-        prepared: Prepared,
-        measured: Measured,
-    ) -> Explanation:
-        adapter, answer_ids = self.adapter, prepared.answer_ids
-        texts: dict[int, str] = {}
-
-        def text(token_id: int) -> str:
-            if token_id not in texts:
-                texts[token_id] = adapter.token_text(token_id)
-            return texts[token_id]
-
-        roles: list[tuple[int, Role, bool]] = [
-            (token, "prompt", not written) for token, written in prepared.rendered.text
-        ]
-        roles += [(token, "answer", False) for token in answer_ids]
-        context = tuple(
-            Token(token, text(token), role, int(position), special)
-            for (token, role, special), position in zip(roles, measured.text_positions, strict=True)
-        )
-        candidates = tuple(
-            tuple(
-                Candidate(int(i), text(int(i)), float(p)) for i, p in zip(ids, values, strict=True)
-            )
-            if known
-            else ()
-            for ids, values, known in zip(
-                measured.candidate_ids,
-                measured.candidate_probabilities,
-                measured.predicted,
-                strict=True,
-            )
-        )
-        scales = tuple(
-            ScaleExplanation(
-                factor=factor,
-                grid=grid,
-                maps=measured.maps[index],
-                probability=measured.probability[index],
-                rank=measured.rank[index],
-                divergence=measured.divergence[index],
-                top=tuple(
-                    Candidate(int(i), text(int(i)), float(p))
-                    for i, p in zip(
-                        measured.top_ids[index], measured.top_probability[index], strict=True
+            passes = run_passes(self.adapter, [prepared for _, prepared in batch], self.scales)
+        for (sample, prepared), (states, text) in zip(batch, passes, strict=True):
+            with _naming(sample):
+                with torch.no_grad():
+                    measured = read_passes(
+                        self.adapter, prepared, states, text, self.scales, self.settings
                     )
-                ),
-            )
-            for index, (factor, grid) in enumerate(zip(self.scales, measured.grids, strict=True))
-        )
-        answer = sample.answer
-        if answer is None:
-            answer = decode_answer(adapter, answer_ids)
-        return Explanation(
-            id=sample.id,
-            prompt=sample.prompt,
-            answer=answer,
-            tokens=context[-len(answer_ids) :],
-            context=context,
-            heatmaps=measured.heatmaps,
-            scales=scales,
-            relevance=measured.relevance,
-            text_activation=measured.text_activation,
-            interference_weights=measured.interference_weights,
-            grounding=measured.grounding,
-            candidates=candidates,
-            image=encode_image(prepared.image),
-            provenance={
-                "model": describe_model(adapter.model),
-                "settings": {"scales": list(self.scales), **self.settings.as_dict()},
-                "teacher_forced": sample.answer is not None,
-                "competed": float(np.mean(measured.interference_weights.any(axis=1))),
-                "versions": describe_versions(),
-                "logged_at": describe_caller(),
-            },
-        )
+                explanation = assemble(
+                    self.adapter,
+                    sample,
+                    prepared,
+                    measured,
+                    factors=self.scales,
+                    provenance=self.provenance(),
+                )
+                metrics = self._metrics(sample, prepared, explanation)
+                yield replace(explanation, metrics=metrics)
+
+    def provenance(self) -> dict[str, Any]:
+        """Model, settings, versions, and the line that asked."""
+        return {
+            "model": describe_model(self.adapter.model),
+            "settings": {"scales": list(self.scales), **self.settings.as_dict()},
+            "versions": describe_versions(),
+            "logged_at": describe_caller(),
+        }
 
     def _metrics(
         self, sample: Sample, prepared: Prepared, explanation: Explanation
@@ -311,6 +302,16 @@ class Explainer:
                 found = faithfulness(perturber, explanation.heatmaps[tokens], tokens)
                 figures |= found.means()
         return figures
+
+
+@contextmanager
+def _naming(sample: Sample) -> Iterator[None]:
+    """Errors within name the sample."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"sample {sample.id!r}: {error}") from error
 
 
 def _checked_scales(scales: Sequence[float]) -> tuple[float, ...]:

@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     import pandas
 
 FloatArray = NDArray[np.floating[Any]]
+Maps = Any
+"""``(T, H, W)`` of the only image; with several images (or frames of a video) a tuple of such."""
 Role = Literal["prompt", "answer"]
 
 _SHOWN_CHARACTERS = 60
+
+
+def _per_image(maps: Maps) -> tuple[FloatArray, ...]:
+    return tuple(maps) if isinstance(maps, tuple) else (maps,)
 
 
 def _require_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
@@ -38,6 +44,7 @@ class Token:
         role: ``"prompt"`` or ``"answer"``.
         position: Index in the model's input sequence at scale 1.0 (visual tokens counted).
         special: True for template markers such as ``<|im_start|>``.
+        turn: Index of its message in the conversation (:attr:`Explanation.turns`).
     """
 
     id: int
@@ -45,6 +52,7 @@ class Token:
     role: Role
     position: int
     special: bool = False
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,13 +84,55 @@ class EncodedImage:
 
 
 @dataclass(frozen=True)
+class ExplainedImage:
+    """What has a map of its own: an image, or the frames that one patch of a video covers.
+
+    Attributes:
+        image: Its pixels (of a video's patch: the first frame), or None when a reader could not
+            find them.
+        picture: Index among the sample's images and videos.
+        frames: Indices of the video's frames; empty for an image.
+        seconds: When each of them is shown.
+    """
+
+    image: EncodedImage | None
+    picture: int = 0
+    frames: tuple[int, ...] = ()
+    seconds: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A word that was not said, or a word of the prompt, explained beside the answer.
+
+    Attributes:
+        context_index: Of the token in whose place it is, among the ``C`` context tokens; the
+            token itself where a prompt's own word is explained.
+        candidate: The word, with its probability there at scale 1.0 (NaN for the first token).
+        heatmaps: ``(H, W)`` float32, as :attr:`Explanation.heatmaps`; a tuple with several images.
+        grounding: Share of its activation that falls on the images.
+    """
+
+    context_index: int
+    candidate: Candidate
+    heatmaps: Maps
+    grounding: float
+
+    @property
+    def per_image(self) -> tuple[FloatArray, ...]:
+        """``(H, W)`` for each image."""
+        return _per_image(self.heatmaps)
+
+
+@dataclass(frozen=True)
 class ScaleExplanation:
     """The logit lens at one input resolution, before suppression.
 
     Attributes:
         factor: Input resolution relative to scale 1.0.
-        grid: Rows and columns of visual tokens, ``(h, w)``.
-        maps: ``(T, h, w)`` float32, ``relu(W[y_t] . h_v)``.
+        grid: Rows and columns of the maps, ``(h, w)``; with several images a tuple of such.
+        maps: ``(T, h, w)`` float32, ``relu(W[y_t] . h_v)``; NaN where the model does not see the
+            image. With several images a tuple of one such array per image.
         probability: ``(T,)`` float32, ``p_s(y_t)`` at this scale.
         rank: ``(T,)`` int64, rank of ``y_t`` among the vocabulary at this scale; 0 is the top.
         divergence: ``(T,)`` float32, Jensen-Shannon divergence (nats) of the prediction here from
@@ -92,8 +142,8 @@ class ScaleExplanation:
     """
 
     factor: float
-    grid: tuple[int, int]
-    maps: FloatArray
+    grid: Any
+    maps: Maps
     probability: FloatArray
     rank: NDArray[np.int64]
     divergence: FloatArray
@@ -101,11 +151,28 @@ class ScaleExplanation:
 
     def __post_init__(self) -> None:
         count = len(self.probability)
-        _require_shape(f"maps at scale {self.factor}", self.maps, (count, *self.grid))
+        if len(self.grids) != len(self.per_image):
+            raise ValueError(
+                f"grid at scale {self.factor}: expected one per image ({len(self.per_image)}), got "
+                f"{len(self.grids)}"
+            )
+        for grid, maps in zip(self.grids, self.per_image, strict=True):
+            _require_shape(f"maps at scale {self.factor}", maps, (count, *grid))
         _require_shape(f"rank at scale {self.factor}", self.rank, (count,))
         _require_shape(f"divergence at scale {self.factor}", self.divergence, (count,))
         if len(self.top) != count:
             raise ValueError(f"top at scale {self.factor}: expected {count}, got {len(self.top)}")
+
+    @property
+    def grids(self) -> tuple[tuple[int, int], ...]:
+        """``(h, w)`` for each image."""
+        grids: tuple[Any, ...] = self.grid
+        return grids if isinstance(grids[0], tuple) else (grids,)
+
+    @property
+    def per_image(self) -> tuple[FloatArray, ...]:
+        """``(T, h, w)`` for each image."""
+        return _per_image(self.maps)
 
 
 @dataclass(frozen=True)
@@ -118,18 +185,24 @@ class Explanation:
         answer: The explained answer's text.
         tokens: The ``T`` answer tokens.
         context: The ``C = P + T`` text tokens in sequence order: the prompt's, then the answer's.
-        heatmaps: ``(T, H, W)`` float32, suppressed per scale and aggregated over the scales.
+        heatmaps: ``(T, H, W)`` float32, suppressed per scale and aggregated over the scales; NaN
+            where the model does not see the image. With several images, or a video, a tuple of one
+            such array for each of :attr:`images`.
         scales: One entry per input resolution, ascending factor; 1.0 is always among them.
         relevance: ``(T, C)`` float32, ARC's rank-biased overlap in ``[0, 1]``; NaN where ``j`` is
             not context of ``t`` (``t`` itself and later answer tokens).
         text_activation: ``(T, C)`` float32, ``relu(W[y_t] . h_j)``; NaN as above.
         interference_weights: ``(T, C)`` float32, how much each token counted as interference;
             zero where it did not. With ``share`` later answer tokens may have weight, too.
-        grounding: ``(T,)`` float32 in ``[0, 1]``, the share of activation that falls on the image.
+        grounding: ``(T,)`` float32 in ``[0, 1]``, the share of activation that falls on the images.
         candidates: For each of the ``C`` context tokens the leading predictions made at the
             position that predicts it, best first (empty for the sequence's first token). Those of
             answer token ``t`` are ``candidates[P + t]``.
-        image: The explained image, or None when a reader could not find it.
+        images: What the maps lie on: one entry per image, and per temporal patch of a video.
+        image_grounding: ``(T, I)`` float32, the share that falls on each of the images; the rows
+            sum to ``grounding``. None where that is all there is to say: one image.
+        turns: The role of each message, the answer's last.
+        alternatives: Maps beside the answer's; see :class:`Alternative`.
         metrics: Named figures of the whole answer, such as ``obj_iou``.
         provenance: Model, settings, versions, the line that logged it.
         run: Where it was read from; empty until it is read back.
@@ -149,7 +222,10 @@ class Explanation:
     interference_weights: FloatArray
     grounding: FloatArray
     candidates: tuple[tuple[Candidate, ...], ...]
-    image: EncodedImage | None = None
+    images: tuple[ExplainedImage, ...] = ()
+    image_grounding: FloatArray | None = None
+    turns: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     run: str = ""
@@ -162,8 +238,14 @@ class Explanation:
             raise ValueError("tokens: expected at least one answer token, got none")
         if context < count:
             raise ValueError(f"context: expected at least the {count} answer tokens, got {context}")
-        if self.heatmaps.ndim != 3 or len(self.heatmaps) != count:
-            raise ValueError(f"heatmaps: expected shape ({count}, H, W), got {self.heatmaps.shape}")
+        for heatmaps in self.per_image:
+            if heatmaps.ndim != 3 or len(heatmaps) != count:
+                raise ValueError(f"heatmaps: expected shape ({count}, H, W), got {heatmaps.shape}")
+        maps = len(self.per_image)
+        if self.images and len(self.images) != maps:
+            raise ValueError(f"images: expected one per heatmap ({maps}), got {len(self.images)}")
+        if self.image_grounding is not None:
+            _require_shape("image_grounding", self.image_grounding, (count, maps))
         for name in ("relevance", "text_activation", "interference_weights"):
             _require_shape(name, getattr(self, name), (count, context))
         _require_shape("grounding", self.grounding, (count,))
@@ -174,6 +256,69 @@ class Explanation:
             raise ValueError(f"scales: expected ascending factors with 1.0, got {factors}")
         for scale in self.scales:
             _require_shape(f"probability at {scale.factor}", scale.probability, (count,))
+            if len(scale.per_image) != maps:
+                raise ValueError(
+                    f"maps at scale {scale.factor}: expected those of {maps} image(s), got "
+                    f"{len(scale.per_image)}"
+                )
+        for alternative in self.alternatives:
+            if not 0 <= alternative.context_index < context:
+                raise ValueError(
+                    f"alternatives: expected indices below {context}, got "
+                    f"{alternative.context_index}"
+                )
+
+    @property
+    def image(self) -> EncodedImage | None:
+        """The first image's pixels, or None where there are none."""
+        return self.images[0].image if self.images else None
+
+    @property
+    def per_image(self) -> tuple[FloatArray, ...]:
+        """``(T, H, W)`` heatmaps for each image, however many there are."""
+        return _per_image(self.heatmaps)
+
+    def find(self, phrase: str) -> range:
+        """The answer tokens that spell a word or a phrase, where the answer has it first.
+
+        Raises:
+            ValueError: The answer does not have it.
+        """
+        wanted = "".join(phrase.split()).lower()
+        texts = ["".join(token.text.split()).lower() for token in self.tokens]
+        ends = np.cumsum([0, *map(len, texts)])
+        at = "".join(texts).find(wanted) if wanted else -1
+        if at < 0:
+            raise ValueError(f"expected a word or phrase of the answer {self.answer!r}: {phrase!r}")
+        first = int(np.searchsorted(ends, at, side="right")) - 1
+        last = int(np.searchsorted(ends, at + len(wanted), side="left"))
+        return range(first, last)
+
+    def span(self, tokens: str | int | range, *, how: Literal["mean", "sum"] = "mean") -> Maps:
+        """One map of several tokens: a word of many pieces, a phrase, a whole answer.
+
+        Args:
+            tokens: A word or phrase of the answer, a token's index, or a range of them.
+            how: Their mean or their sum.
+
+        Returns:
+            ``(H, W)``; with several images a tuple of such.
+
+        Raises:
+            ValueError: No such tokens, or another ``how``.
+
+        Example:
+            >>> explanation.span("red circle").shape
+            (32, 46)
+        """
+        if how not in ("mean", "sum"):
+            raise ValueError(f"how: expected mean or sum, got {how!r}")
+        rows = self.find(tokens) if isinstance(tokens, str) else tokens
+        chosen = list(rows) if isinstance(rows, range) else [rows]
+        if not chosen or min(chosen) < 0 or max(chosen) >= len(self.tokens):
+            raise ValueError(f"tokens: expected some of 0 to {len(self.tokens) - 1}, got {tokens}")
+        maps = tuple(getattr(maps[chosen], how)(axis=0) for maps in self.per_image)
+        return maps if len(maps) > 1 else maps[0]
 
     @property
     def base(self) -> ScaleExplanation:
@@ -220,10 +365,12 @@ class Explanation:
         if len(answer) > _SHOWN_CHARACTERS:
             answer = answer[: _SHOWN_CHARACTERS - 1] + "…"
         scales = " ".join(f"{scale.factor:g}" for scale in self.scales)
-        rows, columns = self.heatmaps.shape[1:]
+        grids = ", ".join(
+            f"{rows}x{columns}" for _, rows, columns in (m.shape for m in self.per_image)
+        )
         return (
             f"Explanation({self.id!r}, {answer!r}, {len(self.tokens)} tokens, scales {scales}, "
-            f"grid {rows}x{columns})"
+            f"grid {grids})"
         )
 
     def _repr_html_(self) -> str:

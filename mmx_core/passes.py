@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mmx_core.attribution.agreement import Agreement, agreement
 from mmx_core.attribution.arc import rank_biased_overlap
-from mmx_core.attribution.logit_lens import gathered_logits, grounding, lens
+from mmx_core.attribution.logit_lens import gathered_logits, lens, view_grounding
 from mmx_core.attribution.msea import Aggregation, aggregate
 from mmx_core.attribution.rank_filter import rank_gaussian_filter
 from mmx_core.attribution.ranking import Ranked, leading
@@ -32,7 +32,8 @@ from mmx_core.attribution.suppression import (
 )
 from mmx_core.explanation import FloatArray
 from mmx_core.host import to_host
-from mmx_core.models.base import ModelAdapter
+from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.models.layout import VisualSpan
 from mmx_core.prepare import Prepared
 
 _CHUNK_ELEMENTS = 1 << 25
@@ -60,37 +61,49 @@ class Settings:
 
 @dataclass(frozen=True)
 class Measured:
-    """Everything read from the passes, on the host. Lists have one entry per scale."""
+    """Everything read from the passes, on the host. Lists have one entry per scale.
+
+    Rows are the ``T`` answer tokens, then the ``E`` targets asked for beside them; ``maps`` and
+    ``heatmaps`` have one array per view. ``frames`` are those of each view of a picture, by its
+    index; empty for an image.
+    """
 
     text_positions: NDArray[np.int64]
+    frames: dict[int, list[tuple[int, ...]]]
     predicted: NDArray[np.bool_]
-    grids: list[tuple[int, int]]
-    maps: list[FloatArray]
+    grids: list[tuple[tuple[int, int], ...]]
+    maps: list[tuple[FloatArray, ...]]
     probability: list[FloatArray]
     rank: list[NDArray[np.int64]]
     divergence: list[FloatArray]
     top_ids: list[NDArray[np.int64]]
     top_probability: list[FloatArray]
-    heatmaps: FloatArray
+    heatmaps: tuple[FloatArray, ...]
     relevance: FloatArray
     text_activation: FloatArray
     interference_weights: FloatArray
-    grounding: FloatArray
+    view_grounding: FloatArray
     candidate_ids: NDArray[np.int64]
     candidate_probabilities: FloatArray
 
 
 @dataclass(frozen=True)
-class _States:
-    """Kept states of one pass: ``(N, d)`` visual and ``(T, d)`` answer-predicting."""
+class States:
+    """Kept states of one pass: ``(N, d)`` visual, of all views, and ``(T + E, d)`` predicting."""
 
-    grid: tuple[int, int]
+    spans: tuple[VisualSpan, ...]
     visual: Tensor
     predicting: Tensor
 
+    def on_planes(self, values: Tensor) -> list[Tensor]:
+        """``(T, N)`` values to ``(T, H, W)`` for each view."""
+        sizes = [len(span.positions) for span in self.spans]
+        parts = torch.split(values, sizes, dim=1)
+        return [span.on_plane(part) for span, part in zip(self.spans, parts, strict=True)]
+
 
 @dataclass(frozen=True)
-class _Text:
+class Text:
     """Text at scale 1.0: ids, positions, states at and before each of the ``C`` tokens."""
 
     ids: Tensor
@@ -107,28 +120,41 @@ def measure(
     Raises:
         ValueError: Hidden states are not finite.
     """
-    states, text = _run(adapter, prepared, scales)
-    base = scales.index(1.0)
-    count = len(prepared.answer_ids)
-    classes, class_of = torch.unique(text.ids, return_inverse=True)
-    target_class = class_of[-count:]
+    states, text = run_passes(adapter, [prepared], scales)[0]
+    return read_passes(adapter, prepared, states, text, scales, settings)
 
-    agreed, ranked = _predictions(adapter, text, [s.predicting for s in states], base, settings)
+
+def read_passes(
+    adapter: ModelAdapter,
+    prepared: Prepared,
+    states: Sequence[States],
+    text: Text,
+    scales: Sequence[float],
+    settings: Settings,
+) -> Measured:
+    """Computes the whole explanation from what was kept of the passes.
+
+    Raises:
+        ValueError: Hidden states are not finite.
+    """
+    base = scales.index(1.0)
+    context_size, device = len(text.ids), text.ids.device
+    rows, targets = (values.to(device) for values in prepared.targets(context_size))
+    everything = torch.cat([text.ids, targets])
+    classes, all_classes = torch.unique(everything, return_inverse=True)
+    class_of, target_class = all_classes[:context_size], all_classes[context_size:]
+
+    agreed, ranked = _predictions(adapter, prepared, text, states, targets, base, settings)
     first = text.positions == 0
     rankings = ranked.ids[:, : settings.top_k]
     overlap = rank_biased_overlap(
-        rankings[-count:], rankings, persistence=settings.persistence
+        rankings[rows], rankings, persistence=settings.persistence
     ).masked_fill(first, 0.0)
 
-    context_size = len(text.ids)
-    column = torch.arange(context_size, device=text.ids.device)
-    row = torch.arange(context_size - count, context_size, device=text.ids.device)[:, None]
-    before = column < row
-    written = torch.tensor([by_user for _, by_user in prepared.rendered.text] + [True] * count)
-    written = written.to(text.ids.device)
-    activation = lens(
-        gathered_logits(text.own, adapter.head_weight, text.ids[-count:], adapter.head_bias)
-    )
+    column = torch.arange(context_size, device=device)
+    before = column < rows[:, None]
+    written = prepared.counted(context_size).to(device)
+    activation = lens(gathered_logits(text.own, adapter.head_weight, targets, adapter.head_bias))
 
     logits = [
         gathered_logits(s.visual, adapter.head_weight, classes, adapter.head_bias) for s in states
@@ -144,33 +170,47 @@ def measure(
         overlap=overlap,
         activation=activation,
         before=before,
+        own=column == rows[:, None],
         written=written,
         class_of=class_of,
         target_class=target_class,
     )
-    gridded = [m.view(count, *s.grid) for m, s in zip(clean, states, strict=True)]
-    heatmaps = aggregate(
-        gridded,
-        aggregation=settings.aggregation,
-        probability=agreed.probability,
-    )
+    planes = [s.on_planes(values) for s, values in zip(states, clean, strict=True)]
+    highest = [values.amax(dim=1) for values in clean]
+    heatmaps = [
+        aggregate(
+            maps,
+            aggregation=settings.aggregation,
+            probability=agreed.probability,
+            highest=highest if len(spans) > 1 else None,
+            partial=any(span.view.partial for span in spans),
+        )
+        for maps, spans in zip(
+            zip(*planes, strict=True), zip(*(s.spans for s in states), strict=True), strict=True
+        )
+    ]
     if settings.rank_filter:
-        heatmaps = rank_gaussian_filter(heatmaps)
-    share_on_image = grounding(raw[base], torch.where(before & written, activation, 0.0))
+        heatmaps = [
+            rank_gaussian_filter(maps.nan_to_num(0.0)).masked_fill(maps.isnan(), torch.nan)
+            for maps in heatmaps
+        ]
+    counted = torch.where(before & written, activation, 0.0)
+    by_view = view_grounding(raw[base], counted, [len(s.positions) for s in states[base].spans])
 
     hidden = ~before
     # Everything crosses to the host in one copy per dtype: each copy waits for the device.
     whole = [text.positions, ~first, finite, agreed.rank, agreed.top_id, ranked.ids]
+    unsuppressed = [s.on_planes(values) for s, values in zip(states, raw, strict=True)]
     real = [
-        *(m.view(count, *s.grid) for m, s in zip(raw, states, strict=True)),
+        *(maps for scale in unsuppressed for maps in scale),
         agreed.probability,
         agreed.divergence,
         agreed.top_probability,
-        heatmaps,
+        *heatmaps,
         overlap.masked_fill(hidden, torch.nan),
         activation.masked_fill(hidden, torch.nan),
         weights,
-        share_on_image,
+        by_view,
         ranked.probability,
     ]
     positions, predicted, is_finite, rank, top_id, leaders = to_host(whole)
@@ -179,69 +219,92 @@ def measure(
     floats = iter(to_host(real))
     return Measured(
         text_positions=positions,
+        frames=_frames(states[base].spans),
         predicted=predicted.astype(bool),
-        grids=[s.grid for s in states],
-        maps=[next(floats) for _ in raw],
+        grids=[tuple(span.grid for span in s.spans) for s in states],
+        maps=[tuple(next(floats) for _ in scale) for scale in unsuppressed],
         probability=list(next(floats)),
         rank=list(rank),
         divergence=list(next(floats)),
         top_ids=list(top_id),
         top_probability=list(next(floats)),
-        heatmaps=next(floats),
+        heatmaps=tuple(next(floats) for _ in heatmaps),
         relevance=next(floats),
         text_activation=next(floats),
         interference_weights=next(floats),
-        grounding=next(floats),
+        view_grounding=next(floats),
         candidate_ids=leaders[:, : settings.candidates],
         candidate_probabilities=next(floats)[:, : settings.candidates],
     )
 
 
-def _run(
-    adapter: ModelAdapter, prepared: Prepared, scales: Sequence[float]
-) -> tuple[list[_States], _Text]:
-    states: list[_States] = []
-    text: _Text | None = None
-    for factor in scales:
-        encoded = adapter.encode(
-            prepared.image, prepared.rendered, prepared.answer_ids, factor=factor
-        )
-        hidden = adapter.hidden_states(encoded)
-        start = encoded.prompt_length
-        span = encoded.visual[0]
-        # Indexing copies, so the pass itself is freed before the next.
-        states.append(
-            _States(
-                grid=span.grid,
-                visual=hidden[span.positions],
-                predicting=hidden[start - 1 : start - 1 + encoded.answer_length].clone(),
-            )
-        )
-        if factor == 1.0:
-            positions = encoded.context_positions
-            text = _Text(
-                ids=encoded.inputs["input_ids"][0][positions],
-                positions=positions,
-                own=hidden[positions],
-                before=hidden[(positions - 1).clamp_min(0)],
-            )
-        del hidden
-    if text is None:
+def _frames(spans: Sequence[VisualSpan]) -> dict[int, list[tuple[int, ...]]]:
+    found: dict[int, list[tuple[int, ...]]] = {}
+    for span in spans:
+        found.setdefault(span.picture, []).append(span.view.frames)
+    return found
+
+
+def run_passes(
+    adapter: ModelAdapter, batch: Sequence[Prepared], scales: Sequence[float]
+) -> list[tuple[list[States], Text]]:
+    """One forward per scale for all samples of a batch; what is kept of it, sample by sample.
+
+    Raises:
+        ValueError: 1.0 is not among the scales.
+    """
+    if 1.0 not in scales:
         raise ValueError(f"scales: expected 1.0 among them, got {tuple(scales)}")
-    return states, text
+    states: list[list[States]] = [[] for _ in batch]
+    texts: dict[int, Text] = {}
+    for factor in scales:
+        inputs = [
+            adapter.encode(p.pictures, p.rendered, p.answer_ids, factor=factor) for p in batch
+        ]
+        whole = _forward(adapter, inputs)
+        for index, (prepared, encoded) in enumerate(zip(batch, inputs, strict=True)):
+            hidden, context = whole[index], encoded.context_positions
+            rows = prepared.targets(len(context))[0].to(context.device)
+            # Indexing copies, so the pass itself is freed before the next.
+            states[index].append(
+                States(
+                    spans=encoded.visual,
+                    visual=hidden[torch.cat([span.positions for span in encoded.visual])],
+                    predicting=hidden[(context[rows] - 1).clamp_min(0)],
+                )
+            )
+            if factor == 1.0:
+                texts[index] = Text(
+                    ids=encoded.token_inputs["input_ids"][0][context],
+                    positions=context,
+                    own=hidden[context],
+                    before=hidden[(context - 1).clamp_min(0)],
+                )
+        del whole, hidden
+    return [(kept, texts[index]) for index, kept in enumerate(states)]
+
+
+def _forward(adapter: ModelAdapter, inputs: Sequence[EncodedInput]) -> Sequence[Tensor]:
+    """``(L, d)`` of each input: in one forward, unless their pictures cannot stand in one batch."""
+    if len(inputs) > 1 and adapter.can_collate(inputs):
+        return adapter.forward(adapter.collate(inputs)).unbind()
+    return [adapter.hidden_states(encoded) for encoded in inputs]
 
 
 def _predictions(
     adapter: ModelAdapter,
-    text: _Text,
-    predicting: Sequence[Tensor],
+    prepared: Prepared,
+    text: Text,
+    kept: Sequence[States],
+    targets: Tensor,
     base: int,
     settings: Settings,
 ) -> tuple[Agreement, Ranked]:
-    """Agreement ``(S, T)``, and the leading predictions of all ``C`` text tokens."""
+    """Agreement ``(S, T + E)``, and the leading predictions of all ``C`` text tokens."""
     vocabulary = adapter.head_weight.shape[0]
     depth = min(max(settings.top_k, settings.candidates), vocabulary)
-    prompt = len(text.ids) - len(predicting[base])
+    answer = len(prepared.answer_ids)
+    prompt = len(text.ids) - answer
     ranked: list[Ranked] = []
     parts: list[Agreement] = []
 
@@ -253,14 +316,14 @@ def _predictions(
         hidden = text.before[start : min(start + chunk, prompt)]
         rank(hidden, adapter.logits(hidden))
     # All scales of a chunk go through the head together: it is read once for them.
-    states = torch.stack(list(predicting))
+    states = torch.stack([s.predicting for s in kept])
     chunk = max(1, chunk // len(states))
     for start in range(0, states.shape[1], chunk):
         hidden = states[:, start : start + chunk]
         logits = adapter.logits(hidden.flatten(0, 1)).view(*hidden.shape[:2], vocabulary)
-        rank(hidden[base], logits[base])
-        targets = text.ids[prompt + start : prompt + start + chunk]
-        parts.append(agreement(logits, targets, reference=base))
+        if start < answer:
+            rank(hidden[base, : answer - start], logits[base, : answer - start])
+        parts.append(agreement(logits, targets[start : start + chunk], reference=base))
     return Agreement.concatenate(parts), Ranked.concatenate(ranked)
 
 
@@ -273,16 +336,21 @@ def _suppress(
     overlap: Tensor,
     activation: Tensor,
     before: Tensor,
+    own: Tensor,
     written: Tensor,
     class_of: Tensor,
     target_class: Tensor,
 ) -> tuple[list[Tensor], Tensor]:
-    """Suppressed maps per scale, and the weights ``(T, C)`` they were suppressed with."""
+    """Suppressed maps per scale, and the weights ``(T, C)`` they were suppressed with.
+
+    A word that was not said competes with the one said in its place (``own``), too; for a word
+    that was said this is the word itself, which is of its own class and takes no part.
+    """
     rule = settings.suppression
     if rule == "none":
         return list(raw), torch.zeros_like(overlap)
     if rule == "share":
-        eligible = (before if settings.causal else torch.ones_like(before)) & written
+        eligible = (before | own if settings.causal else torch.ones_like(before)) & written
         by_class, by_token = share_weights(
             relevance=overlap,
             eligible=eligible,

@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import torch
 from PIL import Image
+from torch import Tensor
 
+from mmx_core.conversation import Conversation, conversation_of
 from mmx_core.images import load_rgb
-from mmx_core.models.base import ModelAdapter, RenderedPrompt
-from mmx_core.sample import Sample
+from mmx_core.models.base import ModelAdapter
+from mmx_core.models.chat import RenderedPrompt
+from mmx_core.pictures import Clip, Picture
+from mmx_core.sample import ImageLike, Sample, Video
+from mmx_core.targets import Target, asked_targets
 from mmx_core.undisturbed import undisturbed
 
 
@@ -19,14 +25,43 @@ class Prepared:
     """A sample, checked: what every method explains.
 
     Attributes:
-        image: RGB.
-        rendered: The prompt under the model's chat template.
+        pictures: Upright RGB images, and videos of such frames.
+        rendered: The conversation under the model's chat template.
+        answer: The explained turn as text, or None where the model answered.
         answer_ids: The explained tokens, ``T`` of them.
+        also: What is explained beside them.
     """
 
-    image: Image.Image
+    pictures: tuple[Picture, ...]
     rendered: RenderedPrompt
+    answer: str | None
     answer_ids: list[int]
+    also: tuple[Target, ...] = ()
+
+    @property
+    def image(self) -> Image.Image:
+        """The only image.
+
+        Raises:
+            ValueError: There are several, or it is a video.
+        """
+        if len(self.pictures) != 1 or isinstance(self.pictures[0], Clip):
+            raise ValueError(
+                f"expected a sample of one image, got {len(self.pictures)} images and videos"
+            )
+        return self.pictures[0]
+
+    def targets(self, context_size: int) -> tuple[Tensor, Tensor]:
+        """``(T + E,)`` int64 each: the context token in whose place it is said, and its class."""
+        start = context_size - len(self.answer_ids)
+        rows = [*range(start, context_size), *(target.context_index for target in self.also)]
+        ids = [*self.answer_ids, *(target.token_id for target in self.also)]
+        return torch.tensor(rows), torch.tensor(ids)
+
+    def counted(self, context_size: int) -> Tensor:
+        """``(C,)`` bool: text that a person or the model wrote, not the template."""
+        written = [token.written for token in self.rendered.text]
+        return torch.tensor(written + [True] * (context_size - len(written)))
 
 
 def prepare(
@@ -43,39 +78,68 @@ def prepare(
         adapter: The model's.
         sample: What is explained.
         scales: At which it will be.
-        max_visual_tokens: Bound on one image's visual tokens at any scale.
+        max_visual_tokens: Bound on the visual tokens of all images at any scale.
         max_new_tokens: Bound on a generated answer.
 
     Raises:
         ValueError: Bad input, said before the first forward; or the model answers nothing.
     """
-    given = sample.image_list()
-    if len(given) != 1:
-        raise ValueError(f"images: expected exactly one, got {len(given)}")
-    image = load_rgb(given[0])
-    if not sample.prompt.strip():
-        raise ValueError("prompt: expected text, got nothing")
+    conversation = conversation_of(sample)
+    pictures = tuple(_loaded(picture) for picture in conversation.pictures)
     for factor in scales:
-        height, width = adapter.grid(image, factor)
-        if height * width > max_visual_tokens:
-            raise ValueError(
-                f"scale {factor:g}: {height}x{width} = {height * width} visual tokens, more "
-                f"than max_visual_tokens={max_visual_tokens}; leave the scale out, shrink "
-                "the image or raise the limit"
-            )
-    for name, shape in sample.mask_shapes().items():
-        if shape != (image.height, image.width):
-            raise ValueError(
-                f"mask {name!r}: expected the image's size ({image.height}, {image.width}), "
-                f"got {shape}"
-            )
-    rendered = adapter.render(sample.prompt, images=1)
-    answer_ids = None if sample.answer is None else tokenize_answer(adapter, sample.answer)
+        _check_size(adapter, pictures, factor, max_visual_tokens)
+    _check_masks(sample, pictures)
+    rendered = adapter.render(conversation.messages, pictures=pictures)
+    answer_ids = _given_answer(adapter, conversation)
     sample.check_word_indices()
     if answer_ids is None:
         with undisturbed(adapter.model):
-            answer_ids = _generate(adapter, image, rendered, max_new_tokens)
-    return Prepared(image, rendered, answer_ids)
+            answer_ids = _generate(adapter, pictures, rendered, max_new_tokens)
+    also = asked_targets(adapter.tokenizer, sample, rendered, answer_ids, conversation.answer)
+    return Prepared(pictures, rendered, conversation.answer, answer_ids, also)
+
+
+def _loaded(picture: ImageLike | Video) -> Picture:
+    if not isinstance(picture, Video):
+        return load_rgb(picture)
+    frames = tuple(load_rgb(frame) for frame in picture.frames)
+    sizes = {frame.size for frame in frames}
+    if len(sizes) > 1:
+        raise ValueError(f"video: expected frames of one size, got {sorted(sizes)}")
+    return Clip(frames, picture.times)
+
+
+def _check_size(
+    adapter: ModelAdapter, pictures: Sequence[Picture], factor: float, limit: int
+) -> None:
+    layouts = adapter.layouts(pictures, factor)
+    count = sum(layout.count for layout in layouts)
+    if count <= limit:
+        return
+    grids = [f"{h}x{w}" for layout in layouts for h, w in (view.grid for view in layout.views)]
+    shown = ", ".join(grids[:4]) + (", ..." if len(grids) > 4 else "")
+    raise ValueError(
+        f"scale {factor:g}: {shown} = {count} visual tokens, more than "
+        f"max_visual_tokens={limit}; leave the scale out, shrink the image or raise the limit"
+    )
+
+
+def _check_masks(sample: Sample, pictures: Sequence[Picture]) -> None:
+    shapes = sample.mask_shapes()
+    if not shapes:
+        return
+    if len(pictures) != 1 or isinstance(pictures[0], Clip):
+        raise ValueError(
+            f"masks: expected a sample of one image, got {len(pictures)} images and videos"
+        )
+    size = (pictures[0].height, pictures[0].width)
+    for name, shape in shapes.items():
+        if shape != size:
+            raise ValueError(f"mask {name!r}: expected the image's size {size}, got {shape}")
+
+
+def _given_answer(adapter: ModelAdapter, conversation: Conversation) -> list[int] | None:
+    return None if conversation.answer is None else tokenize_answer(adapter, conversation.answer)
 
 
 def tokenize_answer(adapter: ModelAdapter, answer: str) -> list[int]:
@@ -105,9 +169,9 @@ def decode_answer(adapter: ModelAdapter, answer_ids: list[int]) -> str:
 
 
 def _generate(
-    adapter: ModelAdapter, image: Image.Image, rendered: RenderedPrompt, limit: int
+    adapter: ModelAdapter, pictures: Sequence[Picture], rendered: RenderedPrompt, limit: int
 ) -> list[int]:
-    encoded = adapter.encode(image, rendered, [], factor=1.0)
+    encoded = adapter.encode(pictures, rendered, [], factor=1.0)
     generated = adapter.model.generate(
         **encoded.inputs,
         max_new_tokens=limit,

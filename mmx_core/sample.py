@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Union, runtime_checkable
 
 import numpy as np
@@ -15,6 +15,45 @@ if TYPE_CHECKING:
 
 ImageLike = Union["Image.Image", NDArray[Any], str, "os.PathLike[str]"]
 """A PIL image, an ``(H, W)`` / ``(H, W, 3)`` / ``(H, W, 4)`` array, or a file's path."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video as frames that are already sampled.
+
+    Attributes:
+        frames: Images of one size, in order.
+        fps: Frames sampled per second; the model is told when each is shown.
+        seconds: When each is shown, where they are not evenly spaced.
+
+    Example:
+        >>> explainer.explain(mmx_core.Video(frames, fps=2), "What happens?")
+    """
+
+    frames: Sequence[ImageLike]
+    fps: float = 2.0
+    seconds: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.frames):
+            raise ValueError("video: expected at least one frame, got none")
+        if not self.fps > 0:
+            raise ValueError(f"video: expected fps above 0, got {self.fps}")
+        if self.seconds is not None:
+            if len(self.seconds) != len(self.frames):
+                raise ValueError(
+                    f"video: expected a time for each of the {len(self.frames)} frames, got "
+                    f"{len(self.seconds)}"
+                )
+            if list(self.seconds) != sorted(self.seconds):
+                raise ValueError("video: expected ascending times, got some that go back")
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """Seconds, one per frame."""
+        if self.seconds is not None:
+            return tuple(float(second) for second in self.seconds)
+        return tuple(index / self.fps for index in range(len(self.frames)))
 
 
 @dataclass(frozen=True)
@@ -54,24 +93,36 @@ class Sample:
 
     Attributes:
         id: A name, unique within its set; it becomes the last part of the tag.
-        images: One image, or a sequence of them.
-        prompt: The user's text.
+        images: One image or :class:`Video`, or a sequence of them.
+        prompt: The user's text; the images go before it.
         answer: Teacher-forced if given (comparable across checkpoints), else generated.
         masks: Object masks by word, for metrics: a mapping ``{"dog": mask}`` (each occurrence of
             the word), a sequence of :class:`WordMask`, or an object that finds them in the answer,
             such as :class:`mmx_core.data.CategoryMasks`.
         absent: Indices into ``answer.split()`` of words that name what the image does not show.
+        messages: Instead of a prompt, a conversation in chat-template form. Its image and video
+            parts carry a picture themselves (``{"type": "image", "image": ...}``) or stand for
+            those of ``images`` in order.
+        turn: Which assistant's message is explained, by index; the last by default. If the
+            conversation ends with the user, the model answers, or ``answer`` is teacher-forced.
+        why_not: Words that were not said: for an answer token (by index, or by its word) the word,
+            or words, that might have been; each gets a map of its own beside the answer's.
+        prompt_words: Whether the words that the user wrote get maps, too.
     """
 
     id: str
-    images: ImageLike | Sequence[ImageLike]
-    prompt: str
+    images: ImageLike | Video | Sequence[ImageLike | Video] = ()
+    prompt: str = ""
     answer: str | None = None
     masks: Mapping[str, NDArray[np.bool_]] | Sequence[WordMask] | AnswerMasks | None = None
     absent: tuple[int, ...] = ()
+    messages: Sequence[Mapping[str, Any]] | None = None
+    turn: int | None = None
+    why_not: Mapping[int | str, str | Sequence[str]] = field(default_factory=dict)
+    prompt_words: bool = False
 
-    def image_list(self) -> list[ImageLike]:
-        """The images as a list, however they were given."""
+    def image_list(self) -> list[ImageLike | Video]:
+        """The images and videos as a list, however they were given."""
         if isinstance(self.images, (list, tuple)):
             return list(self.images)
         return [self.images]  # type: ignore[list-item]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -35,16 +37,19 @@ def lens(logits: Tensor) -> Tensor:
     return torch.relu(logits)
 
 
-def grounding(visual: Tensor, text: Tensor) -> Tensor:
-    """Share of a token's activation that falls on the image.
+def view_grounding(visual: Tensor, text: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Share of a token's activation that falls on each image.
+
+    Their sum is the token's grounding; what is left fell on text.
 
     Args:
-        visual: ``(T, N)`` float32, the maps at scale 1.0.
+        visual: ``(T, N)`` float32, the lens at scale 1.0, view after view.
         text: ``(T, C)`` float32, the text activation, zero where a token does not count.
+        sizes: Visual tokens of each of the ``I`` views.
 
     Returns:
-        ``(T,)`` float32 in ``[0, 1]``; 0 where nothing is active at all.
+        ``(T, I)`` float32 in ``[0, 1]``; 0 where nothing is active at all.
     """
-    seen = visual.sum(dim=1)
-    total = seen + text.sum(dim=1)
+    seen = torch.stack([part.sum(dim=1) for part in torch.split(visual, list(sizes), dim=1)], dim=1)
+    total = seen.sum(dim=1, keepdim=True) + text.sum(dim=1, keepdim=True)
     return torch.where(total > 0, seen / total.clamp_min(torch.finfo(total.dtype).tiny), 0.0)

@@ -69,7 +69,7 @@ class Result:
 
 def words_of(adapter: ModelAdapter, sample: Sample, prepared: Prepared) -> Words:
     """The words of the answer that was given or generated."""
-    answer = sample.answer
+    answer = prepared.answer
     if answer is None:
         answer = decode_answer(adapter, prepared.answer_ids)
     return Words(
@@ -119,10 +119,13 @@ def measure_methods(
             return attribution, time.perf_counter() - start
 
         (attribution, seconds), peak = peak_megabytes(work, adapter.device)
-        if not np.isfinite(attribution.maps).all():
+        # NaN in all maps alike: the model does not see this part of the image, nor claims anything.
+        unseen = np.isnan(attribution.maps).all(axis=0)
+        maps = np.where(unseen, 0, attribution.maps)
+        if not np.isfinite(maps).all():
             raise ValueError(f"method {name!r}: expected finite maps, got NaN or infinity")
         scores = word_scores(
-            attribution.maps,
+            maps,
             words.masks,
             words.tokens,
             text=attribution.text,

@@ -35,7 +35,8 @@ def explained(scales: Sequence[float], settings: Settings) -> Method:
 
     def run(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
         measured = measure(adapter, prepared, scales, settings)
-        return Attribution(measured.heatmaps, _text(adapter, prepared, measured.text_activation))
+        (heatmaps,) = measured.heatmaps  # of one image
+        return Attribution(heatmaps, _text(adapter, prepared, measured.text_activation))
 
     return run
 
@@ -46,7 +47,8 @@ def single_scale(factor: float) -> Method:
 
     def run(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
         measured = measure(adapter, prepared, (1.0, factor), plain)
-        return Attribution(measured.maps[1], _text(adapter, prepared, measured.text_activation))
+        (maps,) = measured.maps[1]
+        return Attribution(maps, _text(adapter, prepared, measured.text_activation))
 
     return run
 
@@ -54,14 +56,15 @@ def single_scale(factor: float) -> Method:
 def upsampled(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """Control: the lens at scale 1.0, resized to the grid of the finest default scale."""
     found = RIVALS["lens"](adapter, prepared, seed)
-    grid = adapter.grid(prepared.image, max(DEFAULT_SCALES))
-    maps = to_host([resize(torch.from_numpy(found.maps), grid)])[0]
+    grid = adapter.layout(prepared.image, max(DEFAULT_SCALES)).views[0].grid
+    coarse = torch.from_numpy(found.maps)
+    maps = to_host([resize(coarse, grid, partial=bool(coarse.isnan().any()))])[0]
     return Attribution(maps, found.text)
 
 
 def uniform(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """Floor: a map without information."""
-    grid = adapter.grid(prepared.image, 1.0)
+    grid = adapter.layout(prepared.image, 1.0).views[0].grid
     return Attribution(np.ones((len(prepared.answer_ids), *grid), dtype=np.float32))
 
 

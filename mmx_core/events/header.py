@@ -9,22 +9,19 @@ from typing import Any
 import numpy as np
 
 from mmx_core.events.blob import DamagedBlob, FloatArray, UnsupportedVersion
-from mmx_core.explanation import Candidate, Explanation, Token
+from mmx_core.explanation import Candidate, ExplainedImage, Explanation, Token
 
 VERSION = 1
+MAX_IMAGES = 4096
 Header = dict[str, Any]
 
 
 def build_header(explanation: Explanation) -> Header:
     """Builds blob 0's JSON value (wire_format.md, "Header")."""
     context = explanation.context
-    image = explanation.image
     provenance = plain(explanation.provenance)
     model = provenance.pop("model", {})
-    names: list[dict[str, Any]] = [
-        {"name": "maps", "scale": index, "image": 0} for index in range(len(explanation.scales))
-    ]
-    return {
+    header = {
         "version": VERSION,
         "id": explanation.id,
         "prompt": explanation.prompt,
@@ -34,22 +31,15 @@ def build_header(explanation: Explanation) -> Header:
             "text": [token.text for token in context],
             "special": [int(token.special) for token in context],
             "position": [int(token.position) for token in context],
+            "turn": [int(token.turn) for token in context],
         },
+        "turns": list(explanation.turns),
         "prompt_length": explanation.prompt_length,
-        "images": []
-        if image is None
-        else [
-            {
-                "hash": image.hash,
-                "width": image.width,
-                "height": image.height,
-                "format": image.format,
-            }
-        ],
+        "images": [_image(entry) for entry in explanation.images],
         "scales": [
             {
                 "factor": float(scale.factor),
-                "grids": [[int(side) for side in scale.grid]],
+                "grids": [[int(side) for side in grid] for grid in scale.grids],
                 "probability": numbers(scale.probability),
                 "rank": [int(rank) for rank in scale.rank],
                 "divergence": numbers(scale.divergence),
@@ -57,15 +47,69 @@ def build_header(explanation: Explanation) -> Header:
             }
             for scale in explanation.scales
         ],
-        "grids": [[int(side) for side in explanation.heatmaps.shape[1:]]],
+        "grids": [[int(side) for side in maps.shape[1:]] for maps in explanation.per_image],
         "grounding": numbers(explanation.grounding),
         "candidates": [_pairs(leading) for leading in explanation.candidates],
         "vocabulary": _vocabulary(explanation),
         "metrics": {str(name): number(value) for name, value in explanation.metrics.items()},
         "model": model if isinstance(model, Mapping) else {"name": model},
         "provenance": provenance,
-        "blobs": [*names, {"name": "heatmaps", "image": 0}, {"name": "matrix"}],
+        "blobs": [name for name, _ in explanation_arrays(explanation)],
     }
+    if explanation.image_grounding is not None:
+        header["image_grounding"] = [numbers(row) for row in explanation.image_grounding.T]
+    if explanation.alternatives:
+        header["alternatives"] = [
+            {
+                "context": int(alternative.context_index),
+                "token": _pairs([alternative.candidate])[0],
+                "grounding": number(alternative.grounding),
+            }
+            for alternative in explanation.alternatives
+        ]
+    return header
+
+
+def explanation_arrays(explanation: Explanation) -> list[tuple[dict[str, Any], FloatArray]]:
+    """What blobs 1.. hold, in order: each array's name in the header, and the array."""
+    images = range(len(explanation.per_image))
+    arrays: list[tuple[dict[str, Any], FloatArray]] = [
+        ({"name": "maps", "scale": index, "image": image}, scale.per_image[image])
+        for index, scale in enumerate(explanation.scales)
+        for image in images
+    ]
+    arrays += [
+        ({"name": "heatmaps", "image": image}, explanation.per_image[image]) for image in images
+    ]
+    if explanation.alternatives:
+        arrays += [
+            (
+                {"name": "alternatives", "image": image},
+                np.stack([entry.per_image[image] for entry in explanation.alternatives]),
+            )
+            for image in images
+        ]
+    matrix = [
+        explanation.relevance, explanation.text_activation, explanation.interference_weights
+    ]  # fmt: skip
+    return [*arrays, ({"name": "matrix"}, np.stack(matrix))]
+
+
+def _image(entry: ExplainedImage) -> dict[str, Any]:
+    image = entry.image
+    described: dict[str, Any] = {"hash": None, "width": None, "height": None, "format": None}
+    if image is not None:
+        described = {
+            "hash": image.hash,
+            "width": image.width,
+            "height": image.height,
+            "format": image.format,
+        }
+    described["picture"] = int(entry.picture)
+    if entry.frames:
+        described["frames"] = [int(frame) for frame in entry.frames]
+        described["seconds"] = numbers(entry.seconds)
+    return described
 
 
 def number(value: Any) -> float | None:
@@ -101,7 +145,8 @@ def _pairs(candidates: Iterable[Candidate]) -> list[list[Any]]:
 
 
 def _vocabulary(explanation: Explanation) -> dict[str, str]:
-    lists = [*explanation.candidates, *(scale.top for scale in explanation.scales)]
+    others = [alternative.candidate for alternative in explanation.alternatives]
+    lists = [*explanation.candidates, *(scale.top for scale in explanation.scales), others]
     return {str(int(entry.id)): entry.text for entries in lists for entry in entries}
 
 
@@ -137,6 +182,7 @@ class HeaderReader:
         texts = listed(tokens.get("text"), count, "tokens.text")
         special = listed(tokens.get("special"), count, "tokens.special")
         positions = listed(tokens.get("position"), count, "tokens.position")
+        turns = listed(tokens.get("turn", [0] * count), count, "tokens.turn")
         self._prompt_length = expect(self._get("prompt_length"), int, "prompt_length")
         if not 0 <= self._prompt_length < count:
             raise DamagedBlob(f"prompt_length: {self._prompt_length} of {count} context tokens")
@@ -147,6 +193,7 @@ class HeaderReader:
                 role="prompt" if j < self._prompt_length else "answer",
                 position=expect(positions[j], int, "tokens.position"),
                 special=bool(special[j]),
+                turn=expect(turns[j], int, "tokens.turn"),
             )
             for j in range(count)
         )
@@ -199,22 +246,41 @@ class HeaderReader:
             raise DamagedBlob(f"factor: expected a positive number, got {value}")
         return value
 
-    def grid(self, source: Mapping[str, Any]) -> tuple[int, int]:
-        """The grid ``(h, w)`` of the one image."""
+    def grids(self, source: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+        """The grid ``(h, w)`` of each image."""
         grids = expect(source.get("grids"), list, "grids")
-        if len(grids) != 1:
-            raise DamagedBlob(f"grids: this reader knows one image, got {len(grids)}")
-        rows, columns = (expect(side, int, "grids") for side in listed(grids[0], 2, "grids"))
-        if rows < 1 or columns < 1:
-            raise DamagedBlob(f"grids: expected at least 1 x 1, got {rows} x {columns}")
-        return rows, columns
+        if not 1 <= len(grids) <= MAX_IMAGES:
+            raise DamagedBlob(f"grids: expected 1 to {MAX_IMAGES} images, got {len(grids)}")
+        return tuple(_grid(grid) for grid in grids)
 
-    def image_hash(self) -> str | None:
-        """The image's content hash, or None where the explanation was logged without one."""
-        images = expect(self._get("images"), list, "images")
-        if not images:
+    def images(self) -> list[tuple[str | None, ExplainedImage]]:
+        """Each image's content hash (None where it was logged without one) and description."""
+        return [
+            _image_entry(expect(entry, dict, "images"))
+            for entry in expect(self._get("images"), list, "images")
+        ]
+
+    def image_grounding(self, images: int) -> FloatArray | None:
+        """``(T, I)`` float32, where it was logged."""
+        if "image_grounding" not in self.header:
             return None
-        return str(expect(expect(images[0], dict, "images").get("hash"), str, "images.hash"))
+        rows = listed(self.header["image_grounding"], images, "image_grounding")
+        return np.stack([self.answer_values({"row": row}, "row") for row in rows], axis=1)
+
+    def turns(self) -> tuple[str, ...]:
+        """The role of each turn."""
+        roles = expect(self.header.get("turns", []), list, "turns")
+        return tuple(expect(role, str, "turns") for role in roles)
+
+    def alternatives(self) -> list[tuple[int, Candidate, float]]:
+        """Place, word and grounding of what is explained beside the answer."""
+        found = []
+        for entry in expect(self.header.get("alternatives", []), list, "alternatives"):
+            known = expect(entry, dict, "alternatives")
+            index = expect(known.get("context"), int, "alternatives.context")
+            (candidate,) = self.candidates([known.get("token")], "alternatives.token")
+            found.append((index, candidate, _float(known.get("grounding"), "alternatives")))
+        return found
 
     def metrics(self) -> dict[str, float]:
         """Named figures; null is NaN."""
@@ -238,6 +304,26 @@ class HeaderReader:
                     key.append(expect(names[part], int, f"blobs.{part}"))
             found[tuple(key)] = position
         return found
+
+
+def _grid(sides: Any) -> tuple[int, int]:
+    rows, columns = (expect(side, int, "grids") for side in listed(sides, 2, "grids"))
+    if rows < 1 or columns < 1:
+        raise DamagedBlob(f"grids: expected at least 1 x 1, got {rows} x {columns}")
+    return rows, columns
+
+
+def _image_entry(entry: Mapping[str, Any]) -> tuple[str | None, ExplainedImage]:
+    name = entry.get("hash")
+    picture = expect(entry.get("picture", 0), int, "images.picture")
+    frames = expect(entry.get("frames", []), list, "images.frames")
+    seconds = listed(entry.get("seconds", []), len(frames), "images.seconds")
+    return None if name is None else str(expect(name, str, "images.hash")), ExplainedImage(
+        image=None,
+        picture=picture,
+        frames=tuple(expect(frame, int, "images.frames") for frame in frames),
+        seconds=tuple(_float(second, "images.seconds") for second in seconds),
+    )
 
 
 def expect(value: Any, kind: type, where: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -19,8 +20,21 @@ from mmx_core.events.blob import (
     encode_json,
     encode_maps,
 )
-from mmx_core.events.header import VERSION, HeaderReader, build_header, expect, number
-from mmx_core.explanation import EncodedImage, Explanation, ScaleExplanation
+from mmx_core.events.header import (
+    VERSION,
+    HeaderReader,
+    build_header,
+    expect,
+    explanation_arrays,
+    number,
+)
+from mmx_core.explanation import (
+    Alternative,
+    EncodedImage,
+    ExplainedImage,
+    Explanation,
+    ScaleExplanation,
+)
 
 ImageLookup = Callable[[str], EncodedImage | None]
 
@@ -32,14 +46,13 @@ def encode_explanation(explanation: Explanation) -> list[bytes]:
         The header, each scale's maps, the heatmaps and the matrix, in the header's order. The
         image is not among them: it has a record of its own.
     """
-    matrix = np.stack(
-        [explanation.relevance, explanation.text_activation, explanation.interference_weights]
-    )
+    arrays = explanation_arrays(explanation)
     return [
         encode_json(build_header(explanation)),
-        *(encode_maps(scale.maps) for scale in explanation.scales),
-        encode_maps(explanation.heatmaps),
-        encode_array(matrix),
+        *(
+            encode_array(array) if name["name"] == "matrix" else encode_maps(array)
+            for name, array in arrays
+        ),
     ]
 
 
@@ -55,7 +68,7 @@ def decode_explanation(
 
     Args:
         blobs: The header's blob and the others.
-        images: Finds an image by its hash; without it ``image`` is None.
+        images: Finds an image by its hash; without it the images' pixels are None.
         run: Put into the result, as are ``tag`` and ``step``.
         tag: See ``run``.
         step: See ``run``.
@@ -80,20 +93,33 @@ def decode_explanation(
             raise DamagedBlob(f"blob {place} {key}: expected shape {shape}, got {values.shape}")
         return values
 
+    grids = reader.grids(reader.header)
+
+    def of_all_images(name: tuple[Any, ...], shapes: Sequence[tuple[int, ...]]) -> Any:
+        """The only image's array, or a tuple of all images'."""
+        arrays = tuple(array((*name, image), shape) for image, shape in enumerate(shapes))
+        return arrays if len(arrays) > 1 else arrays[0]
+
     def scale(index: int, entry: dict[str, Any]) -> ScaleExplanation:
-        grid = reader.grid(entry)
+        own = reader.grids(entry)
+        if len(own) != len(grids):
+            raise DamagedBlob(f"grids: expected those of {len(grids)} images, got {len(own)}")
         return ScaleExplanation(
             factor=reader.factor(entry),
-            grid=grid,
-            maps=array(("maps", index, 0), (count, *grid)),
+            grid=own if len(own) > 1 else own[0],
+            maps=of_all_images(("maps", index), [(count, *grid) for grid in own]),
             probability=reader.answer_values(entry, "probability"),
             rank=reader.ranks(entry),
             divergence=reader.answer_values(entry, "divergence"),
             top=reader.candidates(entry.get("top"), "top"),
         )
 
+    def shown(name: str | None, entry: ExplainedImage) -> ExplainedImage:
+        return replace(entry, image=images(name) if images and name else None)
+
     matrix = array(("matrix",), (3, count, context))
-    image_hash = reader.image_hash()
+    beside = reader.alternatives()
+    maps = [array(("alternatives", i), (len(beside), *g)) for i, g in enumerate(grids) if beside]
     try:
         return Explanation(
             id=reader.text("id"),
@@ -101,14 +127,25 @@ def decode_explanation(
             answer=reader.text("answer"),
             tokens=reader.context[context - count :],
             context=reader.context,
-            heatmaps=array(("heatmaps", 0), (count, *reader.grid(reader.header))),
+            heatmaps=of_all_images(("heatmaps",), [(count, *grid) for grid in grids]),
             scales=tuple(scale(*item) for item in enumerate(reader.scales())),
             relevance=matrix[0],
             text_activation=matrix[1],
             interference_weights=matrix[2],
             grounding=reader.grounding(),
             candidates=reader.leading(),
-            image=images(image_hash) if images and image_hash else None,
+            images=tuple(shown(*entry) for entry in reader.images()),
+            image_grounding=reader.image_grounding(len(grids)),
+            turns=reader.turns(),
+            alternatives=tuple(
+                Alternative(
+                    context_index=index,
+                    candidate=candidate,
+                    heatmaps=tuple(m[row] for m in maps) if len(maps) > 1 else maps[0][row],
+                    grounding=share,
+                )
+                for row, (index, candidate, share) in enumerate(beside)
+            ),
             metrics=reader.metrics(),
             provenance=reader.provenance(),
             run=run,
@@ -169,6 +206,7 @@ def encode_record(explanation: Explanation, byte_count: int) -> bytes:
             "prompt": explanation.prompt,
             "tokens": len(explanation.tokens),
             "image": explanation.image.hash if explanation.image else None,
+            "images": len(explanation.per_image),
             "grounding": number(known.mean()) if known.size else None,
             "lowest_grounding": number(known.min()) if known.size else None,
             "agreement": number((ranks == 0).mean()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 import os
 import re
@@ -60,13 +61,14 @@ def add_explanation(
     with guarded(_LOGGING, strict=strict):
         step = operator.index(global_step)
         now = time.time() if wall_time is None else wall_time
-        image = explanation.image
+        images = [entry.image for entry in explanation.images if entry.image is not None]
         event = explanation_event(tag, explanation, step=step, wall_time=now)
-        with _sink(writer, image) as sink:
-            if image is not None and image.hash not in sink.logged_images:
-                _check_hash(image)
-                sink.write(image_event(image, wall_time=now))
-                sink.logged_images.add(image.hash)
+        with _sink(writer, images) as sink:
+            for image in images:
+                if image.hash not in sink.logged_images:
+                    _check_hash(image)
+                    sink.write(image_event(image, wall_time=now))
+                    sink.logged_images.add(image.hash)
             sink.write(event)
 
 
@@ -99,7 +101,7 @@ def add_metrics(
         now = time.time() if wall_time is None else wall_time
         prefix = sample_tags(f"{set_name}/mean").explanation.removesuffix("/mean")
         event = scalar_event(prefix, _means(explanations), step=step, wall_time=now)
-        with _sink(writer, None) as sink:
+        with _sink(writer) as sink:
             sink.write(event)
 
 
@@ -126,7 +128,7 @@ def mark_resume(
         if first < 1:
             raise ValueError(f"step: expected at least 1 to resume from, got {first}")
         now = time.time() if wall_time is None else wall_time
-        with _sink(writer, None) as sink:
+        with _sink(writer) as sink:
             for event in restart_events(first, wall_time=now):
                 sink.write(event)
 
@@ -202,13 +204,13 @@ class ExplanationWriter:
 
 
 @contextmanager
-def _sink(writer: Any, image: EncodedImage | None) -> Iterator[Sink]:
+def _sink(writer: Any, images: Sequence[EncodedImage] = ()) -> Iterator[Sink]:
     """The writer's sink, flushed afterwards; one of a path is closed, too."""
     if isinstance(writer, ExplanationWriter):
         yield writer.file
         writer.file.flush()
     elif isinstance(writer, (str, os.PathLike)):
-        file = _file_of_path(os.fspath(writer), image)
+        file = _file_of_path(os.fspath(writer), images)
         try:
             yield file
         finally:
@@ -219,17 +221,21 @@ def _sink(writer: Any, image: EncodedImage | None) -> Iterator[Sink]:
         sink.flush()
 
 
-def _file_of_path(logdir: str, image: EncodedImage | None) -> EventFile:
-    """A new event file; its name tells later calls which image it holds."""
-    if image is None:
+def _file_of_path(logdir: str, images: Sequence[EncodedImage]) -> EventFile:
+    """A new event file; its name tells later calls which images it holds."""
+    if not images:
         return EventFile(logdir)
-    _check_hash(image)
-    suffix = _IMAGE_SUFFIX + image.hash
-    names = tf.io.gfile.listdir(logdir) if tf.io.gfile.isdir(logdir) else []
-    if not any(name.endswith(suffix) for name in names):
+    for image in images:
+        _check_hash(image)
+    names = [image.hash for image in images]
+    # Of several images a name of their own: file names are short.
+    held = names[0] if len(names) == 1 else hashlib.sha256(" ".join(names).encode()).hexdigest()
+    suffix = _IMAGE_SUFFIX + held[:64]
+    files = tf.io.gfile.listdir(logdir) if tf.io.gfile.isdir(logdir) else []
+    if not any(name.endswith(suffix) for name in files):
         return EventFile(logdir, suffix=suffix)
     file = EventFile(logdir)
-    file.logged_images.add(image.hash)
+    file.logged_images.update(names)
     return file
 
 

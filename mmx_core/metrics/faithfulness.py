@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from mmx_core.host import to_host
-from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.models.base import ModelAdapter
 from mmx_core.prepare import Prepared
 from mmx_core.sample import WordMask
 from mmx_core.undisturbed import undisturbed
@@ -76,9 +76,12 @@ def head_tokens(masks: Sequence[WordMask], tokens_of_word: Sequence[Sequence[int
 
 
 def resize_by_area(maps: NDArray[np.floating], grid: tuple[int, int]) -> NDArray[np.float64]:
-    """``(K, h, w)`` maps on another grid: each new cell the mean of what it covers."""
+    """``(K, h, w)`` maps on another grid: each new cell the mean of what it covers.
+
+    What the model does not see (NaN) counts as zero.
+    """
     rows, columns = (_cover(old, new) for old, new in zip(maps.shape[1:], grid, strict=True))
-    return np.asarray(rows @ maps.astype(np.float64) @ columns.T)
+    return np.asarray(rows @ np.nan_to_num(maps.astype(np.float64)) @ columns.T)
 
 
 def _cover(old: int, new: int) -> NDArray[np.float64]:
@@ -133,13 +136,12 @@ class Perturber:
         if fill not in FILLS:
             raise ValueError(f"fill: expected one of {', '.join(FILLS)}, got {fill!r}")
         self._adapter = adapter
-        height, width = adapter.pixel_size(prepared.image, 1.0)
-        shown = prepared.image.resize((width, height), Image.Resampling.BICUBIC)
-
-        def encode(image: Image.Image) -> EncodedInput:
-            return adapter.encode(image, prepared.rendered, prepared.answer_ids, factor=1.0)
-
-        self._shown, self._hidden = encode(shown), encode(_filled(shown, fill))
+        self._prepared = prepared
+        self._image = adapter.input_image(prepared.image)
+        self._fill = _filled(self._image, fill)
+        self._shown = adapter.encode(
+            [self._image], prepared.rendered, prepared.answer_ids, factor=1.0
+        )
         self._targets = torch.tensor(prepared.answer_ids, device=adapter.device)
 
     @property
@@ -159,7 +161,7 @@ class Perturber:
         Returns:
             ``(B,)`` probability of that token, and ``(B,)`` the model's first choice there.
         """
-        length = int(self._shown.inputs["input_ids"].shape[1])
+        length = self._shown.length
         on_cpu = self._adapter.device.type == "cpu"
         size = max(1, (_CPU_BATCH_TOKENS if on_cpu else _BATCH_TOKENS) // length)
         vocabulary = self._adapter.head_weight.shape[0]
@@ -175,7 +177,14 @@ class Perturber:
     def _predict(
         self, keep: NDArray[np.bool_], tokens: NDArray[np.integer]
     ) -> tuple[Tensor, Tensor]:
-        inputs = self._adapter.blend(self._shown, self._hidden, torch.from_numpy(keep))
+        prepared = self._prepared
+        inputs = self._adapter.perturbed(
+            self._image,
+            self._fill,
+            torch.from_numpy(keep),
+            prepared.rendered,
+            prepared.answer_ids,
+        )
         hidden = self._adapter.forward(inputs)
         chosen = torch.from_numpy(np.asarray(tokens, dtype=np.int64)).to(hidden.device)
         states = hidden[torch.arange(len(chosen), device=hidden.device),

@@ -37,7 +37,8 @@ def explanation_metrics(
     special = np.array([token.special for token in explanation.context])
     text = np.where(special, np.nan, explanation.text_activation)
     figures = word_metrics(
-        explanation.heatmaps,
+        # A map claims nothing where the model does not see the image. Masks are of one image.
+        np.nan_to_num(explanation.per_image[0]),
         masks,
         tokens_of_word,
         text=text,
@@ -80,7 +81,8 @@ def word_peak(
 
     What is not there lights no cell. Grounding, a share of the whole activation, hardly falls.
     """
-    peaks = explanation.base.maps.max(axis=(1, 2))
+    maps = explanation.base.per_image
+    peaks = np.max([np.nanmax(image, axis=(1, 2)) for image in maps], axis=0)
     return [
         float(peaks[list(tokens_of_word[word])].max()) for word in words if tokens_of_word[word]
     ]

@@ -3,54 +3,55 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class VisualSpan:
-    """Where one image's visual tokens are in the sequence, in raster order of their grid.
-
-    Attributes:
-        positions: ``(h * w,)`` int64 indices into the sequence.
-        grid: ``(h, w)``; cell ``(i, j)`` covers that rectangle of the image cut ``h`` by ``w``.
-    """
-
-    positions: Tensor
-    grid: tuple[int, int]
+from mmx_core.models.chat import Message, RenderedPrompt, render_chat, user_turn
+from mmx_core.models.layout import Layout, VisualSpan
+from mmx_core.pictures import Clip, Picture
 
 
 @dataclass(frozen=True)
 class EncodedInput:
-    """One teacher-forced input: prompt, image at some scale, and answer.
+    """One teacher-forced input: prompt, pictures at some scale, and answer.
 
     Attributes:
-        inputs: What the model's forward takes, batch of 1, on the model's device.
-        visual: One span per image.
+        token_inputs: ``(1, L)`` each: ``input_ids``, ``attention_mask`` and what the family adds,
+            on the model's device.
+        pixel_inputs: The pictures as the model's forward takes them, there, too.
+        visual: One span per view: per image, or per temporal patch of a video.
         text_positions: ``(P,)`` int64, the prompt's text tokens in sequence order.
         prompt_length: Positions before the first answer token, visual ones counted.
         answer_length: ``T``.
     """
 
-    inputs: Mapping[str, Tensor]
+    token_inputs: Mapping[str, Tensor]
+    pixel_inputs: Mapping[str, Tensor]
     visual: tuple[VisualSpan, ...]
     text_positions: Tensor
     prompt_length: int
     answer_length: int
 
     @property
+    def inputs(self) -> dict[str, Tensor]:
+        """What the model's forward takes, batch of 1."""
+        return {**self.token_inputs, **self.pixel_inputs}
+
+    @property
+    def length(self) -> int:
+        """``L``, all positions."""
+        return self.prompt_length + self.answer_length
+
+    @property
     def context_positions(self) -> Tensor:
         """``(C,)`` int64, all text in sequence order: the prompt's, then the answer's."""
-        answer = torch.arange(
-            self.prompt_length,
-            self.prompt_length + self.answer_length,
-            device=self.text_positions.device,
-        )
+        answer = torch.arange(self.prompt_length, self.length, device=self.text_positions.device)
         return torch.cat([self.text_positions, answer])
 
     @property
@@ -60,29 +61,11 @@ class EncodedInput:
         return torch.arange(start, start + self.answer_length, device=self.text_positions.device)
 
 
-@dataclass(frozen=True)
-class RenderedPrompt:
-    """A prompt under the model's chat template, image placeholders not yet expanded.
-
-    Attributes:
-        ids: Vocabulary ids, one placeholder per image.
-        written: Per id, True where the user wrote it (False: the template did).
-        placeholder_id: Vocabulary id of the image placeholder.
-    """
-
-    ids: tuple[int, ...]
-    written: tuple[bool, ...]
-    placeholder_id: int
-
-    @property
-    def text(self) -> list[tuple[int, bool]]:
-        """The ``P`` text tokens, ``(id, written)``, placeholders left out."""
-        pairs = zip(self.ids, self.written, strict=True)
-        return [pair for pair in pairs if pair[0] != self.placeholder_id]
-
-
 class ModelAdapter(ABC):
     """Answers a family's questions: placeholders, scales, where visual tokens are, states, head.
+
+    A family says where its visual tokens are (:meth:`layout`) and what its model takes of a
+    picture (:meth:`pixel_inputs`); the rest is here and seldom needs another form.
 
     Args:
         model: The model as loaded.
@@ -90,6 +73,9 @@ class ModelAdapter(ABC):
         tokenizer: Its tokenizer.
         chat_template: Used where the tokenizer carries none.
     """
+
+    default_chat_template: ClassVar[str | None] = None
+    """Jinja source, for families whose checkpoints carry no template."""
 
     def __init__(
         self, model: Any, *, image_processor: Any, tokenizer: Any, chat_template: str | None = None
@@ -102,17 +88,23 @@ class ModelAdapter(ABC):
     @property
     def device(self) -> torch.device:
         """Where inputs go."""
-        return self.model.get_input_embeddings().weight.device
+        weight = self.model.get_input_embeddings().weight
+        # Offloaded weights are on no device until they are used; the model says where that is.
+        return torch.device(self.model.device if weight.device.type == "meta" else weight.device)
 
     @property
     def head_weight(self) -> Tensor:
         """``(V, d)`` the language-model head."""
-        return self.model.get_output_embeddings().weight
+        weight = self.model.get_output_embeddings().weight
+        # Quantised layers hand out their weight by a call, in a form of its own.
+        weight = weight() if callable(weight) else weight
+        return weight.dequantize() if weight.is_quantized else weight
 
     @property
     def head_bias(self) -> Tensor | None:
         """``(V,)``, where the head has one."""
-        return getattr(self.model.get_output_embeddings(), "bias", None)
+        bias = getattr(self.model.get_output_embeddings(), "bias", None)
+        return bias() if callable(bias) else bias
 
     def logits(self, hidden: Tensor) -> Tensor:
         """``(N, d)`` states to ``(N, V)`` logits, as the model itself computes them."""
@@ -122,47 +114,248 @@ class ModelAdapter(ABC):
         """The token as a person reads it."""
         return self.tokenizer.decode([token_id])
 
-    @abstractmethod
-    def render(self, prompt: str, *, images: int) -> RenderedPrompt:
-        """The prompt under the chat template, up to where the answer begins."""
+    @property
+    def placeholder_id(self) -> int:
+        """Vocabulary id that the chat template writes for an image."""
+        return int(self.model.config.image_token_id)
 
-    @abstractmethod
-    def pixel_size(self, image: Image.Image, factor: float) -> tuple[int, int]:
-        """``(height, width)`` of the model's input at a scale.
+    @property
+    def video_placeholder_id(self) -> int | None:
+        """Vocabulary id that the chat template writes for a video, where the family takes any."""
+        return None
+
+    def render(
+        self, prompt: str | Sequence[Message], *, pictures: Sequence[Picture] = ()
+    ) -> RenderedPrompt:
+        """The prompt under the chat template, up to where the answer begins.
+
+        Args:
+            prompt: The user's text (the pictures go before it), or a conversation in chat-template
+                form, whose image and video parts stand for the pictures in order.
+            pictures: Images and videos.
 
         Raises:
-            ValueError: The scale leaves less than one cell.
+            ValueError: No template; or placeholders and pictures disagree.
+        """
+        if isinstance(prompt, str):
+            messages = user_turn(
+                prompt, ["video" if isinstance(picture, Clip) else "image" for picture in pictures]
+            )
+        else:
+            messages = list(prompt)
+        return render_chat(
+            self.tokenizer,
+            messages,
+            pictures=pictures,
+            image_id=self.placeholder_id,
+            video_id=self.video_placeholder_id,
+            chat_template=self.chat_template or self._fallback_template,
+        )
+
+    @property
+    def _fallback_template(self) -> str | None:
+        own = getattr(self.tokenizer, "chat_template", None)
+        return None if own else self.default_chat_template
+
+    @abstractmethod
+    def layout(self, image: Image.Image, factor: float) -> Layout:
+        """Tokens and rectangles of an image at a scale, without touching a pixel.
+
+        Raises:
+            ValueError: The scale leaves nothing, or the layout cannot be resolved.
         """
 
     @abstractmethod
-    def grid(self, image: Image.Image, factor: float) -> tuple[int, int]:
-        """``(h, w)`` visual tokens at a scale, without running anything."""
+    def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
+        """What the model's forward takes for one sample's images, on the CPU.
 
-    @abstractmethod
+        At scale 1.0 exactly what the family's own processor makes. Batches are concatenated along
+        dimension 0; where dimension 1 counts tiles, shorter ones are filled up with zeros.
+        """
+
+    def video_layout(self, video: Clip, factor: float) -> Layout:
+        """As :meth:`layout`, for a video; one view per temporal patch."""
+        raise ValueError(f"video: {type(self).__name__} takes images only; give frames as images")
+
+    def video_inputs(self, videos: Sequence[Clip], factor: float) -> dict[str, Tensor]:
+        """As :meth:`pixel_inputs`, for one sample's videos."""
+        raise ValueError(f"video: {type(self).__name__} takes images only; give frames as images")
+
+    def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
+        """What a family's forward takes per token beside ids and attention mask.
+
+        Args:
+            sequence: ``(1, L)`` int64, ids of prompt and answer.
+            prompt_length: Where the answer begins.
+
+        Returns:
+            ``(1, L)`` tensors by name.
+        """
+        return {}
+
+    def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
+        """One layout per picture, image or video."""
+        return [
+            self.video_layout(picture, factor)
+            if isinstance(picture, Clip)
+            else self.layout(picture, factor)
+            for picture in pictures
+        ]
+
     def encode(
-        self, image: Image.Image, rendered: RenderedPrompt, answer_ids: list[int], *, factor: float
+        self,
+        pictures: Sequence[Picture],
+        rendered: RenderedPrompt,
+        answer_ids: Sequence[int],
+        *,
+        factor: float,
     ) -> EncodedInput:
-        """The teacher-forced input at a scale (no answer ids: the prompt to generate from)."""
+        """The teacher-forced input at a scale (no answer ids: the prompt to generate from).
 
-    @abstractmethod
+        Raises:
+            ValueError: Placeholders and pictures disagree, or the sequence is longer than the
+                model's positions.
+        """
+        expanded = rendered.expand(self.layouts(pictures, factor))
+        prompt_length = len(expanded.ids)
+        sequence = torch.tensor([[*expanded.ids, *answer_ids]], dtype=torch.int64)
+        self._check_length(sequence.shape[1], expanded.visual_count, factor)
+        tokens = {
+            "input_ids": sequence,
+            "attention_mask": torch.ones_like(sequence),
+            **self.token_inputs(sequence, prompt_length),
+        }
+        images = [picture for picture in pictures if not isinstance(picture, Clip)]
+        videos = [picture for picture in pictures if isinstance(picture, Clip)]
+        pixels = self.pixel_inputs(images, factor) if images else {}
+        if videos:
+            pixels |= self.video_inputs(videos, factor)
+        device = self.device
+        return EncodedInput(
+            token_inputs={name: value.to(device) for name, value in tokens.items()},
+            pixel_inputs={name: self._placed(value) for name, value in pixels.items()},
+            visual=tuple(
+                VisualSpan(torch.tensor(positions, device=device), view, picture)
+                for positions, view, picture in expanded.views
+            ),
+            text_positions=torch.tensor(expanded.text_positions, device=device),
+            prompt_length=prompt_length,
+            answer_length=len(answer_ids),
+        )
+
+    def _placed(self, value: Tensor) -> Tensor:
+        return value.to(self.device, self.model.dtype if value.is_floating_point() else None)
+
+    def _check_length(self, length: int, visual: int, factor: float) -> None:
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if isinstance(limit, int) and length > limit:
+            raise ValueError(
+                f"scale {factor:g}: {length} positions ({visual} of them visual), more than the "
+                f"model's {limit}; leave the scale out or shrink the images"
+            )
+
+    def can_collate(self, batch: Sequence[EncodedInput]) -> bool:
+        """Whether the pictures of these inputs differ in how many they are, but not in size."""
+        names = {name for encoded in batch for name in encoded.pixel_inputs}
+        return all(
+            len({e.pixel_inputs[name].shape[2 if e.pixel_inputs[name].ndim > 4 else 1 :]
+                 for e in batch if name in e.pixel_inputs}) == 1
+            for name in names
+        )  # fmt: skip
+
+    def collate(self, batch: Sequence[EncodedInput]) -> dict[str, Tensor]:
+        """Several inputs as one batch.
+
+        Sequences are padded on the right, behind everything that is read, and masked.
+        """
+        if len(batch) == 1:
+            return batch[0].inputs
+        length = max(encoded.length for encoded in batch)
+        padding = getattr(self.tokenizer, "pad_token_id", None) or 0
+        fills = {"input_ids": padding}
+        tokens = {
+            name: torch.cat(
+                [
+                    torch.nn.functional.pad(
+                        encoded.token_inputs[name],
+                        (0, length - encoded.length),
+                        value=fills.get(name, 0),
+                    )
+                    for encoded in batch
+                ]
+            )
+            for name in batch[0].token_inputs
+        }
+        names = dict.fromkeys(name for encoded in batch for name in encoded.pixel_inputs)
+        pixels = {
+            name: _concatenated([e.pixel_inputs[name] for e in batch if name in e.pixel_inputs])
+            for name in names
+        }
+        return {**tokens, **pixels}
+
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """``(B, L, d)`` last hidden states after the final norm, of one forward without a cache."""
+        output = self.model.model(**inputs, use_cache=False, return_dict=True)
+        return output.last_hidden_state
 
     def hidden_states(self, encoded: EncodedInput) -> Tensor:
         """``(L, d)`` of one input."""
         return self.forward(encoded.inputs)[0]
 
-    @abstractmethod
-    def blend(
-        self, shown: EncodedInput, hidden: EncodedInput, keep: Tensor
+    def perturbed(
+        self,
+        shown: Image.Image,
+        hidden: Image.Image,
+        keep: Tensor,
+        rendered: RenderedPrompt,
+        answer_ids: Sequence[int],
     ) -> Mapping[str, Tensor]:
-        """A batch of one input whose picture is another's in some cells.
+        """A batch over pictures that are one image in some cells and another in the rest.
 
         Args:
-            shown: The input.
-            hidden: The same prompt and answer over another picture of the same size.
-            keep: ``(B, h, w)`` bool, the cells that keep the pixels of ``shown``.
+            shown: The image.
+            hidden: Another of the same size.
+            keep: ``(B, h, w)`` bool on the grid of scale 1.0: the cells that show the first.
+            rendered: The prompt.
+            answer_ids: Of the answer.
 
         Returns:
-            What :meth:`forward` takes.
+            What :meth:`forward` takes, batch of ``B``.
         """
+        first, second = np.asarray(shown), np.asarray(hidden)
+        masks = _to_pixels(keep.cpu().numpy(), first.shape[:2])
+        return self.collate(
+            [
+                self.encode(
+                    [Image.fromarray(np.where(mask[:, :, None], first, second))],
+                    rendered,
+                    answer_ids,
+                    factor=1.0,
+                )
+                for mask in masks
+            ]
+        )
+
+    def input_image(self, image: Image.Image) -> Image.Image:
+        """The image at a size whose pixels fall into whole cells, where the family knows one."""
+        return image
+
+
+def _to_pixels(keep: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[Any, Any]:
+    """``(B, h, w)`` cells to ``(B, H, W)`` pixels, by each pixel's centre."""
+    rows, columns = (
+        np.minimum((np.arange(pixels) + 0.5) * cells // pixels, cells - 1).astype(np.int64)
+        for pixels, cells in zip(size, keep.shape[1:], strict=True)
+    )
+    return np.asarray(keep[:, rows][:, :, columns])
+
+
+def _concatenated(parts: Sequence[Tensor]) -> Tensor:
+    """Along dimension 0; where dimension 1 (tiles) differs, it is filled up with zeros."""
+    if parts[0].ndim > 1 and len({part.shape[1] for part in parts}) > 1:
+        most = max(part.shape[1] for part in parts)
+        parts = [
+            torch.cat([part, part.new_zeros(len(part), most - part.shape[1], *part.shape[2:])], 1)
+            for part in parts
+        ]
+    return torch.cat(list(parts))

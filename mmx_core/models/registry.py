@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar
 
 from mmx_core.models.base import ModelAdapter
 
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
+_OWN = ("qwen_vl",)
 Adapter = TypeVar("Adapter", bound=type[ModelAdapter])
 
 
 def register(*model_types: str) -> Callable[[Adapter], Adapter]:
     """Class decorator: this adapter serves models whose ``config.model_type`` is one of these.
+
+    A family that puts another tower under the same ``model_type`` is named by both:
+    ``"llava/pixtral"`` is ``llava`` with a ``vision_config.model_type`` of ``pixtral``.
 
     Example:
         >>> @mmx_core.models.register("my_vlm")
@@ -39,24 +44,46 @@ def adapter_for(
     """Builds the adapter of a model.
 
     Raises:
-        ValueError: No adapter serves this family; the message lists those that exist.
+        ValueError: Not a multimodal model.
     """
     _load_own()
-    # A PEFT wrapper hands on the config of what it wraps; its layers stay in place inside.
-    unwrap = getattr(model, "get_base_model", None)
-    model = unwrap() if callable(unwrap) else model
-    model_type = getattr(getattr(model, "config", None), "model_type", None)
-    adapter = _ADAPTERS.get(model_type) if isinstance(model_type, str) else None
-    if adapter is None:
-        raise ValueError(
-            f"model: no adapter for {type(model).__name__} (model_type {model_type!r}); there are "
-            f"adapters for {', '.join(sorted(_ADAPTERS))}. Subclass mmx_core.models.ModelAdapter "
-            "and register it with @mmx_core.models.register(model_type)"
-        )
-    return adapter(
-        model, image_processor=image_processor, tokenizer=tokenizer, chat_template=chat_template
+    model = unwrapped(model)
+    config = getattr(model, "config", None)
+    model_type = getattr(config, "model_type", None)
+    tower = getattr(getattr(config, "vision_config", None), "model_type", None)
+    adapter = _ADAPTERS.get(f"{model_type}/{tower}") or _ADAPTERS.get(str(model_type))
+    parts = {
+        "image_processor": image_processor,
+        "tokenizer": tokenizer,
+        "chat_template": chat_template,
+    }
+    if adapter is not None:
+        return adapter(model, **parts)
+    raise ValueError(
+        f"model: no adapter for {type(model).__name__} (model_type {model_type!r}); there are "
+        f"adapters for {', '.join(sorted(_ADAPTERS))}. "
+        "Subclass mmx_core.models.ModelAdapter and register it with "
+        "@mmx_core.models.register(model_type)"
     )
 
 
+def unwrapped(model: Any) -> Any:
+    """The model itself, whatever training tools have put around it.
+
+    ``torch.compile``, ``DataParallel``, ``DistributedDataParallel`` and ``accelerate`` wrap it as
+    a module inside another. PEFT hands on what it wraps, with its own layers left in place inside.
+    """
+    while True:
+        inner = getattr(model, "_orig_mod", None) or (
+            model.module if hasattr(model, "module") and not hasattr(model, "config") else None
+        )
+        if inner is None and callable(getattr(model, "get_base_model", None)):
+            inner = model.get_base_model()
+        if inner is None or inner is model:
+            return model
+        model = inner
+
+
 def _load_own() -> None:
-    from mmx_core.models import qwen_vl  # noqa: F401  registers itself on import
+    for name in _OWN:  # each registers itself on import
+        import_module(f"mmx_core.models.{name}")

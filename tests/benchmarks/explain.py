@@ -113,7 +113,7 @@ def _measure(
     ]
     answer = " ".join(words[(17 * i) % len(words)] for i in range(tokens))
     adapter = explainer.adapter
-    rendered = adapter.render("describe the image .", images=1)
+    rendered = adapter.render("describe the image .", pictures=[image])
     ids = parts.tokenizer(answer, add_special_tokens=False)["input_ids"]
     after = 0.0
 
@@ -139,7 +139,7 @@ def _measure(
     inputs = (
         []
         if procedure == "explain"
-        else [adapter.encode(image, rendered, given, factor=scale) for scale in SCALES]
+        else [adapter.encode([image], rendered, given, factor=scale) for scale in SCALES]
     )
     if procedure != "published":
         once()  # warm up

@@ -91,7 +91,7 @@ def test_the_image_is_drawn_without_its_colors() -> None:
 def test_maps_without_activation_are_drawn_see_through(value: float) -> None:
     explanation = one_hot(0, 0)
     explanation.heatmaps[:] = value
-    sheet = contact_sheet(replace(explanation, image=None))
+    sheet = contact_sheet(replace(explanation, images=()))
     assert sheet.width > 0
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from mmx_core import add_explanation
 from mmx_core.cli import main
 from mmx_core.events import wire
+from mmx_core.explanation import ExplainedImage
 from tests.support.explanations import make_explanation
 
 ROOT = Path(__file__).parents[2]
@@ -140,7 +141,10 @@ def test_an_image_record_that_is_no_picture_costs_the_picture_alone(
 ) -> None:
     explanation = make_explanation()
     assert explanation.image is not None
-    broken = replace(explanation, image=replace(explanation.image, data=b"no picture"))
+    broken = replace(
+        explanation,
+        images=(ExplainedImage(replace(explanation.image, data=b"no picture")),),
+    )
     add_explanation(tmp_path / "runs" / "one", "val/1", broken, 0)
     out = tmp_path / "sheet.png"
     arguments = ["export", str(tmp_path / "runs"), "--run", "one", "--sample", "val/1"]

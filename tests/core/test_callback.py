@@ -37,8 +37,9 @@ class Repeated(Dataset[dict[str, torch.Tensor]]):
         adapter = mmx.Explainer(tiny.model, **tiny.parts).adapter
         from mmx_core.images import load_rgb
 
-        rendered = adapter.render(PROMPT, images=1)
-        encoded = adapter.encode(load_rgb(probe(1)[0].images), rendered, [9, 10], factor=1.0)  # type: ignore[arg-type]
+        image = load_rgb(probe(1)[0].images)  # type: ignore[arg-type]
+        rendered = adapter.render(PROMPT, pictures=[image])
+        encoded = adapter.encode([image], rendered, [9, 10], factor=1.0)
         self.example = {name: value.cpu() for name, value in encoded.inputs.items()}
         self.example["labels"] = self.example["input_ids"].clone()
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mmx_core import Explainer, Sample, WordMask
 from mmx_core.models import adapter_for
-from mmx_core.passes import _run
+from mmx_core.passes import run_passes
 from mmx_core.prepare import Prepared
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
 
@@ -41,8 +41,8 @@ def build(tiny: TinyModel, **settings: Any) -> Explainer:
 
 def test_teacher_forced_states_equal_those_of_token_by_token_generation(tiny: TinyModel) -> None:
     adapter = adapter_for(tiny.model, **tiny.parts)
-    rendered = adapter.render(PROMPT, images=1)
-    encoded = adapter.encode(picture(), rendered, [], factor=1.0)
+    rendered = adapter.render(PROMPT, pictures=[picture()])
+    encoded = adapter.encode([picture()], rendered, [], factor=1.0)
     with torch.no_grad():
         generated = tiny.model.generate(
             **encoded.inputs,
@@ -53,7 +53,7 @@ def test_teacher_forced_states_equal_those_of_token_by_token_generation(tiny: Ti
             return_dict_in_generate=True,
         )
         answer = generated.sequences[0, encoded.prompt_length :].tolist()
-        forced = adapter.hidden_states(adapter.encode(picture(), rendered, answer, factor=1.0))
+        forced = adapter.hidden_states(adapter.encode([picture()], rendered, answer, factor=1.0))
     stepwise = torch.cat([step[-1][0] for step in generated.hidden_states])
     assert torch.allclose(forced[: len(stepwise)], stepwise, atol=2e-5)
     logits = adapter.logits(forced[encoded.prompt_length - 1 : -1])
@@ -67,13 +67,13 @@ def test_maps_equal_the_models_own_logits_at_the_visual_positions(tiny: TinyMode
         picture(), PROMPT, answer=ANSWER
     )
     adapter = adapter_for(tiny.model, **tiny.parts)
-    rendered = adapter.render(PROMPT, images=1)
+    rendered = adapter.render(PROMPT, pictures=[picture()])
     ids = [token.id for token in explanation.tokens]
     for scale in explanation.scales:
-        encoded = adapter.encode(picture(), rendered, ids, factor=scale.factor)
+        encoded = adapter.encode([picture()], rendered, ids, factor=scale.factor)
         with torch.no_grad():
             logits = tiny.model(**encoded.inputs).logits[0].float()
-        visual = (encoded.inputs["input_ids"][0] == rendered.placeholder_id).nonzero()[:, 0]
+        visual = (encoded.inputs["input_ids"][0] == adapter.placeholder_id).nonzero()[:, 0]
         naive = logits[visual][:, ids].T.relu().view(scale.maps.shape).cpu().numpy()
         assert np.allclose(scale.maps, naive, atol=1e-4)
         predicting = logits[encoded.prompt_length - 1 : -1]
@@ -92,45 +92,13 @@ def test_the_first_map_belongs_to_the_first_answer_token(qwen2: TinyModel) -> No
     # A causal model: words to come change nothing, so this is the same token's same map.
     assert np.allclose(explanation.heatmaps[0], again.heatmaps[0], atol=1e-5)
     states = adapter_for(qwen2.model, **qwen2.parts)
-    rendered = states.render(PROMPT, images=1)
-    encoded = states.encode(picture(), rendered, [explanation.tokens[0].id], factor=1.0)
+    rendered = states.render(PROMPT, pictures=[picture()])
+    encoded = states.encode([picture()], rendered, [explanation.tokens[0].id], factor=1.0)
     with torch.no_grad():
         hidden = states.hidden_states(encoded)
     row = states.head_weight[explanation.tokens[0].id]
     expected = (hidden[encoded.visual[0].positions] @ row).relu().detach()
     assert np.allclose(explanation.heatmaps[0].ravel(), expected.cpu().numpy(), atol=1e-4)
-
-
-@pytest.mark.parametrize("size", [(64, 64), (64, 128), (128, 48)])
-@pytest.mark.parametrize("factor", SCALES)
-def test_the_grid_mapping_is_causal(tiny: TinyModel, size: tuple[int, int], factor: float) -> None:
-    """Changing a block of pixels changes most the input embedding of the token assigned to it."""
-    adapter = adapter_for(tiny.model, **tiny.parts)
-    rendered = adapter.render(PROMPT, images=1)
-    base = np.asarray(picture(*size))
-    rows, columns = adapter.grid(picture(*size), factor)
-
-    def features(pixels: np.ndarray) -> torch.Tensor:
-        encoded = adapter.encode(Image.fromarray(pixels), rendered, [], factor=factor)
-        with torch.no_grad():
-            embedded = tiny.model.model.get_image_features(
-                encoded.inputs["pixel_values"], encoded.inputs["image_grid_thw"]
-            ).pooler_output
-        return torch.cat(list(embedded))
-
-    before = features(base)
-    # Whole cells of the coarser of the two lattices: pixels in a cell, cells in the image.
-    cells = [(r, c) for r in range(rows) for c in range(columns)]
-    chosen = [cells[i] for i in np.random.default_rng(0).permutation(len(cells))[:12]]
-    hits = 0
-    for r, c in chosen:
-        changed = base.copy()
-        top, bottom = size[0] * r // rows, -(-size[0] * (r + 1) // rows)
-        left, right = size[1] * c // columns, -(-size[1] * (c + 1) // columns)
-        changed[top:bottom, left:right] = 255 - changed[top:bottom, left:right]
-        moved = (features(changed) - before).norm(dim=1)
-        hits += int(moved.argmax()) == r * columns + c
-    assert hits >= 0.95 * len(chosen)
 
 
 def test_relevance_is_masked_to_the_context_and_zero_for_the_first_token(qwen2: TinyModel) -> None:
@@ -218,7 +186,9 @@ def test_training_goes_on_after_an_explanation(device: torch.device) -> None:
     explainer = build(fresh)
     explainer.explain(picture(), PROMPT, answer=ANSWER)
     adapter = explainer.adapter
-    encoded = adapter.encode(picture(), adapter.render(PROMPT, images=1), [9, 10], factor=1.0)
+    encoded = adapter.encode(
+        [picture()], adapter.render(PROMPT, pictures=[picture()]), [9, 10], factor=1.0
+    )
     fresh.model.train()
     fresh.model(**encoded.inputs, labels=encoded.inputs["input_ids"]).loss.backward()
     assert all(p.grad is not None for p in fresh.model.lm_head.parameters())
@@ -299,8 +269,7 @@ def test_bad_settings_are_refused(
         (picture(), PROMPT, "a red <|im_end|>", {}, "special tokens"),
         (picture(), PROMPT, "a zebra", {}, "special tokens"),
         (picture(), "the <|image_pad|> image", ANSWER, {}, "placeholder"),
-        ([], PROMPT, ANSWER, {}, "exactly one, got 0"),
-        ([picture(), picture()], PROMPT, ANSWER, {}, "exactly one, got 2"),
+        ([], PROMPT, ANSWER, {}, "at least one, got none"),
         (None, PROMPT, ANSWER, {}, "PIL image"),
         (picture(1, 201), PROMPT, ANSWER, {}, "factor of 200"),
         (picture(), PROMPT, ANSWER, {"scales": (0.1, 1.0)}, "less than one cell"),
@@ -396,9 +365,10 @@ def test_vocabulary_chunks_do_not_change_the_result(
 
 def test_kept_states_do_not_keep_the_pass_alive(qwen2: TinyModel) -> None:
     adapter = adapter_for(qwen2.model, **qwen2.parts)
-    rendered = adapter.render(PROMPT, images=1)
+    rendered = adapter.render(PROMPT, pictures=[picture()])
     with torch.no_grad():
-        states, _ = _run(adapter, Prepared(picture(), rendered, [9, 10]), (1.0,))
+        prepared = Prepared((picture(),), rendered, "circle is", [9, 10])
+        states, _ = run_passes(adapter, [prepared], (1.0,))[0]
     for kept in (states[0].visual, states[0].predicting):
         assert kept.untyped_storage().nbytes() == kept.numel() * kept.element_size()
 

@@ -11,7 +11,7 @@ from torch import tensor
 
 from mmx_core.attribution import agreement as agreement_module
 from mmx_core.attribution.agreement import agreement
-from mmx_core.attribution.logit_lens import gathered_logits, grounding
+from mmx_core.attribution.logit_lens import gathered_logits, view_grounding
 from mmx_core.attribution.msea import aggregate
 from mmx_core.attribution.rank_filter import rank_gaussian_filter
 from mmx_core.attribution.ranking import leading
@@ -39,7 +39,37 @@ def test_gathered_logits_equal_the_rows_of_the_whole_head(dtype: torch.dtype) ->
 
 def test_grounding_is_the_share_on_the_image_and_zero_when_nothing_is_active() -> None:
     visual, text = tensor([[3.0, 0.0], [0.0, 0.0]]), tensor([[1.0], [0.0]])
-    assert grounding(visual, text).tolist() == [0.75, 0.0]
+    assert view_grounding(visual, text, [2]).tolist() == [[0.75], [0.0]]
+
+
+def test_grounding_is_split_by_image() -> None:
+    visual, text = tensor([[3.0, 0.0, 1.0, 2.0]]), tensor([[1.0, 1.0]])
+    assert view_grounding(visual, text, [1, 3]).tolist() == [[0.375, 0.375]]
+
+
+NAN = float("nan")
+
+
+def test_what_no_scale_sees_stays_unknown_and_what_one_sees_is_its_own() -> None:
+    coarse = tensor([[[NAN, 4.0]]])
+    fine = tensor([[[NAN, 2.0, 2.0, 2.0]]])
+    for aggregation in ("mean", "geometric"):
+        result = aggregate([coarse, fine], aggregation=aggregation, partial=True)[0, 0]
+        assert torch.isnan(result[0]), "neither scale sees it"
+        assert result[1] == 2.0, "the fine scale alone sees it"
+        expected = 3.0 if aggregation == "mean" else 8.0**0.5
+        assert torch.allclose(result[2:], tensor([expected, expected]))
+    weighed = aggregate(
+        [coarse, fine], aggregation="agreement", probability=tensor([[0.75], [0.25]]), partial=True
+    )[0, 0]
+    assert torch.isnan(weighed[0]) and weighed[1:].tolist() == [2.0, 3.5, 3.5]
+
+
+def test_the_floor_of_one_of_several_images_is_that_of_the_brightest() -> None:
+    dark, light = tensor([[[0.0, 1.0]]]), tensor([[[4.0, 4.0]]])
+    top = [tensor([100.0]), tensor([100.0])]
+    result = aggregate([dark, light], aggregation="geometric", highest=top)
+    assert torch.allclose(result, tensor([[[2.0, 2.0]]]))
 
 
 def test_the_mean_of_two_scales_is_on_the_finest_grid() -> None:

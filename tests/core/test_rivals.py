@@ -35,8 +35,9 @@ class Case:
     def __init__(self, tiny: TinyModel, image: Image.Image) -> None:
         self.model = tiny.model
         self.adapter: ModelAdapter = adapter_for(tiny.model, **tiny.parts)
-        rendered = self.adapter.render(PROMPT, images=1)
-        self.prepared = Prepared(image, rendered, tokenize_answer(self.adapter, ANSWER))
+        rendered = self.adapter.render(PROMPT, pictures=[image])
+        ids = tokenize_answer(self.adapter, ANSWER)
+        self.prepared = Prepared((image,), rendered, ANSWER, ids)
         self.ids = self.prepared.answer_ids
 
     def run(self, name: str, seed: int = 0) -> Attribution:
@@ -259,15 +260,15 @@ def test_occlusion_equals_the_model_on_pictures_with_one_cell_blurred(case: Case
     parts = (case.adapter.image_processor, case.adapter.tokenizer)
     odd = Case(TinyModel(case.model, *parts), image)
     result = odd.run("occlusion").maps
-    height, width = odd.adapter.pixel_size(image, 1.0)
+    whole = odd.adapter.input_image(image)
+    width, height = whole.size
     assert (height, width) != (50, 90)
-    whole = image.resize((width, height), Image.Resampling.BICUBIC)
     blurred = whole.filter(ImageFilter.GaussianBlur(min(height, width) / 8))
     rows, columns = result.shape[1:]
     side = height // rows
 
     def probabilities(shown: Image.Image) -> np.ndarray:
-        encoded = odd.adapter.encode(shown, odd.prepared.rendered, odd.ids, factor=1.0)
+        encoded = odd.adapter.encode([shown], odd.prepared.rendered, odd.ids, factor=1.0)
         with torch.no_grad():
             logits = odd.model(**encoded.inputs).logits[0, encoded.prompt_length - 1 : -1]
         return logits.float().softmax(1)[range(len(odd.ids)), odd.ids].cpu().numpy()

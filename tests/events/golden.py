@@ -1,8 +1,9 @@
 """The golden file that holds the wire format from both ends.
 
-``explanation.bin`` is an answer of the ``blobs`` route for two steps and one that failed;
-``explanation.json`` says what it must decode to. The TypeScript tests decode the same pair.
-Written by ``python -m tests.events.golden``.
+``several.bin`` is an answer of the ``blobs`` route for two steps and one that failed;
+``several.json`` says what it must decode to. The TypeScript tests decode the same pair. Written by
+``python -m tests.events.golden``. ``explanation.bin`` is what the first writer wrote, before there
+were several images, turns or alternatives; it is kept as it is, so that old logs stay readable.
 """
 
 from __future__ import annotations
@@ -17,16 +18,22 @@ import numpy as np
 
 from mmx_core.events.blob import decode_array, decode_json
 from mmx_core.events.wire import encode_explanation
-from mmx_core.explanation import Explanation
+from mmx_core.explanation import Alternative, ExplainedImage, Explanation
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
 from tests.support.explanations import make_explanation
 
 FOLDER = Path(__file__).parents[2] / "frontend" / "tests" / "golden"
+FIRST, CURRENT = "explanation", "several"
+"""What the first writer wrote, kept for good; and what this version writes."""
 DTYPES = ("uint8", "float16", "float32", "json", "raw")
 
 
 def explanations() -> dict[int, Explanation]:
-    """Two steps; the first has a constant map, a NaN cell, a NaN metric and no ASCII."""
+    """Two steps; the first has a constant map, a NaN cell, a NaN metric and no ASCII.
+
+    The second has an image and a video of two patches, a conversation, and two words explained
+    beside the answer.
+    """
     first = make_explanation(3, 3, ((0.5, (2, 3)), (1.0, (4, 5))), seed=1)
     maps = first.base.maps.copy()
     maps[0] = 2.5
@@ -40,7 +47,50 @@ def explanations() -> dict[int, Explanation]:
         grounding=grounding,
         metrics={"obj_iou": 0.5, "func_iou": float("nan")},
     )
-    return {0: first, 300: make_explanation(3, 3, ((0.5, (2, 3)), (1.0, (4, 5))), seed=2)}
+    return {0: first, 300: several(seed=2)}
+
+
+def several(seed: int) -> Explanation:
+    """An image and a video of two patches, each with maps of its own."""
+    parts = [
+        make_explanation(3, 3, ((0.5, (2, 3)), (1.0, grid)), seed=seed + index)
+        for index, grid in enumerate([(4, 5), (3, 2), (3, 2)])
+    ]
+    first = parts[0]
+    random = np.random.default_rng(seed)
+    shares = random.dirichlet(np.ones(4), size=3).astype(np.float32)[:, :3]
+    images = [part.image for part in parts]
+    return replace(
+        first,
+        context=tuple(replace(token, turn=max(0, k - 1)) for k, token in enumerate(first.context)),
+        tokens=tuple(replace(token, turn=k + 2) for k, token in enumerate(first.tokens)),
+        turns=("user", "assistant", "user", "assistant", "assistant"),
+        heatmaps=tuple(part.heatmaps for part in parts),
+        scales=tuple(
+            replace(
+                scale,
+                grid=tuple(part.scales[index].grid for part in parts),
+                maps=tuple(part.scales[index].maps for part in parts),
+            )
+            for index, scale in enumerate(first.scales)
+        ),
+        images=(
+            ExplainedImage(images[0], 0),
+            ExplainedImage(images[1], 1, (0, 1), (0.0, 0.5)),
+            ExplainedImage(None, 1, (2,), (1.0,)),
+        ),
+        image_grounding=shares,
+        grounding=shares.sum(axis=1),
+        alternatives=tuple(
+            Alternative(
+                context_index=place,
+                candidate=first.candidates[4][rank],
+                heatmaps=tuple(random.random(part.heatmaps.shape[1:], "f4") for part in parts),
+                grounding=0.25,
+            )
+            for place, rank in ((4, 1), (1, 0))
+        ),
+    )
 
 
 def build() -> tuple[bytes, dict[str, Any]]:
@@ -94,9 +144,9 @@ def main() -> None:
     """Writes the golden files."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     framed, decoded = build()
-    (FOLDER / "explanation.bin").write_bytes(framed)
+    (FOLDER / f"{CURRENT}.bin").write_bytes(framed)
     text = json.dumps(decoded, ensure_ascii=False, allow_nan=False)
-    (FOLDER / "explanation.json").write_text(text + "\n", encoding="utf-8")
+    (FOLDER / f"{CURRENT}.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from mmx_core.events.wire import (
     encode_record,
 )
 from tests.events import golden
-from tests.support.explanations import assert_close, make_explanation, make_image
+from tests.plugin.test_data import unframe
+from tests.support.explanations import assert_close, make_explanation, make_image, without_pixels
 
 DEMO_SCALES = ((0.5, (7, 7)), (0.75, (10, 10)), (1.0, (14, 14)), (1.5, (21, 21)), (2.0, (28, 28)))
 
@@ -131,7 +132,18 @@ def put(value, *path):
         (put(10**400, "grounding", 0), "grounding: the number is too large"),
         (put([[0, 4]], "grids"), "at least 1 x 1, got 0 x 4"),
         (put([[12, 17]], "grids"), r"expected shape \(5, 12, 17\), got \(5, 12, 16\)"),
-        (put([[12, 16]] * 2, "grids"), "knows one image, got 2"),
+        (put([[12, 16]] * 2, "grids"), r"blob \('heatmaps', 1\): missing"),
+        (put([[12, 16]] * 5000, "grids"), "expected 1 to 4096 images, got 5000"),
+        (put([[3, 4]] * 2, "scales", 0, "grids"), "expected those of 1 images, got 2"),
+        (put([[0.5] * 5] * 2, "image_grounding"), "image_grounding: expected 1 entries, got 2"),
+        (put([{"hash": 3}], "images"), "images.hash: expected str, got int"),
+        (put([{"hash": None, "frames": [0]}], "images"), "images.seconds: expected 1 entries"),
+        (put([3], "turns"), "turns: expected str, got int"),
+        (put([0], "tokens", "turn"), "tokens.turn: expected 9 entries, got 1"),
+        (
+            put([{"context": 1, "token": [10, 0.5], "grounding": 0.5}], "alternatives"),
+            r"blob \('alternatives', 0\): missing",
+        ),
         (put([[3, 4, 1]], "scales", 0, "grids"), "expected 2 entries, got 3"),
         (put(None, "scales", 0, "factor"), "factor: expected a positive number, got nan"),
         (put(3.0, "scales", 0, "factor"), "expected ascending factors"),
@@ -187,7 +199,9 @@ def test_unknown_keys_and_blobs_are_ignored():
         header["blobs"].append({"name": "later"})
 
     blobs = [*header_with(extend), encode_json("later")]
-    assert_close(decode_explanation(blobs), make_explanation(image=None))
+    read = decode_explanation(blobs)
+    assert read.image is None
+    assert_close(read, without_pixels(make_explanation()))
 
 
 def test_a_newer_header_is_told_apart_from_damage():
@@ -223,6 +237,7 @@ def test_the_index_record_says_what_a_table_needs():
         "prompt": "describe the image .",
         "tokens": 2,
         "image": explanation.image.hash,
+        "images": 1,
         "grounding": 0.5,
         "lowest_grounding": 0.25,
         "agreement": 0.75,
@@ -233,13 +248,44 @@ def test_the_index_record_says_what_a_table_needs():
         decode_record(encode_json({"version": 2}))
 
 
-def test_the_golden_file_decodes_to_what_it_says():
-    framed = (golden.FOLDER / "explanation.bin").read_bytes()
-    text = (golden.FOLDER / "explanation.json").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", [golden.FIRST, golden.CURRENT])
+def test_the_golden_file_decodes_to_what_it_says(name):
+    framed = (golden.FOLDER / f"{name}.bin").read_bytes()
+    text = (golden.FOLDER / f"{name}.json").read_text(encoding="utf-8")
     assert golden.expected(framed) == json.loads(text)
+
+
+def test_what_the_first_writer_logged_is_read_with_defaults_for_what_came_later():
+    framed = (golden.FOLDER / f"{golden.FIRST}.bin").read_bytes()
+    step = unframe(framed)[0]
+    read = decode_explanation(step["blobs"])
+    assert (read.turns, read.image_grounding, read.alternatives) == ((), None, ())
+    assert {token.turn for token in read.context} == {0}
+    assert len(read.images) == 1 and read.images[0].frames == ()
+
+
+def test_several_images_a_video_and_words_beside_the_answer_come_back():
+    logged = golden.several(seed=5)
+    pixels = {entry.image.hash: entry.image for entry in logged.images if entry.image}
+    read = decode_explanation(encode_explanation(logged), images=pixels.get)
+    assert (read.images, read.turns) == (logged.images, logged.turns)
+    assert [t.turn for t in read.context] == [t.turn for t in logged.context]
+    assert len(read.heatmaps) == 3 and [m.shape for m in read.base.maps] == [
+        (3, 4, 5), (3, 3, 2), (3, 3, 2)
+    ]  # fmt: skip
+    for back, sent in zip(read.per_image, logged.per_image, strict=True):
+        np.testing.assert_allclose(back, sent, atol=np.ptp(sent) / 255)
+    np.testing.assert_allclose(read.image_grounding, logged.image_grounding, rtol=1e-6)
+    for back, sent in zip(read.alternatives, logged.alternatives, strict=True):
+        assert (back.context_index, back.candidate.text) == (
+            sent.context_index,
+            sent.candidate.text,
+        )
+        for one, other in zip(back.per_image, sent.per_image, strict=True):
+            np.testing.assert_allclose(one, other, atol=1 / 255)
 
 
 def test_the_golden_file_is_what_this_version_writes():
     """By value, not by byte: zlib's versions compress differently."""
-    text = (golden.FOLDER / "explanation.json").read_text(encoding="utf-8")
+    text = (golden.FOLDER / f"{golden.CURRENT}.json").read_text(encoding="utf-8")
     assert golden.build()[1] == json.loads(text), "run: python -m tests.events.golden"

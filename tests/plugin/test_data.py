@@ -92,6 +92,7 @@ def test_records_are_decoded(data, context):
         "prompt": "describe the image .",
         "tokens": 5,
         "image": explanation.image.hash,
+        "images": 1,
         "metrics": {"obj_iou": 0.5, "func_iou": 0.875},
         "bytes": sum(map(len, encode_explanation(explanation))),
     }

@@ -5,11 +5,19 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
-from mmx_core.explanation import Candidate, EncodedImage, Explanation, ScaleExplanation, Token
+from mmx_core.explanation import (
+    Candidate,
+    EncodedImage,
+    ExplainedImage,
+    Explanation,
+    ScaleExplanation,
+    Token,
+)
 
 WORDS = ("a", "red", "circle", "is", "left", "of", "blue", "square", "on", "striped", "ground")
 Scales = Sequence[tuple[float, tuple[int, int]]]
@@ -112,7 +120,9 @@ def make_explanation(
         interference_weights=np.where(unit(tokens, prompt + tokens) < 0.8, 0, 0.25).astype("f4"),
         grounding=unit(tokens),
         candidates=tuple(() if k == 0 else leading(5) for k in range(prompt + tokens)),
-        image=make_image(seed=seed) if image is True else image or None,
+        images=()
+        if not image
+        else (ExplainedImage(make_image(seed=seed) if image is True else image),),
         metrics={"obj_iou": 0.5, "func_iou": 0.875} if metrics is None else metrics,
         provenance={
             "model": {"class": "Synthetic", "name": "tests", "parameters": 0},
@@ -121,9 +131,15 @@ def make_explanation(
     )
 
 
+def without_pixels(explanation: Explanation) -> Explanation:
+    """As a reader hands it on who has no images."""
+    images = tuple(replace(entry, image=None) for entry in explanation.images)
+    return replace(explanation, images=images)
+
+
 def assert_close(read: Explanation, logged: Explanation) -> None:
     """Checks that an explanation has come back whole, within the wire format's error bounds."""
-    for name in ("id", "prompt", "answer", "tokens", "context", "image", "provenance"):
+    for name in ("id", "prompt", "answer", "tokens", "context", "images", "turns", "provenance"):
         assert getattr(read, name) == getattr(logged, name), name
     np.testing.assert_equal(dict(read.metrics), dict(logged.metrics))
     np.testing.assert_array_equal(read.grounding, logged.grounding)

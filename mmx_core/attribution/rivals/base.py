@@ -21,7 +21,7 @@ class Attribution:
 
     Attributes:
         maps: ``(T, h, w)`` float32, non-negative; cell ``(i, j)`` covers that rectangle of the
-            image cut ``h`` by ``w``.
+            image cut ``h`` by ``w``. NaN where the model does not see the image.
         text: ``(T, C)`` float32, the same quantity at each context token, NaN where a token is not
             context; None where the method has no such quantity.
     """
@@ -37,7 +37,8 @@ gradients unless it asks for them itself (:func:`mmx_core.undisturbed`)."""
 
 def encode_base(adapter: ModelAdapter, prepared: Prepared) -> EncodedInput:
     """The teacher-forced input at scale 1.0."""
-    return adapter.encode(prepared.image, prepared.rendered, prepared.answer_ids, factor=1.0)
+    # Of one image: prepared.image refuses several.
+    return adapter.encode([prepared.image], prepared.rendered, prepared.answer_ids, factor=1.0)
 
 
 def counted_context(encoded: EncodedInput, prepared: Prepared) -> Tensor:
@@ -47,8 +48,7 @@ def counted_context(encoded: EncodedInput, prepared: Prepared) -> Tensor:
     before = (
         torch.arange(size, device=device) < torch.arange(size - count, size, device=device)[:, None]
     )
-    written = [by_user for _, by_user in prepared.rendered.text] + [True] * count
-    return before & torch.tensor(written, device=device)
+    return before & prepared.counted(size).to(device)
 
 
 def attribution(
@@ -59,10 +59,10 @@ def attribution(
     Args:
         encoded: At scale 1.0.
         prepared: The sample.
-        visual: ``(T, N)``, of the visual tokens in raster order.
+        visual: ``(T, N)``, of the visual tokens.
         text: ``(T, C)``, or None.
     """
-    maps = visual.float().reshape(len(visual), *encoded.visual[0].grid)
+    maps = encoded.visual[0].on_plane(visual.float().contiguous())
     if text is None:
         return Attribution(np.asarray(to_host([maps])[0]))
     known = counted_context(encoded, prepared)

@@ -20,7 +20,7 @@ def random_map(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribut
         prepared: The sample.
         seed: Decides the noise alone: no global random state is read or changed.
     """
-    shape = (len(prepared.answer_ids), *adapter.grid(prepared.image, 1.0))
+    shape = (len(prepared.answer_ids), *adapter.layout(prepared.image, 1.0).views[0].grid)
     return Attribution(np.random.default_rng(seed).random(shape, dtype=np.float32))
 
 

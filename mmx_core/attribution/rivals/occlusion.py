@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import ImageFilter
 from torch import Tensor
 
-from mmx_core.attribution.rivals.base import Attribution, attribution, encode_base
+from mmx_core.attribution.rivals.base import Attribution, encode_base
+from mmx_core.host import to_host
 from mmx_core.models.base import ModelAdapter
 from mmx_core.prepare import Prepared
 
@@ -33,12 +35,10 @@ def occlusion(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attributi
         prepared: The sample.
         seed: Not used.
     """
-    # To the model's own input size first, so that the blurred picture and the whole one are cut
-    # into the same cells.
-    height, width = adapter.pixel_size(prepared.image, 1.0)
-    whole = prepared.image.resize((width, height), Image.Resampling.BICUBIC)
-    blurred = whole.filter(ImageFilter.GaussianBlur(min(height, width) * _BLUR))
-    shown, hidden = (encode_base(adapter, replace(prepared, image=i)) for i in (whole, blurred))
+    # To the model's own input size first, where it has one, so that whole pixels are exchanged.
+    whole = adapter.input_image(prepared.image)
+    blurred = whole.filter(ImageFilter.GaussianBlur(min(whole.size) * _BLUR))
+    shown = encode_base(adapter, replace(prepared, pictures=(whole,)))
 
     ids = torch.tensor(prepared.answer_ids, device=adapter.device)
     predicting = shown.predicting_positions
@@ -50,12 +50,15 @@ def occlusion(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attributi
     for start in range(0, cells, size):
         chosen = torch.arange(start, min(start + size, cells), device=adapter.device)
         keep = chosen[:, None] != torch.arange(cells, device=adapter.device)
-        batch = adapter.blend(shown, hidden, keep.view(-1, rows, columns))
+        batch = adapter.perturbed(
+            whole, blurred, keep.view(-1, rows, columns), prepared.rendered, prepared.answer_ids
+        )
         # Indexing copies, so that the batch's other states are freed before the next.
         states = adapter.forward(batch)[:, predicting]
         after.append(_probabilities(adapter, states, ids))
     drop = torch.relu(before - torch.cat(after))
-    return attribution(shown, prepared, drop.T, None)
+    # One value per cell of the plane, which need not be one per visual token.
+    return Attribution(np.asarray(to_host([drop.T.float().reshape(-1, rows, columns)])[0]))
 
 
 def _probabilities(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> Tensor:

@@ -1,0 +1,196 @@
+"""From what was measured to the explanation a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmx_core.explanation import (
+    Alternative,
+    Candidate,
+    ExplainedImage,
+    Explanation,
+    FloatArray,
+    Maps,
+    Role,
+    ScaleExplanation,
+    Token,
+)
+from mmx_core.images import encode as encode_image
+from mmx_core.models.base import ModelAdapter
+from mmx_core.passes import Measured
+from mmx_core.pictures import Clip
+from mmx_core.prepare import Prepared, decode_answer
+from mmx_core.sample import Sample
+
+
+def assemble(
+    adapter: ModelAdapter,
+    sample: Sample,
+    prepared: Prepared,
+    measured: Measured,
+    *,
+    factors: Sequence[float],
+    provenance: Mapping[str, Any],
+) -> Explanation:
+    """Puts names to numbers: tokens, words, images.
+
+    Args:
+        adapter: Knows the vocabulary.
+        sample: What was asked.
+        prepared: What was explained.
+        measured: Rows are the answer's ``T`` tokens, then what was asked for beside them.
+        factors: The scales.
+        provenance: Model, settings, versions.
+    """
+    count = len(prepared.answer_ids)
+    words = _Words(adapter)
+    context = _context(words, prepared, measured)
+    view_grounding = measured.view_grounding
+    several = view_grounding.shape[1] > 1
+    scales = tuple(
+        _scale(words, factor, index, measured, count) for index, factor in enumerate(factors)
+    )
+    answer = prepared.answer
+    if answer is None:
+        answer = decode_answer(adapter, prepared.answer_ids)
+    weights = measured.interference_weights[:count]
+    return Explanation(
+        id=sample.id,
+        prompt=sample.prompt or _last_words(sample),
+        answer=answer,
+        tokens=context[-count:],
+        context=context,
+        heatmaps=_maps([maps[:count] for maps in measured.heatmaps]),
+        scales=scales,
+        relevance=measured.relevance[:count],
+        text_activation=measured.text_activation[:count],
+        interference_weights=weights,
+        grounding=view_grounding[:count].sum(axis=1),
+        candidates=_candidates(words, measured),
+        images=_images(prepared, measured),
+        image_grounding=view_grounding[:count] if several else None,
+        turns=prepared.rendered.roles,
+        alternatives=_alternatives(words, prepared, measured, scales),
+        provenance={
+            **provenance,
+            "teacher_forced": prepared.answer is not None,
+            "competed": float(np.mean(weights.any(axis=1))),
+        },
+    )
+
+
+class _Words:
+    """The vocabulary as a person reads it, each word decoded once."""
+
+    def __init__(self, adapter: ModelAdapter) -> None:
+        self._adapter = adapter
+        self._texts: dict[int, str] = {}
+
+    def __getitem__(self, token_id: int) -> str:
+        if token_id not in self._texts:
+            self._texts[token_id] = self._adapter.token_text(token_id)
+        return self._texts[token_id]
+
+    def candidate(self, token_id: Any, probability: Any) -> Candidate:
+        return Candidate(int(token_id), self[int(token_id)], float(probability))
+
+
+def _context(words: _Words, prepared: Prepared, measured: Measured) -> tuple[Token, ...]:
+    answers = len(prepared.rendered.roles) - 1
+    rows: list[tuple[int, Role, bool, int]] = [
+        (token.id, "prompt", not token.written, token.turn) for token in prepared.rendered.text
+    ]
+    rows += [(token, "answer", False, answers) for token in prepared.answer_ids]
+    return tuple(
+        Token(token, words[token], role, int(position), special, turn)
+        for (token, role, special, turn), position in zip(
+            rows, measured.text_positions, strict=True
+        )
+    )
+
+
+def _candidates(words: _Words, measured: Measured) -> tuple[tuple[Candidate, ...], ...]:
+    rows = zip(
+        measured.candidate_ids, measured.candidate_probabilities, measured.predicted, strict=True
+    )
+    return tuple(
+        tuple(map(words.candidate, ids, probabilities)) if known else ()
+        for ids, probabilities, known in rows
+    )
+
+
+def _scale(
+    words: _Words, factor: float, index: int, measured: Measured, count: int
+) -> ScaleExplanation:
+    grids = measured.grids[index]
+    tops = zip(measured.top_ids[index][:count], measured.top_probability[index], strict=False)
+    return ScaleExplanation(
+        factor=factor,
+        grid=grids if len(grids) > 1 else grids[0],
+        maps=_maps([maps[:count] for maps in measured.maps[index]]),
+        probability=measured.probability[index][:count],
+        rank=measured.rank[index][:count],
+        divergence=measured.divergence[index][:count],
+        top=tuple(words.candidate(*top) for top in tops),
+    )
+
+
+def _maps(arrays: Sequence[FloatArray]) -> Maps:
+    return tuple(arrays) if len(arrays) > 1 else arrays[0]
+
+
+def _images(prepared: Prepared, measured: Measured) -> tuple[ExplainedImage, ...]:
+    entries: list[ExplainedImage] = []
+    for index, picture in enumerate(prepared.pictures):
+        if not isinstance(picture, Clip):
+            entries.append(ExplainedImage(encode_image(picture), index))
+            continue
+        entries += [
+            ExplainedImage(
+                encode_image(picture.frames[frames[0]]),
+                index,
+                frames,
+                tuple(picture.seconds[frame] for frame in frames),
+            )
+            for frames in measured.frames[index]
+        ]
+    return tuple(entries)
+
+
+def _alternatives(
+    words: _Words, prepared: Prepared, measured: Measured, scales: Sequence[ScaleExplanation]
+) -> tuple[Alternative, ...]:
+    count = len(prepared.answer_ids)
+    base = next(index for index, scale in enumerate(scales) if scale.factor == 1.0)
+    found = []
+    for row, target in enumerate(prepared.also, start=count):
+        # Nothing predicts the first token of a sequence.
+        known = bool(measured.predicted[target.context_index])
+        probability = measured.probability[base][row] if known else np.nan
+        found.append(
+            Alternative(
+                context_index=target.context_index,
+                candidate=words.candidate(target.token_id, probability),
+                heatmaps=_maps([maps[row] for maps in measured.heatmaps]),
+                grounding=float(measured.view_grounding[row].sum()),
+            )
+        )
+    return tuple(found)
+
+
+def _last_words(sample: Sample) -> str:
+    """What the user said last before the explained turn, for a table."""
+    messages = list(sample.messages or ())
+    if sample.turn is not None:
+        messages = messages[: sample.turn]
+    for message in reversed(messages):
+        if message.get("role") != "user":
+            continue
+        content = message.get("content")
+        if isinstance(content, str):
+            return content
+        return " ".join(str(p["text"]) for p in content or () if p.get("type") == "text")
+    return ""

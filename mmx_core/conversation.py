@@ -1,0 +1,131 @@
+"""From a sample to the conversation before its answer, and the pictures in it."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mmx_core.models.chat import Message, user_turn
+from mmx_core.sample import ImageLike, Sample, Video
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What was said up to the explained answer.
+
+    Attributes:
+        messages: In chat-template form, the answer's turn left out.
+        pictures: One per image or video part of these messages, in order.
+        answer: The explained turn's text, or None where the model is to answer.
+    """
+
+    messages: list[Message]
+    pictures: list[ImageLike | Video]
+    answer: str | None
+
+
+def conversation_of(sample: Sample) -> Conversation:
+    """Resolves a sample's prompt, or its messages and turn.
+
+    Raises:
+        ValueError: No prompt; a turn that is not the assistant's; other pictures than places for
+            them; or settings that contradict each other.
+    """
+    given = sample.image_list()
+    if sample.messages is None:
+        if not sample.prompt.strip():
+            raise ValueError("prompt: expected text, got nothing")
+        if sample.turn is not None:
+            raise ValueError(f"turn: expected none without messages, got {sample.turn}")
+        if not given:
+            raise ValueError("images: expected at least one, got none")
+        kinds: list[Literal["image", "video"]] = [
+            "video" if isinstance(picture, Video) else "image" for picture in given
+        ]
+        return Conversation(user_turn(sample.prompt, kinds), given, sample.answer)
+    if sample.prompt:
+        raise ValueError("prompt: expected none beside messages; write it as their last user turn")
+    if not sample.messages:
+        raise ValueError("messages: expected at least one, got none")
+    pictures = _pictures(sample.messages, given)
+    explained = _turn(sample)
+    before = list(sample.messages[:explained])
+    if not before:
+        raise ValueError("messages: expected a user's turn before the explained one, got none")
+    count = sum(len(_picture_parts(message)) for message in before)
+    if not count:
+        raise ValueError("messages: expected at least one image before the explained turn")
+    answer = sample.answer
+    if explained < len(sample.messages):
+        answer = _text(sample.messages[explained])
+    return Conversation(before, pictures[:count], answer)
+
+
+def _turn(sample: Sample) -> int:
+    """Index of the explained message; one past the last where the model is to answer."""
+    messages = sample.messages or ()
+    roles = [message.get("role") for message in messages]
+    if sample.turn is None:
+        if roles[-1] != "assistant":
+            return len(messages)
+        turn = len(messages) - 1
+    else:
+        turn = operator.index(sample.turn)
+        turn += len(messages) if turn < 0 else 0
+        if not 0 <= turn < len(messages) or roles[turn] != "assistant":
+            turns = [index for index, role in enumerate(roles) if role == "assistant"]
+            raise ValueError(
+                f"turn: expected the index of an assistant's message ({turns}), got {sample.turn}"
+            )
+    if sample.answer is not None:
+        raise ValueError(
+            f"answer: expected none, since message {turn} is the assistant's; leave one of them out"
+        )
+    return turn
+
+
+def _picture_parts(message: Message) -> list[Mapping[str, Any]]:
+    content = message.get("content")
+    parts = content if isinstance(content, (list, tuple)) else []
+    return [part for part in parts if part.get("type") in ("image", "video")]
+
+
+def _pictures(
+    messages: Sequence[Message], given: Sequence[ImageLike | Video]
+) -> list[ImageLike | Video]:
+    """Those that the parts carry themselves, the others from the sample in order."""
+    waiting = list(given)
+    found: list[ImageLike | Video] = []
+    places = 0
+    for part in (part for message in messages for part in _picture_parts(message)):
+        own = next((part[key] for key in ("image", "video", "path") if key in part), None)
+        if own is None and "url" in part:
+            raise ValueError(
+                f"messages: expected an image or a path, got the address {part['url']!r}; load it "
+                "first"
+            )
+        if own is None:
+            places += 1
+            if waiting:
+                own = waiting.pop(0)
+        if own is not None:
+            if part["type"] == "video" and not isinstance(own, Video):
+                raise ValueError(
+                    f"messages: expected an mmx.Video for a video part, got {type(own).__name__}"
+                )
+            found.append(own)
+    if places != len(given):
+        raise ValueError(
+            f"images: expected one per image part without a picture of its own: {places} such "
+            f"part(s), {len(given)} image(s)"
+        )
+    return found
+
+
+def _text(message: Message) -> str:
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    return "".join(str(p["text"]) for p in content or () if p.get("type") == "text")

@@ -1,0 +1,89 @@
+"""What is explained beside the answer: words that were not said, and the prompt's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mmx_core.models.chat import RenderedPrompt
+from mmx_core.sample import Sample
+from mmx_core.words import tokens_of_words
+
+
+@dataclass(frozen=True)
+class Target:
+    """A class to explain in the place of one context token.
+
+    Attributes:
+        context_index: Of the token, among the ``C`` context tokens.
+        token_id: The class: another word's than the token's, or the token's own in the prompt.
+    """
+
+    context_index: int
+    token_id: int
+
+
+def asked_targets(
+    tokenizer: Any,
+    sample: Sample,
+    rendered: RenderedPrompt,
+    answer_ids: list[int],
+    answer: str | None,
+) -> tuple[Target, ...]:
+    """What a sample asks for beside its answer.
+
+    A word of several tokens is explained by its first: the others follow from it.
+
+    Raises:
+        ValueError: A place or a word that is not there.
+    """
+    text = rendered.text
+    prompt = len(text)
+    targets = [
+        Target(prompt + place, token)
+        for place, token in _unsaid(tokenizer, sample, answer_ids, answer)
+    ]
+    if sample.prompt_words:
+        targets += [Target(index, token.id) for index, token in enumerate(text) if token.written]
+    return tuple(targets)
+
+
+def _unsaid(
+    tokenizer: Any, sample: Sample, answer_ids: list[int], answer: str | None
+) -> Iterator[tuple[int, int]]:
+    said = answer if answer is not None else tokenizer.decode(answer_ids).strip()
+    for place, words in sample.why_not.items():
+        index = _place(tokenizer, place, said, answer_ids)
+        for word in [words] if isinstance(words, str) else words:
+            token = _first_token(tokenizer, word, begins=index == 0)
+            if token == answer_ids[index]:
+                raise ValueError(f"why_not: {word!r} is what was said at token {index}")
+            yield index, token
+
+
+def _place(tokenizer: Any, place: int | str, answer: str, answer_ids: list[int]) -> int:
+    if isinstance(place, int):
+        if not 0 <= place < len(answer_ids):
+            raise ValueError(
+                f"why_not: expected a token's index from 0 to {len(answer_ids) - 1}, got {place}"
+            )
+        return place
+    words = [word.strip(".,;:!?\"'").lower() for word in answer.split()]
+    found = [index for index, word in enumerate(words) if word == place.strip().lower()]
+    if len(found) != 1:
+        raise ValueError(
+            f"why_not: expected a word that the answer has once, {place!r} is there {len(found)} "
+            f"times in {answer!r}; name the token by its index"
+        )
+    return tokens_of_words(tokenizer, answer, answer_ids)[found[0]][0]
+
+
+def _first_token(tokenizer: Any, word: str, *, begins: bool) -> int:
+    # Inside an answer a word follows a space, which many vocabularies write into its token.
+    text = word if begins or word.startswith(" ") else f" {word}"
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    special = set(tokenizer.all_special_ids)
+    if not ids or ids[0] in special:
+        raise ValueError(f"why_not: {word!r} is no word of the model's vocabulary")
+    return int(ids[0])
