@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 from mmx_core.models.base import ModelAdapter
 
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
-_OWN = ("qwen_vl",)
+_OWN = (
+    "gemma3",
+    "idefics3",
+    "internvl",
+    "llava",
+    "llava_next",
+    "mistral3",
+    "paligemma",
+    "qwen_vl",
+)
 Adapter = TypeVar("Adapter", bound=type[ModelAdapter])
 
 
@@ -43,6 +52,9 @@ def adapter_for(
 ) -> ModelAdapter:
     """Builds the adapter of a model.
 
+    A model of an unknown family gets :class:`~mmx_core.models.generic.GenericAdapter`, which warns
+    of what it assumes.
+
     Raises:
         ValueError: Not a multimodal model.
     """
@@ -59,9 +71,14 @@ def adapter_for(
     }
     if adapter is not None:
         return adapter(model, **parts)
+    from mmx_core.models.generic import GenericAdapter
+
+    places = (model, getattr(model, "model", None))
+    if any(hasattr(place, "get_image_features") for place in places):
+        return GenericAdapter(model, **parts)
     raise ValueError(
-        f"model: no adapter for {type(model).__name__} (model_type {model_type!r}); there are "
-        f"adapters for {', '.join(sorted(_ADAPTERS))}. "
+        f"model: no adapter for {type(model).__name__} (model_type {model_type!r}), which has no "
+        f"get_image_features either; there are adapters for {', '.join(sorted(_ADAPTERS))}. "
         "Subclass mmx_core.models.ModelAdapter and register it with "
         "@mmx_core.models.register(model_type)"
     )

@@ -1,0 +1,256 @@
+"""Models of a class without an adapter, whose image processor makes one plain picture."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from inspect import signature
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from mmx_core.models.base import ModelAdapter
+from mmx_core.models.layout import Layout, Raster, View
+
+_Size = tuple[int, int]
+_TOLERANCE = 0.02
+"""By how much of its side a picture may be shifted or cropped, on average, and count as whole."""
+_PROBES = 3
+"""Cells tried in each direction, to see that visual tokens stand in rows from the top left."""
+
+
+class GenericAdapter(ModelAdapter):
+    """Adapter of a model of which nothing is known but what it shows when it is run.
+
+    It serves models that replace each image's placeholder by visual tokens in rows from the top
+    left, without anything between them, over the whole of an image that is resized to one picture.
+    How many they are, that the image processor neither crops nor fills up, and that a change in the
+    image changes the token that should show it is measured on the first image of a size; what
+    disagrees is refused. One warning says what was found and what is assumed.
+
+    Below scale 1.0 the image is shrunk by whole cells and centred on a canvas of its mean colour;
+    scales above need a tower that interpolates its position embeddings.
+    """
+
+    def __init__(self, model: Any, **parts: Any) -> None:
+        super().__init__(model, **parts)
+        self._natives: dict[_Size, _Size] = {}
+        self._grids: dict[_Size, _Size] = {}
+        self._larger: set[_Size] = set()
+        self._warned = False
+
+    @property
+    def placeholder_id(self) -> int:
+        config = self.model.config
+        for name in ("image_token_id", "image_token_index"):
+            if isinstance(getattr(config, name, None), int):
+                return int(getattr(config, name))
+        raise ValueError(
+            f"model: expected image_token_id or image_token_index in the configuration of "
+            f"{type(self.model).__name__}, got neither"
+        )
+
+    def layout(self, image: Image.Image, factor: float) -> Layout:
+        grid = self._grid(self._native(image))
+        self._warn(grid)
+        if factor > 1.0:
+            grid = self._grid(self._pixel_size(image, factor), larger=True)
+        (top, left), shown = self._place(grid, min(factor, 1.0))
+        rows, columns = (range(shown[0]), range(shown[1]))
+        offsets = [(top + i) * grid[1] + left + j for i in rows for j in columns]
+        ids = (self.placeholder_id,) * (grid[0] * grid[1])
+        return Layout(ids, (View((Raster(offsets, shown),)),))
+
+    def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
+        parts = []
+        for image in images:
+            height, width = self._pixel_size(image, factor)
+            if factor > 1.0:
+                shown = image.resize((width, height), Image.Resampling.BICUBIC)
+                parts.append(self._processed(shown, do_resize=False))
+            else:
+                parts.append(self._processed(self._on_canvas(image, factor)))
+            if parts[-1].shape != (1, 3, height, width):
+                raise ValueError(
+                    f"image processor: expected pixel values of {(1, 3, height, width)} at scale "
+                    f"{factor:g}, got {tuple(parts[-1].shape)}"
+                )
+        return {"pixel_values": torch.cat(parts)}
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        pixels = inputs.get("pixel_values")
+        if pixels is None or tuple(pixels.shape[-2:]) not in self._larger:
+            return super().forward(inputs)
+        rest = {name: value for name, value in inputs.items() if name != "pixel_values"}
+        features = self._features(pixels, interpolate_pos_encoding=True)
+        output = self.model.model(
+            **rest, mm_encoder_outputs={"image": features}, use_cache=False, return_dict=True
+        )
+        return output.last_hidden_state
+
+    def _processed(self, image: Image.Image, **options: Any) -> Tensor:
+        made = self.image_processor(images=[image], return_tensors="pt", **options)
+        pixels = made["pixel_values"]
+        if pixels.ndim != 4 or pixels.shape[:2] != (1, 3):
+            raise self._refusal(
+                "image processor: expected one picture (1, 3, height, width), got pixel values of "
+                f"{tuple(pixels.shape)}"
+            )
+        return pixels
+
+    def _features(self, pixels: Tensor, **options: Any) -> Any:
+        owner = self.model if hasattr(self.model, "get_image_features") else self.model.model
+        return owner.get_image_features(self._placed(pixels), **options)
+
+    @torch.no_grad()
+    def _tokens(self, pixels: Tensor, **options: Any) -> Tensor:
+        """``(N, d)`` the visual tokens of one picture."""
+        found = self._features(pixels, **options)
+        found = getattr(found, "pooler_output", found)
+        found = torch.cat(list(found)) if isinstance(found, (list, tuple)) else found
+        return found.flatten(0, -2)
+
+    def _native(self, image: Image.Image) -> _Size:
+        """``(height, width)`` of the model's input at scale 1.0."""
+        if image.size not in self._natives:
+            for name in ("do_center_crop", "do_pad"):
+                if getattr(self.image_processor, name, False):
+                    raise self._refusal(
+                        f"image processor: expected {name} False, got True: what of the image the "
+                        "visual tokens cover is unknown"
+                    )
+            self._natives[image.size] = self._uncropped(image.size)
+        return self._natives[image.size]
+
+    def _uncropped(self, size: _Size) -> _Size:
+        """Sends an image through that tells by its colours where in it a pixel comes from."""
+        across, down = np.meshgrid(*((np.arange(n) + 0.5) / n * 255 for n in size))
+        ramps = Image.fromarray(np.stack([across, down, across], -1).round().astype(np.uint8))
+        dark, light = (self._processed(Image.new("RGB", size, c)) for c in ("black", "white"))
+        found = ((self._processed(ramps) - dark) / (light - dark))[0]
+        height, width = int(found.shape[-2]), int(found.shape[-1])
+        resized = np.asarray(ramps.resize((width, height), Image.Resampling.BICUBIC)) / 255
+        expected = torch.from_numpy(resized).movedim(-1, 0)
+        off = (found.double() - expected).abs().mean((1, 2)).nan_to_num(1.0)
+        if not bool((off <= _TOLERANCE).all()):
+            raise self._refusal(
+                f"image processor: expected the whole image resized to {width}x{height}, but what "
+                f"it makes of {size[0]}x{size[1]} is off by {off[0]:.2f} of the width and "
+                f"{off[1]:.2f} of the height on average"
+            )
+        return height, width
+
+    def _grid(self, size: _Size, *, larger: bool = False) -> _Size:
+        """``(h, w)`` visual tokens of a picture of ``(height, width)`` pixels, measured once."""
+        if size not in self._grids:
+            options = {"interpolate_pos_encoding": True} if larger else {}
+            blank = torch.zeros(1, 3, *size)
+            count = len(self._tokens(blank, **options))
+            rows = round((count * size[0] / size[1]) ** 0.5)
+            columns = count // max(rows, 1)
+            if rows * columns != count or rows * size[1] != columns * size[0]:
+                raise self._refusal(
+                    f"model: expected visual tokens in rows and columns over {size[1]}x{size[0]} "
+                    f"pixels, got {count}, of which {rows}x{columns} make no such grid"
+                )
+            self._check_order(blank, (rows, columns), options)
+            self._grids[size] = (rows, columns)
+            if larger:
+                self._larger.add(size)
+        return self._grids[size]
+
+    def _check_order(self, blank: Tensor, grid: _Size, options: Mapping[str, Any]) -> None:
+        """Paints a cell and sees which token changes most."""
+        before = self._tokens(blank, **options)
+        edges = [
+            torch.linspace(0, n, m + 1).round().int().tolist()
+            for n, m in zip(blank.shape[2:], grid, strict=True)
+        ]
+        cells = list(product(_spread(grid[0]), _spread(grid[1])))
+        wrong = []
+        for i, j in cells:
+            painted = blank.clone()
+            painted[:, :, edges[0][i] : edges[0][i + 1], edges[1][j] : edges[1][j + 1]] = 1.0
+            change = (self._tokens(painted, **options) - before).float().norm(dim=-1)
+            at = int(change.argmax())
+            if at != i * grid[1] + j:
+                wrong.append(f"({i}, {j}) changed ({at // grid[1]}, {at % grid[1]})")
+        if 2 * len(wrong) > len(cells):
+            raise self._refusal(
+                f"model: expected visual tokens in rows from the top left, but {len(wrong)} of "
+                f"{len(cells)} painted cells changed another's token most: {', '.join(wrong)}"
+            )
+
+    def _pixel_size(self, image: Image.Image, factor: float) -> _Size:
+        height, width = self._native(image)
+        if factor <= 1.0:
+            return height, width
+        rows, columns = self._grid((height, width))
+        size = (round(rows * factor) * height // rows, round(columns * factor) * width // columns)
+        if size not in self._larger:
+            self._check_interpolation((height, width), factor)
+        return size
+
+    def _check_interpolation(self, native: _Size, factor: float) -> None:
+        problem = "the model's forward takes no mm_encoder_outputs"
+        if "mm_encoder_outputs" in signature(self.model.model.forward).parameters:
+            blank = torch.zeros(1, 3, *native)
+            try:
+                tokens = self._tokens(blank, interpolate_pos_encoding=True)
+            except (TypeError, ValueError, RuntimeError) as error:
+                problem = f"get_image_features takes no interpolate_pos_encoding ({error})"
+            else:
+                off = (tokens - self._tokens(blank)).abs().max()
+                if off <= 1e-3 * tokens.abs().max():
+                    return
+                problem = f"interpolate_pos_encoding alters tokens by {off:.2g} at scale 1"
+        raise ValueError(
+            f"scale {factor:g}: {type(self.model).__name__} takes no pictures larger than "
+            f"{native[1]}x{native[0]} pixels here: {problem}; use scales up to 1"
+        )
+
+    def _place(self, grid: _Size, factor: float) -> tuple[_Size, _Size]:
+        """Which cells show the image: the first, and how many in each direction."""
+        shown = (round(grid[0] * factor), round(grid[1] * factor))
+        if 0 in shown:
+            raise ValueError(
+                f"scale {factor:g}: {grid[0]}x{grid[1]} visual tokens leave less than one in a row "
+                f"or column; the smallest usable scale is {1 / min(grid):g}"
+            )
+        return ((grid[0] - shown[0]) // 2, (grid[1] - shown[1]) // 2), shown
+
+    def _on_canvas(self, image: Image.Image, factor: float) -> Image.Image:
+        (height, width), grid = self._native(image), self._grid(self._native(image))
+        first, shown = self._place(grid, factor)
+        if shown == grid:
+            return image
+        y, x = (round(a * n / m) for a, n, m in zip(first, (height, width), grid, strict=True))
+        size = [round(a * n / m) for a, n, m in zip(shown, (height, width), grid, strict=True)]
+        canvas = Image.new("RGB", (width, height), image.resize((1, 1)).getpixel((0, 0)))
+        canvas.paste(image.resize((size[1], size[0]), Image.Resampling.BICUBIC), (x, y))
+        return canvas
+
+    def _refusal(self, found: str) -> ValueError:
+        return ValueError(f"{found}; {type(self.model).__name__} needs an adapter of its own")
+
+    def _warn(self, grid: _Size) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        typed = [n for n in signature(self.model.model.forward).parameters if "token_type" in n]
+        warnings.warn(
+            f"{type(self.model).__name__} has no adapter of its own. Measured: {grid[0]}x{grid[1]} "
+            "visual tokens per image, in rows from the top left, over the whole image. Assumed: "
+            "the model's processor puts nothing between them and nothing else in the "
+            f"placeholder's place{'; ' + ' and '.join(typed) + ' left out' if typed else ''}",
+            stacklevel=3,
+        )
+
+
+def _spread(count: int) -> list[int]:
+    """A few of ``count`` cells: the first, the last, those between."""
+    return sorted({round(x) for x in np.linspace(0, count - 1, min(count, _PROBES))})

@@ -1,0 +1,179 @@
+"""InternVL: square tiles in raster order, then a thumbnail of the whole image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from mmx_core.models.base import ModelAdapter
+from mmx_core.models.layout import WHOLE, Box, Layout, Raster, View
+from mmx_core.models.registry import register
+
+
+@dataclass(frozen=True)
+class _Tiling:
+    """How an image is cut: rows, columns, and the side of a tile in pixels."""
+
+    rows: int
+    columns: int
+    side: int
+
+    @property
+    def boxes(self) -> list[Box]:
+        """What each tile shows, the thumbnail last; the image is stretched to fill them."""
+        boxes: list[Box] = [
+            (i / self.rows, j / self.columns, (i + 1) / self.rows, (j + 1) / self.columns)
+            for i in range(self.rows)
+            for j in range(self.columns)
+        ]
+        return boxes if len(boxes) == 1 else [*boxes, WHOLE]
+
+
+@register("internvl")
+class InternVLAdapter(ModelAdapter):
+    """Adapter for images cut into tiles.
+
+    At scale 1.0 the image processor cuts as the family's processor has it cut. At another scale
+    the rows and columns of tiles are those of scale 1.0 times the factor, rounded, at least one by
+    one; a tile keeps its size, and with more than one there is a thumbnail. So a single tile
+    becomes two by two at 1.5 and at 2 alike. Where less than one tile would be left, it is one,
+    smaller: the vision tower interpolates its positions.
+    """
+
+    def layout(self, image: Image.Image, factor: float) -> Layout:
+        tiling = self._tiling(image, factor)
+        grid, seen = self._grid(tiling.side)
+        count = grid * grid
+        rasters = tuple(
+            Raster(
+                range(1 + index * count, 1 + (index + 1) * count), (grid, grid), _crop(box, seen)
+            )
+            for index, box in enumerate(tiling.boxes)
+        )
+        start, end = (
+            self._id(getattr(self.tokenizer, name, default))
+            for name, default in (("start_image_token", "<img>"), ("end_image_token", "</img>"))
+        )
+        visual = [self.placeholder_id] * (count * len(rasters))
+        return Layout((start, *visual, end), (View(rasters),))
+
+    def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
+        tilings = [self._tiling(image, factor) for image in images]
+        sides = sorted({tiling.side for tiling in tilings})
+        if len(sides) > 1:
+            raise ValueError(
+                f"scale {factor:g}: images of one sample need tiles of one size, got tiles of "
+                f"{' and '.join(map(str, sides))} pixels; leave the scale out"
+            )
+        if factor != 1.0:
+            parts = [self._cut(*pair) for pair in zip(images, tilings, strict=True)]
+            return {"pixel_values": torch.cat(parts)}
+        encoded = self.image_processor(
+            images=list(images), crop_to_patches=True, return_tensors="pt"
+        )
+        expected = [len(tiling.boxes) for tiling in tilings]
+        found = [int(count) for count in encoded["num_patches"]]
+        if found != expected:
+            raise ValueError(f"image processor: expected {expected} tiles per image, got {found}")
+        return {"pixel_values": encoded["pixel_values"]}
+
+    def _tiling(self, image: Image.Image, factor: float) -> _Tiling:
+        from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import (
+            get_optimal_tiled_canvas,
+        )
+
+        processor = self.image_processor
+        side, width = int(processor.size["height"]), int(processor.size["width"])
+        if side != width:
+            raise ValueError(f"image processor: expected square tiles, got {side} x {width} pixels")
+        rows = columns = 1
+        if processor.max_patches > 1:
+            columns, rows = get_optimal_tiled_canvas(
+                (image.height, image.width),
+                (side, side),
+                processor.min_patches,
+                processor.max_patches,
+            )
+        tiling = _Tiling(rows, columns, side)
+        found = processor.get_number_of_image_patches(
+            image.height, image.width, {"crop_to_patches": True}
+        )
+        if found != len(tiling.boxes):
+            raise ValueError(
+                f"image processor: expected {len(tiling.boxes)} tiles for {image.width}x"
+                f"{image.height}, {type(processor).__name__} makes {found}; its way of cutting is "
+                "unknown here"
+            )
+        if factor == 1.0:
+            return tiling
+        longest = max(rows, columns)
+        if longest * factor >= 1:
+            return _Tiling(_rounded(rows * factor) or 1, _rounded(columns * factor) or 1, side)
+        cell = self._patch * self._shuffle
+        smaller = _rounded(longest * factor * side / cell) * cell
+        if smaller == 0:
+            raise ValueError(
+                f"scale {factor:g}: a tile of {side} pixels leaves less than one visual token of "
+                f"{cell}; the smallest usable scale is {cell / (2 * longest * side):g}"
+            )
+        return _Tiling(1, 1, smaller)
+
+    def _cut(self, image: Image.Image, tiling: _Tiling) -> Tensor:
+        side = tiling.side
+        resized = self._resized(image, tiling.rows * side, tiling.columns * side)
+        tiles = resized.unfold(1, side, side).unfold(2, side, side).permute(1, 2, 0, 3, 4)
+        tiles = tiles.flatten(0, 1)
+        if len(tiles) == 1:
+            return tiles.contiguous()
+        return torch.cat([tiles, self._resized(image, side, side)[None]])
+
+    def _resized(self, image: Image.Image, height: int, width: int) -> Tensor:
+        """``(3, height, width)`` by the processor's own interpolation and normalisation."""
+        encoded = self.image_processor(
+            images=[image],
+            crop_to_patches=False,
+            do_resize=True,
+            size={"height": height, "width": width},
+            return_tensors="pt",
+        )
+        return encoded["pixel_values"][0]
+
+    def _grid(self, side: int) -> tuple[int, float]:
+        """Visual tokens along a tile's side, and the share of it that they cover."""
+        patches = side // self._patch
+        if patches % self._shuffle:
+            raise ValueError(
+                f"image processor: a tile of {side} pixels has {patches} patches of {self._patch} "
+                f"along its side, which the model cannot join {self._shuffle} by {self._shuffle}"
+            )
+        return patches // self._shuffle, patches * self._patch / side
+
+    @property
+    def _patch(self) -> int:
+        return int(self.model.config.vision_config.patch_size[0])
+
+    @property
+    def _shuffle(self) -> int:
+        """Patches along the side of a visual token."""
+        return int(1 / self.model.config.downsample_ratio)
+
+    def _id(self, marker: str) -> int:
+        found = self.tokenizer.convert_tokens_to_ids(marker)
+        if found is None or found == self.tokenizer.unk_token_id:
+            raise ValueError(f"tokenizer: expected {marker!r} in its vocabulary")
+        return int(found)
+
+
+def _crop(box: Box, seen: float) -> Box:
+    """What whole patches cover of a tile; pixels beyond the last one are not looked at."""
+    top, left, bottom, right = box
+    return top, left, top + (bottom - top) * seen, left + (right - left) * seen
+
+
+def _rounded(number: float) -> int:
+    """Halves go up: towards the finer grid."""
+    return int(number + 0.5)

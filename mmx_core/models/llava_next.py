@@ -1,0 +1,306 @@
+"""LLaVA-NeXT and LLaVA-OneVision: the whole image, then tiles of it, rows ended by newlines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from mmx_core.models.base import ModelAdapter
+from mmx_core.models.layout import Box, Layout, Raster, View
+from mmx_core.models.llava import forward_with_features, square_box
+from mmx_core.models.registry import register
+from mmx_core.pictures import Picture
+
+
+@dataclass(frozen=True)
+class _Canvas:
+    """Tiles that an image is fitted into, centred, and which of their cells are kept.
+
+    Attributes:
+        tiles: Rows and columns of tiles.
+        side: Pixels of one.
+        cells: Visual tokens along a tile's side.
+        patch: Pixels of one; ``cells * patch`` may be a little less than the side.
+        size: ``(height, width)`` of the image on the canvas.
+    """
+
+    tiles: tuple[int, int]
+    side: int
+    cells: int
+    patch: int
+    size: tuple[int, int]
+
+    @classmethod
+    def fit(
+        cls, image: tuple[int, int], tiles: tuple[int, int], side: int, cells: int, patch: int
+    ) -> _Canvas:
+        """The image, ``(height, width)``, as large as fits with its proportions kept."""
+        height, width = image
+        tall, wide = tiles[0] * side, tiles[1] * side
+        if wide / width < tall / height:
+            size = (min(ceil(height * wide / width), tall), wide)
+        else:
+            size = (tall, min(ceil(width * tall / height), wide))
+        return cls(tiles, side, cells, patch, size)
+
+    @property
+    def margins(self) -> tuple[int, int]:
+        """Pixels above and left of the image."""
+        return tuple((n * self.side - s) // 2 for n, s in zip(self.tiles, self.size, strict=True))  # type: ignore[return-value]
+
+    def kept(self, image: tuple[int, int]) -> tuple[slice, slice]:
+        """Rows and columns of cells that the model keeps: the margins are cut off."""
+        height, width = image
+        rows, columns = (n * self.cells for n in self.tiles)
+        if width / height > columns / rows:
+            cut = (rows - int(round(height * (columns / width), 7))) // 2
+            return slice(cut, rows - cut), slice(0, columns)
+        cut = (columns - int(round(width * (rows / height), 7))) // 2
+        return slice(0, rows), slice(cut, columns - cut)
+
+    def box(self, rows: tuple[int, int], columns: tuple[int, int]) -> Box:
+        """The part of the image under cells ``first`` to ``last`` of one tile's rows, columns."""
+        edges = []
+        for axis, span in enumerate((rows, columns)):
+            tile = span[0] // self.cells
+            start = tile * self.side + (span[0] - tile * self.cells) * self.patch
+            end = start + (span[1] - span[0]) * self.patch
+            edges.append([(edge - self.margins[axis]) / self.size[axis] for edge in (start, end)])
+        (top, bottom), (left, right) = edges
+        return (top, left, bottom, right)
+
+
+@register("llava_next", "llava_onevision")
+class LlavaNextAdapter(ModelAdapter):
+    """Any-resolution adapter.
+
+    At scale 1.0 the model's own tiling. At another scale there are ``factor`` times as many tiles
+    along each side (at least one), cut of the image at that resolution, beside the same view of the
+    whole; the tower sees them as it sees any, and the features are laid out in the model's own
+    order. Every tile is a grid of its own; where tiles and whole overlap, maps are averaged.
+
+    LLaVA-OneVision shows each of several images whole, padded to a square, without tiles; at other
+    scales its tower then interpolates its position embeddings.
+    """
+
+    @property
+    def _side(self) -> int:
+        return int(self.model.config.vision_config.image_size)
+
+    @property
+    def _patch(self) -> int:
+        return int(self.model.config.vision_config.patch_size)
+
+    @property
+    def _class_token(self) -> int:
+        """One if the base view begins with a token that shows no part of the image."""
+        config = self.model.config
+        clip = "clip" in config.vision_config.model_type
+        strategy = config.vision_feature_select_strategy
+        if clip != (strategy == "default"):
+            raise ValueError(
+                f"model: vision_feature_select_strategy {strategy!r} with a "
+                f"{config.vision_config.model_type}: expected 'default' with CLIP, whose class "
+                "token breaks the tiles' rows, and 'full' with a tower that has none"
+            )
+        return 0
+
+    def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
+        if self._whole_only(len(pictures)):
+            images = [picture for picture in pictures if isinstance(picture, Image.Image)]
+            if len(images) == len(pictures):
+                return [self._square_layout(image, factor) for image in images]
+        return super().layouts(pictures, factor)
+
+    def _whole_only(self, images: int) -> bool:
+        return images > 1 and self.model.config.model_type == "llava_onevision"
+
+    def _square_layout(self, image: Image.Image, factor: float) -> Layout:
+        side = self._square_side(factor)
+        cells = side // self._patch
+        box = square_box(image.size, cells * self._patch / side)
+        raster = Raster(range(cells * cells), (cells, cells), box)
+        return Layout((self.placeholder_id,) * (cells * cells + 1), (View((raster,)),))
+
+    def _square_side(self, factor: float) -> int:
+        side = (
+            self._side if factor == 1.0 else round(self._side * factor / self._patch) * self._patch
+        )
+        if side == 0:
+            raise ValueError(
+                f"scale {factor:g}: leaves less than one patch of {self._patch} pixels"
+            )
+        return side
+
+    def layout(self, image: Image.Image, factor: float) -> Layout:
+        canvas = self._canvas(image, factor)
+        base = canvas.cells**2
+        whole = canvas.cells * canvas.patch / canvas.side
+        rasters = [Raster(range(base), (canvas.cells, canvas.cells), (0.0, 0.0, whole, whole))]
+        rows, columns = canvas.kept((image.height, image.width))
+        pooled = self._pooled(canvas, rows, columns) if factor == 1.0 else None
+        if pooled is not None:
+            tall, wide = pooled
+            offsets = [base + r * (wide + 1) + c for r in range(tall) for c in range(wide)]
+            first = canvas.box((rows.start, rows.start + 1), (columns.start, columns.start + 1))
+            last = canvas.box((rows.stop - 1, rows.stop), (columns.stop - 1, columns.stop))
+            rasters.append(Raster(offsets, pooled, (first[0], first[1], last[2], last[3])))
+        else:
+            tall, wide = rows.stop - rows.start, columns.stop - columns.start
+            rasters += _tile_rasters(canvas, rows, columns, base)
+        ids = (self.placeholder_id,) * (base + tall * (wide + 1))
+        return Layout(ids, (View(tuple(rasters)),))
+
+    def _canvas(self, image: Image.Image, factor: float) -> _Canvas:
+        from transformers.image_processing_utils import select_best_resolution
+
+        self._class_token  # noqa: B018  refuses towers whose tokens it cannot place
+        best = select_best_resolution(
+            (image.height, image.width), self.model.config.image_grid_pinpoints
+        )
+        side = self._side
+        tiles = (best[0] // side, best[1] // side)
+        if factor != 1.0:
+            tiles = (max(1, round(tiles[0] * factor)), max(1, round(tiles[1] * factor)))
+        cells = side // self._patch
+        return _Canvas.fit((image.height, image.width), tiles, side, cells, self._patch)
+
+    def _pooled(self, canvas: _Canvas, rows: slice, columns: slice) -> tuple[int, int] | None:
+        """The grid that LLaVA-OneVision shrinks the tiles' features to, where there are many."""
+        if self.model.config.model_type != "llava_onevision":
+            return None
+        limit = int(self.model.config.vision_aspect_ratio.removeprefix("anyres_max_"))
+        tall, wide = rows.stop - rows.start, columns.stop - columns.start
+        ratio = sqrt(tall * wide / (limit * canvas.cells**2))
+        return (int(tall // ratio), int(wide // ratio)) if ratio > 1.1 else None
+
+    def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
+        if factor == 1.0:
+            # Nested, so that a processor which treats several images otherwise knows how many.
+            nested = [list(images)] if self._whole_only(len(images)) else list(images)
+            made = self.image_processor(images=nested, return_tensors="pt")
+            names = ("pixel_values", "image_sizes", "batch_num_images")
+            return {name: torch.as_tensor(made[name]) for name in names if name in made}
+        if self._whole_only(len(images)):
+            side = self._square_side(factor)
+            fill = tuple(int(255 * mean) for mean in self.image_processor.image_mean)
+            squares = [_padded(image, fill).resize((side, side), _BICUBIC) for image in images]
+            kept = torch.zeros(len(images), 6, dtype=torch.int64)
+            return {"tiles": self._normalised(squares), "tile_layouts": kept}
+        pictures: list[Image.Image] = []
+        kept_rows = []
+        for image in images:
+            canvas = self._canvas(image, factor)
+            pictures += _cut(image, canvas)
+            rows, columns = canvas.kept((image.height, image.width))
+            kept_rows.append([*canvas.tiles, rows.start, rows.stop, columns.start, columns.stop])
+        return {"tiles": self._normalised(pictures), "tile_layouts": torch.tensor(kept_rows)}
+
+    def _normalised(self, pictures: Sequence[Image.Image]) -> Tensor:
+        from transformers import CLIPImageProcessorPil
+
+        own = self.image_processor
+        plain = CLIPImageProcessorPil(
+            do_resize=False,
+            do_center_crop=False,
+            image_mean=own.image_mean,
+            image_std=own.image_std,
+            rescale_factor=own.rescale_factor,
+        )
+        made: Tensor = plain(images=list(pictures), return_tensors="pt")["pixel_values"]
+        return made
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        if "tiles" not in inputs:
+            return super().forward(inputs)
+        features = self._packed(inputs["tiles"], inputs["tile_layouts"].tolist())
+        rest = {n: value for n, value in inputs.items() if n not in ("tiles", "tile_layouts")}
+        return forward_with_features(self.model, rest, SimpleNamespace(pooler_output=features))
+
+    def _packed(self, tiles: Tensor, layouts: list[list[int]]) -> list[Tensor]:
+        """Features of each image in the model's order: the whole, then rows with newlines."""
+        config, parts = self.model.config, self.model.model
+        options = {} if tiles.shape[-1] == self._side else {"interpolate_pos_encoding": True}
+        seen = parts.vision_tower(tiles, output_hidden_states=True, return_dict=True, **options)
+        chosen = config.vision_feature_layer
+        layers = [chosen] if isinstance(chosen, int) else chosen
+        states = torch.cat([seen.hidden_states[layer] for layer in layers], dim=-1)
+        if config.vision_feature_select_strategy == "default":
+            states = states[:, 1:]
+        features = parts.multi_modal_projector(states)
+        newline = parts.image_newline.to(features)
+        packed, done = [], 0
+        for rows, columns, top, bottom, left, right in layouts:
+            whole = features[done]
+            count = rows * columns
+            if not count:
+                packed.append(torch.cat([whole, newline[None]]))
+                done += 1
+                continue
+            cells = round(sqrt(len(whole)))
+            grid = features[done + 1 : done + 1 + count].view(rows, columns, cells, cells, -1)
+            grid = grid.permute(0, 2, 1, 3, 4).flatten(0, 1).flatten(1, 2)
+            kept = grid[top:bottom, left:right]
+            ends = newline.expand(len(kept), 1, -1)
+            packed.append(torch.cat([whole, torch.cat([kept, ends], dim=1).flatten(0, 1)]))
+            done += 1 + count
+        return packed
+
+
+_BICUBIC = Image.Resampling.BICUBIC
+
+
+def _tile_rasters(canvas: _Canvas, rows: slice, columns: slice, base: int) -> list[Raster]:
+    """One raster per tile of what is kept, behind ``base`` tokens, rows ended by a newline."""
+    wide = columns.stop - columns.start + 1
+
+    def spans(kept: slice) -> list[tuple[int, int]]:
+        edges = range(kept.start // canvas.cells, -(-kept.stop // canvas.cells))
+        return [
+            (max(kept.start, n * canvas.cells), min(kept.stop, (n + 1) * canvas.cells))
+            for n in edges
+        ]
+
+    return [
+        Raster(
+            [
+                base + (r - rows.start) * wide + c - columns.start
+                for r in range(*down)
+                for c in range(*across)
+            ],
+            (down[1] - down[0], across[1] - across[0]),
+            canvas.box(down, across),
+        )
+        for down in spans(rows)
+        for across in spans(columns)
+    ]
+
+
+def _cut(image: Image.Image, canvas: _Canvas) -> list[Image.Image]:
+    """The whole image as a square, then the tiles of its canvas."""
+    side = canvas.side
+    height, width = canvas.size
+    ground = Image.new("RGB", (canvas.tiles[1] * side, canvas.tiles[0] * side))
+    top, left = canvas.margins
+    ground.paste(image.resize((width, height), _BICUBIC), (left, top))
+    boxes = [
+        (c * side, r * side, (c + 1) * side, (r + 1) * side)
+        for r in range(canvas.tiles[0])
+        for c in range(canvas.tiles[1])
+    ]
+    return [image.resize((side, side), _BICUBIC), *(ground.crop(box) for box in boxes)]
+
+
+def _padded(image: Image.Image, fill: Any) -> Image.Image:
+    side = max(image.size)
+    start = ((side - image.width) // 2, (side - image.height) // 2)
+    square = Image.new("RGB", (side, side), fill)
+    square.paste(image, start)
+    return square

@@ -1,0 +1,146 @@
+"""What must hold for every family; each function states one claim and checks it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from mmx_core.models import EncodedInput, ModelAdapter, adapter_for
+from tests.support.tiny_models import TinyModel
+
+PROMPT = "describe the image ."
+
+
+def noise(height: int, width: int, seed: int = 0) -> Image.Image:
+    """Coarse coloured noise: no two blocks alike."""
+    random = np.random.default_rng(seed)
+    small = random.integers(0, 256, (max(1, height // 8), max(1, width // 8), 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.NEAREST)
+
+
+def build(tiny: TinyModel) -> ModelAdapter:
+    return adapter_for(tiny.model, **tiny.parts)
+
+
+def encode(
+    adapter: ModelAdapter,
+    images: Sequence[Image.Image],
+    answer: Sequence[int] = (),
+    factor: float = 1.0,
+) -> EncodedInput:
+    rendered = adapter.render(PROMPT, pictures=list(images))
+    return adapter.encode(list(images), rendered, list(answer), factor=factor)
+
+
+class _Stop(Exception):
+    pass
+
+
+def input_embeddings(adapter: ModelAdapter, encoded: EncodedInput) -> torch.Tensor:
+    """``(L, d)``: what the decoder is given, visual tokens in their places."""
+    kept: list[torch.Tensor] = []
+
+    def keep(module, args, kwargs):
+        kept.append(kwargs["inputs_embeds"])
+        raise _Stop
+
+    handle = adapter.model.get_decoder().register_forward_pre_hook(keep, with_kwargs=True)
+    try:
+        with torch.no_grad():
+            adapter.forward(encoded.inputs)
+    except _Stop:
+        pass
+    finally:
+        handle.remove()
+    return kept[0][0]
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How many changed blocks moved a token that covers them."""
+
+    right: int
+    tried: int
+    wrong: list[str]
+
+
+def causal_mapping(
+    adapter: ModelAdapter,
+    size: tuple[int, int],
+    factor: float,
+    *,
+    blocks: int = 12,
+    seed: int = 0,
+    within: bool = False,
+) -> Mapping:
+    """Changing a block of pixels changes most the input embedding of a token that covers it.
+
+    ``within``: of the tokens of the finest cells alone.
+    """
+    height, width = size
+    pixels = np.asarray(noise(height, width, seed))
+    before_input = encode(adapter, [Image.fromarray(pixels)], factor=factor)
+    (span,) = before_input.visual
+    before = input_embeddings(adapter, before_input)[span.positions]
+    rectangles = span.rectangles.numpy()
+    areas = (rectangles[:, 2] - rectangles[:, 0]) * (rectangles[:, 3] - rectangles[:, 1])
+    inside = (rectangles[:, :2] > -1e-9).all(1) & (rectangles[:, 2:] < 1 + 1e-9).all(1)
+    fine = np.flatnonzero(inside & (areas <= areas.min() * 1.01))
+    chosen = np.random.default_rng(seed).permutation(fine)[:blocks]
+    right, wrong = 0, []
+    for index in chosen:
+        top, left, bottom, right_edge = rectangles[index] * [height, width, height, width]
+        # Whole pixels, as near the cell as they come: cells may be two or three pixels wide.
+        rows, columns = (
+            slice(round(first), max(round(last), round(first) + 1))
+            for first, last in ((top, bottom), (left, right_edge))
+        )
+        changed = pixels.copy()
+        changed[rows, columns] = 255 - changed[rows, columns]
+        encoded = encode(adapter, [Image.fromarray(changed)], factor=factor)
+        after = input_embeddings(adapter, encoded)[span.positions]
+        change = (after - before).float().norm(dim=1).numpy()
+        moved = int(fine[change[fine].argmax()] if within else change.argmax())
+        if _covers(rectangles[moved], rectangles[index]):
+            right += 1
+        else:
+            wrong.append(f"block {rectangles[index].round(3)} moved {rectangles[moved].round(3)}")
+    return Mapping(right, len(chosen), wrong)
+
+
+def _covers(token: np.ndarray, block: np.ndarray) -> bool:
+    """Whether a token's rectangle holds the block's centre.
+
+    One of a coarser grid (the whole image's beside a tile's) may meet its neighbour just there: it
+    has to hold two fifths of the block.
+    """
+    centre = (block[:2] + block[2:]) / 2
+    if (token[:2] <= centre).all() and (centre <= token[2:]).all():
+        return True
+    sides, own = token[2:] - token[:2], block[2:] - block[:2]
+    both = np.minimum(token[2:], block[2:]) - np.maximum(token[:2], block[:2])
+    coarser = (sides > 1.05 * own).any()
+    return bool(coarser and (both > 0).all() and both.prod() >= 0.4 * own.prod())
+
+
+def naive_plane(rectangles: np.ndarray, values: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """``(T, N)`` values on ``(T, H, W)``, token by token and cell by cell."""
+    rows, columns = grid
+    total = np.zeros((len(values), rows, columns))
+    area = np.zeros((rows, columns))
+    for token, (top, left, bottom, right) in enumerate(rectangles):
+        for i in range(rows):
+            high = min(bottom, (i + 1) / rows) - max(top, i / rows)
+            if high <= 0:
+                continue
+            for j in range(columns):
+                wide = min(right, (j + 1) / columns) - max(left, j / columns)
+                if wide > 0:
+                    total[:, i, j] += high * wide * values[:, token]
+                    area[i, j] += high * wide
+    seen = area >= 0.01 / (rows * columns)
+    return np.where(seen, total / np.where(seen, area, 1), np.nan)

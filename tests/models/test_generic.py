@@ -1,0 +1,244 @@
+"""Models of an unknown class: what is measured, what is assumed, what is refused."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from mmx_core import Explainer
+from mmx_core.models import WHOLE, adapter_for
+from mmx_core.models.generic import GenericAdapter
+from tests.models.criteria import PROMPT, causal_mapping, encode, noise
+from tests.support.families.google_mistral import make_pixtral, make_plain
+from tests.support.tiny_models import TinyModel, make_tiny
+
+WIDE, TALL = noise(100, 240, 1), noise(210, 90, 2)
+SIZES = {"square": (96, 96), "wide": (64, 160), "tall": (150, 70)}
+pytestmark = pytest.mark.filterwarnings("ignore:.*has no adapter of its own")
+
+
+@pytest.fixture(scope="module")
+def plain() -> TinyModel:
+    return make_plain()
+
+
+@pytest.fixture
+def adapter(plain: TinyModel) -> GenericAdapter:
+    return generic(plain)
+
+
+def generic(parts, **settings) -> GenericAdapter:
+    """An adapter of a model whose image processor has other settings."""
+    image_processor = copy.deepcopy(parts.image_processor)
+    for name, value in settings.items():
+        setattr(image_processor, name, value)
+    return GenericAdapter(parts.model, image_processor=image_processor, tokenizer=parts.tokenizer)
+
+
+def test_an_unknown_class_is_explained_after_one_warning(plain: TinyModel) -> None:
+    model = copy.deepcopy(plain.model)
+    model.config.model_type = "never_heard_of"
+    explainer = Explainer(model, **plain.parts, scales=(0.5, 1.0, 2.0))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        explanation = explainer.explain(WIDE, PROMPT, answer="a red square")
+        explainer.explain(TALL, PROMPT, answer="a red square")
+    (told,) = (str(warning.message) for warning in caught if "adapter" in str(warning.message))
+    for part in ("LlavaForConditionalGeneration", "Measured: 8x8", "Assumed: "):
+        assert part in told
+    assert [scale.grid for scale in explanation.scales] == [(4, 4), (8, 8), (16, 16)]
+
+
+def test_the_warning_names_token_types_that_are_left_out() -> None:
+    from tests.support.families.google_mistral import make_paligemma
+
+    parts = make_paligemma()
+    adapter = generic(parts)
+    with pytest.warns(UserWarning, match="token_type_ids left out"):
+        adapter.layout(WIDE, 1.0)
+
+
+def test_the_model_gets_what_its_processor_makes(adapter: GenericAdapter) -> None:
+    images = [WIDE, TALL]
+    encoded = encode(adapter, images, [40, 41])
+    expected = adapter.image_processor(images=images, return_tensors="pt")["pixel_values"]
+    assert torch.equal(encoded.inputs["pixel_values"], expected)
+    ids = encoded.inputs["input_ids"][0]
+    for span in encoded.visual:
+        assert (span.grid, span.view.rasters[0].box) == ((8, 8), WHOLE)
+        assert set(ids[span.positions].tolist()) == {adapter.placeholder_id}
+    assert int((ids == adapter.placeholder_id).sum()) == 2 * 64
+    with torch.no_grad():
+        expected = adapter.model.model(**encoded.inputs).last_hidden_state
+        assert torch.equal(adapter.forward(encoded.inputs), expected)
+
+
+def test_a_smaller_scale_shows_the_image_amid_its_mean_colour(adapter: GenericAdapter) -> None:
+    (raster,) = adapter.layout(WIDE, 0.5).views[0].rasters
+    assert (raster.grid, raster.box) == ((4, 4), WHOLE)
+    assert raster.offsets[:5] == [2 * 8 + 2 + j for j in range(4)] + [3 * 8 + 2]
+    pixels = adapter.pixel_inputs([WIDE], 0.5)["pixel_values"][0]
+    outside = torch.ones(56, 56, dtype=torch.bool)
+    outside[14:42, 14:42] = False
+    assert float(pixels[:, outside].std(dim=1).max()) < 1e-6
+
+
+@pytest.mark.parametrize("shape", SIZES)
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.5, 2.0])
+def test_a_changed_block_moves_a_token_that_covers_it(
+    adapter: GenericAdapter, shape: str, factor: float
+) -> None:
+    found = causal_mapping(adapter, SIZES[shape], factor)
+    assert found.tried and found.right >= 0.95 * found.tried, found.wrong
+
+
+def test_a_larger_scale_interpolates(adapter: GenericAdapter) -> None:
+    encoded = encode(adapter, [WIDE], [40], factor=2.0)
+    inputs = dict(encoded.inputs)
+    pixels = inputs.pop("pixel_values")
+    assert pixels.shape == (1, 3, 112, 112)
+    model = adapter.model.model
+    with torch.no_grad():
+        features = model.get_image_features(pixels, interpolate_pos_encoding=True)
+        expected = model(**inputs, mm_encoder_outputs={"image": features}).last_hidden_state
+        found = adapter.forward(encoded.inputs)
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+def test_nothing_is_run_again_for_a_size_that_is_known(adapter: GenericAdapter) -> None:
+    factors = (0.5, 1.0, 2.0)
+    first = [adapter.layout(WIDE, factor) for factor in factors]
+
+    def forbidden(*arguments, **options):
+        raise AssertionError("was run again")
+
+    adapter._processed = adapter._features = forbidden
+    other = noise(100, 240, 7)
+    assert [adapter.layout(other, factor) for factor in factors] == first
+
+
+class Crooked:
+    """An image processor that does not say what else it does to an image."""
+
+    def __init__(self, processor, spoil) -> None:
+        self._processor, self._spoil = processor, spoil
+
+    def __call__(self, images, **options):
+        return self._processor(images=[self._spoil(image) for image in images], **options)
+
+
+def _cropped(image):
+    width, height = image.size
+    return image.crop((width // 8, height // 8, width - width // 8, height - height // 8))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_cropped, lambda image: image.transpose(0), lambda image: image.rotate(90)],
+    ids=["cropped", "mirrored", "turned"],
+)
+def test_a_processor_that_does_more_than_resize_is_refused(plain: TinyModel, spoil) -> None:
+    adapter = generic(plain)
+    adapter.image_processor = Crooked(plain.image_processor, spoil)
+    with pytest.raises(ValueError, match=r"whole image resized to 56x56.*off by [01]\.\d\d"):
+        adapter.layout(WIDE, 1.0)
+
+
+@pytest.mark.parametrize("flag", ["do_center_crop", "do_pad"])
+def test_a_processor_that_says_it_crops_or_pads_is_refused(plain: TinyModel, flag: str) -> None:
+    with pytest.raises(ValueError, match=f"{flag} False, got True.*needs an adapter of its own"):
+        generic(plain, **{flag: True}).layout(WIDE, 1.0)
+
+
+def test_anything_but_one_plain_picture_is_refused(plain: TinyModel) -> None:
+    with pytest.raises(ValueError, match=r"one picture \(1, 3, height, width\), got .*of \(\d+, "):
+        generic(make_tiny("qwen2_vl")).layout(WIDE, 1.0)
+    adapter = generic(plain)
+    adapter.image_processor = lambda images, **options: plain.image_processor(
+        images=[*images, *images], **options
+    )
+    with pytest.raises(ValueError, match=r"got pixel values of \(2, 3, 56, 56\)"):
+        adapter.layout(WIDE, 1.0)
+    with pytest.raises(ValueError, match="do_pad"):
+        generic(make_pixtral()).layout(WIDE, 1.0)
+
+
+def spoiled(plain: TinyModel, spoil) -> GenericAdapter:
+    """An adapter of a model whose visual tokens are not what they seem."""
+    adapter = generic(plain)
+    original = plain.model.get_image_features
+
+    def get_image_features(*arguments, **options):
+        (tokens,) = original(*arguments, **options).pooler_output
+        return SimpleNamespace(pooler_output=[spoil(tokens)])
+
+    model = SimpleNamespace(get_image_features=get_image_features)
+    for name in ("config", "device", "dtype", "model", "get_input_embeddings"):
+        setattr(model, name, getattr(plain.model, name))
+    adapter.model = model
+    return adapter
+
+
+def test_tokens_that_are_no_grid_are_refused(plain: TinyModel) -> None:
+    adapter = spoiled(plain, lambda tokens: torch.cat([tokens[:1], tokens]))
+    with pytest.raises(ValueError, match=r"rows and columns over 56x56 pixels, got 65"):
+        adapter.layout(WIDE, 1.0)
+
+
+@pytest.mark.parametrize("order", ["columns", "blocks", "backwards"])
+def test_tokens_in_another_order_are_refused(plain: TinyModel, order: str) -> None:
+    raster = np.arange(64).reshape(8, 8)
+    orders = {
+        "columns": raster.T.flatten(),
+        "blocks": raster.reshape(4, 2, 4, 2).transpose(0, 2, 1, 3).flatten(),
+        "backwards": raster[::-1].flatten(),
+    }
+    adapter = spoiled(plain, lambda tokens: tokens[torch.from_numpy(orders[order].copy())])
+    with pytest.raises(ValueError, match=r"in rows from the top left, but \d of 9 painted cells"):
+        adapter.layout(WIDE, 1.0)
+
+
+def test_features_that_are_tensors_are_counted_too(plain: TinyModel) -> None:
+    adapter = spoiled(plain, lambda tokens: tokens)
+    original = adapter.model.get_image_features
+    adapter.model.get_image_features = lambda *a, **o: original(*a, **o).pooler_output[0][None]
+    assert adapter.layout(WIDE, 1.0).count == 64
+
+
+def test_larger_scales_without_interpolation_are_refused(plain: TinyModel) -> None:
+    adapter = generic(plain)
+    original = adapter._features
+
+    def features(pixels, **options):
+        if options:
+            raise TypeError("unexpected keyword argument 'interpolate_pos_encoding'")
+        return original(pixels)
+
+    adapter._features = features
+    assert adapter.layout(WIDE, 1.0).count == 64
+    with pytest.raises(ValueError, match=r"scale 1\.5: .* 56x56 pixels .*unexpected keyword"):
+        adapter.layout(WIDE, 1.5)
+
+
+def test_scales_that_leave_nothing_are_refused(adapter: GenericAdapter) -> None:
+    with pytest.raises(ValueError, match=r"scale 0\.05: 8x8 visual tokens.*0\.125"):
+        adapter.layout(WIDE, 0.05)
+
+
+def test_a_model_without_an_image_token_is_refused(plain: TinyModel) -> None:
+    adapter = generic(plain)
+    adapter.model = SimpleNamespace(config=SimpleNamespace())
+    with pytest.raises(ValueError, match="image_token_id or image_token_index"):
+        _ = adapter.placeholder_id
+
+
+def test_known_families_keep_their_adapters() -> None:
+    parts = make_pixtral()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not isinstance(adapter_for(parts.model, **parts.parts), GenericAdapter)

@@ -1,0 +1,1 @@
+"""Tiny models, one module per group of families."""
