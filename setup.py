@@ -29,6 +29,7 @@ EXTRAS = {
         "build>=1.2",
         "hypothesis>=6.100",
         "mypy>=1.15",
+        "peft>=0.15",  # its wrapped models are among those that are explained
         "playwright>=1.45",
         "pytest>=8.2",
         "ruff>=0.9",

@@ -16,22 +16,28 @@ if TYPE_CHECKING:
     from mmx_core.events.reader import read_explanations as read_explanations
     from mmx_core.events.writer import add_explanation as add_explanation
     from mmx_core.explainer import Explainer as Explainer
+    from mmx_core.explanation import Alternative as Alternative
     from mmx_core.explanation import Candidate as Candidate
+    from mmx_core.explanation import ExplainedImage as ExplainedImage
     from mmx_core.explanation import Explanation as Explanation
     from mmx_core.explanation import ScaleExplanation as ScaleExplanation
     from mmx_core.explanation import Token as Token
     from mmx_core.sample import Sample as Sample
+    from mmx_core.sample import Video as Video
     from mmx_core.sample import WordMask as WordMask
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Alternative": "mmx_core.explanation",
     "Candidate": "mmx_core.explanation",
+    "ExplainedImage": "mmx_core.explanation",
     "Explainer": "mmx_core.explainer",
     "Explanation": "mmx_core.explanation",
     "Sample": "mmx_core.sample",
     "ScaleExplanation": "mmx_core.explanation",
     "Token": "mmx_core.explanation",
+    "Video": "mmx_core.sample",
     "WordMask": "mmx_core.sample",
     "add_explanation": "mmx_core.events.writer",
     "read_explanations": "mmx_core.events.reader",

@@ -88,23 +88,26 @@ class ModelAdapter(ABC):
     @property
     def device(self) -> torch.device:
         """Where inputs go."""
-        weight = self.model.get_input_embeddings().weight
-        # Offloaded weights are on no device until they are used; the model says where that is.
-        return torch.device(self.model.device if weight.device.type == "meta" else weight.device)
+        embeddings = self.model.get_input_embeddings()
+        if embeddings.weight.device.type != "meta":
+            return torch.device(embeddings.weight.device)
+        # Offloaded weights are nowhere until they are used; accelerate's hook knows where that is.
+        return torch.device(embeddings._hf_hook.execution_device)
 
     @property
     def head_weight(self) -> Tensor:
         """``(V, d)`` the language-model head."""
-        weight = self.model.get_output_embeddings().weight
+        head = self.model.get_output_embeddings()
+        weight = _parameter(head, "weight")
         # Quantised layers hand out their weight by a call, in a form of its own.
-        weight = weight() if callable(weight) else weight
+        weight = weight() if callable(weight) and not isinstance(weight, Tensor) else weight
         return weight.dequantize() if weight.is_quantized else weight
 
     @property
     def head_bias(self) -> Tensor | None:
         """``(V,)``, where the head has one."""
-        bias = getattr(self.model.get_output_embeddings(), "bias", None)
-        return bias() if callable(bias) else bias
+        bias = _parameter(self.model.get_output_embeddings(), "bias")
+        return bias() if callable(bias) and not isinstance(bias, Tensor) else bias
 
     def logits(self, hidden: Tensor) -> Tensor:
         """``(N, d)`` states to ``(N, V)`` logits, as the model itself computes them."""
@@ -339,6 +342,15 @@ class ModelAdapter(ABC):
     def input_image(self, image: Image.Image) -> Image.Image:
         """The image at a size whose pixels fall into whole cells, where the family knows one."""
         return image
+
+
+def _parameter(module: Any, name: str) -> Any:
+    """A layer's parameter, fetched from where accelerate keeps it if it is offloaded."""
+    value = getattr(module, name, None)
+    if isinstance(value, Tensor) and value.device.type == "meta":
+        hook = module._hf_hook
+        return hook.weights_map[name].to(hook.execution_device)
+    return value
 
 
 def _to_pixels(keep: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -72,6 +72,17 @@ class RenderedPrompt:
         rows = zip(self.ids, self.written, self.turns, strict=True)
         return [TextToken(*row) for index, row in enumerate(rows) if index not in pictures]
 
+    def without(self, dropped: Collection[int]) -> RenderedPrompt:
+        """The prompt without some of its ids, by index; placeholders stay."""
+        kept = [index for index in range(len(self.ids)) if index not in dropped]
+        return RenderedPrompt(
+            ids=tuple(self.ids[index] for index in kept),
+            written=tuple(self.written[index] for index in kept),
+            turns=tuple(self.turns[index] for index in kept),
+            placeholders=tuple(kept.index(index) for index in self.placeholders),
+            roles=self.roles,
+        )
+
     def expand(self, layouts: Sequence[Layout]) -> Expanded:
         """Puts each picture's tokens where its placeholder is.
 
@@ -93,13 +104,12 @@ class RenderedPrompt:
 
         done = 0
         for index, (at, layout) in enumerate(zip(self.placeholders, layouts, strict=True)):
-            before, after = layout.replaces
-            append(done, at - before)
+            append(done, at)
             for view in layout.views:
                 offsets = [len(ids) + o for raster in view.rasters for o in raster.offsets]
                 views.append((offsets, view, index))
             ids.extend(layout.ids)
-            done = at + 1 + after
+            done = at + 1
         append(done, len(self.ids))
         return Expanded(ids, text, views)
 

@@ -82,12 +82,10 @@ class Layout:
     Attributes:
         ids: What replaces its placeholder: visual tokens, and the separators among them.
         views: One for an image, one per temporal patch for a video.
-        replaces: How many ids before and after the placeholder go with it.
     """
 
     ids: tuple[int, ...]
     views: tuple[View, ...]
-    replaces: tuple[int, int] = (0, 0)
 
     @property
     def count(self) -> int:

@@ -10,10 +10,10 @@ from PIL import Image
 from torch import Tensor
 
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.chat import RenderedPrompt
+from mmx_core.models.chat import Message, RenderedPrompt
 from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.registry import register
-from mmx_core.pictures import Clip
+from mmx_core.pictures import Clip, Picture
 
 
 @register("qwen2_vl", "qwen2_5_vl")
@@ -175,6 +175,15 @@ class QwenVLAdapter(ModelAdapter):
 class Qwen3VLAdapter(QwenVLAdapter):
     """Qwen3-VL: as its elders, but a video's patches stand apart, each behind its time."""
 
+    def render(
+        self, prompt: str | Sequence[Message], *, pictures: Sequence[Picture] = ()
+    ) -> RenderedPrompt:
+        rendered = super().render(prompt, pictures=pictures)
+        # The template writes start and end around a video once; each patch has its own.
+        places = zip(rendered.placeholders, pictures, strict=True)
+        around = [at for at, picture in places if isinstance(picture, Clip)]
+        return rendered.without({at + side for at in around for side in (-1, 1)})
+
     def video_layout(self, video: Clip, factor: float) -> Layout:
         plain = super().video_layout(video, factor)
         config, tokenizer = self.model.config, self.tokenizer
@@ -190,8 +199,7 @@ class Qwen3VLAdapter(QwenVLAdapter):
             ids.append(config.vision_end_token_id)
             offsets = range(start, start + len(raster.offsets))
             views.append(View((Raster(offsets, raster.grid),), view.frames))
-        # The template writes start and end once, around its placeholder.
-        return Layout(tuple(ids), tuple(views), replaces=(1, 1))
+        return Layout(tuple(ids), tuple(views))
 
 
 def _smart_size(image: Image.Image, cell: int, limits: Any) -> tuple[int, int]:

@@ -19,7 +19,8 @@ WORDS = (
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|> {{ message['role'] }} "
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}"
-    "<|vision_start|> <|image_pad|> <|vision_end|> {% else %}{{ part['text'] }} {% endif %}"
+    "<|vision_start|> <|image_pad|> <|vision_end|> {% elif part['type'] == 'video' %}"
+    "<|vision_start|> <|video_pad|> <|vision_end|> {% else %}{{ part['text'] }} {% endif %}"
     "{% endfor %}<|im_end|> {% endfor %}"
     "{% if add_generation_prompt %}<|im_start|> assistant {% endif %}"
 )

@@ -1,0 +1,380 @@
+"""Several images, videos, conversations, words that were not said, and spans of words."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import mmx_core as mmx
+from mmx_core import Explainer, Sample
+from mmx_core.models import adapter_for
+from tests.models.criteria import input_embeddings, noise
+from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
+
+PROMPT = "describe the image ."
+ANSWER = "a red circle is left of a blue square ."
+FIRST, SECOND = noise(64, 96, 1), noise(96, 64, 2)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def tiny(request: pytest.FixtureRequest) -> TinyModel:
+    return make_tiny(request.param)
+
+
+@pytest.fixture(scope="module")
+def qwen2() -> TinyModel:
+    return make_tiny("qwen2_vl")
+
+
+def build(tiny: TinyModel, **settings: Any) -> Explainer:
+    return Explainer(tiny.model, **tiny.parts, **{"scales": (1.0, 1.5), **settings})
+
+
+def test_each_of_several_images_has_maps_of_its_own(tiny: TinyModel) -> None:
+    explanation = build(tiny).explain([FIRST, SECOND], PROMPT, answer=ANSWER)
+    assert [maps.shape for maps in explanation.heatmaps] == [(10, 6, 9), (10, 9, 6)]
+    assert explanation.base.grid == ((4, 6), (6, 4))
+    assert [entry.picture for entry in explanation.images] == [0, 1]
+    assert explanation.images[0].image is not None
+    assert explanation.image_grounding is not None
+    total = explanation.image_grounding.sum(axis=1)
+    np.testing.assert_allclose(total, explanation.grounding, atol=1e-6)
+
+
+def test_maps_of_several_images_are_the_models_own_logits(tiny: TinyModel) -> None:
+    explanation = build(tiny, suppression="none", scales=(1.0,)).explain(
+        [FIRST, SECOND], PROMPT, answer=ANSWER
+    )
+    adapter = adapter_for(tiny.model, **tiny.parts)
+    ids = [token.id for token in explanation.tokens]
+    rendered = adapter.render(PROMPT, pictures=[FIRST, SECOND])
+    encoded = adapter.encode([FIRST, SECOND], rendered, ids, factor=1.0)
+    with torch.no_grad():
+        logits = tiny.model(**encoded.inputs).logits[0].float()
+    for span, maps in zip(encoded.visual, explanation.heatmaps, strict=True):
+        expected = logits[span.positions][:, ids].relu().T.reshape(maps.shape)
+        np.testing.assert_allclose(maps, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("frames", [1, 4, 5])
+def test_a_videos_patch_shows_the_frames_it_covers(tiny: TinyModel, frames: int) -> None:
+    """Changing a frame changes the input embeddings of its patch of time alone."""
+    pictures = [noise(64, 96, seed) for seed in range(frames)]
+    video = mmx.Video(pictures, fps=2)
+    explanation = build(tiny).explain(video, PROMPT, answer=ANSWER)
+    groups = [entry.frames for entry in explanation.images]
+    assert groups == [tuple(range(s, min(s + 2, frames))) for s in range(0, frames, 2)]
+    assert [s for entry in explanation.images for s in entry.seconds] == [
+        frame / 2 for frame in range(frames)
+    ]
+    assert all(maps.shape == (10, 6, 9) for maps in explanation.per_image)
+    adapter = adapter_for(tiny.model, **tiny.parts)
+
+    def embedded(shown: list[Any]) -> list[torch.Tensor]:
+        from mmx_core.pictures import Clip
+
+        clip = Clip(tuple(shown), tuple(index / 2 for index in range(frames)))
+        encoded = adapter.encode(
+            [clip], adapter.render(PROMPT, pictures=[clip]), [9, 10], factor=1.0
+        )
+        states = input_embeddings(adapter, encoded)
+        return [states[span.positions] for span in encoded.visual]
+
+    before = embedded(pictures)
+    for frame in range(frames):
+        changed = list(pictures)
+        changed[frame] = noise(64, 96, 99)
+        after = embedded(changed)
+        moved = [
+            index
+            for index, (one, other) in enumerate(zip(before, after, strict=True))
+            if not torch.allclose(one, other, atol=1e-4)
+        ]
+        assert moved == [frame // 2]
+
+
+def test_a_still_video_is_the_image_in_each_of_its_patches(qwen2: TinyModel) -> None:
+    """A patch of one frame twice is what the image processor makes of the image."""
+    adapter = adapter_for(qwen2.model, **qwen2.parts)
+    from mmx_core.pictures import Clip
+
+    clip = Clip((FIRST,) * 4, (0.0, 0.5, 1.0, 1.5))
+    rendered = adapter.render(PROMPT, pictures=[clip])
+    made = adapter.encode([clip], rendered, [], factor=1.0).inputs
+    image = adapter.encode([FIRST], adapter.render(PROMPT, pictures=[FIRST]), [], factor=1.0).inputs
+    patches = image["pixel_values"]
+    assert torch.equal(made["pixel_values_videos"], torch.cat([patches, patches]))
+    assert made["video_grid_thw"].tolist() == [[2, *image["image_grid_thw"][0, 1:].tolist()]]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_generation_over_a_video_agrees_with_teacher_forcing(family: str) -> None:
+    video = mmx.Video([noise(64, 96, seed) for seed in range(4)], fps=2)
+    for seed in range(8):
+        explainer = build(make_tiny(family, seed=seed), scales=(1.0,), max_new_tokens=5)
+        with suppress(ValueError):  # untrained, a model may end at once
+            said = explainer.explain([FIRST, video], PROMPT)
+            break
+    forced = explainer.explain([FIRST, video], PROMPT, answer=said.answer)
+    assert [t.id for t in said.tokens] == [t.id for t in forced.tokens]
+    assert (said.base.rank == 0).all(), "what was generated greedily is the first choice"
+
+
+CONVERSATION = [
+    {
+        "role": "user",
+        "content": [
+            {"type": "image"},
+            {"type": "image"},
+            {"type": "text", "text": "describe the image ."},
+        ],
+    },
+    {"role": "assistant", "content": "a red circle ."},
+    {"role": "user", "content": "what is on the right of a circle"},
+    {"role": "assistant", "content": [{"type": "text", "text": "a blue star"}]},
+]
+
+
+def test_any_assistants_turn_is_explained_and_context_knows_its_turn(tiny: TinyModel) -> None:
+    explainer = build(tiny)
+    last = explainer.explain([FIRST, SECOND], messages=CONVERSATION)
+    first = explainer.explain([FIRST, SECOND], messages=CONVERSATION, turn=1)
+    assert (last.answer, first.answer) == ("a blue star", "a red circle .")
+    assert last.turns == ("user", "assistant", "user", "assistant")
+    assert first.turns == ("user", "assistant")
+    assert {token.turn for token in last.tokens} == {3}
+    written = [(token.text, token.turn) for token in last.context if not token.special]
+    words = [part for message in ("describe the image .", "a red circle .") for part in [message]]
+    assert [text for text, turn in written if turn == 0] == words[0].split()
+    assert [text for text, turn in written if turn == 1] == words[1].split()
+    assert [
+        text for text, turn in written if turn == 2
+    ] == "what is on the right of a circle".split()
+
+
+def test_the_first_turn_of_a_conversation_is_explained_as_the_conversation_of_one_turn(
+    tiny: TinyModel,
+) -> None:
+    explainer = build(tiny)
+    turn = explainer.explain([FIRST, SECOND], messages=CONVERSATION, turn=1)
+    plain = explainer.explain([FIRST, SECOND], PROMPT, answer="a red circle .")
+    for one, other in zip(turn.per_image, plain.per_image, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_conversation_that_ends_with_the_user_is_answered(qwen2: TinyModel) -> None:
+    explainer = build(qwen2, max_new_tokens=4)
+    asked = CONVERSATION[:3]
+    said = explainer.explain([FIRST, SECOND], messages=asked)
+    forced = explainer.explain([FIRST, SECOND], messages=asked, answer=said.answer)
+    assert said.provenance["teacher_forced"] is False
+    assert forced.answer == said.answer
+    assert said.prompt == "what is on the right of a circle"
+
+
+def test_parts_may_carry_their_pictures(qwen2: TinyModel) -> None:
+    own = [
+        {
+            "role": "user",
+            "content": [{"type": "image", "image": FIRST}, *CONVERSATION[0]["content"][1:]],
+        },
+        *CONVERSATION[1:],
+    ]
+    explainer = build(qwen2)
+    mixed = explainer.explain(SECOND, messages=own)
+    given = explainer.explain([FIRST, SECOND], messages=CONVERSATION)
+    for one, other in zip(mixed.per_image, given.per_image, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"messages": CONVERSATION}, r"2 such part\(s\), 0 image"),
+        ({"image": [FIRST] * 3, "messages": CONVERSATION}, r"2 such part\(s\), 3 image"),
+        (
+            {"image": [FIRST] * 2, "messages": CONVERSATION, "turn": 2},
+            r"message \(\[1, 3\]\), got 2",
+        ),
+        (
+            {"image": [FIRST] * 2, "messages": CONVERSATION, "answer": "a"},
+            "message 3 is the assist",
+        ),
+        ({"image": [FIRST] * 2, "messages": CONVERSATION, "prompt": "a"}, "none beside messages"),
+        ({"image": FIRST, "prompt": PROMPT, "turn": 1}, "none without messages"),
+        ({"messages": []}, "at least one, got none"),
+        ({"messages": [{"role": "user", "content": "a dog"}]}, "at least one image"),
+        ({"messages": [{"role": "assistant", "content": "a"}]}, "a user's turn before"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image", "url": "http://x"}]}]},
+            "load it first",
+        ),
+        (
+            {"image": FIRST, "messages": [{"role": "user", "content": [{"type": "audio"}]}]},
+            r"0 such part\(s\), 1 image",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "video", "video": FIRST}]}]},
+            "expected an mmx.Video",
+        ),
+    ],
+)
+def test_a_conversation_that_does_not_fit_its_pictures_is_refused(
+    qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], message: str
+) -> None:
+    explainer = build(qwen2)
+    monkeypatch.setattr(qwen2.model, "forward", None)
+    with pytest.raises(ValueError, match=message):
+        explainer.explain(**arguments)
+
+
+def test_a_video_is_checked() -> None:
+    with pytest.raises(ValueError, match="at least one frame"):
+        mmx.Video([])
+    with pytest.raises(ValueError, match="a time for each of the 2 frames, got 1"):
+        mmx.Video([FIRST, FIRST], seconds=[0.0])
+    with pytest.raises(ValueError, match="ascending"):
+        mmx.Video([FIRST, FIRST], seconds=[1.0, 0.0])
+    with pytest.raises(ValueError, match="fps above 0"):
+        mmx.Video([FIRST], fps=0)
+
+
+def test_frames_of_other_sizes_and_families_without_video_are_refused(qwen2: TinyModel) -> None:
+    with pytest.raises(ValueError, match="frames of one size"):
+        build(qwen2).explain(mmx.Video([FIRST, SECOND]), PROMPT, answer=ANSWER)
+    from tests.support.families.llava import make_llava
+
+    llava = make_llava()
+    with pytest.raises(ValueError, match="takes images only; give frames as images"):
+        build(llava).explain(mmx.Video([FIRST, FIRST]), PROMPT, answer="a red circle")
+
+
+def test_masks_belong_to_one_image(qwen2: TinyModel) -> None:
+    masks = {"circle": np.ones((64, 96), bool)}
+    sample = Sample("s", [FIRST, SECOND], PROMPT, ANSWER, masks=masks)
+    with pytest.raises(ValueError, match="masks: expected a sample of one image, got 2"):
+        next(build(qwen2).explain_batch([sample]))
+
+
+def test_a_word_that_was_not_said_is_explained_as_if_it_had_been(tiny: TinyModel) -> None:
+    """Its map without suppression is the one it has in an answer that says it there."""
+    explainer = build(tiny, suppression="none")
+    asked = explainer.explain(
+        FIRST, PROMPT, answer=ANSWER, why_not={"circle": "star", 1: ["green"]}
+    )
+    star, green = asked.alternatives
+    said = explainer.explain(FIRST, PROMPT, answer=ANSWER.replace("circle", "star"))
+    assert (star.candidate.text, green.candidate.text) == ("star", "green")
+    assert star.context_index == asked.prompt_length + 2
+    np.testing.assert_allclose(star.heatmaps, said.heatmaps[2], atol=1e-5)
+    np.testing.assert_allclose(star.candidate.probability, said.base.probability[2], rtol=1e-4)
+    np.testing.assert_allclose(star.grounding, said.grounding[2], rtol=1e-4)
+
+
+def test_asking_beside_the_answer_changes_nothing_of_it(tiny: TinyModel) -> None:
+    for suppression in ("share", "irrelevance", "tam", "none"):
+        explainer = build(tiny, suppression=suppression)
+        plain = explainer.explain(FIRST, PROMPT, answer=ANSWER)
+        asked = explainer.explain(
+            FIRST, PROMPT, answer=ANSWER, why_not={"circle": "star"}, prompt_words=True
+        )
+        np.testing.assert_allclose(asked.heatmaps, plain.heatmaps, atol=1e-5)
+        np.testing.assert_allclose(
+            asked.interference_weights, plain.interference_weights, atol=1e-5
+        )
+        assert len(asked.alternatives) == 1 + len(PROMPT.split())
+
+
+def test_the_said_word_competes_with_the_one_that_was_not_said(qwen2: TinyModel) -> None:
+    """Under ``share`` a cell that lights the said word more takes it from the other."""
+    asked = {"why_not": {"circle": "star"}}
+    free = build(qwen2, suppression="none").explain(FIRST, PROMPT, answer=ANSWER, **asked)
+    shared = build(qwen2).explain(FIRST, PROMPT, answer=ANSWER, **asked)
+    assert (shared.alternatives[0].heatmaps <= free.alternatives[0].heatmaps + 1e-5).all()
+    assert shared.alternatives[0].heatmaps.sum() < free.alternatives[0].heatmaps.sum()
+
+
+def test_words_of_the_prompt_are_explained_in_their_place(tiny: TinyModel) -> None:
+    explainer = build(tiny, suppression="none", scales=(1.0,))
+    explanation = explainer.explain(FIRST, PROMPT, answer=ANSWER, prompt_words=True)
+    texts = [entry.candidate.text for entry in explanation.alternatives]
+    assert texts == PROMPT.split()
+    for entry in explanation.alternatives:
+        assert explanation.context[entry.context_index].id == entry.candidate.id
+    # The answer's "." and the prompt's are one class, lit by the same states.
+    np.testing.assert_allclose(
+        explanation.alternatives[-1].heatmaps, explanation.heatmaps[-1], atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("why_not", "message"),
+    [
+        ({"zebra": "dog"}, "'zebra' is there 0 times"),
+        ({"a": "dog"}, "'a' is there 2 times"),
+        ({99: "dog"}, "0 to 9, got 99"),
+        ({"circle": "zebra"}, "'zebra' is no word"),
+        ({"circle": "circle"}, "what was said"),
+    ],
+)
+def test_a_question_about_what_is_not_there_is_refused(
+    qwen2: TinyModel, why_not: dict[Any, str], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(qwen2).explain(FIRST, PROMPT, answer=ANSWER, why_not=why_not)
+
+
+def test_a_span_is_the_mean_or_sum_of_its_tokens(qwen2: TinyModel) -> None:
+    explanation = build(qwen2).explain(FIRST, PROMPT, answer=ANSWER)
+    assert explanation.find("Red Circle") == range(1, 3)
+    np.testing.assert_allclose(
+        explanation.span("red circle"), explanation.heatmaps[1:3].mean(axis=0)
+    )
+    np.testing.assert_allclose(
+        explanation.span(range(1, 3), how="sum"), explanation.heatmaps[1:3].sum(axis=0)
+    )
+    np.testing.assert_array_equal(explanation.span(4), explanation.heatmaps[4])
+    both = build(qwen2).explain([FIRST, SECOND], PROMPT, answer=ANSWER).span("a red")
+    assert [maps.shape for maps in both] == [(6, 9), (9, 6)]
+    for wrong, message in (("zebra", "word or phrase"), (range(3, 3), "0 to 9"), (10, "0 to 9")):
+        with pytest.raises(ValueError, match=message):
+            explanation.span(wrong)
+    with pytest.raises(ValueError, match="mean or sum"):
+        explanation.span(0, how="max")  # type: ignore[arg-type]
+
+
+def test_a_batch_keeps_its_order_and_hands_out_what_came_before_a_failure(
+    qwen2: TinyModel,
+) -> None:
+    samples = [
+        Sample("long", noise(128, 128), PROMPT, ANSWER),
+        Sample("short", noise(32, 32), PROMPT, "a dog"),
+        Sample("middle", noise(64, 64), PROMPT, ANSWER),
+        Sample("bad", noise(64, 64), PROMPT, " "),
+    ]
+    batch = build(qwen2).explain_batch(samples, max_tokens_per_batch=250)
+    assert [next(batch).id for _ in range(3)] == ["long", "short", "middle"]
+    with pytest.raises(ValueError, match="sample 'bad'"):
+        next(batch)
+
+
+def test_a_batch_stays_within_its_bound(qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = []
+    original = qwen2.model.model.forward
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        shapes.append(tuple(kwargs["input_ids"].shape))
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(qwen2.model.model, "forward", counted)
+    samples = [
+        Sample(str(index), noise(32 + 16 * (index % 3), 64, index), PROMPT, ANSWER)
+        for index in range(9)
+    ]
+    assert len(list(build(qwen2).explain_batch(samples, max_tokens_per_batch=200))) == 9
+    assert max(rows * length for rows, length in shapes) <= 200
+    assert len(shapes) < 2 * len(samples), "samples share forwards"

@@ -1,0 +1,136 @@
+"""Models as training tools wrap them: the explanation is that of the model inside."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mmx_core import Explainer
+from mmx_core.models import register
+from mmx_core.models.registry import _ADAPTERS, unwrapped
+from tests.models.criteria import PROMPT, noise
+from tests.models.test_families import tiny_of
+
+ANSWER = "a red circle is left of a blue square"
+FAMILIES = ("qwen2_vl", "llava", "internvl", "gemma3")
+
+
+def explain(model: Any, family: str, scales: tuple[float, ...] = (1.0, 1.5)):
+    return Explainer(model, **tiny_of(family).parts, scales=scales).explain(
+        noise(64, 96), PROMPT, answer=ANSWER
+    )
+
+
+def compiled(model: Any) -> Any:
+    return torch.compile(model, backend="eager")
+
+
+def data_parallel(model: Any) -> Any:
+    return torch.nn.DataParallel(model)
+
+
+def dispatched(model: Any) -> Any:
+    from accelerate import dispatch_model
+
+    devices = {name: "cpu" for name, _ in model.named_children()}
+    return dispatch_model(model, device_map=devices, main_device="cpu", force_hooks=True)
+
+
+def offloaded(model: Any) -> Any:
+    """Weights wait elsewhere until a layer runs; between forwards they have no data."""
+    from accelerate import cpu_offload
+
+    return cpu_offload(model, execution_device=torch.device("cpu"))
+
+
+def with_lora(model: Any) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    # B starts at zero, so that the wrapped model is the model.
+    return get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj", "v_proj"]))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("wrap", [compiled, data_parallel, dispatched, offloaded, with_lora])
+def test_a_wrapped_model_is_explained_as_the_model(family: str, wrap: Callable[[Any], Any]) -> None:
+    tiny = tiny_of(family)
+    # CLIP interpolates its positions behind the back of the hooks that fetch offloaded weights.
+    scales = (1.0,) if (wrap, family) == (offloaded, "llava") else (1.0, 1.5)
+    expected = explain(tiny.model, family, scales)
+    found = explain(wrap(copy.deepcopy(tiny.model)), family, scales)
+    np.testing.assert_allclose(found.heatmaps, expected.heatmaps, atol=1e-4)
+    np.testing.assert_allclose(found.base.probability, expected.base.probability, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["qwen2_vl", "llava"])
+def test_a_trained_adapter_changes_the_explanation(family: str) -> None:
+    """What LoRA has learnt is in the states that are read, merged or not."""
+    tiny = tiny_of(family)
+    model = with_lora(copy.deepcopy(tiny.model))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                torch.manual_seed(0)
+                weight.normal_(std=0.3)
+    expected = explain(tiny.model, family)
+    adapted = explain(model, family)
+    assert np.abs(adapted.base.probability - expected.base.probability).max() > 1e-2
+    merged = explain(model.merge_and_unload(), family)
+    np.testing.assert_allclose(adapted.heatmaps, merged.heatmaps, atol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("family", ["qwen2_vl", "llava"])
+def test_a_quantised_model_is_explained_with_its_own_numbers(family: str) -> None:
+    """Eight-bit layers, the head's among them: probabilities are the quantised model's own.
+
+    Only nearly: how such a layer rounds depends on the rows that it is given together.
+    """
+    tiny = tiny_of(family)
+    model = torch.ao.quantization.quantize_dynamic(
+        copy.deepcopy(tiny.model), {torch.nn.Linear}, dtype=torch.qint8
+    )
+    from tests.models.criteria import build, encode
+    from tests.support.tiny_models import TinyModel
+
+    explanation = explain(model, family)
+    ids = [token.id for token in explanation.tokens]
+    adapter = build(TinyModel(model, tiny.image_processor, tiny.tokenizer))
+    encoded = encode(adapter, [noise(64, 96)], ids)
+    with torch.no_grad():
+        logits = model(**encoded.inputs).logits[0, encoded.predicting_positions]
+    own = logits.softmax(1)[range(len(ids)), ids]
+    np.testing.assert_allclose(explanation.base.probability, own, rtol=0.1)
+    exact = explain(tiny.model, family)
+    assert np.corrcoef(
+        np.nan_to_num(explanation.heatmaps).ravel(), np.nan_to_num(exact.heatmaps).ravel()
+    )[0, 1] > 0.9  # fmt: skip
+
+
+def test_wrappers_within_wrappers_are_taken_off() -> None:
+    model = tiny_of("qwen2_vl").model
+    assert unwrapped(data_parallel(compiled(model))) is model
+    assert unwrapped(model) is model
+
+
+def test_a_user_adds_a_family_in_a_few_lines() -> None:
+    from mmx_core.models.qwen_vl import QwenVLAdapter
+
+    tiny = tiny_of("qwen2_vl")
+    model = copy.deepcopy(tiny.model)
+    model.config.model_type = "my_vlm"
+
+    @register("my_vlm")
+    class Mine(QwenVLAdapter):
+        pass
+
+    try:
+        explainer = Explainer(model, **tiny.parts)
+        assert type(explainer.adapter) is Mine
+    finally:
+        del _ADAPTERS["my_vlm"]
