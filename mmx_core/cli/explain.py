@@ -1,4 +1,4 @@
-"""``mmx explain``: one answer about one image, explained and logged."""
+"""``mmx explain``: one answer about images, explained and logged."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mmx_core.cli.errors import CommandError, one_line
+from mmx_core.cli.inputs import add_inputs, check_inputs, first_name, load_inputs
 from mmx_core.cli.table import format_table
 from mmx_core.export.printable import printable, token_name
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from mmx_core.explainer import Explainer
     from mmx_core.explanation import Explanation
 
@@ -31,11 +30,9 @@ _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 def add_parser(commands: Any) -> None:
     """Adds the subcommand."""
-    parser = commands.add_parser("explain", help="explain an answer about an image, and log it")
+    parser = commands.add_parser("explain", help="explain an answer about images, and log it")
     parser.add_argument("--model", required=True, help="a checkpoint directory or a hub id")
-    parser.add_argument("--image", required=True, metavar="FILE", help="what is asked about")
-    parser.add_argument("--prompt", required=True, metavar="TEXT", help="what is asked")
-    parser.add_argument("--answer", metavar="TEXT", help="explain this, not the model's own answer")
+    add_inputs(parser)
     parser.add_argument(
         "--scales",
         type=float,
@@ -57,14 +54,15 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Explains, logs and prints the answer's tokens."""
+    check_inputs(arguments)
     tag = _checked_tag(arguments)
     _check(arguments)
-    image = _image(arguments.image)
+    inputs = load_inputs(arguments)
     with _stages("loading the model", "explaining", "logging") as stages:
         next(stages)
         explainer = _explainer(arguments)
         next(stages)
-        explanation = _explain(explainer, image, arguments, tag)
+        explanation = _explain(explainer, inputs, tag)
         next(stages)
         _log(explanation, arguments, tag)
     print(summary(explanation, arguments.logdir))
@@ -91,7 +89,7 @@ def _checked_tag(arguments: argparse.Namespace) -> str:
     given: str | None = arguments.tag
     tag = given
     if tag is None:
-        tag = os.path.splitext(os.path.basename(arguments.image))[0]
+        tag = first_name(arguments)
     try:
         sample_tags(tag)
     except ValueError as error:
@@ -112,10 +110,6 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--scales: expected 1 among them, to compare the others with, got {_listed(scales)}; "
             "add 1"
         )
-    for name in ("prompt", "answer"):
-        text = getattr(arguments, name)
-        if text is not None and not text.strip():
-            raise CommandError(f"--{name}: expected text, got nothing; write it in quotes")
     if not -(2**63) <= arguments.step < 2**63:
         raise CommandError(f"--step: expected a number of 64 bits, got {arguments.step}")
     if os.path.exists(arguments.logdir) and not os.path.isdir(arguments.logdir):
@@ -129,25 +123,6 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--model: expected a checkpoint directory or a hub id, got {model!r}, {got}; check "
             "the path"
         )
-
-
-def _image(path: str) -> Image.Image:
-    from PIL import Image
-
-    from mmx_core.images import load_rgb
-
-    if not os.path.isfile(path):
-        got = "a directory" if os.path.isdir(path) else "no such file"
-        raise CommandError(f"--image: expected an image file, got {path!r}, {got}; check the path")
-    try:
-        return load_rgb(path)
-    except (OSError, Image.DecompressionBombError, SyntaxError) as error:
-        raise CommandError(
-            f"--image: expected an image that Pillow can read, got {path!r} ({one_line(error)}); "
-            "convert it to PNG or JPEG"
-        ) from None
-    except ValueError as error:
-        raise CommandError(f"--{error}") from None
 
 
 def _explainer(arguments: argparse.Namespace) -> Explainer:
@@ -189,15 +164,11 @@ def _explainer(arguments: argparse.Namespace) -> Explainer:
         ) from None
 
 
-def _explain(
-    explainer: Explainer, image: Image.Image, arguments: argparse.Namespace, tag: str
-) -> Explanation:
+def _explain(explainer: Explainer, inputs: Mapping[str, Any], tag: str) -> Explanation:
     import torch
 
     try:
-        return explainer.explain(
-            image, arguments.prompt, answer=arguments.answer, id=tag.rpartition("/")[2]
-        )
+        return explainer.explain(**inputs, id=tag.rpartition("/")[2])
     except torch.OutOfMemoryError:
         raise CommandError(
             "--scales: expected what fits into the device's memory, got "

@@ -18,7 +18,13 @@ name                       shape            dtype     content
 ``token_ids``              ``(C,)``         int64     indices into the vocabulary
 ``token_positions``        ``(C,)``         int64     in the model's input sequence
 ``image_file``             ``(bytes,)``     uint8     the PNG or JPEG file; absent if unknown
+``image_grounding``        ``(T, I)``       float32   share on each of several images
+``alternatives``           ``(E, H, W)``    float32   words explained beside the answer, if any
 =========================  ===============  ========  ===================================
+
+With several images (or frames of a video) ``heatmaps``, ``maps.scale_F``, ``alternatives`` and
+``image_file`` are one array per image, named ``heatmaps.image_0`` and so on. Maps are NaN where the
+model does not see the image.
 
 ``metadata`` is JSON: ``run``, ``tag``, ``step`` and the header of wire_format.md (tokens' texts,
 grids, candidates, metrics, settings, model). An npz holds it as a string array without dimensions,
@@ -32,6 +38,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,10 +79,18 @@ def safetensors_bytes(explanation: Explanation) -> bytes:
 
 def named_arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
     """The arrays of the table above, contiguous."""
-    arrays: dict[str, Any] = {"heatmaps": explanation.heatmaps.astype(np.float32)}
+    images = range(len(explanation.per_image))
+    suffixes = [f".image_{index}" for index in images] if len(images) > 1 else [""]
+    arrays: dict[str, Any] = {}
+
+    def keep(name: str, per_image: Sequence[NDArray[Any]]) -> None:
+        for suffix, array in zip(suffixes, per_image, strict=True):
+            arrays[name + suffix] = array.astype(np.float32)
+
+    keep("heatmaps", explanation.per_image)
     for scale in explanation.scales:
         name = f"scale_{scale.factor:g}"
-        arrays[f"maps.{name}"] = scale.maps.astype(np.float32)
+        keep(f"maps.{name}", scale.per_image)
         arrays[f"probability.{name}"] = scale.probability.astype(np.float32)
         arrays[f"rank.{name}"] = scale.rank.astype(np.int64)
         arrays[f"divergence.{name}"] = scale.divergence.astype(np.float32)
@@ -83,8 +98,14 @@ def named_arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
         arrays[name] = getattr(explanation, name).astype(np.float32)
     arrays["token_ids"] = np.array([token.id for token in explanation.context], np.int64)
     arrays["token_positions"] = np.array([t.position for t in explanation.context], np.int64)
-    if explanation.image is not None:
-        arrays["image_file"] = np.frombuffer(explanation.image.data, np.uint8)
+    for suffix, entry in zip(suffixes, explanation.images, strict=False):
+        if entry.image is not None:
+            arrays["image_file" + suffix] = np.frombuffer(entry.image.data, np.uint8)
+    if explanation.image_grounding is not None:
+        arrays["image_grounding"] = explanation.image_grounding.astype(np.float32)
+    if explanation.alternatives:
+        beside = [entry.per_image for entry in explanation.alternatives]
+        keep("alternatives", [np.stack([maps[index] for maps in beside]) for index in images])
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 

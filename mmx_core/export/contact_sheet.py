@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mmx_core.explanation import Explanation
+from mmx_core.explanation import EncodedImage, Explanation
 from mmx_core.export.heat import grey_picture, lay_over
 from mmx_core.export.printable import token_name
 
@@ -42,7 +42,8 @@ def contact_sheet(explanation: Explanation, tokens: Sequence[int] | None = None)
         tokens: Indices of answer tokens; by default all that are not special.
 
     Returns:
-        An RGB image: a tile per token in reading order, below them one legend.
+        An RGB image: a tile per token in reading order (with several images one per token and
+        image), below them one legend.
 
     Raises:
         IndexError: There is no such token.
@@ -54,13 +55,18 @@ def contact_sheet(explanation: Explanation, tokens: Sequence[int] | None = None)
         raise IndexError(
             f"tokens: expected indices from 0 to {len(explanation.tokens) - 1}, got {chosen}"
         )
-    if len(chosen) > MOST_TOKENS:
+    images = range(len(explanation.per_image))
+    tiles = [(index, image) for index in chosen for image in images]
+    if len(tiles) > MOST_TOKENS:
+        per_token = f" on {len(images)} images" if len(images) > 1 else ""
         raise ValueError(
-            f"tokens: expected at most {MOST_TOKENS} on one picture, got {len(chosen)}; choose some"
+            f"tokens: expected at most {MOST_TOKENS // len(images)}{per_token} on one picture, got "
+            f"{len(chosen)}; choose some"
         )
-    width, height = tile_size(explanation)
-    across = min(len(chosen), _MOST_COLUMNS)
-    down = -(-len(chosen) // across)
+    sizes = [tile_size(explanation, image) for image in images]
+    width, height = (max(sides) for sides in zip(*sizes, strict=True))
+    across = min(len(tiles), _MOST_COLUMNS)
+    down = -(-len(tiles) // across)
     step_x, step_y = width + MARGIN, height + CAPTION_HEIGHT + MARGIN
     least_width = 2 * MARGIN + 2 * _BAR[0]  # the legend with its numbers
     sheet_size = (
@@ -70,33 +76,38 @@ def contact_sheet(explanation: Explanation, tokens: Sequence[int] | None = None)
     sheet = Image.new("RGB", sheet_size, _GROUND)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(_TEXT_SIZE)
-    picture = grey_picture(explanation.image, (width, height))
+    pictures = [grey_picture(_pixels(explanation, image), sizes[image]) for image in images]
     high = highest(explanation)
-    for place, index in enumerate(chosen):
+    for place, (index, image) in enumerate(tiles):
         left = MARGIN + place % across * step_x
         top = MARGIN + place // across * step_y
-        tile = Image.fromarray(lay_over(picture, explanation.heatmaps[index], high))
-        sheet.paste(tile, (left, top))
+        heatmap = explanation.per_image[image][index]
+        sheet.paste(Image.fromarray(lay_over(pictures[image], heatmap, high)), (left, top))
         caption = f"{index}  {token_name(explanation.tokens[index].text)}"
+        caption += f"  image {image + 1}" if len(images) > 1 else ""
         caption = _shortened(caption, font, width)
         draw.text((left, top + height + 4), caption, fill=_INK, font=font)
     _draw_legend(sheet, draw, font, sheet_size[1] - _LEGEND_HEIGHT, high)
     return sheet
 
 
-def tile_size(explanation: Explanation) -> tuple[int, int]:
-    """Width and height of a tile: the image's shape, or the grid's where there is none."""
-    rows, columns = explanation.heatmaps.shape[1:]
-    image = explanation.image
-    width, height = (image.width, image.height) if image else (columns, rows)
+def tile_size(explanation: Explanation, image: int = 0) -> tuple[int, int]:
+    """Width and height of an image's tile: its shape, or the grid's where it is unknown."""
+    rows, columns = explanation.per_image[image].shape[1:]
+    pixels = _pixels(explanation, image)
+    width, height = (pixels.width, pixels.height) if pixels else (columns, rows)
     factor = TILE_SIDE / max(width, height)
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
+def _pixels(explanation: Explanation, image: int) -> EncodedImage | None:
+    return explanation.images[image].image if explanation.images else None
+
+
 def highest(explanation: Explanation) -> float:
-    """The largest finite value over all answer tokens, the upper end of "this sample"."""
-    finite = explanation.heatmaps[np.isfinite(explanation.heatmaps)]
-    return float(finite.max(initial=0))
+    """The largest finite value over all tokens and images, the upper end of "this sample"."""
+    finite = [maps[np.isfinite(maps)] for maps in explanation.per_image]
+    return float(max(values.max(initial=0) for values in finite))
 
 
 def _draw_legend(

@@ -14,7 +14,7 @@ from typing import Any
 
 from mmx_core.events.tags import DEFAULT_SET, PREFIX, natural_key
 from mmx_core.events.wire import decode_record, encode_explanation, encode_record
-from mmx_core.explanation import Explanation
+from mmx_core.explanation import EncodedImage, Explanation
 from mmx_core.export.bundle import read_bundle
 
 DATA_ID = "mmx-data"
@@ -108,7 +108,8 @@ def page_data(entries: Sequence[PageEntry]) -> dict[str, Any]:
         for steps in tags.values():
             steps.sort(key=lambda entry: entry.place[2])
     first_run, first_tag, _ = entries[0].place
-    images = {e.explanation.image.hash: e.explanation.image for e in entries if e.explanation.image}
+    shown = [image for entry in entries for image in _pixels(entry.explanation)]
+    images = {image.hash: image for image in shown}
     return {
         "version": 1,
         "index": {"version": 1, "runs": [_run(run, tags) for run, tags in runs.items()]},
@@ -141,7 +142,8 @@ def page_data(entries: Sequence[PageEntry]) -> dict[str, Any]:
 
 
 def _run(run: str, tags: dict[str, list[PageEntry]]) -> dict[str, Any]:
-    shown = [entry.explanation.image for steps in tags.values() for entry in steps]
+    entries = [entry for steps in tags.values() for entry in steps]
+    shown = [image for entry in entries for image in _pixels(entry.explanation)]
     return {
         "run": run,
         "samples": [
@@ -154,8 +156,12 @@ def _run(run: str, tags: dict[str, list[PageEntry]]) -> dict[str, Any]:
             }
             for tag, steps in tags.items()
         ],
-        "images": sorted({image.hash for image in shown if image}),
+        "images": sorted({image.hash for image in shown}),
     }
+
+
+def _pixels(explanation: Explanation) -> list[EncodedImage]:
+    return [entry.image for entry in explanation.images if entry.image is not None]
 
 
 def _placed(explanations: Iterable[Explanation]) -> list[Explanation]:

@@ -266,3 +266,16 @@ def test_output_survives_a_terminal_of_another_encoding(logdir, monkeypatch):
     assert run("list", logdir) == 0
     stream.flush()
     assert b"val/2" in stream.buffer.getvalue()
+
+
+def test_arrays_of_several_images_are_named_by_image() -> None:
+    from mmx_core.export.arrays import named_arrays
+    from tests.events.golden import several
+
+    explanation = several(seed=3)
+    arrays = named_arrays(explanation)
+    assert arrays["heatmaps.image_1"].shape == (3, 2, 3) and "heatmaps" not in arrays
+    assert arrays["maps.scale_0.5.image_2"].shape == (3, 2, 3)
+    assert arrays["alternatives.image_0"].shape == (2, 4, 5)
+    assert arrays["image_grounding"].shape == (3, 3)
+    assert "image_file.image_0" in arrays and "image_file.image_2" not in arrays

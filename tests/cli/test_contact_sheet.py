@@ -15,6 +15,7 @@ from mmx_core.explanation import EncodedImage, Explanation
 from mmx_core.export.contact_sheet import MARGIN, contact_sheet, default_tokens, tile_size
 from mmx_core.export.heat import grey_picture, lay_over
 from mmx_core.export.inferno import INFERNO
+from tests.events.golden import several
 from tests.support.explanations import make_explanation
 
 ROOT = Path(__file__).parents[2]
@@ -121,3 +122,10 @@ def test_the_command_writes_the_tokens_asked_for(logdir, tmp_path, capsys) -> No
     with Image.open(out) as some:
         widths.append(some.width)
     assert widths[1] < widths[0]
+
+
+def test_a_sheet_of_several_images_has_a_tile_for_each() -> None:
+    explanation = several(seed=3)
+    widest = max(tile_size(explanation, image)[0] for image in range(3))
+    sheet = contact_sheet(explanation, tokens=[0])
+    assert sheet.width == MARGIN + 3 * (widest + MARGIN)

@@ -64,6 +64,10 @@ def flat(options: dict[str, str]) -> list[str]:
         ({"--answer": ""}, "--answer: expected text"),
         ({"--tag": "images/3"}, "reserved"),
         ({"--logdir": __file__}, "--logdir: expected a directory, got the file"),
+        ({"--messages": __file__}, "--prompt: expected either it or --messages, got both"),
+        ({"--video": "."}, "--video: expected a directory of frames"),
+        ({"--fps": "0"}, "--fps: expected a number above 0"),
+        ({"--why-not": "dog"}, "--why-not: expected WORD=OTHER, got 'dog'"),
     ],
 )
 def test_wrong_input_of_explain_is_named(given, wrong, told, capsys) -> None:

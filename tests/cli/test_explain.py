@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,47 @@ def test_a_sample_is_named_after_its_image_and_the_model_answers(
     (read,) = read_explanations(tmp_path)
     assert (read.tag, read.id, read.step) == ("mmx/default/two shapes", "two shapes", 0)
     assert capsys.readouterr().out.splitlines()[0] == read.answer
+
+
+def test_several_images_and_other_words_are_explained(checkpoint, image, tmp_path, capsys) -> None:
+    again = tmp_path / "again.png"
+    again.write_bytes(image.read_bytes())
+    arguments = command(checkpoint, image, tmp_path / "runs", "--answer", ANSWER, "--scales", "1")
+    at = arguments.index(str(image)) + 1
+    arguments[at:at] = [str(again)]
+    asked = ["--why-not", "circle=star", "--why-not", "circle=dog", "--prompt-words"]
+    assert main([*arguments, *asked]) == 0
+    (read,) = read_explanations(tmp_path / "runs")
+    assert len(read.images) == 2 and read.images[0].image == read.images[1].image
+    texts = [entry.candidate.text for entry in read.alternatives]
+    assert texts == ["star", "dog", *"describe the image .".split()]
+
+
+def test_a_directory_of_frames_is_a_video(checkpoint, image, tmp_path) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for index in (1, 2, 10):
+        (frames / f"{index}.png").write_bytes(image.read_bytes())
+    (frames / "notes.txt").write_text("no frame")
+    options = ["--model", str(checkpoint), "--video", str(frames), "--fps", "4", "--scales", "1"]
+    options += ["--prompt", "describe the image .", "--answer", ANSWER, "--device", "cpu"]
+    assert main(["explain", *options, "--logdir", str(tmp_path / "runs")]) == 0
+    (read,) = read_explanations(tmp_path / "runs")
+    assert [entry.frames for entry in read.images] == [(0, 1), (2,)]
+    assert read.images[1].seconds == (0.5,) and read.tag == "mmx/default/frames"
+
+
+def test_a_turn_of_a_conversation_is_explained(checkpoint, image, tmp_path) -> None:
+    messages = [
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "how many"}]},
+        {"role": "assistant", "content": "one circle"},
+        {"role": "user", "content": "what is it on"},
+        {"role": "assistant", "content": "a blue square"},
+    ]
+    file = tmp_path / "talk.json"
+    file.write_text(json.dumps(messages))
+    options = ["--model", str(checkpoint), "--image", str(image), "--messages", str(file)]
+    options += ["--turn", "1", "--scales", "1", "--device", "cpu", "--tag", "val/talk"]
+    assert main(["explain", *options, "--logdir", str(tmp_path / "runs")]) == 0
+    (read,) = read_explanations(tmp_path / "runs")
+    assert (read.answer, read.turns) == ("one circle", ("user", "assistant"))
