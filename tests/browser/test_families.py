@@ -102,5 +102,5 @@ def test_a_bright_blocks_heat_lies_on_the_block(page, families_base, family, sha
     where = np.argwhere(hot)
     centre = rows[where[:, 0]].mean(), columns[where[:, 1]].mean()
     # Visual tokens may be larger than the block: their heat is centred within one of the coarsest.
-    assert top - 0.09 <= centre[0] <= bottom + 0.09
-    assert left - 0.09 <= centre[1] <= right + 0.09
+    assert top - 0.04 <= centre[0] <= bottom + 0.04
+    assert left - 0.04 <= centre[1] <= right + 0.04
