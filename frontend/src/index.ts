@@ -6,6 +6,7 @@ import "./elements/export_dialog";
 import "./elements/filmstrip";
 import "./elements/header";
 import "./elements/help";
+import "./elements/image_strip";
 import "./elements/legend";
 import "./elements/matrix_tip";
 import "./elements/notice";

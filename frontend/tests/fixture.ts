@@ -17,6 +17,7 @@ export function explanation(text: string, layers: Layer[] = []): Explanation {
   const [prompt, answer] = text.split("|").map((part) => part.trim().split(" ").filter(Boolean));
   const words = [...prompt!, ...answer!];
   const cells = answer!.length * words.length;
+  const shown = layers.length ? layers : [layer(1, answer!.map(() => [0, 1])), layer(null, answer!.map(() => [0, 1]))];
   return {
     run: "r",
     tag: "mmx/val/0",
@@ -25,9 +26,13 @@ export function explanation(text: string, layers: Layer[] = []): Explanation {
     prompt: prompt!.join(" "),
     answer: answer!.join(" "),
     promptLength: prompt!.length,
-    context: words.map((word, id) => ({ id, text: ` ${word}`, special: word.startsWith("<") })),
+    context: words.map((word, id) => ({ id, text: ` ${word}`, special: word.startsWith("<"), turn: 0 })),
+    views: [{ image: null, layers: shown, beside: null, share: null, picture: 0, seconds: [] }],
     image: null,
-    layers: layers.length ? layers : [layer(1, answer!.map(() => [0, 1])), layer(null, answer!.map(() => [0, 1]))],
+    layers: shown,
+    beside: null,
+    turns: [],
+    alternatives: [],
     grounding: answer!.map(() => 0.5),
     candidates: words.map(() => []),
     metrics: {},

@@ -13,7 +13,7 @@ const LABELS = { left: 80, top: 60 };
 function pieces(prompt: string[], answer: string[]): Explanation {
   const texts = [...prompt, ...answer];
   const sample = explanation(`${prompt.join(" ")} | ${answer.join(" ")}`);
-  const context = texts.map((text, id) => ({ id, text: text.replace("_", " "), special: text.startsWith("<") }));
+  const context = texts.map((text, id) => ({ id, text: text.replace("_", " "), special: text.startsWith("<"), turn: 0 }));
   return { ...sample, context };
 }
 

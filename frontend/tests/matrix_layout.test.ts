@@ -12,7 +12,7 @@ const ROOM = { width: 584, height: 472 };
 
 /** So many tokens, without their values: a layout does not look at them. */
 function sized(prompt: number, answer: number): Explanation {
-  const context = Array.from({ length: prompt + answer }, (_, id) => ({ id, text: " x", special: false }));
+  const context = Array.from({ length: prompt + answer }, (_, id) => ({ id, text: " x", special: false, turn: 0 }));
   return { ...explanation("a | b"), context, promptLength: prompt, matrix: null };
 }
 

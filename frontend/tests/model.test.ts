@@ -84,7 +84,7 @@ describe("a page of its own", () => {
 
   it("has the images that the explanations name, and does without a missing one", async () => {
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("failed")));
-    const data = await embed(api, index, [{ run: "r", tag: "mmx/val/0", step: 0, image: "known" }], {});
+    const data = await embed(api, index, [{ run: "r", tag: "mmx/val/0", step: 0, images: ["known"] }], {});
     expect(data.images).toEqual({ known: "data:image/png;base64,known" });
     expect(data.explanations).toHaveLength(1);
   });

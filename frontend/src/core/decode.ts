@@ -1,7 +1,7 @@
 // Header and blobs to an Explanation. A blob that fails is named in its layer's `damage`, so that
 // the rest can still be shown; a header that fails damages the whole.
 import { type Blob, DamagedError, VERSION, NewerVersionError, decodeBlob } from "./blob";
-import type { Agreement, Candidate, Explanation, Layer, Token } from "./explanation";
+import type { Agreement, Candidate, Explanation, Layer, Token, View } from "./explanation";
 
 export interface Origin {
   run: string;
@@ -25,7 +25,12 @@ export async function decodeExplanation(
   const candidates = listOf(header.candidates, context.length, "candidates").map((entries, j) =>
     list(entries, `candidates[${j}]`).flatMap((entry) => readCandidate(entry, vocabulary) ?? []),
   );
-  const layers = readLayers(header, answer, vocabulary);
+  const alternatives = list(header.alternatives ?? [], "alternatives").flatMap((entry, i) => {
+    const { context: place, token } = object(entry, `alternatives[${i}]`);
+    return { context: count(place, "context"), candidate: readCandidate(token, vocabulary) ?? { id: -1, text: "?", probability: NaN } };
+  });
+  const views = readViews(header, answer, vocabulary, alternatives.length);
+  const { image, layers, beside } = views[0]!;
   const explanation: Explanation = {
     ...origin,
     id: String(header.id ?? ""),
@@ -33,8 +38,12 @@ export async function decodeExplanation(
     answer: String(header.answer ?? ""),
     promptLength,
     context,
-    image: readImage(header),
+    views,
+    image,
     layers,
+    beside,
+    turns: list(header.turns ?? [], "turns").map(String),
+    alternatives,
     grounding,
     candidates,
     metrics: readMetrics(header.metrics),
@@ -45,7 +54,7 @@ export async function decodeExplanation(
   };
   await fill(explanation, list(header.blobs, "blobs"), blobs.slice(1));
   explanation.bytes =
-    layers.reduce((sum, layer) => sum + (layer.values?.byteLength ?? 0), 0) +
+    layersOf(explanation).reduce((sum, layer) => sum + (layer.values?.byteLength ?? 0), 0) +
     (explanation.matrix?.byteLength ?? 0) +
     4 * (blobs[0]?.length ?? 0);
   return explanation;
@@ -64,7 +73,12 @@ async function decodeHeader(bytes: Uint8Array<ArrayBuffer> | undefined): Promise
   return header;
 }
 
-/** Decode blobs 1.. into their places. Only the first image's maps are shown so far. */
+/** All arrays of maps, of all images. */
+export function layersOf({ views }: Explanation): Layer[] {
+  return views.flatMap(({ layers, beside }) => (beside ? [...layers, beside] : layers));
+}
+
+/** Decode blobs 1.. into their places. */
 async function fill(
   explanation: Explanation,
   names: unknown[],
@@ -74,10 +88,10 @@ async function fill(
   await Promise.all(
     names.map(async (entry, i) => {
       const place = object(entry, `blobs[${i}]`);
-      if (Number(place.image ?? 0) !== 0) return;
       const layer = layerFor(explanation, place);
       const columns = explanation.context.length;
-      const shape = layer ? [tokens, layer.rows, layer.cols] : [3, tokens, columns];
+      const maps = place.name === "alternatives" ? explanation.alternatives.length : tokens;
+      const shape = layer ? [maps, layer.rows, layer.cols] : [3, tokens, columns];
       if (!layer && place.name !== "matrix") return;
       try {
         const bytes = blobs[i];
@@ -85,7 +99,7 @@ async function fill(
         const values = arrayOf(await decodeBlob(bytes), shape);
         if (layer) {
           layer.values = values;
-          layer.maxima = maximaOf(values, tokens);
+          layer.maxima = maximaOf(values, maps);
           layer.damage = null;
         } else {
           explanation.matrix = values;
@@ -104,9 +118,10 @@ function answerLengthOf(explanation: Explanation): number {
 }
 
 function layerFor(explanation: Explanation, place: Json): Layer | null {
-  if (place.name === "maps") return explanation.layers[Number(place.scale)] ?? null;
-  if (place.name === "heatmaps") return explanation.layers[explanation.layers.length - 1] ?? null;
-  return null;
+  const view = explanation.views[Number(place.image ?? 0)];
+  if (place.name === "maps") return view?.layers[Number(place.scale)] ?? null;
+  if (place.name === "heatmaps") return view?.layers.at(-1) ?? null;
+  return (place.name === "alternatives" && view?.beside) || null;
 }
 
 function arrayOf(blob: Blob, shape: number[]): Float32Array<ArrayBuffer> {
@@ -143,14 +158,32 @@ function readTokens(header: Json): Token[] {
   const texts = list(tokens.text, "tokens.text");
   const ids = listOf(tokens.id, texts.length, "tokens.id");
   const special = listOf(tokens.special, texts.length, "tokens.special");
+  const turns = tokens.turn ? listOf(tokens.turn, texts.length, "tokens.turn") : [];
   return texts.map((text, i) => ({
     text: String(text),
     id: Number(ids[i]),
     special: Boolean(special[i]),
+    turn: Number(turns[i] ?? 0),
   }));
 }
 
-function readLayers(header: Json, answer: number, vocabulary: Json): Layer[] {
+function readViews(header: Json, answer: number, vocabulary: Json, alternatives: number): View[] {
+  const images = list(header.images ?? [], "images");
+  const shares = header.image_grounding as unknown[][] | undefined;
+  return list(header.grids, "grids").map((grid, i) => {
+    const entry = images[i] ? object(images[i], "images") : {};
+    return {
+      image: entry.hash ? { hash: String(entry.hash), width: Number(entry.width), height: Number(entry.height) } : null,
+      layers: readLayers(header, i, answer, vocabulary),
+      beside: alternatives ? emptyLayer(null, grid, null, alternatives, "grids") : null,
+      share: shares ? listOf(shares[i], answer, "image_grounding").map(numberOrNull) : null,
+      picture: Number(entry.picture ?? i),
+      seconds: list(entry.seconds ?? [], "seconds").map(Number),
+    };
+  });
+}
+
+function readLayers(header: Json, image: number, answer: number, vocabulary: Json): Layer[] {
   const layers = list(header.scales, "scales").map((entry, i) => {
     const name = `scales[${i}]`;
     const scale = object(entry, name);
@@ -159,36 +192,29 @@ function readLayers(header: Json, answer: number, vocabulary: Json): Layer[] {
       rank: listOf(scale.rank, answer, `${name}.rank`).map(Number),
       top: listOf(scale.top, answer, `${name}.top`).map((top) => readCandidate(top, vocabulary)),
     };
-    return emptyLayer(Number(scale.factor), scale.grids, agreement, answer, `${name}.grids`);
+    return emptyLayer(Number(scale.factor), list(scale.grids, `${name}.grids`)[image], agreement, answer, `${name}.grids`);
   });
-  layers.push(emptyLayer(null, header.grids, null, answer, "grids"));
+  layers.push(emptyLayer(null, list(header.grids, "grids")[image], null, answer, "grids"));
   return layers;
 }
 
 function emptyLayer(
   factor: number | null,
-  grids: unknown,
+  grid: unknown,
   agreement: Agreement | null,
-  answer: number,
+  maps: number,
   name: string,
 ): Layer {
-  const [rows, cols] = listOf(list(grids, name)[0], 2, name).map((size) => count(size, name));
+  const [rows, cols] = listOf(grid, 2, name).map((size) => count(size, name));
   return {
     factor,
     rows: rows!,
     cols: cols!,
     values: null,
-    maxima: new Float32Array(answer),
+    maxima: new Float32Array(maps),
     agreement,
     damage: "not in the record",
   };
-}
-
-function readImage(header: Json): Explanation["image"] {
-  const first = Array.isArray(header.images) ? header.images[0] : null;
-  if (!first) return null;
-  const image = object(first, "images[0]");
-  return { hash: String(image.hash), width: Number(image.width), height: Number(image.height) };
 }
 
 function readCandidate(entry: unknown, vocabulary: Json): Candidate | null {

@@ -80,7 +80,7 @@ function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
 export async function embed(
   api: PanelApi,
   index: IndexResponse,
-  places: (Place & { image?: string | undefined })[],
+  places: (Place & { images: string[] })[],
   view: Record<string, string>,
 ): Promise<EmbeddedData> {
   const here = (run: string, tag: string, step: number) =>
@@ -94,7 +94,7 @@ export async function embed(
     });
     if (!kept.length) continue;
     const records = (await api.records(run)).filter((record) => here(run, record.tag, record.step));
-    const known = places.flatMap((place) => (place.run === run && place.image) || []);
+    const known = places.flatMap((place) => (place.run === run ? place.images : []));
     const images = [...new Set([...known, ...records.flatMap((record) => record.image ?? [])])];
     data.index.runs.push({ run, samples: kept, images });
     data.records[run] = records;

@@ -5,6 +5,8 @@ export interface Token {
   id: number;
   text: string;
   special: boolean;
+  /** Index of its message in the conversation. */
+  turn: number;
 }
 
 export interface Candidate {
@@ -41,6 +43,27 @@ export interface Layer {
   damage: string | null;
 }
 
+/** What has maps of its own: an image, or the frames that one patch of a video covers. */
+export interface View {
+  image: ImageRef | null;
+  /** Ascending factor, the aggregate last. */
+  layers: Layer[];
+  /** The aggregate of what is explained beside the answer; null without any. */
+  beside: Layer | null;
+  /** Per answer token, how much of its activation falls here; null where there is no other image. */
+  share: (number | null)[] | null;
+  /** Index among the sample's images and videos. */
+  picture: number;
+  /** When its frames are shown; empty for an image. */
+  seconds: number[];
+}
+
+/** A word that was not said in a token's place; or, with the token's own id, a word of the prompt. */
+export interface Alternative {
+  context: number;
+  candidate: Candidate;
+}
+
 export const MATRIX_MODES = ["relevance", "activation", "weight"] as const;
 export type MatrixMode = (typeof MATRIX_MODES)[number];
 
@@ -54,9 +77,14 @@ export interface Explanation {
   promptLength: number;
   /** C tokens: the prompt's, then the answer's. */
   context: Token[];
+  /** One per image; the fields below are those of the one in view. */
+  views: View[];
   image: ImageRef | null;
-  /** Ascending factor, the aggregate last. */
   layers: Layer[];
+  beside: Layer | null;
+  /** The role of each message, the answer's last. */
+  turns: string[];
+  alternatives: Alternative[];
   /** (T,), null where unknown. */
   grounding: (number | null)[];
   /** Per context token, best first. */
@@ -79,6 +107,18 @@ export function answerLength(explanation: Explanation): number {
 
 export function answerToken(explanation: Explanation, index: number): Token | undefined {
   return explanation.context[explanation.promptLength + index];
+}
+
+const seen = new WeakMap<Explanation, Explanation[]>();
+
+/** The explanation as it is for one of its images; the same object each time. */
+export function seenAt(explanation: Explanation, image: number): Explanation {
+  const at = Math.min(image, explanation.views.length - 1);
+  if (at < 1) return explanation;
+  const known = seen.get(explanation) ?? [];
+  seen.set(explanation, known);
+  const { image: shown, layers, beside } = explanation.views[at]!;
+  return (known[at] ??= { ...explanation, image: shown, layers, beside });
 }
 
 /** One token's map of a layer, without copying. */

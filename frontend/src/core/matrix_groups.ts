@@ -20,14 +20,14 @@ const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script
 
 /** Groups of context tokens, in order, none across the end of the prompt. */
 export function groupTokens(explanation: Explanation, shown: number[], grouping: Grouping): Group[] {
-  const { context, promptLength } = explanation;
+  const { context, promptLength, turns } = explanation;
   // A tokenizer that drops spaces says nothing about words.
   const merging = grouping === "words" && context.some((token) => startsWord(token.text));
   const groups: Group[] = [];
   for (const j of shown) {
     const last = groups.at(-1);
     const adjacent = last?.end === j && j !== promptLength;
-    const turn = j < promptLength ? "prompt" : "answer";
+    const turn = j >= promptLength ? "answer" : turns.length > 2 ? `${turns[context[j]!.turn]} ${context[j]!.turn + 1}` : "prompt";
     if (grouping === "turns") {
       if (last?.name === turn) last.end = j + 1;
       else groups.push({ first: j, end: j + 1, name: turn });

@@ -6,7 +6,7 @@ import { ByteCache } from "./byte_cache";
 import { reason } from "./decode";
 import { withDifferenceMatrix } from "./difference_matrix";
 import { type EmbeddedData, embed } from "./embedded";
-import { type Explanation, answerLength, answerToken } from "./explanation";
+import { type Explanation, answerLength, answerToken, seenAt } from "./explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "./explanation_source";
 import { ServerError } from "./fetch_checked";
 import { otherPlace, resolve } from "./places";
@@ -37,6 +37,7 @@ const IMAGE_CACHE_BYTES = 64 * 1024 * 1024;
 const STEPS_AHEAD = 3;
 /** Of the cache; the rest is for what is looked at beside the film. */
 const FILM_BYTES = CACHE_BYTES / 2;
+const NO_IMAGE: ImageState = { bitmap: null, missing: "No image was logged with this sample." };
 const NO_RECORDS: readonly IndexRecord[] = [];
 const NEEDS_DATA = ["run", "tag", "step", "compare", "otherRun", "otherStep", "film", "samples"] as const;
 
@@ -44,7 +45,8 @@ export class PanelModel {
   view: ViewState;
   index: IndexResponse | null = null;
   explanation: Explanation | null = null;
-  image: ImageState = { bitmap: null, missing: "" };
+  /** Per image of the sample. */
+  images: ImageState[] = [];
   status: Status = { kind: "loading" };
   /** Something is on its way, though an older view may still be shown. */
   busy = true;
@@ -53,11 +55,11 @@ export class PanelModel {
   /** What has come since, quietly: "3 new steps". */
   news = "";
   /** B of a comparison, and how its answer's tokens stand to A's. */
-  other: { explanation: Explanation; image: ImageState; pairs: Pair[] } | null = null;
+  other: { explanation: Explanation; images: ImageState[]; pairs: Pair[] } | null = null;
   /** Why there is no B. */
   otherTrouble = "";
 
-  private readonly images = new ByteCache<ImageBitmap>(IMAGE_CACHE_BYTES);
+  private readonly bitmaps = new ByteCache<ImageBitmap>(IMAGE_CACHE_BYTES);
   private readonly records = new Map<string, IndexRecord[]>();
   private readonly recordsAsked = new Set<string>();
   private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
@@ -97,17 +99,24 @@ export class PanelModel {
     return this.index && this.view.compare !== "single" ? otherPlace(this.index, this.view) : null;
   }
 
+  /** The image in view. */
+  get image(): ImageState {
+    return this.images[this.view.image] ?? NO_IMAGE;
+  }
+
   /** A as the stage shows it. */
   get side(): Side | null {
-    return this.explanation && sideOf(this.explanation, this.image, this.view);
+    const { explanation, view } = this;
+    return explanation && sideOf(seenAt(explanation, view.image), this.image, view);
   }
 
   /** B as the stage shows it: the tokens that stand for A's. */
   get otherSide(): Side | null {
     if (!this.other || !this.explanation) return null;
-    const { explanation, image, pairs } = this.other;
+    const { explanation, images, pairs } = this.other;
+    const at = Math.min(this.view.image, images.length - 1);
     const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => counterpart(pairs, token) ?? []);
-    return { explanation, image, tokens };
+    return { explanation: seenAt(explanation, at), image: images[at] ?? NO_IMAGE, tokens };
   }
 
   /** Per tag of the current run, from its index records. */
@@ -147,7 +156,7 @@ export class PanelModel {
     return this.filmSteps.map((step) => {
       const result = this.source.cached({ run, tag, step });
       if (!result) return null;
-      return "explanation" in result ? result.explanation : undefined;
+      return "explanation" in result ? seenAt(result.explanation, this.view.image) : undefined;
     });
   }
 
@@ -192,14 +201,14 @@ export class PanelModel {
   selectToken(index: number): Promise<void> {
     if (!this.explanation) return Promise.resolve();
     const token = Math.min(answerLength(this.explanation) - 1, Math.max(0, index));
-    return this.change({ token, more: 0, word: answerToken(this.explanation, token)!.text });
+    return this.change({ token, more: 0, word: answerToken(this.explanation, token)!.text, beside: null });
   }
 
   /** Everything between the two, both included. */
   selectSpan(from: number, to: number): Promise<void> {
     const first = Math.min(from, to);
     const word = this.explanation && answerToken(this.explanation, first)?.text;
-    return this.change({ token: first, more: Math.abs(to - from), word: word ?? "" });
+    return this.change({ token: first, more: Math.abs(to - from), word: word ?? "", beside: null });
   }
 
   selectLayer(index: number): Promise<void> {
@@ -216,11 +225,11 @@ export class PanelModel {
   /** What is on screen, as a page of its own carries it. */
   embed(): Promise<EmbeddedData> {
     const { run, tag, step } = this.view;
-    const image = this.explanation?.image?.hash;
     const other = this.otherPlace;
+    const hashes = (explanation: Explanation | undefined | null) => explanation?.views.flatMap(({ image }) => image?.hash ?? []) ?? [];
     const places = [
-      { run, tag, step: step!, image },
-      ...(other ? [{ ...other, image: this.other?.explanation.image?.hash }] : []),
+      { run, tag, step: step!, images: hashes(this.explanation) },
+      ...(other ? [{ ...other, images: hashes(this.other?.explanation) }] : []),
     ];
     return embed(this.api, this.index!, places, toParameters(this.view));
   }
@@ -265,11 +274,11 @@ export class PanelModel {
 
   private async present(explanation: Explanation, other: StepResult | null, turn: number): Promise<void> {
     const compared = other && "explanation" in other ? other.explanation : null;
-    const [image, otherImage] = await Promise.all([this.imageOf(explanation), compared && this.imageOf(compared)]);
+    const [images, otherImages] = await Promise.all([this.imagesOf(explanation), compared && this.imagesOf(compared)]);
     if (turn !== this.turn) return;
-    this.image = image;
+    this.images = images;
     this.explanation = explanation;
-    this.other = compared && { explanation: compared, image: otherImage!, pairs: alignAnswers(explanation, compared) };
+    this.other = compared && { explanation: compared, images: otherImages!, pairs: alignAnswers(explanation, compared) };
     this.otherTrouble = this.other ? "" : other && "damage" in other ? `B cannot be read: ${other.damage}.` : this.lacking();
     this.view = this.named({ ...this.view, token: keepToken(this.view, explanation) });
     this.settle({ kind: "ready" });
@@ -282,17 +291,18 @@ export class PanelModel {
     return `The run “${otherRun}” ${there ? "has no such sample" : "is not here"}: choose another run for B.`;
   }
 
-  private async imageOf(explanation: Explanation): Promise<ImageState> {
-    const key = `${explanation.run}\n${explanation.image?.hash ?? ""}`;
-    const bitmap = this.images.get(key);
-    return bitmap ? { bitmap, missing: "" } : this.readImage(explanation, key);
+  private imagesOf({ run, views }: Explanation): Promise<ImageState[]> {
+    return Promise.all(views.map(({ image }) => this.readImage(run, image?.hash)));
   }
 
-  private async readImage(explanation: Explanation, key: string): Promise<ImageState> {
-    if (!explanation.image) return { bitmap: null, missing: "No image was logged with this sample." };
+  private async readImage(run: string, hash: string | undefined): Promise<ImageState> {
+    if (!hash) return NO_IMAGE;
+    const key = `${run}\n${hash}`;
+    const known = this.bitmaps.get(key);
+    if (known) return { bitmap: known, missing: "" };
     try {
-      const bitmap = await this.api.image(explanation.run, explanation.image.hash);
-      this.images.set(key, bitmap, 4 * bitmap.width * bitmap.height);
+      const bitmap = await this.api.image(run, hash);
+      this.bitmaps.set(key, bitmap, 4 * bitmap.width * bitmap.height);
       return { bitmap, missing: "" };
     } catch (error) {
       if (error instanceof ServerError && error.kind === "gone") throw error;
@@ -329,7 +339,8 @@ export class PanelModel {
   private named(view: ViewState): ViewState {
     if (!this.explanation) return view;
     const token = keepToken({ ...view, word: "" }, this.explanation);
-    return { ...view, token, word: answerToken(this.explanation, token)!.text };
+    const image = Math.min(view.image, this.explanation.views.length - 1);
+    return { ...view, token, image, word: answerToken(this.explanation, token)!.text };
   }
 
   private prefetch(): void {

@@ -10,7 +10,7 @@ export interface Range {
 
 /** The range a map of a layer is drawn in. Zero is always the low end: see-through.
  *
- * "This sample" takes the largest value over all tokens and, for the raw scales, over all scales,
+ * "This sample" takes the largest value over all tokens and images and, for the raw scales, over all scales,
  * so that they can be compared; the aggregate, being suppressed, has a range of its own. "Both
  * compared" takes the larger of the two samples'. A sum over a span may pass any of its tokens. */
 export function rangeOf(
@@ -25,7 +25,7 @@ export function rangeOf(
   if (view.range === "map") return { low: 0, high: own };
   const compared = view.range === "compared" ? other : null;
   const shown = compared ? [explanation, compared.explanation] : [explanation];
-  const peers = shown.flatMap((entry) => entry.layers).filter((peer) => (peer.factor === null) === (layer.factor === null));
+  const peers = shown.flatMap(({ views }) => views.flatMap(({ layers }) => layers)).filter((peer) => (peer.factor === null) === (layer.factor === null));
   const others = compared?.map ? largest(compared.map.values) : 0;
   return { low: 0, high: Math.max(own, others, ...peers.map((peer) => largest(peer.maxima))) };
 }

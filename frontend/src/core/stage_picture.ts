@@ -1,6 +1,6 @@
 // What a stage draws: of one explanation, or the difference of two.
 import { type ColorMap, differenceColors } from "./color";
-import { type Explanation, type Layer, answerToken } from "./explanation";
+import { type Alternative, type Explanation, type Layer, answerToken } from "./explanation";
 import { type Heatmap, difference, largestSize, sameLayer, spanMap } from "./heatmap";
 import type { ImageState } from "./model";
 import { type Range, rangeOf } from "./range";
@@ -31,6 +31,8 @@ export interface Side {
 /** `peer` is the other side of a comparison: the range may have to cover both. */
 export function pictureOf(side: Side, view: ViewState, peer: Side | null = null): StagePicture {
   const { explanation, image, tokens } = side;
+  const word = besideOf(explanation, view);
+  if (word && !peer) return besidePicture(side, view, word);
   const [layer, map] = shownOf(side, view, peer !== null);
   const [peerLayer, peerMap] = peer ? shownOf(peer, view, true) : [layer, null];
   const damage = layer.damage && `This map is damaged: ${layer.damage}. The other scales can still be read.`;
@@ -47,6 +49,33 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
     caption: tokens.length ? `${wordsText(explanation, tokens, view)} · ${layerText || "no such scale"}` : "no such token here",
     layerText,
     trouble: lacking || damage || image.missing,
+  };
+}
+
+/** What is shown instead of the selected tokens: a word that was not said, or one of the prompt. */
+export function besideOf(explanation: Explanation, view: Pick<ViewState, "beside">): Alternative | null {
+  return (view.beside !== null && explanation.alternatives[view.beside]) || null;
+}
+
+export function besideText(explanation: Explanation, { context, candidate }: Alternative): string {
+  const asked = explanation.context[context]?.id === candidate.id;
+  return `${asked ? "asked" : "not said"}: “${tokenText(candidate.text)}”`;
+}
+
+function besidePicture(side: Side, view: ViewState, word: Alternative): StagePicture {
+  const { explanation, image } = side;
+  const layer = explanation.beside!;
+  const map = spanMap(layer, [view.beside!], "mean");
+  const layerText = named(null, layer.rows, layer.cols);
+  return {
+    image,
+    size: sizeOf(side, layer),
+    map,
+    range: rangeOf(explanation, layer, map, view),
+    colors: view.colors,
+    caption: `${besideText(explanation, word)} · ${layerText}`,
+    layerText,
+    trouble: layer.damage ?? image.missing,
   };
 }
 

@@ -71,6 +71,10 @@ export interface ViewState {
   zoom: Zoom;
   /** Words are ranked by what they read from here. */
   region: Region | null;
+  /** Which of the sample's images. */
+  image: number;
+  /** Which of the explanation's alternatives is shown instead of the selected tokens. */
+  beside: number | null;
   /** The pinned context token. */
   context: number | null;
   /** The table of samples is open. */
@@ -101,6 +105,8 @@ export const INITIAL_VIEW: ViewState = {
   template: false,
   zoom: { factor: 1, x: 0.5, y: 0.5 },
   region: null,
+  image: 0,
+  beside: null,
   context: null,
   samples: false,
   film: false,
@@ -130,6 +136,8 @@ export function toParameters(view: ViewState): Record<string, string> {
     template: flag(view.template),
     zoom: numbersText([view.zoom.factor, view.zoom.x, view.zoom.y]),
     region: view.region ? numbersText([view.region.left, view.region.top, view.region.right, view.region.bottom]) : "",
+    image: String(view.image),
+    beside: numberText(view.beside),
     context: numberText(view.context),
     samples: flag(view.samples),
     film: flag(view.film),
@@ -173,6 +181,8 @@ export function fromParameters(parameters: Record<string, string>): ViewState {
     template: readFlag(parameters.template, start.template),
     zoom: zoomed ? { factor, x: x!, y: y! } : start.zoom,
     region: whole ? { left, top: top!, right: right!, bottom: bottom! } : null,
+    image: Math.max(0, integer(parameters.image) ?? 0),
+    beside: integer(parameters.beside),
     context: integer(parameters.context),
     samples: readFlag(parameters.samples, start.samples),
     film: readFlag(parameters.film, start.film),

@@ -1,6 +1,6 @@
 // Fetches and decodes off the main thread, so that scrubbing never waits for either.
 import { decodeBlobsResponse, type StepResult } from "./blobs_response";
-import { reason } from "./decode";
+import { layersOf, reason } from "./decode";
 import { ServerError, fetchChecked } from "./fetch_checked";
 import type { LoadReply } from "./step_loader";
 
@@ -51,7 +51,7 @@ async function answer(request: WorkerRequest): Promise<void> {
 function buffersOf(results: StepResult[]): ArrayBuffer[] {
   return results.flatMap((result) => {
     if (!("explanation" in result)) return [];
-    const { layers, matrix } = result.explanation;
-    return [...layers.flatMap((layer) => layer.values?.buffer ?? []), ...(matrix ? [matrix.buffer] : [])];
+    const { matrix } = result.explanation;
+    return [...layersOf(result.explanation).flatMap((layer) => layer.values?.buffer ?? []), ...(matrix ? [matrix.buffer] : [])];
   });
 }

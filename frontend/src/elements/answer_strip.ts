@@ -99,8 +99,19 @@ export class AnswerStrip extends PanelElement {
       .answer-start {
         margin-left: 12px;
       }
+      br ~ .turn,
+      .turn {
+        display: inline-block;
+        min-width: 62px;
+        font-size: 11px;
+        color: var(--muted);
+      }
       .prompt {
         cursor: pointer;
+      }
+      .mapped {
+        text-decoration: underline dotted;
+        text-underline-offset: 3px;
       }
       .pinned {
         box-shadow: inset 0 -2px var(--accent);
@@ -189,9 +200,15 @@ export class AnswerStrip extends PanelElement {
   override render() {
     const { context, promptLength } = this.explanation;
     const spaced = context.some((token) => startsWord(token.text));
-    const shown = context.map((token, j) =>
-      token.special && !this.template ? nothing : this.token(token, j, !spaced || startsWord(token.text)),
-    );
+    const { turns } = this.explanation;
+    let turn = turns.length > 2 ? -1 : Infinity;
+    const shown = context.map((token, j) => {
+      if (token.special && !this.template) return nothing;
+      const opens = token.turn > turn;
+      if (opens) turn = token.turn;
+      const drawn = this.token(token, j, !spaced || startsWord(token.text));
+      return opens ? html`${j ? html`<br />` : nothing}<span class="turn">${turns[turn]}</span>${drawn}` : drawn;
+    });
     return html`
       <div class="text">
         <span role="group" aria-label="Prompt">${shown.slice(0, promptLength)}</span>
@@ -287,14 +304,16 @@ export class AnswerStrip extends PanelElement {
     const out = () => this.ask("hover-change", NO_HOVER);
     if (t < 0) {
       const pinned = this.pinned === j;
+      const beside = this.explanation.alternatives.findIndex(({ context, candidate }) => context === j && candidate.id === token.id);
+      const mapped = beside >= 0;
       return html`<button
-        class="${kind} prompt ${pinned ? "pinned" : ""}"
+        class="${kind} prompt ${pinned ? "pinned" : ""} ${mapped ? "mapped" : ""}"
         aria-pressed=${pinned}
         tabindex="-1"
         style=${style}
-        title="Mark its column (again: no mark)"
+        title="${mapped ? "Show its map and mark" : "Mark"} its column (again: no mark)"
         data-context-index=${j}
-        @click=${() => this.ask("view-change", { context: pinned ? null : j })}
+        @click=${() => this.ask("view-change", { context: pinned ? null : j, beside: mapped && !pinned ? beside : null })}
         @mouseenter=${over}
         @mouseleave=${out}
       >${tokenText(token.text)}</button>`;

@@ -11,10 +11,13 @@ export class Candidates extends PanelElement {
   static override properties = {
     explanation: { attribute: false },
     selected: { attribute: false },
+    beside: { attribute: false },
     typed: { state: true },
   };
   declare explanation: Explanation;
   declare selected: number;
+  /** Which alternative is shown on the stage. */
+  declare beside: number | null;
   /** The word asked about. */
   declare typed: string;
 
@@ -105,11 +108,31 @@ export class Candidates extends PanelElement {
         )}
       </ol>
       ${entries.length ? "" : html`<p class="muted">No predictions were logged for this token.</p>`}
+      ${this.unsaid()}
       <p class="why">
         <label>why not <input .value=${this.typed} placeholder="a word" @input=${(event: Event) => (this.typed = (event.target as HTMLInputElement).value)} /></label>
         ${this.typed.trim() ? this.answered() : nothing}
       </p>
     `;
+  }
+
+  /** Words that were not said here and have a map. */
+  private unsaid() {
+    const { alternatives, promptLength } = this.explanation;
+    const here = alternatives.flatMap(({ context, candidate }, i) => (context === promptLength + this.selected ? [{ candidate, i }] : []));
+    if (!here.length) return nothing;
+    return html`<p class="why">
+      Not said, but mapped:
+      ${here.map(
+        ({ candidate, i }) => html`<button
+          class="quiet"
+          aria-pressed=${this.beside === i}
+          title="Show where the model would have read this word"
+          data-beside=${i}
+          @click=${() => this.ask("view-change", { beside: this.beside === i ? null : i, compare: "single" })}
+        >${tokenText(candidate.text)} ${probabilityText(candidate.probability)}</button>`,
+      )}
+    </p>`;
   }
 
   private answered() {

@@ -8,6 +8,7 @@ const SHORTCUTS: [string, string][] = [
   ["Home End", "first, last token"],
   ["↑ ↓", "through the scales"],
   ["[ ]", "previous, next step"],
+  [", .", "previous, next image or frame"],
   ["space", "play through the steps"],
   ["k j", "previous, next sample"],
   ["/", "search samples"],

@@ -1,11 +1,11 @@
 // The whole panel: lays out the parts, hands them the model's data, and answers their requests.
 import { html, nothing } from "lit";
 import { COLOR_MAPS } from "../core/color";
-import { MATRIX_MODES, answerLength, answerToken } from "../core/explanation";
+import { MATRIX_MODES, answerLength, answerToken, seenAt } from "../core/explanation";
 import type { PanelModel } from "../core/model";
 import { COMPARE_MODES, type ViewState, rangesFor } from "../core/state";
-import { stepText } from "../core/text";
-import { type Side, type StagePicture, differenceOf, pictureOf } from "../core/stage_picture";
+import { probabilityText, stepText } from "../core/text";
+import { type Side, type StagePicture, besideOf, besideText, differenceOf, pictureOf } from "../core/stage_picture";
 import type { Point } from "../core/stage_view";
 import type { AnswerStrip } from "./answer_strip";
 import { type Hover, NO_HOVER, PanelElement, controls, palette } from "./base";
@@ -126,7 +126,10 @@ export class Panel extends PanelElement {
 
   private content() {
     const { view, image, side, otherSide, other } = this.model;
-    const explanation = this.model.explanation!;
+    const whole = this.model.explanation!;
+    const explanation = seenAt(whole, view.image);
+    const several = whole.views.length > 1;
+    const beside = besideOf(explanation, view);
     const selected = view.token ?? 0;
     const comparing = view.compare !== "single";
     const picture = this.picture(side!, otherSide);
@@ -144,7 +147,10 @@ export class Panel extends PanelElement {
         .hover=${this.hover}
       ></mmx-answer-strip>
       <main>
-        <section class="seen" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
+        <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
+          ${several
+            ? html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .view=${view} ?dark=${this.dark}></mmx-image-strip>`
+            : nothing}
           ${comparing
             ? html`<mmx-compare-stage
                 .a=${side}
@@ -156,13 +162,19 @@ export class Panel extends PanelElement {
               ></mmx-compare-stage>`
             : html`<mmx-stage .picture=${picture} .view=${view} .cursor=${this.cursor} ?dark=${this.dark}></mmx-stage>`}
           <mmx-legend .picture=${picture} .view=${view}></mmx-legend>
-          <mmx-scale-scrubber
+          ${beside && !comparing
+            ? html`<div class="note beside" role="status">
+                <strong>${besideText(explanation, beside)}</strong> p ${probabilityText(beside.candidate.probability)}. Only the map over all
+                scales was logged.
+                <button @click=${() => this.change({ beside: null, context: null })}>Back to the answer</button>
+              </div>`
+            : html`<mmx-scale-scrubber
             .explanation=${explanation}
             .other=${comparing ? (other?.explanation ?? null) : null}
             .image=${image}
             .view=${view}
             ?dark=${this.dark}
-          ></mmx-scale-scrubber>
+          ></mmx-scale-scrubber>`}
         </section>
         <section class="read" aria-label="Words">
           <span class="tabs segments" role="group" aria-label="Beside the image">
@@ -187,7 +199,7 @@ export class Panel extends PanelElement {
               ></mmx-relevance-matrix>`}
           ${view.region
             ? html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`
-            : html`<mmx-candidates .explanation=${explanation} .selected=${selected}></mmx-candidates>`}
+            : html`<mmx-candidates .explanation=${explanation} .selected=${selected} .beside=${view.beside}></mmx-candidates>`}
         </section>
       </main>
     `;
@@ -242,6 +254,11 @@ export class Panel extends PanelElement {
     return step !== undefined;
   }
 
+  private moveImage(by: number): void {
+    const last = (this.model.explanation?.views.length ?? 1) - 1;
+    this.change({ image: Math.max(0, Math.min(last, this.model.view.image + by)) });
+  }
+
   private moveSample(by: number): void {
     const samples = this.model.run?.samples ?? [];
     const next = samples[samples.findIndex((entry) => entry.tag === this.model.view.tag) + by];
@@ -290,6 +307,8 @@ export class Panel extends PanelElement {
       End: () => this.moveToken(explanation ? answerLength(explanation) : 0, -1),
       ArrowUp: () => void this.model.moveLayer(-1),
       ArrowDown: () => void this.model.moveLayer(1),
+      ",": () => this.moveImage(-1),
+      ".": () => this.moveImage(1),
       "[": () => (this.play(false), this.moveStep(-1)),
       "]": () => (this.play(false), this.moveStep(1)),
       " ": () => this.play(!this.playing),
@@ -300,7 +319,7 @@ export class Panel extends PanelElement {
       "=": () => this.stage.zoomBy(1.5),
       "-": () => this.stage.zoomBy(1 / 1.5),
       "0": () => this.stage.reset(),
-      Escape: () => this.change({ region: null, more: 0, context: null }),
+      Escape: () => this.change({ region: null, more: 0, context: null, beside: null }),
       v: () => this.change({ compare: following(COMPARE_MODES, view.compare) }),
       x: () => this.element<Header>("mmx-header").swap(),
       b: () => this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.flip(),

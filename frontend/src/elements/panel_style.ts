@@ -62,6 +62,9 @@ export const panelStyle = css`
     min-height: 0;
     padding: 0 16px 12px;
   }
+  .several {
+    grid-template-rows: auto minmax(0, 1fr) auto auto;
+  }
   .read {
     display: grid;
     grid-template-rows: auto minmax(0, 1fr) auto;
