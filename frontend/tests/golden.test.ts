@@ -4,11 +4,12 @@ import { describe, expect, it } from "vitest";
 import { DamagedError, NewerVersionError, decodeBlob } from "../src/core/blob";
 import { decodeBlobsResponse } from "../src/core/blobs_response";
 import { crc32 } from "../src/core/crc32";
-import type { Explanation } from "../src/core/explanation";
+import { type Explanation, seenAt } from "../src/core/explanation";
 
 interface GoldenArray {
   name: string;
   scale?: number;
+  image?: number;
   values: (number | null)[];
 }
 interface GoldenStep {
@@ -27,9 +28,15 @@ interface GoldenStep {
   arrays: GoldenArray[];
 }
 
-const file = (name: string) => new URL(`golden/explanation.${name}`, import.meta.url);
-const framed = Uint8Array.from(readFileSync(file("bin")));
-const golden = JSON.parse(readFileSync(file("json"), "utf8")) as { steps: GoldenStep[] };
+/** What the first writer wrote, before there were several images, and what is written now. */
+const FIRST = read("explanation");
+const CURRENT = read("several");
+const { framed } = FIRST;
+
+function read(name: string): { framed: Uint8Array<ArrayBuffer>; golden: { steps: GoldenStep[] } } {
+  const bytes = (suffix: string) => readFileSync(new URL(`golden/${name}.${suffix}`, import.meta.url));
+  return { framed: Uint8Array.from(bytes("bin")), golden: JSON.parse(bytes("json").toString()) as { steps: GoldenStep[] } };
+}
 
 async function decoded(bytes: Uint8Array<ArrayBuffer> = framed) {
   return decodeBlobsResponse(bytes.buffer, "run", "mmx/val/0007");
@@ -51,8 +58,8 @@ function expectSame(found: Float32Array | null, values: (number | null)[]): void
 }
 
 describe("the golden file", () => {
-  it("decodes to the header that Python wrote", async () => {
-    const results = await decoded();
+  it.each([FIRST, CURRENT])("decodes to the header that Python wrote", async ({ framed, golden }) => {
+    const results = await decoded(framed);
     for (const [i, expected] of golden.steps.entries()) {
       const result = results[i]!;
       expect(result.step).toBe(expected.step);
@@ -83,16 +90,44 @@ describe("the golden file", () => {
     }
   });
 
-  it("decodes to the same raw values, NaN included", async () => {
-    const results = await decoded();
+  it.each([FIRST, CURRENT])("decodes to the same raw values, NaN included", async ({ framed, golden }) => {
+    const results = await decoded(framed);
     for (const [i, { error, arrays }] of golden.steps.entries()) {
       if (error) continue;
-      const { layers, matrix } = (results[i] as { explanation: Explanation }).explanation;
+      const { views, matrix } = (results[i] as { explanation: Explanation }).explanation;
       for (const array of arrays) {
+        const view = views[array.image ?? 0]!;
         if (array.name === "matrix") expectSame(matrix, array.values);
-        else expectSame((array.name === "maps" ? layers[array.scale!]! : layers.at(-1)!).values, array.values);
+        else if (array.name === "alternatives") expectSame(view.beside!.values, array.values);
+        else expectSame((array.name === "maps" ? view.layers[array.scale!]! : view.layers.at(-1)!).values, array.values);
       }
     }
+  });
+
+  it("tells images, a video's times, turns and words beside the answer", async () => {
+    const results = await decoded(CURRENT.framed);
+    const explanation = (results[1] as { explanation: Explanation }).explanation;
+    const header = CURRENT.golden.steps[1]!.header as unknown as Record<string, never[]>;
+    expect(explanation.views.map(({ picture }) => picture)).toEqual([0, 1, 1]);
+    expect(explanation.views.map(({ seconds }) => seconds)).toEqual([[], [0, 0.5], [1]]);
+    expect(explanation.views[2]!.image).toBeNull();
+    expect(explanation.views.map(({ share }) => share)).toEqual(header.image_grounding);
+    expect(explanation.turns).toEqual(header.turns);
+    expect(explanation.context.map(({ turn }) => turn)).toEqual((header.tokens as unknown as { turn: number[] }).turn);
+    expect(explanation.alternatives.map(({ context }) => context)).toEqual([4, 1]);
+    const second = seenAt(explanation, 1);
+    expect(second.layers).toBe(explanation.views[1]!.layers);
+    expect(seenAt(explanation, 1)).toBe(second);
+    expect(seenAt(explanation, 0)).toBe(explanation);
+    const first = (results[0] as { explanation: Explanation }).explanation;
+    expect(seenAt(first, 5)).toBe(first);
+  });
+
+  it("of an old log has one image, one turn and nothing beside the answer", async () => {
+    const [first] = await decoded();
+    const { views, turns, alternatives, context } = (first as { explanation: Explanation }).explanation;
+    expect([views.length, turns, alternatives]).toEqual([1, [], []]);
+    expect(new Set(context.map(({ turn }) => turn))).toEqual(new Set([0]));
   });
 
   it("never decodes with a byte flipped", async () => {

@@ -127,3 +127,14 @@ describe("tokens", () => {
     expect([largestValue(sample, "relevance"), largestValue(sample, "weight")]).toEqual([1, 0]);
   });
 });
+
+describe("a conversation of several turns", () => {
+  it("is grouped turn by turn, each named by its role", () => {
+    const plain = explanation("see this it | a dog");
+    const turns = ["user", "assistant", "user", "assistant"];
+    const context = plain.context.map((token, j) => ({ ...token, turn: [0, 1, 2, 3, 3][j]! }));
+    const groups = groupTokens({ ...plain, context, turns }, [0, 1, 2, 3, 4], "turns");
+    expect(groups.map(({ name }) => name)).toEqual(["user 1", "assistant 2", "user 3", "answer"]);
+    expect(groupTokens(plain, [0, 1, 2, 3, 4], "turns").map(({ name }) => name)).toEqual(["prompt", "answer"]);
+  });
+});

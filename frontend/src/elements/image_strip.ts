@@ -59,7 +59,7 @@ export class ImageStrip extends PanelElement {
         gap: 2px;
         width: ${THUMBNAIL.width + 6}px;
         height: auto;
-        padding: 3px 3px 14px;
+        padding: 3px 3px 2px;
         border-radius: 7px;
         color: inherit;
         text-align: left;
@@ -74,10 +74,13 @@ export class ImageStrip extends PanelElement {
         height: ${THUMBNAIL.height}px;
         border-radius: 4px;
       }
+      .film button {
+        padding-bottom: 14px;
+      }
       .texts {
         display: flex;
         justify-content: space-between;
-        gap: 4px;
+        padding: 0 2px;
         white-space: nowrap;
       }
       svg {
@@ -111,7 +114,7 @@ export class ImageStrip extends PanelElement {
             ${this.playing ? "❚❚" : "▶"}
           </button>`
         : nothing}
-      <div class="strip" role="group" aria-label="Images of the sample">
+      <div class="strip ${film ? "film" : ""}" role="group" aria-label="Images of the sample">
         ${views.map(
           (_, i) => html`<button
             aria-pressed=${i === this.view.image}

@@ -164,8 +164,8 @@ export class Panel extends PanelElement {
           <mmx-legend .picture=${picture} .view=${view}></mmx-legend>
           ${beside && !comparing
             ? html`<div class="note beside" role="status">
-                <strong>${besideText(explanation, beside)}</strong> p ${probabilityText(beside.candidate.probability)}. Only the map over all
-                scales was logged.
+                <strong>${besideText(explanation, beside)}</strong>
+                <span>p ${probabilityText(beside.candidate.probability)}. Only the map over all scales was logged.</span>
                 <button @click=${() => this.change({ beside: null, context: null })}>Back to the answer</button>
               </div>`
             : html`<mmx-scale-scrubber

@@ -62,6 +62,14 @@ export const panelStyle = css`
     min-height: 0;
     padding: 0 16px 12px;
   }
+  .beside {
+    margin: 0;
+    white-space: nowrap;
+  }
+  .beside span {
+    flex: 1;
+    white-space: normal;
+  }
   .several {
     grid-template-rows: auto minmax(0, 1fr) auto auto;
   }
