@@ -66,7 +66,7 @@ class LlavaAdapter(ModelAdapter):
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
         side = self._side(factor)
-        sizes = _processor_sizes(self.image_processor, side)
+        sizes = {} if factor == 1.0 else _processor_sizes(self.image_processor, side)
         pixels = self.image_processor(images=list(images), return_tensors="pt", **sizes)
         values: Tensor = pixels["pixel_values"]
         if tuple(values.shape[-2:]) != (side, side):
@@ -113,17 +113,26 @@ def forward_with_features(model: Any, inputs: Mapping[str, Tensor], features: An
     return hidden
 
 
+def _own_side(processor: Any) -> int:
+    """Pixels of the square that an image processor makes unless asked otherwise."""
+    # A crop size is there by default, whether or not anything is cropped.
+    size = dict(processor.crop_size if processor.do_center_crop else processor.size)
+    return int(size["height"] if "height" in size else size["shortest_edge"])
+
+
 def _processor_sizes(processor: Any, side: int) -> dict[str, Any]:
     """What to ask of an image processor so that it makes squares of another side."""
-    size, crop = processor.size, getattr(processor, "crop_size", None)
-    asked: dict[str, Any] = {}
+    own = _own_side(processor)
+    if not processor.do_resize and side != own:
+        raise ValueError(
+            f"image processor: expected do_resize for {side}x{side} pixels instead of {own}x{own}; "
+            "set it or use scales=(1.0,)"
+        )
+    # What is resized may be more than what is cropped of it.
+    asked = {"size": {n: round(pixels * side / own) for n, pixels in dict(processor.size).items()}}
     if processor.do_center_crop:
         asked["crop_size"] = {"height": side, "width": side}
-    if size["shortest_edge"] is None:
-        return {**asked, "size": {"height": side, "width": side}}
-    # The shorter side may be resized to more than what is cropped of it.
-    shortest = round(size["shortest_edge"] * side / crop["height"]) if crop else side
-    return {**asked, "size": {"shortest_edge": shortest}}
+    return asked
 
 
 def seen_box(processor: Any, size: tuple[int, int], side: int, covered: int) -> Box:
@@ -138,23 +147,42 @@ def seen_box(processor: Any, size: tuple[int, int], side: int, covered: int) -> 
     Raises:
         ValueError: It makes no square.
     """
-    width, height = size
-    if getattr(processor, "do_pad", False):
-        return square_box(size, covered / side)
-    asked = _processor_sizes(processor, side)["size"]
-    if "shortest_edge" not in asked:
-        return (0.0, 0.0, covered / side, covered / side)
-    if not processor.do_center_crop and width != height:
+    whole: Box = (0.0, 0.0, 1.0, 1.0)
+    # Others carry the setting, too, and pad nothing, or only what is smaller than the batch.
+    if getattr(processor, "do_pad", False) and hasattr(processor, "pad_to_square"):
+        whole, size = square_box(size, 1.0), (max(size), max(size))
+    wide, tall = _resized(processor, size, side)
+    if not processor.do_center_crop and (wide, tall) != (side, side):
         raise ValueError(
-            f"image processor: expected a square for the tower, but it resizes {width}x{height} "
-            "by its shorter side without cropping; set do_center_crop or do_pad"
+            f"image processor: expected {side}x{side} pixels for the tower, but it makes "
+            f"{wide}x{tall} of {size[0]}x{size[1]} and crops nothing; set do_center_crop or do_pad"
         )
-    short, long = sorted(size)
-    shorter = asked["shortest_edge"]
-    longer = int(shorter * long / short)
-    tall, wide = (longer, shorter) if height >= width else (shorter, longer)
     top, left = (tall - side) // 2, (wide - side) // 2
-    return (top / tall, left / wide, (top + covered) / tall, (left + covered) / wide)
+    rows, columns = whole[2] - whole[0], whole[3] - whole[1]
+    return (
+        whole[0] + rows * top / tall,
+        whole[1] + columns * left / wide,
+        whole[0] + rows * (top + covered) / tall,
+        whole[1] + columns * (left + covered) / wide,
+    )
+
+
+def _resized(processor: Any, size: tuple[int, int], side: int) -> tuple[int, int]:
+    """``(width, height)`` before cropping."""
+    asked = _processor_sizes(processor, side)["size"]
+    if not processor.do_resize:
+        return size
+    if set(asked) == {"height", "width"}:
+        return asked["width"], asked["height"]
+    if set(asked) != {"shortest_edge"}:
+        raise ValueError(
+            f"image processor: expected a size of height and width, or of shortest_edge, got "
+            f"{dict(processor.size)}"
+        )
+    width, height = size
+    shorter = asked["shortest_edge"]
+    longer = int(shorter * max(size) / min(size))
+    return (shorter, longer) if height >= width else (longer, shorter)
 
 
 def square_box(size: tuple[int, int], covered: float) -> Box:

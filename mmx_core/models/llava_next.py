@@ -44,10 +44,12 @@ class _Canvas:
         """The image, ``(height, width)``, as large as fits with its proportions kept."""
         height, width = image
         tall, wide = tiles[0] * side, tiles[1] * side
-        if wide / width < tall / height:
-            size = (min(ceil(height * wide / width), tall), wide)
+        # Divided first, as the processor does: rounded up, the order can make a pixel.
+        down, across = tall / height, wide / width
+        if across < down:
+            size = (min(ceil(height * across), tall), wide)
         else:
-            size = (tall, min(ceil(width * tall / height), wide))
+            size = (tall, min(ceil(width * down), wide))
         return cls(tiles, side, cells, patch, size)
 
     @property
@@ -84,7 +86,11 @@ class LlavaNextAdapter(ModelAdapter):
     At scale 1.0 the model's own tiling. At another scale there are ``factor`` times as many tiles
     along each side (at least one), cut of the image at that resolution, beside the same view of the
     whole; the tower sees them as it sees any, and the features are laid out in the model's own
-    order. Every tile is a grid of its own; where tiles and whole overlap, maps are averaged.
+    order. Every tile is a grid of its own; where tiles and whole overlap, maps are averaged. Tiles
+    being whole, near factors can mean the same tiles: one tile stays one down to any scale.
+
+    Where LLaVA-OneVision pools the features of many tiles, the factor counts from the pooled grid,
+    and nothing is pooled at other scales: twice as fine are the tiles' features themselves.
 
     LLaVA-OneVision shows each of several images whole, padded to a square, without tiles; at other
     scales its tower then interpolates its position embeddings.
@@ -98,10 +104,9 @@ class LlavaNextAdapter(ModelAdapter):
     def _patch(self) -> int:
         return int(self.model.config.vision_config.patch_size)
 
-    @property
-    def _class_token(self) -> int:
-        """One if the base view begins with a token that shows no part of the image."""
-        config = self.model.config
+    def _check_parts(self) -> None:
+        """Refuses a tower or a processor whose cells it cannot place."""
+        config, own = self.model.config, self.image_processor
         clip = "clip" in config.vision_config.model_type
         strategy = config.vision_feature_select_strategy
         if clip != (strategy == "default"):
@@ -110,7 +115,12 @@ class LlavaNextAdapter(ModelAdapter):
                 f"{config.vision_config.model_type}: expected 'default' with CLIP, whose class "
                 "token breaks the tiles' rows, and 'full' with a tower that has none"
             )
-        return 0
+        sides = {n for size in (own.size, own.crop_size) if size for n in dict(size).values()}
+        if sides != {self._side}:
+            raise ValueError(
+                f"image processor: expected size and crop_size of the tower's {self._side} pixels, "
+                f"got {sorted(sides)}"
+            )
 
     def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
         if self._whole_only(len(pictures)):
@@ -161,25 +171,44 @@ class LlavaNextAdapter(ModelAdapter):
     def _canvas(self, image: Image.Image, factor: float) -> _Canvas:
         from transformers.image_processing_utils import select_best_resolution
 
-        self._class_token  # noqa: B018  refuses towers whose tokens it cannot place
-        best = select_best_resolution(
-            (image.height, image.width), self.model.config.image_grid_pinpoints
+        self._check_parts()
+        size, side = (image.height, image.width), self._side
+        best, cut = (
+            tuple(select_best_resolution(size, part.image_grid_pinpoints))
+            for part in (self.model.config, self.image_processor)
         )
-        side = self._side
-        tiles = (best[0] // side, best[1] // side)
-        if factor != 1.0:
-            tiles = (max(1, round(tiles[0] * factor)), max(1, round(tiles[1] * factor)))
+        if best != cut:
+            raise ValueError(
+                f"image processor: its image_grid_pinpoints cut {size[1]}x{size[0]} pixels out of "
+                f"{cut[1]}x{cut[0]}, the model's expect {best[1]}x{best[0]}"
+            )
         cells = side // self._patch
-        return _Canvas.fit((image.height, image.width), tiles, side, cells, self._patch)
+        canvas = _Canvas.fit(size, (best[0] // side, best[1] // side), side, cells, self._patch)
+        if factor == 1.0:
+            return canvas
+        step = factor / max(1.0, self._shrinkage(canvas, *canvas.kept(size)))
+        down, across = (max(1, round(count * step)) for count in canvas.tiles)
+        return _Canvas.fit(size, (down, across), side, cells, self._patch)
 
     def _pooled(self, canvas: _Canvas, rows: slice, columns: slice) -> tuple[int, int] | None:
         """The grid that LLaVA-OneVision shrinks the tiles' features to, where there are many."""
-        if self.model.config.model_type != "llava_onevision":
-            return None
-        limit = int(self.model.config.vision_aspect_ratio.removeprefix("anyres_max_"))
+        ratio = self._shrinkage(canvas, rows, columns)
         tall, wide = rows.stop - rows.start, columns.stop - columns.start
-        ratio = sqrt(tall * wide / (limit * canvas.cells**2))
-        return (int(tall // ratio), int(wide // ratio)) if ratio > 1.1 else None
+        return (int(tall // ratio), int(wide // ratio)) if ratio > 1.0 else None
+
+    def _shrinkage(self, canvas: _Canvas, rows: slice, columns: slice) -> float:
+        """How many of the tiles' cells, along a side, become one of the pooled grid."""
+        if self.model.config.model_type != "llava_onevision":
+            return 1.0
+        kind = str(self.model.config.vision_aspect_ratio)
+        most = kind.removeprefix("anyres_max_")
+        if not most.isdecimal() or not int(most):
+            raise ValueError(
+                f"model: expected a vision_aspect_ratio of anyres_max_ and a number, got {kind!r}"
+            )
+        tall, wide = rows.stop - rows.start, columns.stop - columns.start
+        ratio = sqrt(tall * wide / (int(most) * canvas.cells**2))
+        return ratio if ratio > 1.1 else 1.0
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
         if factor == 1.0:
@@ -260,6 +289,8 @@ _BICUBIC = Image.Resampling.BICUBIC
 def _tile_rasters(canvas: _Canvas, rows: slice, columns: slice, base: int) -> list[Raster]:
     """One raster per tile of what is kept, behind ``base`` tokens, rows ended by a newline."""
     wide = columns.stop - columns.start + 1
+    if rows.start == rows.stop or columns.start == columns.stop:
+        return []  # of an image too elongated to fill a row of cells
 
     def spans(kept: slice) -> list[tuple[int, int]]:
         edges = range(kept.start // canvas.cells, -(-kept.stop // canvas.cells))

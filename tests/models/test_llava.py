@@ -100,6 +100,95 @@ def test_padding_to_a_square_is_mapped_causally(size: tuple[int, int], factor: f
     assert found.tried and found.right == found.tried, found.wrong
 
 
+SQUARE = {"height": 56, "width": 56}
+SETTINGS = {
+    "crops less than it resizes to": {"size": {"shortest_edge": 64}},
+    "crops more than it resizes to": {"size": {"shortest_edge": 48}},
+    "squeezes, then crops": {"size": {"height": 64, "width": 64}},
+    "squeezes": {"size": SQUARE, "do_center_crop": False},
+    "pads and crops": {"size": {"shortest_edge": 64}, "do_pad": True},
+    "pads": {"size": {"shortest_edge": 56}, "do_pad": True, "do_center_crop": False},
+    "crops alone": {"size": {"shortest_edge": 56}, "do_resize": False},
+}
+
+
+def coordinates(height: int, width: int) -> Image.Image:
+    """Red says how far down a pixel is, green how far right, blue that it is of the image."""
+    pixels = np.full((height, width, 3), 255.0)
+    pixels[..., 0] = (np.arange(height)[:, None] + 0.5) / height * 255
+    pixels[..., 1] = (np.arange(width) + 0.5) / width * 255
+    return Image.fromarray(pixels.round().astype(np.uint8))
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("size", SIZES)
+def test_boxes_are_where_the_image_processor_took_its_pixels(
+    setting: str, size: tuple[int, int]
+) -> None:
+    from transformers import CLIPImageProcessorPil
+    from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
+
+    settings = SETTINGS[setting]
+    # A processor without a crop still carries a crop size, of another square.
+    crop = {} if settings.get("do_center_crop") is False else {"crop_size": SQUARE}
+    kind = LlavaImageProcessorPil if "do_pad" in settings else CLIPImageProcessorPil
+    processor = kind(**settings, **crop)
+    tiny = make_llava()
+    adapter = build(TinyModel(tiny.model, processor, tiny.tokenizer))
+    image = coordinates(*size)
+    for factor in (1.0, 1.5) if settings.get("do_resize", True) else (1.0,):
+        made = adapter.pixel_inputs([image], factor)["pixel_values"][0]
+        if factor == 1.0:
+            own = processor(images=[image], return_tensors="pt")["pixel_values"][0]
+            assert torch.equal(made, own)
+        (raster,) = adapter.layout(image, factor).views[0].rasters
+        mean, deviation = (
+            torch.tensor(values)[:, None, None]
+            for values in (processor.image_mean, processor.image_std)
+        )
+        cells = (made * deviation + mean).unfold(1, 7, 7).unfold(2, 7, 7)
+        shown = cells[2].amin((-1, -2)) > 0.98
+        assert shown.any()
+        top, left, bottom, right = raster.box
+        for seen, start, end, axis in ((cells[0], top, bottom, 0), (cells[1], left, right, 1)):
+            side = (end - start) / raster.grid[axis]
+            centres = start + (torch.arange(raster.grid[axis]) + 0.5) * side
+            centres = centres[:, None] if axis == 0 else centres
+            off = (seen.mean((-1, -2)) - centres).abs()[shown]
+            assert float(off.max()) < 0.2 * side
+
+
+def test_a_setting_that_pads_nothing_is_not_taken_for_padding() -> None:
+    tiny = make_llava()
+    boxes = []
+    for pads in (False, True):  # CLIP's image processor carries it, and pads no square
+        tiny.image_processor.do_pad = pads
+        layout = build(tiny).layout(Image.new("RGB", (200, 100)), 1.0)
+        boxes.append(layout.views[0].rasters[0].box)
+    assert boxes == [(0.0, 0.25, 1.0, 0.75)] * 2
+
+
+def test_what_is_neither_cropped_nor_square_is_refused() -> None:
+    tiny = make_llava()
+    tiny.image_processor.do_center_crop = False
+    with pytest.raises(ValueError, match=r"expected 56x56 pixels .* makes 112x56 of 200x100"):
+        build(tiny).layout(Image.new("RGB", (200, 100)), 1.0)
+
+
+def test_other_scales_without_resizing_are_refused() -> None:
+    tiny = make_llava()
+    tiny.image_processor.do_resize = False
+    with pytest.raises(ValueError, match="expected do_resize for 84x84 pixels instead of 56x56"):
+        build(tiny).layout(Image.new("RGB", (200, 100)), 1.5)
+
+
+def test_a_processor_of_another_side_is_refused() -> None:
+    tiny = make_llava()
+    tiny.image_processor.crop_size = {"height": 49, "width": 49}
+    with pytest.raises(ValueError, match="expected 56x56 pixels at scale 1, got 49x49"):
+        encode(build(tiny), [noise(96, 96)])
+
+
 def test_a_class_token_belongs_to_no_cell() -> None:
     tiny = make_llava(vision_feature_select_strategy="full")
     (encoded,) = [encode(build(tiny), [noise(96, 96)])]
@@ -188,6 +277,66 @@ def test_onevision_shows_each_of_several_images_whole(factor: float) -> None:
     assert float(first.max()) < 1e-5
     strongest = encoded.visual[1].rectangles[int(second.argmax())]
     assert strongest[2] > 0.5
+
+
+def test_scales_count_from_the_grid_that_tiles_are_pooled_to() -> None:
+    """3 x 3 tiles pooled to about one: half of that is the least, twice is 2 x 2 tiles."""
+    adapter = build(make_llava_onevision(most_tiles=1))
+    image = Image.new("RGB", (170, 170))
+    grids = {factor: adapter.layout(image, factor).views[0].grid for factor in (1.0, 2.0, 3.0)}
+    # Two pixels of 58 are in no patch, so that a plane is a cell wider than the patches in it.
+    assert adapter._canvas(image, 1.0).tiles == (3, 3)
+    assert adapter._canvas(image, 2.0).tiles == (2, 2)
+    assert adapter._canvas(image, 3.0).tiles == (3, 3)
+    assert grids[1.0] < grids[2.0] < grids[3.0]
+
+
+@pytest.mark.parametrize("make", [make_llava_next, make_llava_onevision])
+@pytest.mark.parametrize("size", [(4, 400), (400, 4), (2, 900), (900, 2)])
+def test_an_image_too_elongated_for_a_row_of_cells_keeps_its_whole_view(
+    make, size: tuple[int, int]
+) -> None:
+    adapter = build(make())
+    for factor in (1.0, 2.0):
+        encoded = encode(adapter, [noise(*size)], factor=factor)
+        with torch.no_grad():
+            assert adapter.hidden_states(encoded).isfinite().all()
+        assert encoded.visual[0].view.rasters[0].grid == (8, 8)
+        assert tiles_of(encoded) == []
+
+
+def test_tiles_are_fitted_as_the_image_processor_fits_them() -> None:
+    from transformers.image_processing_utils import get_patch_output_size
+    from transformers.image_utils import ChannelDimension
+
+    from mmx_core.models.llava_next import _Canvas
+
+    for tiles, image in {(1, 2): (300, 1200), (3, 2): (1568, 742), (2, 3): (1241, 1241)}.items():
+        canvas = _Canvas.fit(image, tiles, 336, 24, 14)
+        shape = np.broadcast_to(np.uint8(0), (3, *image))
+        target = (tiles[0] * 336, tiles[1] * 336)
+        assert canvas.size == get_patch_output_size(shape, target, ChannelDimension.FIRST)
+
+
+def test_a_processor_that_cuts_other_tiles_than_the_model_expects_is_refused() -> None:
+    tiny = make_llava_next()
+    tiny.model.config.image_grid_pinpoints = [[56, 112]]
+    with pytest.raises(ValueError, match=r"cut 160x64 pixels out of 168x56, .* expect 112x56"):
+        build(tiny).layout(Image.new("RGB", (160, 64)), 1.0)
+
+
+def test_tiles_of_another_side_are_refused() -> None:
+    tiny = make_llava_next()
+    tiny.image_processor.crop_size = {"height": 28, "width": 28}
+    with pytest.raises(ValueError, match=r"the tower's 56 pixels, got \[28, 56\]"):
+        build(tiny).layout(Image.new("RGB", (96, 96)), 1.0)
+
+
+def test_an_unknown_pooling_is_refused() -> None:
+    tiny = make_llava_onevision()
+    tiny.model.config.vision_aspect_ratio = "pad"
+    with pytest.raises(ValueError, match="expected a vision_aspect_ratio of anyres_max_"):
+        build(tiny).layout(Image.new("RGB", (96, 96)), 1.0)
 
 
 def test_a_tower_whose_first_patch_would_be_dropped_is_refused() -> None:

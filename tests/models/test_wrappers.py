@@ -134,3 +134,29 @@ def test_a_user_adds_a_family_in_a_few_lines() -> None:
         assert type(explainer.adapter) is Mine
     finally:
         del _ADAPTERS["my_vlm"]
+
+
+def test_the_adapter_that_contributing_works_through_is_right() -> None:
+    """Its code, run as it stands there, on a small ViP-LLaVA."""
+    import re
+    from pathlib import Path
+
+    from tests.models.criteria import build, causal_mapping
+    from tests.support.families.llava import make_vipllava
+
+    page = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    code = next(
+        block
+        for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+        if "vipllava" in block
+    )
+    assert len(code.splitlines()) < 60
+    try:
+        exec(compile(code, "CONTRIBUTING.md", "exec"), {})
+        adapter = build(make_vipllava())
+        assert type(adapter).__name__ == "VipLlavaAdapter"
+        for size in ((96, 96), (64, 160), (150, 70)):
+            found = causal_mapping(adapter, size, 1.0)
+            assert found.tried and found.right == found.tried, found.wrong
+    finally:
+        _ADAPTERS.pop("vipllava", None)

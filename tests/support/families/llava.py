@@ -43,6 +43,25 @@ def make_llava(seed: int = 0, **settings: Any) -> TinyModel:
     return TinyModel(model, processor, tokenizer)
 
 
+def make_vipllava(seed: int = 0) -> TinyModel:
+    """ViP-LLaVA: CLIP as above, features of several of its layers."""
+    from transformers import CLIPImageProcessorPil, VipLlavaConfig
+
+    tokenizer = _tokenizer({"image_token": "<image>"}, template=TEMPLATE)
+    config = VipLlavaConfig(
+        text_config=_llama(tokenizer),
+        vision_config=_clip(56, 7),
+        vision_feature_layers=[-1, -2, 1],
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        tie_word_embeddings=False,
+    )
+    model = _projected("VipLlavaForConditionalGeneration", config, tokenizer, seed)
+    processor = CLIPImageProcessorPil(
+        size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56}
+    )
+    return TinyModel(model, processor, tokenizer)
+
+
 def make_llava_next(seed: int = 0) -> TinyModel:
     """LLaVA-NeXT: tiles of 56 pixels through CLIP, 8 x 8 patches each."""
     from transformers import LlavaNextConfig
