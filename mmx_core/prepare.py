@@ -92,6 +92,8 @@ def prepare(
     rendered = adapter.render(conversation.messages, pictures=pictures)
     answer_ids = _given_answer(adapter, conversation)
     sample.check_word_indices()
+    for factor in scales:
+        _check_positions(adapter, pictures, rendered, len(answer_ids or ()), factor)
     if answer_ids is None:
         with undisturbed(adapter.model):
             answer_ids = _generate(adapter, pictures, rendered, max_new_tokens)
@@ -122,6 +124,18 @@ def _check_size(
         f"scale {factor:g}: {shown} = {count} visual tokens, more than "
         f"max_visual_tokens={limit}; leave the scale out, shrink the image or raise the limit"
     )
+
+
+def _check_positions(
+    adapter: ModelAdapter,
+    pictures: Sequence[Picture],
+    rendered: RenderedPrompt,
+    answer: int,
+    factor: float,
+) -> None:
+    layouts = adapter.layouts(pictures, factor)
+    length = len(rendered.expand(layouts).ids) + answer
+    adapter.check_length(length, sum(layout.count for layout in layouts), factor)
 
 
 def _check_masks(sample: Sample, pictures: Sequence[Picture]) -> None:

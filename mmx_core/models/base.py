@@ -222,7 +222,7 @@ class ModelAdapter(ABC):
         expanded = rendered.expand(self.layouts(pictures, factor))
         prompt_length = len(expanded.ids)
         sequence = torch.tensor([[*expanded.ids, *answer_ids]], dtype=torch.int64)
-        self._check_length(sequence.shape[1], expanded.visual_count, factor)
+        self.check_length(sequence.shape[1], expanded.visual_count, factor)
         tokens = {
             "input_ids": sequence,
             "attention_mask": torch.ones_like(sequence),
@@ -249,7 +249,12 @@ class ModelAdapter(ABC):
     def _placed(self, value: Tensor) -> Tensor:
         return value.to(self.device, self.model.dtype if value.is_floating_point() else None)
 
-    def _check_length(self, length: int, visual: int, factor: float) -> None:
+    def check_length(self, length: int, visual: int, factor: float) -> None:
+        """Refuses a sequence that is longer than the model's positions.
+
+        Raises:
+            ValueError: It is.
+        """
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if isinstance(limit, int) and length > limit:
             raise ValueError(

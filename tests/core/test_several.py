@@ -378,3 +378,32 @@ def test_a_batch_stays_within_its_bound(qwen2: TinyModel, monkeypatch: pytest.Mo
     assert len(list(build(qwen2).explain_batch(samples, max_tokens_per_batch=200))) == 9
     assert max(rows * length for rows, length in shapes) <= 200
     assert len(shapes) < 2 * len(samples), "samples share forwards"
+
+
+def test_more_positions_than_the_model_has_are_refused_before_any_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tiny = make_tiny()
+    tiny.model.config.get_text_config().max_position_embeddings = 100
+    explainer = build(tiny)
+    monkeypatch.setattr(tiny.model, "forward", None)
+    with pytest.raises(ValueError, match=r"scale 1.5: 131 positions \(108 of them visual\).*100"):
+        explainer.explain([FIRST, SECOND], PROMPT, answer=ANSWER)
+
+
+@pytest.mark.parametrize("pictures", [[], [FIRST], [FIRST] * 3])
+def test_a_template_with_other_placeholders_than_images_is_refused(
+    qwen2: TinyModel, pictures: list[Any]
+) -> None:
+    adapter = adapter_for(qwen2.model, **qwen2.parts)
+    with pytest.raises(ValueError, match=rf"expected {len(pictures)} placeholder\(s\).*got 2"):
+        adapter.render(CONVERSATION[:1], pictures=pictures)
+
+
+def test_a_raster_that_does_not_fit_its_tokens_is_refused() -> None:
+    from mmx_core.models import Raster
+
+    with pytest.raises(ValueError, match="expected 2 x 3 = 6 visual tokens, got 5"):
+        Raster(range(5), (2, 3))
+    with pytest.raises(ValueError, match="expected a box"):
+        Raster(range(6), (2, 3), (0.0, 0.5, 1.0, 0.5))
