@@ -1,7 +1,7 @@
 """A second model to study explanations on: LLaVA, finer grid, deeper, untied, wordier.
 
-``python -m tests.benchmarks.second_family train --seed 0 --out DIR`` trains it from scratch (about
-half an hour on two CPU cores), ``... compare --model DIR`` prints the methods side by side.
+``python -m tests.benchmarks.second_family --out DIR`` trains it from scratch (half an hour on two
+CPU cores); ``python -m tests.benchmarks.studies methods --set wordy --model DIR`` explains it.
 
 Against the demo's Qwen2-VL: SigLIP and a projector instead of native resolution, 14 x 14 visual
 tokens on 112 pixels instead of 7 x 7, six decoder layers with plain RoPE instead of four with
@@ -13,7 +13,6 @@ are learnt together; the latter is switched off for the last fifth.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -291,30 +290,12 @@ def samples(count: int, *, split: int = VALIDATION_SPLIT) -> list[Sample]:
 def main() -> None:
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(required=True, dest="command")
-    training = commands.add_parser("train")
-    training.add_argument("--out", type=Path, required=True)
-    training.add_argument("--seed", type=int, default=0)
-    training.add_argument("--steps", type=int, default=1800)
-    training.add_argument("--batch", type=int, default=24)
-    comparing = commands.add_parser("compare")
-    comparing.add_argument("--model", type=Path, required=True)
-    comparing.add_argument("--samples", type=int, default=60)
-    comparing.add_argument("--faithfulness-samples", type=int, default=0)
-    comparing.add_argument("--split", choices=("validation", "training"), default="validation")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=12)
     arguments = parser.parse_args()
-    if arguments.command == "train":
-        train(arguments.out, seed=arguments.seed, steps=arguments.steps, size=arguments.batch)
-        return
-    from tests.benchmarks.second_family_tables import report
-
-    split = TRAINING_SPLIT if arguments.split == "training" else VALIDATION_SPLIT
-    report(
-        arguments.model,
-        samples(arguments.samples, split=split),
-        faithful=arguments.faithfulness_samples,
-        out=sys.stdout,
-    )
+    train(arguments.out, seed=arguments.seed, steps=arguments.steps, size=arguments.batch)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """What MSEA and ARC are worth, part by part, on the demo's model and sets.
 
     python -m tests.benchmarks.studies STUDY [--samples 60] [--set val] [--split training]
+    python -m tests.benchmarks.studies STUDY --set wordy --model DIR    of second_family.py
 
-STUDY is scales, suppression, ranking, depth, checkpoints, cost, faithfulness or hallucination.
+STUDY is methods, scales, suppression, ranking, depth, checkpoints, cost, faithfulness or
+hallucination.
 
 Defaults were chosen on training scenes (``--split training``); what is reported is measured on
 validation scenes. Every figure is a mean over words, ± half of a bootstrap 95 % interval over
@@ -41,6 +43,7 @@ from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.passes import measure
 from mmx_core.prepare import Prepared, prepare
 from mmx_core.undisturbed import undisturbed
+from tests.benchmarks import second_family
 
 CHECKPOINTS = Path(__file__).parents[2] / "demo" / "checkpoints"
 FINAL = CHECKPOINTS / "grounded" / "step-003800"
@@ -152,10 +155,10 @@ def depth_study(layers: int) -> dict[str, Method]:
 def normalised_mean(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """The mean over the scales of maps brought to a maximum of 1."""
     measured = measure(adapter, prepared, SCALES, replace(OURS, suppression="none"))
-    grid = measured.heatmaps.shape[1:]
+    grid = measured.heatmaps[0].shape[1:]
     maps = [
         resize(torch.from_numpy(m / np.maximum(m.max(axis=(1, 2), keepdims=True), 1e-9)), grid)
-        for m in measured.maps
+        for (m,) in measured.maps
     ]
     return Attribution(torch.stack(maps).mean(dim=0).numpy())
 
@@ -284,12 +287,18 @@ def main() -> None:
     parser.add_argument("study", choices=names)
     parser.add_argument("--samples", type=int, default=60)
     parser.add_argument("--set", default="val")
+    parser.add_argument("--model", type=Path, default=FINAL)
     parser.add_argument("--split", choices=("validation", "training"), default="validation")
     parser.add_argument("--faithfulness-samples", type=int, default=0)
     arguments = parser.parse_args()
     transformers_logging.disable_progress_bar()
     split = TRAINING_SPLIT if arguments.split == "training" else VALIDATION_SPLIT
-    samples = evaluation_samples(arguments.set, arguments.samples, seed=0, split=split)
+    final = arguments.model
+    samples = (
+        second_family.samples(arguments.samples, split=split)
+        if arguments.set == "wordy"
+        else evaluation_samples(arguments.set, arguments.samples, seed=0, split=split)
+    )
     header: tuple[str, ...] = COLUMNS + (FAITHFUL if arguments.faithfulness_samples else ())
     if arguments.study == "checkpoints":
         rows = []
@@ -297,17 +306,18 @@ def main() -> None:
             figures = compare(load(path), samples, {"mmx": METHODS["mmx"]})
             rows.append((f"{path.parent.name} {int(path.name[5:])}", *figures[0][1:]))
     elif arguments.study == "cost":
-        header, rows = ("image", "tokens", "ms per token", "MB"), cost_study(load(FINAL))
+        header, rows = ("image", "tokens", "ms per token", "MB"), cost_study(load(final))
     elif arguments.study == "hallucination":
         header = ("AUROC", "there", "invented")
-        rows = hallucination_study(load(FINAL), samples)
+        rows = hallucination_study(load(final), samples)
     elif arguments.study == "faithfulness":
         header = ("deletion", "insertion", "flips", "all hidden")
-        rows = faithfulness_study(load(FINAL), samples)
+        rows = faithfulness_study(load(final), samples)
     else:
-        explainer = load(FINAL)
+        explainer = load(final)
         layers = len(explainer.adapter.model.get_decoder().layers)
         methods = {
+            "methods": lambda: METHODS,
             "scales": scales_study,
             "suppression": suppression_study,
             "ranking": ranking_study,

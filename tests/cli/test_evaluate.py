@@ -106,9 +106,20 @@ def test_another_evaluation_is_refused_and_says_what_differs(
     assert "began with methods ['mmx', 'lens', 'random'], now ['lens']" in said
 
 
-def test_two_processes_print_the_table_of_one(out: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
-    command += ["-m", "mmx_core.cli", "evaluate", "--model", MODEL, "--data", "demo:val", *FEW]
+TORCHRUN = ("torch.distributed.run", "--nproc_per_node=2", "--standalone")
+# Two processes are what accelerate calls "multi_gpu"; where they compute, --device says.
+ACCELERATE = (
+    "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1",
+    "--mixed_precision=no", "--dynamo_backend=no",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
+def test_two_processes_print_the_table_of_one(
+    out: Path, tmp_path: Path, launcher: tuple[str, ...]
+) -> None:
+    command = [sys.executable, "-m", *launcher, "-m", "mmx_core.cli", "evaluate"]
+    command += ["--model", MODEL, "--data", "demo:val", "--device", "cpu", *FEW]
     command += ["--samples", "3", "--faithfulness-samples", "1", "--out", str(tmp_path / "two")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
