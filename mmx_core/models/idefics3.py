@@ -4,39 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.layout import WHOLE, Box, Layout, Raster, View
+from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.registry import register
-
-
-@dataclass(frozen=True)
-class _Tiling:
-    """How an image is cut: rows and columns of tiles (0 where there is the whole image alone).
-
-    ``side`` is that of a tile, in pixels; ``settings`` make the image processor cut it so.
-    """
-
-    rows: int
-    columns: int
-    side: int
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def boxes(self) -> list[Box]:
-        """What each tile shows, the whole image last; it is stretched to fill them."""
-        boxes: list[Box] = [
-            (i / self.rows, j / self.columns, (i + 1) / self.rows, (j + 1) / self.columns)
-            for i in range(self.rows)
-            for j in range(self.columns)
-        ]
-        return [*boxes, WHOLE]
+from mmx_core.models.tiles import Tiling, covered, shuffled_grid
 
 
 @register("idefics3", "smolvlm")
@@ -56,7 +32,7 @@ class Idefics3Adapter(ModelAdapter):
 
     def layout(self, image: Image.Image, factor: float) -> Layout:
         tiling = self._tiling(image, factor)
-        grid, seen = self._grid(tiling.side)
+        grid, seen = shuffled_grid(tiling.side, self._patch, self._shuffle)
         ids: list[int] = []
         starts = []
         for token in self._marked_ids(tiling):
@@ -72,7 +48,7 @@ class Idefics3Adapter(ModelAdapter):
                 f"{tiling.columns} tiles and the whole image, got {len(starts)}"
             )
         rasters = tuple(
-            Raster(range(start, start + grid * grid), (grid, grid), _crop(box, seen))
+            Raster(range(start, start + grid * grid), (grid, grid), covered(box, seen))
             for start, box in zip(starts, boxes, strict=True)
         )
         return Layout(tuple(ids), (View(rasters),))
@@ -101,14 +77,14 @@ class Idefics3Adapter(ModelAdapter):
         names = ("pixel_values", "pixel_attention_mask")
         return {name: encoded[name] for name in names if name in encoded}
 
-    def _tiling(self, image: Image.Image, factor: float) -> _Tiling:
+    def _tiling(self, image: Image.Image, factor: float) -> Tiling:
         from transformers.models.idefics3.image_processing_pil_idefics3 import MAX_IMAGE_SIZE
 
         processor = self.image_processor
         tile, edge = (self._edge(name) for name in ("max_image_size", "size"))
         cuts = bool(processor.do_image_splitting)
         if factor == 1.0:
-            return _Tiling(*(_rows_and_columns(image, edge, tile) if cuts else (0, 0)), tile)
+            return Tiling(*(_rows_and_columns(image, edge, tile) if cuts else (0, 0)), tile)
         own = max(tile, min(edge, MAX_IMAGE_SIZE)) if cuts else tile
         longest = round(own * factor)
         if longest > MAX_IMAGE_SIZE:
@@ -118,7 +94,7 @@ class Idefics3Adapter(ModelAdapter):
             )
         if longest >= tile:
             settings = {"size": {"longest_edge": longest}, "do_image_splitting": True}
-            return _Tiling(*_rows_and_columns(image, longest, tile), tile, settings)
+            return Tiling(*_rows_and_columns(image, longest, tile), tile, settings)
         cell = self._patch * self._shuffle
         side = math.floor(longest / cell + 0.5) * cell
         if side == 0:
@@ -128,7 +104,7 @@ class Idefics3Adapter(ModelAdapter):
             )
         smaller = {"longest_edge": side}
         settings = {"size": smaller, "max_image_size": smaller, "do_image_splitting": False}
-        return _Tiling(0, 0, side, settings)
+        return Tiling(0, 0, side, settings)
 
     def _edge(self, name: str) -> int:
         size = dict(getattr(self.image_processor, name))
@@ -138,7 +114,7 @@ class Idefics3Adapter(ModelAdapter):
             )
         return int(size["longest_edge"])
 
-    def _marked_ids(self, tiling: _Tiling) -> list[int]:
+    def _marked_ids(self, tiling: Tiling) -> list[int]:
         """What the family's processor writes for an image, with one image token per tile."""
         around = getattr(self.tokenizer, "fake_image_token", "<fake_token_around_image>")
         whole = getattr(self.tokenizer, "global_image_token", "<global-img>")
@@ -150,16 +126,6 @@ class Idefics3Adapter(ModelAdapter):
             text += "\n"
         text += ("\n" if text else "") + around + whole + image + around
         return [int(i) for i in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
-
-    def _grid(self, side: int) -> tuple[int, float]:
-        """Visual tokens along a tile's side, and the share of it that they cover."""
-        patches = side // self._patch
-        if patches % self._shuffle:
-            raise ValueError(
-                f"image processor: a tile of {side} pixels has {patches} patches of {self._patch} "
-                f"along its side, which the model cannot join {self._shuffle} by {self._shuffle}"
-            )
-        return patches // self._shuffle, patches * self._patch / side
 
     @property
     def _patch(self) -> int:
@@ -191,9 +157,3 @@ def _rows_and_columns(image: Image.Image, longest: int, tile: int) -> tuple[int,
         rows = math.ceil(height / tile)
         columns = math.ceil(int(rows * tile * ratio) / tile)
     return (0, 0) if rows == columns == 1 else (rows, columns)
-
-
-def _crop(box: Box, seen: float) -> Box:
-    """What whole patches cover of a tile; pixels beyond the last one are not looked at."""
-    top, left, bottom, right = box
-    return top, left, top + (bottom - top) * seen, left + (right - left) * seen

@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.layout import WHOLE, Box, Layout, Raster, View
+from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.registry import register
-
-
-@dataclass(frozen=True)
-class _Tiling:
-    """How an image is cut: rows, columns, and the side of a tile in pixels."""
-
-    rows: int
-    columns: int
-    side: int
-
-    @property
-    def boxes(self) -> list[Box]:
-        """What each tile shows, the thumbnail last; the image is stretched to fill them."""
-        boxes: list[Box] = [
-            (i / self.rows, j / self.columns, (i + 1) / self.rows, (j + 1) / self.columns)
-            for i in range(self.rows)
-            for j in range(self.columns)
-        ]
-        return boxes if len(boxes) == 1 else [*boxes, WHOLE]
+from mmx_core.models.tiles import Tiling, covered, shuffled_grid
 
 
 @register("internvl")
@@ -46,11 +27,11 @@ class InternVLAdapter(ModelAdapter):
 
     def layout(self, image: Image.Image, factor: float) -> Layout:
         tiling = self._tiling(image, factor)
-        grid, seen = self._grid(tiling.side)
+        grid, seen = shuffled_grid(tiling.side, self._patch, self._shuffle)
         count = grid * grid
         rasters = tuple(
             Raster(
-                range(1 + index * count, 1 + (index + 1) * count), (grid, grid), _crop(box, seen)
+                range(1 + index * count, 1 + (index + 1) * count), (grid, grid), covered(box, seen)
             )
             for index, box in enumerate(tiling.boxes)
         )
@@ -81,7 +62,7 @@ class InternVLAdapter(ModelAdapter):
             raise ValueError(f"image processor: expected {expected} tiles per image, got {found}")
         return {"pixel_values": encoded["pixel_values"]}
 
-    def _tiling(self, image: Image.Image, factor: float) -> _Tiling:
+    def _tiling(self, image: Image.Image, factor: float) -> Tiling:
         from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import (
             get_optimal_tiled_canvas,
         )
@@ -98,7 +79,7 @@ class InternVLAdapter(ModelAdapter):
                 processor.min_patches,
                 processor.max_patches,
             )
-        tiling = _Tiling(rows, columns, side)
+        tiling = Tiling(rows, columns, side)
         found = processor.get_number_of_image_patches(
             image.height, image.width, {"crop_to_patches": True}
         )
@@ -112,7 +93,7 @@ class InternVLAdapter(ModelAdapter):
             return tiling
         longest = max(rows, columns)
         if longest * factor >= 1:
-            return _Tiling(_rounded(rows * factor) or 1, _rounded(columns * factor) or 1, side)
+            return Tiling(_rounded(rows * factor) or 1, _rounded(columns * factor) or 1, side)
         cell = self._patch * self._shuffle
         smaller = _rounded(longest * factor * side / cell) * cell
         if smaller == 0:
@@ -120,9 +101,9 @@ class InternVLAdapter(ModelAdapter):
                 f"scale {factor:g}: a tile of {side} pixels leaves less than one visual token of "
                 f"{cell}; the smallest usable scale is {cell / (2 * longest * side):g}"
             )
-        return _Tiling(1, 1, smaller)
+        return Tiling(1, 1, smaller)
 
-    def _cut(self, image: Image.Image, tiling: _Tiling) -> Tensor:
+    def _cut(self, image: Image.Image, tiling: Tiling) -> Tensor:
         side = tiling.side
         resized = self._resized(image, tiling.rows * side, tiling.columns * side)
         tiles = resized.unfold(1, side, side).unfold(2, side, side).permute(1, 2, 0, 3, 4)
@@ -142,16 +123,6 @@ class InternVLAdapter(ModelAdapter):
         )
         return encoded["pixel_values"][0]
 
-    def _grid(self, side: int) -> tuple[int, float]:
-        """Visual tokens along a tile's side, and the share of it that they cover."""
-        patches = side // self._patch
-        if patches % self._shuffle:
-            raise ValueError(
-                f"image processor: a tile of {side} pixels has {patches} patches of {self._patch} "
-                f"along its side, which the model cannot join {self._shuffle} by {self._shuffle}"
-            )
-        return patches // self._shuffle, patches * self._patch / side
-
     @property
     def _patch(self) -> int:
         return int(self.model.config.vision_config.patch_size[0])
@@ -166,12 +137,6 @@ class InternVLAdapter(ModelAdapter):
         if found is None or found == self.tokenizer.unk_token_id:
             raise ValueError(f"tokenizer: expected {marker!r} in its vocabulary")
         return int(found)
-
-
-def _crop(box: Box, seen: float) -> Box:
-    """What whole patches cover of a tile; pixels beyond the last one are not looked at."""
-    top, left, bottom, right = box
-    return top, left, top + (bottom - top) * seen, left + (right - left) * seen
 
 
 def _rounded(number: float) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import ceil, sqrt
+from math import sqrt
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,70 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.layout import Box, Layout, Raster, View
+from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.llava import forward_with_features, square_box
 from mmx_core.models.registry import register
+from mmx_core.models.tiles import Canvas, tile_rasters
 from mmx_core.pictures import Picture
-
-
-@dataclass(frozen=True)
-class _Canvas:
-    """Tiles that an image is fitted into, centred, and which of their cells are kept.
-
-    Attributes:
-        tiles: Rows and columns of tiles.
-        side: Pixels of one.
-        cells: Visual tokens along a tile's side.
-        patch: Pixels of one; ``cells * patch`` may be a little less than the side.
-        size: ``(height, width)`` of the image on the canvas.
-    """
-
-    tiles: tuple[int, int]
-    side: int
-    cells: int
-    patch: int
-    size: tuple[int, int]
-
-    @classmethod
-    def fit(
-        cls, image: tuple[int, int], tiles: tuple[int, int], side: int, cells: int, patch: int
-    ) -> _Canvas:
-        """The image, ``(height, width)``, as large as fits with its proportions kept."""
-        height, width = image
-        tall, wide = tiles[0] * side, tiles[1] * side
-        # Divided first, as the processor does: rounded up, the order can make a pixel.
-        down, across = tall / height, wide / width
-        if across < down:
-            size = (min(ceil(height * across), tall), wide)
-        else:
-            size = (tall, min(ceil(width * down), wide))
-        return cls(tiles, side, cells, patch, size)
-
-    @property
-    def margins(self) -> tuple[int, int]:
-        """Pixels above and left of the image."""
-        return tuple((n * self.side - s) // 2 for n, s in zip(self.tiles, self.size, strict=True))  # type: ignore[return-value]
-
-    def kept(self, image: tuple[int, int]) -> tuple[slice, slice]:
-        """Rows and columns of cells that the model keeps: the margins are cut off."""
-        height, width = image
-        rows, columns = (n * self.cells for n in self.tiles)
-        if width / height > columns / rows:
-            cut = (rows - int(round(height * (columns / width), 7))) // 2
-            return slice(cut, rows - cut), slice(0, columns)
-        cut = (columns - int(round(width * (rows / height), 7))) // 2
-        return slice(0, rows), slice(cut, columns - cut)
-
-    def box(self, rows: tuple[int, int], columns: tuple[int, int]) -> Box:
-        """The part of the image under cells ``first`` to ``last`` of one tile's rows, columns."""
-        edges = []
-        for axis, span in enumerate((rows, columns)):
-            tile = span[0] // self.cells
-            start = tile * self.side + (span[0] - tile * self.cells) * self.patch
-            end = start + (span[1] - span[0]) * self.patch
-            edges.append([(edge - self.margins[axis]) / self.size[axis] for edge in (start, end)])
-        (top, bottom), (left, right) = edges
-        return (top, left, bottom, right)
 
 
 @register("llava_next", "llava_onevision")
@@ -164,11 +104,11 @@ class LlavaNextAdapter(ModelAdapter):
             rasters.append(Raster(offsets, pooled, (first[0], first[1], last[2], last[3])))
         else:
             tall, wide = rows.stop - rows.start, columns.stop - columns.start
-            rasters += _tile_rasters(canvas, rows, columns, base)
+            rasters += tile_rasters(canvas, rows, columns, base)
         ids = (self.placeholder_id,) * (base + tall * (wide + 1))
         return Layout(ids, (View(tuple(rasters)),))
 
-    def _canvas(self, image: Image.Image, factor: float) -> _Canvas:
+    def _canvas(self, image: Image.Image, factor: float) -> Canvas:
         from transformers.image_processing_utils import select_best_resolution
 
         self._check_parts()
@@ -183,20 +123,20 @@ class LlavaNextAdapter(ModelAdapter):
                 f"{cut[1]}x{cut[0]}, the model's expect {best[1]}x{best[0]}"
             )
         cells = side // self._patch
-        canvas = _Canvas.fit(size, (best[0] // side, best[1] // side), side, cells, self._patch)
+        canvas = Canvas.fit(size, (best[0] // side, best[1] // side), side, cells, self._patch)
         if factor == 1.0:
             return canvas
         step = factor / max(1.0, self._shrinkage(canvas, *canvas.kept(size)))
         down, across = (max(1, round(count * step)) for count in canvas.tiles)
-        return _Canvas.fit(size, (down, across), side, cells, self._patch)
+        return Canvas.fit(size, (down, across), side, cells, self._patch)
 
-    def _pooled(self, canvas: _Canvas, rows: slice, columns: slice) -> tuple[int, int] | None:
+    def _pooled(self, canvas: Canvas, rows: slice, columns: slice) -> tuple[int, int] | None:
         """The grid that LLaVA-OneVision shrinks the tiles' features to, where there are many."""
         ratio = self._shrinkage(canvas, rows, columns)
         tall, wide = rows.stop - rows.start, columns.stop - columns.start
         return (int(tall // ratio), int(wide // ratio)) if ratio > 1.0 else None
 
-    def _shrinkage(self, canvas: _Canvas, rows: slice, columns: slice) -> float:
+    def _shrinkage(self, canvas: Canvas, rows: slice, columns: slice) -> float:
         """How many of the tiles' cells, along a side, become one of the pooled grid."""
         if self.model.config.model_type != "llava_onevision":
             return 1.0
@@ -286,35 +226,7 @@ class LlavaNextAdapter(ModelAdapter):
 _BICUBIC = Image.Resampling.BICUBIC
 
 
-def _tile_rasters(canvas: _Canvas, rows: slice, columns: slice, base: int) -> list[Raster]:
-    """One raster per tile of what is kept, behind ``base`` tokens, rows ended by a newline."""
-    wide = columns.stop - columns.start + 1
-    if rows.start == rows.stop or columns.start == columns.stop:
-        return []  # of an image too elongated to fill a row of cells
-
-    def spans(kept: slice) -> list[tuple[int, int]]:
-        edges = range(kept.start // canvas.cells, -(-kept.stop // canvas.cells))
-        return [
-            (max(kept.start, n * canvas.cells), min(kept.stop, (n + 1) * canvas.cells))
-            for n in edges
-        ]
-
-    return [
-        Raster(
-            [
-                base + (r - rows.start) * wide + c - columns.start
-                for r in range(*down)
-                for c in range(*across)
-            ],
-            (down[1] - down[0], across[1] - across[0]),
-            canvas.box(down, across),
-        )
-        for down in spans(rows)
-        for across in spans(columns)
-    ]
-
-
-def _cut(image: Image.Image, canvas: _Canvas) -> list[Image.Image]:
+def _cut(image: Image.Image, canvas: Canvas) -> list[Image.Image]:
     """The whole image as a square, then the tiles of its canvas."""
     side = canvas.side
     height, width = canvas.size

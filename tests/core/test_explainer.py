@@ -39,29 +39,6 @@ def build(tiny: TinyModel, **settings: Any) -> Explainer:
     return Explainer(tiny.model, **tiny.parts, **settings)
 
 
-def test_teacher_forced_states_equal_those_of_token_by_token_generation(tiny: TinyModel) -> None:
-    adapter = adapter_for(tiny.model, **tiny.parts)
-    rendered = adapter.render(PROMPT, pictures=[picture()])
-    encoded = adapter.encode([picture()], rendered, [], factor=1.0)
-    with torch.no_grad():
-        generated = tiny.model.generate(
-            **encoded.inputs,
-            max_new_tokens=6,
-            min_new_tokens=6,
-            do_sample=False,
-            output_hidden_states=True,
-            return_dict_in_generate=True,
-        )
-        answer = generated.sequences[0, encoded.prompt_length :].tolist()
-        forced = adapter.hidden_states(adapter.encode([picture()], rendered, answer, factor=1.0))
-    stepwise = torch.cat([step[-1][0] for step in generated.hidden_states])
-    assert torch.allclose(forced[: len(stepwise)], stepwise, atol=2e-5)
-    logits = adapter.logits(forced[encoded.prompt_length - 1 : -1])
-    suppressed = tiny.model.generation_config.eos_token_id
-    logits[:, suppressed] = -torch.inf  # as min_new_tokens does
-    assert logits.argmax(dim=1).tolist() == answer
-
-
 def test_maps_equal_the_models_own_logits_at_the_visual_positions(tiny: TinyModel) -> None:
     explanation = build(tiny, suppression="none", scales=SCALES).explain(
         picture(), PROMPT, answer=ANSWER

@@ -309,10 +309,10 @@ def test_tiles_are_fitted_as_the_image_processor_fits_them() -> None:
     from transformers.image_processing_utils import get_patch_output_size
     from transformers.image_utils import ChannelDimension
 
-    from mmx_core.models.llava_next import _Canvas
+    from mmx_core.models.tiles import Canvas
 
     for tiles, image in {(1, 2): (300, 1200), (3, 2): (1568, 742), (2, 3): (1241, 1241)}.items():
-        canvas = _Canvas.fit(image, tiles, 336, 24, 14)
+        canvas = Canvas.fit(image, tiles, 336, 24, 14)
         shape = np.broadcast_to(np.uint8(0), (3, *image))
         target = (tiles[0] * 336, tiles[1] * 336)
         assert canvas.size == get_patch_output_size(shape, target, ChannelDimension.FIRST)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
-from tokenizers import Regex, Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Sequence, Split
-from transformers import PreTrainedTokenizerFast
 
-from tests.support.tiny_models import WORDS, TinyModel
+from tests.support.families.parts import (
+    build_model,
+    siglip_config,
+    spaced_tokenizer,
+    text_config,
+)
+from tests.support.tiny_models import TinyModel
 
 GEMMA_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -43,9 +44,6 @@ _MISTRAL_MARKERS = {
     "inst_token": "[INST]",
     "end_inst_token": "[/INST]",
 }
-# What Gemma 3's processor writes around crops; newlines that meet are one token, as in its own.
-_PAN_AND_SCAN_WORDS = "Here is original and here are some crops to help you see better model"
-_NEWLINES = ["\n" * count for count in range(1, 7)]
 
 
 def make_gemma3(
@@ -64,16 +62,16 @@ def make_gemma3(
     from transformers import Gemma3Config
     from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
-    tokenizer = _tokenizer(_GEMMA_MARKERS, template=GEMMA_TEMPLATE)
+    tokenizer = spaced_tokenizer(_GEMMA_MARKERS, template=GEMMA_TEMPLATE)
     layers = ["sliding_attention", "full_attention"]
     config = Gemma3Config(
         text_config={
-            **_text(tokenizer),
+            **text_config(tokenizer),
             "query_pre_attn_scalar": 16,
             "sliding_window": 96,
             "layer_types": layers,
         },
-        vision_config=_siglip(image_size=112, patch_size=7),
+        vision_config=siglip_config(image_size=112, patch_size=7),
         mm_tokens_per_image=64,
         initializer_range=0.2,
         image_token_index=tokenizer.convert_tokens_to_ids("<image_soft_token>"),
@@ -81,7 +79,7 @@ def make_gemma3(
         eoi_token_index=tokenizer.convert_tokens_to_ids("<end_of_image>"),
         tie_word_embeddings=False,
     )
-    model = _build("Gemma3ForConditionalGeneration", config, tokenizer, seed, attention)
+    model = build_model("Gemma3ForConditionalGeneration", config, tokenizer, seed, attention)
     # Made to be loaded: it is initialised with zeros.
     torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.2)
     image_processor = Gemma3ImageProcessorPil(size={"height": 112, "width": 112}, **processing)
@@ -106,8 +104,8 @@ def make_paligemma(
     from transformers import PaliGemmaConfig
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-    tokenizer = _tokenizer(_PALIGEMMA_MARKERS, template=None)
-    text = {**_text(tokenizer), "model_type": "gemma", "num_key_value_heads": 1}
+    tokenizer = spaced_tokenizer(_PALIGEMMA_MARKERS, template=None)
+    text = {**text_config(tokenizer), "model_type": "gemma", "num_key_value_heads": 1}
     if gemma2:
         # A low cap, which small logits feel.
         text |= {"model_type": "gemma2", "final_logit_softcapping": 3.0, "sliding_window": 4096}
@@ -115,14 +113,14 @@ def make_paligemma(
         attention = "eager"
     config = PaliGemmaConfig(
         text_config=text,
-        vision_config=_siglip(image_size=56, patch_size=7),
+        vision_config=siglip_config(image_size=56, patch_size=7),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         projection_dim=64,
         hidden_size=64,
         vocab_size=len(tokenizer),
         tie_word_embeddings=False,
     )
-    model = _build("PaliGemmaForConditionalGeneration", config, tokenizer, seed, attention)
+    model = build_model("PaliGemmaForConditionalGeneration", config, tokenizer, seed, attention)
     torch.nn.init.normal_(model.model.multi_modal_projector.linear.weight, std=0.2)
     image_processor = SiglipImageProcessorPil(size={"height": 56, "width": 56})
     image_processor.image_seq_length = 64
@@ -135,15 +133,15 @@ def make_mistral3(
     """Mistral 3: native resolution up to 224 pixels, cells of 2 x 2 patches of 7 pixels."""
     from transformers import Mistral3Config
 
-    tokenizer = _tokenizer(_MISTRAL_MARKERS, template=MISTRAL_TEMPLATE)
+    tokenizer = spaced_tokenizer(_MISTRAL_MARKERS, template=MISTRAL_TEMPLATE)
     config = Mistral3Config(
-        text_config={**_text(tokenizer), "model_type": "mistral", "sliding_window": None},
+        text_config={**text_config(tokenizer), "model_type": "mistral", "sliding_window": None},
         vision_config=_pixtral(image_size=224, patch_size=7),
         image_token_index=tokenizer.convert_tokens_to_ids("[IMG]"),
         spatial_merge_size=2,
         tie_word_embeddings=False,
     )
-    model = _build("Mistral3ForConditionalGeneration", config, tokenizer, seed, attention)
+    model = build_model("Mistral3ForConditionalGeneration", config, tokenizer, seed, attention)
     for layer in ("linear_1", "linear_2", "patch_merger.merging_layer"):
         weight = model.model.multi_modal_projector.get_submodule(layer).weight
         torch.nn.init.normal_(weight, std=0.2)
@@ -156,16 +154,16 @@ def make_pixtral(
     """Pixtral: LLaVA with Pixtral's tower, up to 144 pixels, patches of 12 pixels, no merging."""
     from transformers import LlavaConfig
 
-    tokenizer = _tokenizer(_MISTRAL_MARKERS, template=MISTRAL_TEMPLATE)
+    tokenizer = spaced_tokenizer(_MISTRAL_MARKERS, template=MISTRAL_TEMPLATE)
     config = LlavaConfig(
-        text_config={**_text(tokenizer), "model_type": "mistral", "sliding_window": None},
+        text_config={**text_config(tokenizer), "model_type": "mistral", "sliding_window": None},
         vision_config=_pixtral(image_size=144, patch_size=12),
         image_token_index=tokenizer.convert_tokens_to_ids("[IMG]"),
         vision_feature_select_strategy="full",
         vision_feature_layer=-1,
         tie_word_embeddings=False,
     )
-    model = _build("LlavaForConditionalGeneration", config, tokenizer, seed, attention)
+    model = build_model("LlavaForConditionalGeneration", config, tokenizer, seed, attention)
     for layer in ("linear_1", "linear_2"):
         weight = model.model.multi_modal_projector.get_submodule(layer).weight
         torch.nn.init.normal_(weight, std=0.2)
@@ -177,71 +175,21 @@ def make_plain(seed: int = 0, *, dtype: torch.dtype = torch.float32) -> TinyMode
     from transformers import LlavaConfig
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-    tokenizer = _tokenizer(_MISTRAL_MARKERS, template=MISTRAL_TEMPLATE)
+    tokenizer = spaced_tokenizer(_MISTRAL_MARKERS, template=MISTRAL_TEMPLATE)
     config = LlavaConfig(
-        text_config={**_text(tokenizer), "model_type": "mistral", "sliding_window": None},
-        vision_config=_siglip(image_size=56, patch_size=7),
+        text_config={**text_config(tokenizer), "model_type": "mistral", "sliding_window": None},
+        vision_config=siglip_config(image_size=56, patch_size=7),
         image_token_index=tokenizer.convert_tokens_to_ids("[IMG]"),
         vision_feature_select_strategy="full",
         vision_feature_layer=-1,
         tie_word_embeddings=False,
     )
-    model = _build("LlavaForConditionalGeneration", config, tokenizer, seed, "sdpa")
+    model = build_model("LlavaForConditionalGeneration", config, tokenizer, seed, "sdpa")
     for layer in ("linear_1", "linear_2"):
         weight = model.model.multi_modal_projector.get_submodule(layer).weight
         torch.nn.init.normal_(weight, std=0.2)
     image_processor = SiglipImageProcessorPil(size={"height": 56, "width": 56})
     return TinyModel(model.to(dtype), image_processor, tokenizer)
-
-
-def _tokenizer(markers: Mapping[str, str], *, template: str | None) -> PreTrainedTokenizerFast:
-    special = ["<unk>", "<pad>", "<bos>", "<eos>", *markers.values()]
-    words = dict.fromkeys([*special, *_NEWLINES, *WORDS, *_PAN_AND_SCAN_WORDS.split()])
-    vocabulary = {word: index for index, word in enumerate(words)}
-    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = Sequence(
-        [Split(Regex(r"\n+"), "isolated"), Split(Regex(" +"), "removed")]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        unk_token="<unk>",
-        pad_token="<pad>",
-        bos_token="<bos>",
-        eos_token="<eos>",
-        extra_special_tokens=dict(markers),
-        chat_template=template,
-    )
-
-
-def _text(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    return {
-        "vocab_size": len(tokenizer),
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 16,
-        "max_position_embeddings": 8192,
-        "initializer_range": 0.2,
-        "tie_word_embeddings": False,
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-
-
-def _siglip(*, image_size: int, patch_size: int) -> dict[str, Any]:
-    return {
-        "model_type": "siglip_vision_model",
-        "image_size": image_size,
-        "patch_size": patch_size,
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "vision_use_head": False,
-    }
 
 
 def _pixtral(*, image_size: int, patch_size: int) -> dict[str, Any]:
@@ -263,20 +211,3 @@ def _pixtral_processor(longest_edge: int, patch_size: int) -> Any:
     return PixtralImageProcessorPil(
         size={"longest_edge": longest_edge}, patch_size={"height": patch_size, "width": patch_size}
     )
-
-
-def _build(
-    name: str, config: Any, tokenizer: PreTrainedTokenizerFast, seed: int, attention: str
-) -> Any:
-    import transformers
-
-    torch.manual_seed(seed)
-    model = getattr(transformers, name)._from_config(config, attn_implementation=attention).eval()
-    if config.vision_config.model_type == "siglip_vision_model":
-        # Its own initialisation lets what all patches share outweigh what each shows.
-        torch.nn.init.normal_(model.model.vision_tower.embeddings.patch_embedding.weight, std=0.5)
-    # Visual tokens are never said, and an answer that holds one would be short of a picture.
-    model.lm_head.weight.data[config.image_token_id] = 0
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    return model

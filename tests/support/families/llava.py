@@ -7,7 +7,12 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from tests.support.families.google_mistral import _build, _siglip, _text, _tokenizer
+from tests.support.families.parts import (
+    build_model,
+    siglip_config,
+    spaced_tokenizer,
+    text_config,
+)
 from tests.support.tiny_models import TinyModel
 
 TEMPLATE = (
@@ -28,7 +33,7 @@ def make_llava(seed: int = 0, **settings: Any) -> TinyModel:
     """
     from transformers import CLIPImageProcessorPil, LlavaConfig
 
-    tokenizer = _tokenizer({"image_token": "<image>"}, template=TEMPLATE)
+    tokenizer = spaced_tokenizer({"image_token": "<image>"}, template=TEMPLATE)
     config = LlavaConfig(
         text_config=_llama(tokenizer),
         vision_config=_clip(56, 7),
@@ -47,7 +52,7 @@ def make_vipllava(seed: int = 0) -> TinyModel:
     """ViP-LLaVA: CLIP as above, features of several of its layers."""
     from transformers import CLIPImageProcessorPil, VipLlavaConfig
 
-    tokenizer = _tokenizer({"image_token": "<image>"}, template=TEMPLATE)
+    tokenizer = spaced_tokenizer({"image_token": "<image>"}, template=TEMPLATE)
     config = VipLlavaConfig(
         text_config=_llama(tokenizer),
         vision_config=_clip(56, 7),
@@ -69,7 +74,7 @@ def make_llava_next(seed: int = 0) -> TinyModel:
         LlavaNextImageProcessorPil,
     )
 
-    tokenizer = _tokenizer({"image_token": "<image>"}, template=TEMPLATE)
+    tokenizer = spaced_tokenizer({"image_token": "<image>"}, template=TEMPLATE)
     config = LlavaNextConfig(
         text_config=_llama(tokenizer),
         vision_config=_clip(56, 7),
@@ -100,10 +105,12 @@ def make_llava_onevision(seed: int = 0, *, most_tiles: int = 9) -> TinyModel:
 
     sides = [58, 116, 174]
     pinpoints = [[tall, wide] for tall in sides for wide in sides]
-    tokenizer = _tokenizer({"image_token": "<image>", "video_token": "<video>"}, template=TEMPLATE)
+    tokenizer = spaced_tokenizer(
+        {"image_token": "<image>", "video_token": "<video>"}, template=TEMPLATE
+    )
     config = LlavaOnevisionConfig(
-        text_config={**_text(tokenizer), "model_type": "qwen2"},
-        vision_config=_siglip(image_size=58, patch_size=7),
+        text_config={**text_config(tokenizer), "model_type": "qwen2"},
+        vision_config=siglip_config(image_size=58, patch_size=7),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
         image_grid_pinpoints=pinpoints,
@@ -118,7 +125,7 @@ def make_llava_onevision(seed: int = 0, *, most_tiles: int = 9) -> TinyModel:
 
 
 def _llama(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    return {**_text(tokenizer), "model_type": "llama"}
+    return {**text_config(tokenizer), "model_type": "llama"}
 
 
 def _clip(image_size: int, patch_size: int) -> dict[str, Any]:
@@ -135,7 +142,7 @@ def _clip(image_size: int, patch_size: int) -> dict[str, Any]:
 
 
 def _projected(name: str, config: Any, tokenizer: PreTrainedTokenizerFast, seed: int) -> Any:
-    model = _build(name, config, tokenizer, seed, "sdpa")
+    model = build_model(name, config, tokenizer, seed, "sdpa")
     for layer in ("linear_1", "linear_2"):
         torch.nn.init.normal_(
             model.model.multi_modal_projector.get_submodule(layer).weight, std=0.2

@@ -11,6 +11,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Sequence, Split
 from transformers import PreTrainedTokenizerFast
 
+from tests.support.families.parts import text_config
 from tests.support.tiny_models import WORDS, TinyModel
 
 INTERNVL_TEMPLATE = (
@@ -42,7 +43,7 @@ def make_internvl(seed: int = 0) -> TinyModel:
         INTERNVL_TEMPLATE,
     )
     config = transformers.InternVLConfig(
-        text_config={"model_type": "qwen2", **_text(tokenizer)},
+        text_config={"model_type": "qwen2", **text_config(tokenizer)},
         vision_config={**_vision(), "image_size": 56, "patch_size": 7, "layer_norm_eps": 1e-6},
         image_token_id=tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>"),
         image_seq_length=16,
@@ -73,7 +74,7 @@ def make_idefics3(seed: int = 0) -> TinyModel:
 
     tokenizer = _idefics3_tokenizer({}, breaks=("\n", "\n\n"))
     config = transformers.Idefics3Config(
-        text_config={"model_type": "llama", **_text(tokenizer)},
+        text_config={"model_type": "llama", **text_config(tokenizer)},
         vision_config={**_vision(), "image_size": 56, "patch_size": 7},
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         scale_factor=2,
@@ -103,7 +104,7 @@ def make_smolvlm(seed: int = 0) -> TinyModel:
     }
     tokenizer = _idefics3_tokenizer(named, breaks=("\n",))
     config = transformers.SmolVLMConfig(
-        text_config={"model_type": "llama", **_text(tokenizer)},
+        text_config={"model_type": "llama", **text_config(tokenizer)},
         vision_config={**_vision(), "image_size": 66, "patch_size": 7},
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         scale_factor=3,
@@ -149,23 +150,6 @@ def _tokenizer(
         extra_special_tokens=markers,
         chat_template=template,
     )
-
-
-def _text(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    return {
-        "vocab_size": len(tokenizer),
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 8192,
-        "tie_word_embeddings": False,
-        "initializer_range": 0.2,
-        "bos_token_id": None,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
 
 
 def _vision() -> dict[str, Any]:
