@@ -128,7 +128,8 @@ def test_the_panel_works_in_a_frame_of_another_origin(watched, host_page: str) -
     # What a sandbox forbids is not needed: the picture and the command can be copied or seen.
     panel.locator("body").press("e")
     panel.wait_for_selector("mmx-export-dialog dialog[open]")
-    fields = panel.locator("mmx-export-dialog input")
+    fields = panel.locator("mmx-export-dialog dialog[open] input")
+    fields.first.wait_for()
     shown = [fields.nth(index).input_value() for index in range(fields.count())]
     assert any("mmx export" in value for value in shown), shown
     assert [
