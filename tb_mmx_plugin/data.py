@@ -5,15 +5,18 @@ Only the data provider is used: under the fast loader there is no multiplexer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from threading import Lock
 from typing import Any
 
+from tensorboard import errors
 from tensorboard.context import RequestContext
 from tensorboard.data import provider
 
-from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
-from mmx_core.events.header import Header
+from mmx_core.events.blob import DamagedBlob, UnsupportedVersion, decode_json, payload_length
+from mmx_core.events.header import Header, check_place
 from mmx_core.events.tags import (
     IMAGE_PREFIX,
     INDEX_PLUGIN,
@@ -24,12 +27,21 @@ from mmx_core.events.tags import (
     natural_key,
     sample_tags,
 )
-from mmx_core.events.wire import decode_header, decode_image, decode_record
+from mmx_core.events.wire import check_explanation, decode_image, decode_record
 from mmx_core.explanation import EncodedImage
+from tb_mmx_plugin.checked_provider import checked
 from tb_mmx_plugin.frame import StepBlobs, finite, frame_steps
 
 MAX_STEPS_PER_REQUEST = 64
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+# One step may be larger than an answer of several, but not without end.
+MAX_STEP_BYTES = 256 * 1024 * 1024
+MAX_BLOBS = 16_384
+# A header whose place is looked at before it is handed on; the largest real ones are 200 kB.
+_MAX_GLANCE_BYTES = 1024 * 1024
+_SHOWN_CHARACTERS = 120
+_GONE = "TensorBoard has dropped this record meanwhile; reload."
+_LEFT_OUT = {"error": "left out: the run's records are too large; ask for single tags"}
 # The provider insists on a limit; what TensorBoard keeps is far below it.
 _ALL = 1_000_000
 # Under the fast loader a read takes about 44 ms whatever its size, so reads run side by side.
@@ -66,16 +78,22 @@ class ExplanationData:
     """
 
     def __init__(self, data_provider: provider.DataProvider) -> None:
-        self._provider = data_provider
+        self._provider = checked(data_provider)
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="mmx-blobs")
         self._known: dict[tuple[str, str], tuple[Fingerprint, dict[str, Any]]] = {}
+        self._listing = Lock()
 
     def index(self, context: RequestContext, experiment: str) -> dict[str, Any]:
         """Runs, samples, their steps, and images, without reading a blob.
 
         Every sequence of a large log takes the provider a second to tell, and the panel asks at
-        each reload: so a run is read again only when something has come since.
+        each reload: so a run is read again only when something has come since, and by one request
+        at a time.
         """
+        with self._listing:
+            return self._index(context, experiment)
+
+    def _index(self, context: RequestContext, experiment: str) -> dict[str, Any]:
         listed = self._provider.list_blob_sequences(
             context, experiment_id=experiment, plugin_name=PLUGIN
         )
@@ -105,17 +123,13 @@ class ExplanationData:
         wanted = {_index_tag(tag): tag for tag in tags}
         found, unread = self._index_series(context, experiment, run, list(wanted) or None)
         if not found and not wanted and not unread:
-            raise NotLogged(f"Run {run!r} has no explanations.")
+            raise NotLogged(f"Run {shown(run)} has no explanations.")
         for index_tag, tag in wanted.items():
             if index_tag not in found and index_tag not in unread:
-                raise NotLogged(f"Run {run!r} has no tag {tag!r}.")
+                raise NotLogged(f"Run {shown(run)} has no tag {shown(tag)}.")
         return {
             "run": run,
-            "records": [
-                _record(PREFIX + tag.removeprefix(INDEX_PREFIX), datum)
-                for tag, series in _natural(found.items())
-                for datum in series
-            ]
+            "records": _records(found)
             + [
                 {
                     "tag": PREFIX + tag.removeprefix(INDEX_PREFIX),
@@ -131,7 +145,7 @@ class ExplanationData:
     def header(
         self, context: RequestContext, experiment: str, *, run: str, tag: str, step: int
     ) -> Header:
-        """The checked header of one explanation.
+        """The header of one explanation, checked together with all of its blobs.
 
         Raises:
             NotLogged: There is no such record.
@@ -140,8 +154,10 @@ class ExplanationData:
         datum = self._steps(context, experiment, run, tag).get(step)
         if datum is None:
             raise NotLogged(_not_kept(step))
-        blobs = self._read(context, [reference.blob_key for reference in datum.values[:1]])
-        return _readable(lambda: decode_header(blobs).header)
+        (read,) = self._read_steps(context, tag, [datum])
+        if read.error is not None:
+            raise Unreadable(read.error)
+        return _readable(lambda: check_explanation(read.blobs, tag=tag, step=step))
 
     def blobs(
         self, context: RequestContext, experiment: str, *, run: str, tag: str, steps: Sequence[int]
@@ -161,12 +177,11 @@ class ExplanationData:
             )
         steps = list(dict.fromkeys(steps))
         kept = self._steps(context, experiment, run, tag)
-        read = self._read_steps(context, {step: kept[step] for step in steps if step in kept})
+        found = [kept[step] for step in steps if step in kept]
+        read = {entry.step: entry for entry in self._read_steps(context, tag, found)}
         return frame_steps(
             [
-                StepBlobs(step, kept[step].wall_time, read[step])
-                if step in kept
-                else StepBlobs(step, error=_not_kept(step))
+                read.get(step) or StepBlobs(step, error=_not_kept(step))
                 for step in steps
                 if step in read or step not in kept
             ]
@@ -184,8 +199,9 @@ class ExplanationData:
         series = self._sequences(context, experiment, [run], IMAGE_PREFIX + name)
         data = series.get(run, {}).get(IMAGE_PREFIX + name)
         if not data:
-            raise NotLogged(f"Run {run!r} has no image {name!r}.")
-        blobs = self._read(context, [reference.blob_key for reference in data[-1].values])
+            raise NotLogged(f"Run {shown(run)} has no image {shown(name)}.")
+        keys = [reference.blob_key for reference in data[-1].values[:2]]
+        blobs = [blob for blob in self._read(context, keys) if blob is not None]
         return _readable(lambda: decode_image(blobs, name))
 
     def _index_series(
@@ -253,32 +269,69 @@ class ExplanationData:
     ) -> dict[int, Datum]:
         series = self._sequences(context, experiment, [run], tag)
         if not _is_sample(tag) or tag not in series.get(run, {}):
-            raise NotLogged(f"Run {run!r} has no explanations under {tag!r}.")
+            raise NotLogged(f"Run {shown(run)} has no explanations under {shown(tag)}.")
         return {datum.step: datum for datum in series[run][tag]}
 
     def _read_steps(
-        self, context: RequestContext, steps: Mapping[int, Datum]
-    ) -> dict[int, list[bytes]]:
-        """The blobs of the first of these steps that fit into an answer."""
-        read: dict[int, list[bytes]] = {}
-        waiting, size, largest = list(steps), 0, 0
+        self, context: RequestContext, tag: str, data: Sequence[Datum]
+    ) -> list[StepBlobs]:
+        """The first of these steps that fit into an answer, and always the first."""
+        read: list[StepBlobs] = []
+        waiting, size, count, largest = list(data), 0, 0, 0
         while waiting:
             # Sizes are known only once read: the first step tells how many go side by side.
-            room = max(0, MAX_RESPONSE_BYTES - size) // largest if largest else 1
-            part, waiting = waiting[:room], waiting[room:]
+            room = max(0, MAX_RESPONSE_BYTES - size)
+            part = waiting[: room // largest if largest else 1]
+            while part and read and count + sum(len(datum.values) for datum in part) > MAX_BLOBS:
+                part.pop()
             if not part:
                 break
-            keys = [[ref.blob_key for ref in steps[step].values] for step in part]
-            blobs = iter(self._read(context, [key for group in keys for key in group]))
-            for step, group in zip(part, keys, strict=True):
-                read[step] = [next(blobs) for _ in group]
-                taken = sum(map(len, read[step]))
-                size, largest = size + taken, max(largest, taken, 1)
+            for datum, blobs in zip(
+                part, self._read_sides(context, part, room if read else MAX_STEP_BYTES), strict=True
+            ):
+                taken = sum(map(len, blobs or ()))
+                if blobs is None and not read:
+                    too_large = f"The explanation of step {datum.step} is too large to be shown."
+                    read.append(StepBlobs(datum.step, error=too_large))
+                elif blobs is None or (read and size + taken > MAX_RESPONSE_BYTES):
+                    return read
+                else:
+                    error = _misplaced(tag, datum.step, blobs)
+                    read.append(StepBlobs(datum.step, datum.wall_time, blobs, error))
+                size, count = size + taken, count + len(datum.values)
+                largest = max(largest, taken, 1)
+            waiting = waiting[len(part) :]
         return read
 
-    def _read(self, context: RequestContext, keys: Iterable[str]) -> list[bytes]:
-        def read(key: str) -> bytes:
-            return bytes(self._provider.read_blob(context, blob_key=key))
+    def _read_sides(
+        self, context: RequestContext, data: Sequence[Datum], limit: int
+    ) -> Iterator[list[bytes] | None]:
+        """Each step's blobs, read side by side; None for what the limit in bytes leaves unread."""
+        counts = [len(datum.values) for datum in data]
+        if sum(counts) > MAX_BLOBS:
+            yield from [None] * len(data)
+            return
+        blobs = iter(self._read(context, [r.blob_key for d in data for r in d.values], limit))
+        for count in counts:
+            group = [blob for blob in islice(blobs, count) if blob is not None]
+            yield group if len(group) == count else None
+
+    def _read(
+        self, context: RequestContext, keys: Iterable[str], limit: int = MAX_STEP_BYTES
+    ) -> list[bytes | None]:
+        """Blobs side by side; None for those that were not begun before the limit was reached."""
+        left = limit
+
+        def read(key: str) -> bytes | None:
+            nonlocal left
+            if left < 0:
+                return None
+            try:
+                blob = bytes(self._provider.read_blob(context, blob_key=key))
+            except (errors.NotFoundError, KeyError, IndexError):
+                raise NotLogged(_GONE) from None
+            left -= len(blob)
+            return blob
 
         return list(self._pool.map(read, keys))
 
@@ -314,17 +367,45 @@ def _sample(tag: str, series: Sequence[Datum]) -> dict[str, Any]:
     }
 
 
-def _record(tag: str, datum: Datum) -> dict[str, Any]:
-    place = {"tag": tag, "step": datum.step, "wall_time": finite(datum.wall_time)}
+def _records(found: Mapping[str, Sequence[Datum]]) -> list[dict[str, Any]]:
+    """Decoded index records, as many of them as fit into an answer once unpacked."""
+    records: list[dict[str, Any]] = []
+    room = MAX_RESPONSE_BYTES
+    for tag, series in _natural(found.items()):
+        for datum in series:
+            record, size = _record(datum) if room > 0 else (_LEFT_OUT, 0)
+            room -= size
+            place = {"step": datum.step, "wall_time": finite(datum.wall_time)}
+            records.append({**record, "tag": PREFIX + tag.removeprefix(INDEX_PREFIX), **place})
+    return records
+
+
+def _record(datum: Datum) -> tuple[dict[str, Any], int]:
+    """The record, or why it cannot be read; and how large it is."""
     try:
         values = datum.numpy.ravel().tolist()
         if len(values) != 1 or not isinstance(values[0], bytes):
-            raise DamagedBlob(f"index record: expected 1 blob, got {datum.numpy.size} values")
-        return {**decode_record(values[0]), **place}
+            raise DamagedBlob(f"index record: expected 1 blob, got {len(values)} values")
+        return decode_record(values[0]), payload_length(values[0])
     except DamagedBlob as error:
-        return {**place, "error": f"damaged: {error}"}
+        return {"error": f"damaged: {error}"}, 0
     except UnsupportedVersion as error:
-        return {**place, "error": str(error)}
+        return {"error": str(error)}, 0
+
+
+def _misplaced(tag: str, step: int, blobs: Sequence[bytes]) -> str | None:
+    """What is wrong where a record was logged elsewhere; other damage is the panel's to find."""
+    if not blobs or payload_length(blobs[0]) > _MAX_GLANCE_BYTES:
+        return None
+    try:
+        header = decode_json(blobs[0])
+    except (DamagedBlob, UnsupportedVersion):
+        return None
+    try:
+        check_place(header if isinstance(header, dict) else {}, tag, step)
+    except DamagedBlob as error:
+        return f"The record is damaged: {error}."
+    return None
 
 
 def _readable(decode: Callable[[], Any]) -> Any:
@@ -341,6 +422,16 @@ def _index_tag(tag: str) -> str:
         return sample_tags(tag).record
     except ValueError as error:
         raise RequestError(f"{error}.") from None
+
+
+def clipped(text: str) -> str:
+    """A text for a message: cut where it is very long."""
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+
+
+def shown(name: str) -> str:
+    """A name in quotes, for a message: cut where it is very long."""
+    return repr(clipped(name))
 
 
 def _not_kept(step: int) -> str:

@@ -11,17 +11,20 @@ from tensorboard.plugins import base_plugin
 if TYPE_CHECKING:
     from tb_mmx_plugin.plugin import MMXPlugin
 
-# TensorBoard keeps 10 records per tag unless told otherwise, and holds them in memory: 64 samples
-# of 50 steps at 40 kB are 128 MB. `--samples_per_plugin=mmx=200` overrides it, 0 keeps all.
-STEPS_KEPT = 50
-# Index records are a few hundred bytes: keep them all.
+# 0 keeps all. TensorBoard keeps 10 records per tag unless told otherwise: the last one for sure and
+# any other by chance, so that with any bound the first checkpoint goes, and whichever somebody came
+# back for. What all take in memory depends on the number of runs and samples as much as on that of
+# steps; `mmx list` tells it before TensorBoard is started, and `--samples_per_plugin=mmx=N` bounds
+# it.
+STEPS_KEPT = 0
+# Index records are a few hundred bytes.
 ALL_RECORDS = 0
 
 logger = logging.getLogger(__name__)
 
 
 class MMXLoader(base_plugin.TBLoader):
-    """Loads the plugin, and asks TensorBoard to keep more steps than its default."""
+    """Loads the plugin, and asks TensorBoard to keep every step."""
 
     def fix_flags(self, flags: argparse.Namespace) -> None:
         """Sets how many records per tag are kept; what the user asked for wins."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -12,12 +14,17 @@ from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
 from mmx_core.events.tags import INDEX_PLUGIN, PLUGIN
-from tb_mmx_plugin.data import ExplanationData, NotLogged, RequestError
+from tb_mmx_plugin.data import ExplanationData, NotLogged, RequestError, clipped, shown
+from tb_mmx_plugin.in_flight import InFlight
 from tb_mmx_plugin.static import ENTRY, read_static
 
 _BINARY = "application/octet-stream"
 _IMAGE_TYPES = {"png": "image/png", "jpeg": "image/jpeg"}
 _YEAR_SECONDS = 365 * 24 * 3600
+# Steps are 64 bits wide.
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+
+logger = logging.getLogger(__name__)
 
 Route = Callable[["MMXPlugin", wrappers.Request], wrappers.Response]
 WsgiApp = Callable[..., Any]
@@ -35,9 +42,15 @@ def _route(handler: Route) -> Callable[[MMXPlugin], WsgiApp]:
                 allow = [("Allow", "GET")]
                 return http_util.Respond(request, text, "text/plain", code=405, headers=allow)
             try:
-                return handler(plugin, request)
+                with plugin.in_flight.building():
+                    return plugin.in_flight.admit(handler(plugin, request))
             except RequestError as error:
                 return http_util.Respond(request, str(error), "text/plain", code=error.status)
+            except Exception as error:
+                # The server's own answer would be HTML, without TensorBoard's headers.
+                logger.exception("Answering %s failed", request.path)
+                text = f"The answer failed: {type(error).__name__}. TensorBoard's log says more."
+                return http_util.Respond(request, text, "text/plain", code=500)
 
         return serve
 
@@ -55,6 +68,7 @@ class MMXPlugin(base_plugin.TBPlugin):
 
     def __init__(self, context: base_plugin.TBContext) -> None:
         self._data = ExplanationData(context.data_provider)
+        self.in_flight = InFlight()
 
     def get_plugin_apps(self) -> Mapping[str, WsgiApp]:
         """Routes below ``data/plugin/mmx``."""
@@ -125,8 +139,10 @@ class MMXPlugin(base_plugin.TBPlugin):
         name = request.path.rsplit("/static/", 1)[-1] if "/static/" in request.path else ENTRY
         file = read_static(name)
         if file is None:
-            raise NotLogged(f"The panel has no file {name!r}.")
-        return http_util.Respond(request, file.content, file.media_type)
+            raise NotLogged(f"The panel has no file {shown(name)}.")
+        return http_util.Respond(
+            request, file.content, file.media_type, content_encoding=file.encoding
+        )
 
 
 def _place(request: wrappers.Request) -> tuple[Any, str]:
@@ -149,7 +165,7 @@ def _steps(request: wrappers.Request) -> list[int]:
     values = request.args.getlist("step")
     if not values:
         raise RequestError("The parameter 'step' is missing.")
-    try:
-        return [int(value) for value in values]
-    except ValueError:
-        raise RequestError(f"Expected integers for 'step', got {', '.join(values)}.") from None
+    wrong = [value for value in values if not _INTEGER.fullmatch(value)]
+    if wrong:
+        raise RequestError(f"Expected integers for 'step', got {clipped(wrong[0])}.")
+    return [int(value) for value in values]

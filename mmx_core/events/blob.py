@@ -156,9 +156,9 @@ def decode_array(blob: bytes) -> FloatArray:
     return values.reshape(shape)
 
 
-def decode_json(blob: bytes) -> Any:
-    """Decodes a JSON blob; raises as :func:`decode_array` does."""
-    dtype, _, payload = _open(blob)
+def decode_json(blob: bytes, *, limit: int = MAX_JSON_BYTES) -> Any:
+    """Decodes a JSON blob of at most ``limit`` bytes; raises as :func:`decode_array` does."""
+    dtype, _, payload = _open(blob, limit)
     if dtype is not Dtype.JSON:
         raise DamagedBlob(f"expected JSON, got {dtype.name}")
     try:
@@ -167,14 +167,16 @@ def decode_json(blob: bytes) -> Any:
         raise DamagedBlob("JSON is nested too deeply") from None
     except ValueError as error:
         raise DamagedBlob(f"not JSON: {error}") from None
-    _check_depth(value)
+    _check_json(value)
     return value
 
 
-def _check_depth(value: Any) -> None:
-    """Refuses what the parser took but a recursive reader, such as TensorBoard's, would not."""
+def _check_json(value: Any) -> None:
+    """Refuses what the parser took but other readers would not: infinities and deep nesting."""
     level = [value]
     for _ in range(MAX_JSON_DEPTH):
+        if any(isinstance(item, float) and math.isinf(item) for item in level):
+            raise DamagedBlob("not JSON: a number is beyond what a float can hold")
         level = [
             inner
             for outer in level
@@ -192,6 +194,22 @@ def decode_bytes(blob: bytes) -> bytes:
     if dtype is not Dtype.RAW:
         raise DamagedBlob(f"expected raw bytes, got {dtype.name}")
     return payload
+
+
+def array_shape(blob: bytes) -> tuple[int, ...]:
+    """The shape of an array blob whose checksum and lengths are right; unpacks nothing.
+
+    Raises as :func:`decode_array` does.
+    """
+    dtype, shape, *_ = _check_envelope(blob)
+    if dtype not in _ITEM_BYTES:
+        raise DamagedBlob(f"expected an array, got {dtype.name}")
+    return shape
+
+
+def payload_length(blob: bytes) -> int:
+    """The bytes that a blob says it unpacks to, unchecked; 0 where it has no room to say so."""
+    return int(_FIXED.unpack_from(blob)[-1]) if len(blob) >= _FIXED.size else 0
 
 
 def _refuse_constant(name: str) -> None:
@@ -215,8 +233,17 @@ def _seal(dtype: Dtype, shape: tuple[int, ...], payload: bytes, *, compress: boo
     return bytes(blob)
 
 
-def _open(blob: bytes) -> tuple[Dtype, tuple[int, ...], bytes]:
-    """Checks an envelope, in the order of wire_format.md; returns dtype, shape and payload."""
+def _open(blob: bytes, limit: int = MAX_PAYLOAD_BYTES) -> tuple[Dtype, tuple[int, ...], bytes]:
+    """Checks a blob, in the order of wire_format.md; returns dtype, shape and payload."""
+    dtype, shape, compression, length = _check_envelope(blob)
+    if length > limit:
+        raise DamagedBlob(f"byte 12: expected at most {limit} bytes, {length} declared")
+    unpack = _inflate if compression == _ZLIB else _stored
+    return dtype, shape, unpack(blob, _FIXED.size + 4 * len(shape), length)
+
+
+def _check_envelope(blob: bytes) -> tuple[Dtype, tuple[int, ...], int, int]:
+    """Checks all but the payload's content; returns dtype, shape, compression and length."""
     if len(blob) < _FIXED.size:
         raise DamagedBlob(f"expected at least {_FIXED.size} bytes, got {len(blob)}")
     magic, version, code, compression, dimensions, checksum, length = _FIXED.unpack_from(blob)
@@ -240,8 +267,7 @@ def _open(blob: bytes) -> tuple[Dtype, tuple[int, ...], bytes]:
         raise DamagedBlob(f"byte 5: unknown dtype {code}") from None
     shape = struct.unpack_from(f"<{dimensions}I", blob, _FIXED.size)
     _check_size(dtype, shape, length)
-    unpack = _inflate if compression == _ZLIB else _stored
-    return dtype, shape, unpack(blob, body, length)
+    return dtype, shape, compression, length
 
 
 def _check_size(dtype: Dtype, shape: tuple[int, ...], length: int) -> None:
@@ -253,6 +279,9 @@ def _check_size(dtype: Dtype, shape: tuple[int, ...], length: int) -> None:
             expected += 8 * shape[0]
         if expected != length:
             raise DamagedBlob(f"byte 12: shape {shape} needs {expected} bytes, {length} declared")
+        # An empty array may have sides that no array can have.
+        if math.prod(side for side in shape if side) > MAX_PAYLOAD_BYTES:
+            raise DamagedBlob(f"byte 16: shape {shape} is no array's")
     elif shape:
         raise DamagedBlob(f"byte 7: {dtype.name} has no dimensions, got {len(shape)}")
     limit = MAX_JSON_BYTES if dtype is Dtype.JSON else MAX_PAYLOAD_BYTES

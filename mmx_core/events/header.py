@@ -16,8 +16,8 @@ MAX_IMAGES = 4096
 Header = dict[str, Any]
 
 
-def build_header(explanation: Explanation) -> Header:
-    """Builds blob 0's JSON value (wire_format.md, "Header")."""
+def build_header(explanation: Explanation, *, tag: str = "", step: int | None = None) -> Header:
+    """Builds blob 0's JSON value (wire_format.md, "Header"), with the place it is logged at."""
     context = explanation.context
     provenance = plain(explanation.provenance)
     model = provenance.pop("model", {})
@@ -56,6 +56,8 @@ def build_header(explanation: Explanation) -> Header:
         "provenance": provenance,
         "blobs": [name for name, _ in explanation_arrays(explanation)],
     }
+    if tag and step is not None:
+        header["logged"] = {"tag": tag, "step": int(step)}
     if explanation.image_grounding is not None:
         header["image_grounding"] = [numbers(row) for row in explanation.image_grounding.T]
     if explanation.alternatives:
@@ -148,6 +150,20 @@ def _vocabulary(explanation: Explanation) -> dict[str, str]:
     others = [alternative.candidate for alternative in explanation.alternatives]
     lists = [*explanation.candidates, *(scale.top for scale in explanation.scales), others]
     return {str(int(entry.id)): entry.text for entries in lists for entry in entries}
+
+
+def check_place(header: Header, tag: str, step: int | None) -> None:
+    """Refuses a record found elsewhere than it was logged, where both are known.
+
+    TensorBoard's fast loader checks no checksum, so a flipped bit can move a record.
+
+    Raises:
+        DamagedBlob: It was logged at another step or under another tag.
+    """
+    logged = expect(header.get("logged", {}), dict, "logged")
+    for name, found in (("tag", tag), ("step", step)):
+        if found not in ("", None) and logged.get(name, found) != found:
+            raise DamagedBlob(f"logged.{name}: {logged[name]!r}, but found at {found!r}")
 
 
 class HeaderReader:

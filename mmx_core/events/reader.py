@@ -102,7 +102,8 @@ class Explanations:
         step: See there.
 
     Attributes:
-        damaged: What the last iteration could not read.
+        damaged: What the last iteration could not read. A file that ends within a record, as that
+            of a killed process or a running one, is among it; only that is not warned about.
     """
 
     def __init__(
@@ -156,21 +157,32 @@ class Explanations:
     def _events(self, run: str, folder: str) -> Iterator[Any]:
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
         from tensorboard.backend.event_processing import io_wrapper
+        from tensorboard.compat import tf
         from tensorboard.compat.proto.event_pb2 import Event
 
         from mmx_core.events.record_file import read_records
 
-        paths = io_wrapper.ListDirectoryAbsolute(folder)
+        try:
+            paths = io_wrapper.ListDirectoryAbsolute(folder)
+        except (OSError, tf.errors.OpError) as error:
+            self._report(Damage(run, folder, None, f"cannot be listed: {error}"))
+            return
         for path in sorted(filter(io_wrapper.IsTensorFlowEventsFile, paths), key=natural_key):
 
             def report(reason: str, path: str = path) -> None:
                 self._report(Damage(run, path, None, reason))
 
-            for record in read_records(path, report):
-                try:
-                    yield Event.FromString(record)
-                except DecodeError as error:
-                    report(f"not an event: {error}")
+            def report_cut(reason: str, path: str = path) -> None:
+                self.damaged.append(Damage(run, path, None, reason))
+
+            try:
+                for record in read_records(path, report, report_cut):
+                    try:
+                        yield Event.FromString(record)
+                    except DecodeError as error:
+                        report(f"not an event: {error}")
+            except (OSError, tf.errors.OpError) as error:  # deleted meanwhile, not readable
+                report(f"cannot be read: {error}")
 
     def _report(self, damage: Damage) -> None:
         self.damaged.append(damage)

@@ -31,31 +31,41 @@ def frame_record(data: bytes) -> bytes:
     return length + next(checksums) + data + next(checksums)
 
 
-def read_records(path: str, report: Callable[[str], None]) -> Iterator[bytes]:
+def read_records(
+    path: str,
+    report: Callable[[str], None],
+    report_cut: Callable[[str], None] = lambda reason: None,
+) -> Iterator[bytes]:
     """Yields a file's records, tolerant of a tail that is cut short or still being written.
 
     Args:
         path: A file or a URL that TensorBoard can read.
         report: Called with what is wrong at which byte, for each damaged record.
+        report_cut: Called where the file ends within a record.
     """
     size = tf.io.gfile.stat(path).length
     position = 0
     with tf.io.gfile.GFile(path, "rb") as file:
         while size - position >= _FRAME_BYTES:
             head = file.read(_LENGTH.size + _CHECKSUM.size)
+            if len(head) < _LENGTH.size + _CHECKSUM.size:
+                break  # the file has shrunk
             (length,) = _LENGTH.unpack_from(head)
             if _CHECKSUM.unpack_from(head, _LENGTH.size)[0] != _masked(head[: _LENGTH.size]):
                 report(f"byte {position}: a record's length is damaged; the rest is unreadable")
                 return
             if length > size - position - _FRAME_BYTES:
-                return
-            data = file.read(length)
-            (checksum,) = _CHECKSUM.unpack(file.read(_CHECKSUM.size))
-            if checksum == _masked(data):
+                break
+            data, checksum = file.read(length), file.read(_CHECKSUM.size)
+            if len(checksum) < _CHECKSUM.size:
+                break
+            if _CHECKSUM.unpack(checksum)[0] == _masked(data):
                 yield data
             else:
                 report(f"byte {position}: a record's checksum does not match")
             position += _FRAME_BYTES + length
+    if position < size:
+        report_cut(f"byte {position}: the file ends within a record")
 
 
 def _masked(data: bytes) -> int:

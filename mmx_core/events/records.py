@@ -33,7 +33,7 @@ def explanation_event(tag: str, explanation: Explanation, *, step: int, wall_tim
         ValueError: The tag is not usable.
     """
     tags = sample_tags(tag)
-    blobs = encode_explanation(explanation)
+    blobs = encode_explanation(explanation, tag=tags.explanation, step=step)
     record = encode_record(explanation, sum(map(len, blobs)))
     values = [
         _strings(tags.explanation, blobs, plugin=PLUGIN, data_class=_BLOB_SEQUENCE),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
+from contextlib import suppress
 from typing import Any, Protocol
 
 from tensorboard.compat import tf
@@ -12,6 +14,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SourceMetadata
 
 from mmx_core.events.record_file import frame_record
 
+_FILE_TIME = re.compile(r"events\.out\.tfevents\.([0-9]{10})(?:\.([0-9]{9})(?![0-9]))?")
 _LOGGED_ATTRIBUTE = "_mmx_logged_images"
 
 
@@ -32,7 +35,8 @@ class EventFile:
 
     TensorBoard's own writer works in a thread and numbers its files; sorted by name, the eleventh
     file of one second precedes the third, and the fast loader then drops steps. Names here carry
-    nanoseconds instead. The file is opened by the first event.
+    nanoseconds instead, and follow those in the directory even where the clock has gone back. The
+    file is opened by the first event.
 
     Args:
         logdir: Directory, or a URL that TensorBoard can write to.
@@ -74,7 +78,7 @@ class EventFile:
 
     def _open(self) -> Any:
         tf.io.gfile.makedirs(self.logdir)
-        seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        seconds, nanoseconds = _time_of_next_file(self.logdir)
         name = f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}.{socket.gethostname()}"
         path = os.path.join(self.logdir, f"{name}.{os.getpid()}{self._suffix}")
         file = tf.io.gfile.GFile(path, "wb")
@@ -83,8 +87,35 @@ class EventFile:
             file_version="brain.Event:2",
             source_metadata=SourceMetadata(writer="mmx_core"),
         )
-        file.write(frame_record(start.SerializeToString()))
+        try:
+            file.write(frame_record(start.SerializeToString()))
+        except Exception:
+            # On a full disk every event would leave another empty file behind.
+            with suppress(OSError):
+                os.remove(path)
+            raise
         return file
+
+
+def _time_of_next_file(logdir: str) -> tuple[int, int]:
+    """Seconds and nanoseconds: now, or just after the latest event file that is there.
+
+    Files are read in the order of their names, and the last record of a step is the one shown.
+    """
+    now = divmod(time.time_ns(), 1_000_000_000)
+    latest = max((_time_of_file(name) for name in tf.io.gfile.listdir(logdir)), default=now)
+    if latest < now:
+        return now
+    seconds, nanoseconds = latest
+    return (seconds, nanoseconds + 1) if nanoseconds < 999_999_999 else (seconds + 1, 0)
+
+
+def _time_of_file(name: str) -> tuple[int, int]:
+    """Of an event file's name; without nanoseconds of its own it is the last of its second."""
+    found = _FILE_TIME.match(name)
+    if found is None:
+        return (0, 0)
+    return int(found[1]), int(found[2] or 999_999_999)
 
 
 class SummaryWriterSink:

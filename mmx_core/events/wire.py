@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from types import NoneType
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from mmx_core.events.blob import (
     DamagedBlob,
     FloatArray,
     UnsupportedVersion,
+    array_shape,
     decode_array,
     decode_bytes,
     decode_json,
@@ -19,11 +21,14 @@ from mmx_core.events.blob import (
     encode_bytes,
     encode_json,
     encode_maps,
+    payload_length,
 )
 from mmx_core.events.header import (
     VERSION,
+    Header,
     HeaderReader,
     build_header,
+    check_place,
     expect,
     explanation_arrays,
     number,
@@ -38,22 +43,37 @@ from mmx_core.explanation import (
 
 ImageLookup = Callable[[str], EncodedImage | None]
 
+# Of all arrays of one explanation together, unpacked: 256 MiB of one blob is no reason for more.
+MAX_EXPLANATION_BYTES = 512 * 1024 * 1024
+MAX_RECORD_BYTES = 1024 * 1024
 
-def encode_explanation(explanation: Explanation) -> list[bytes]:
+
+def encode_explanation(
+    explanation: Explanation, *, tag: str = "", step: int | None = None
+) -> list[bytes]:
     """Encodes an explanation as its blobs, the header first.
+
+    Args:
+        explanation: What to encode.
+        tag: Where it is logged, so that a reader can tell whether it was moved; as is ``step``.
+        step: See ``tag``.
 
     Returns:
         The header, each scale's maps, the heatmaps and the matrix, in the header's order. The
         image is not among them: it has a record of its own.
     """
     arrays = explanation_arrays(explanation)
-    return [
-        encode_json(build_header(explanation)),
+    blobs = [
+        encode_json(build_header(explanation, tag=tag, step=step)),
         *(
             encode_array(array) if name["name"] == "matrix" else encode_maps(array)
             for name, array in arrays
         ),
     ]
+    total = sum(map(payload_length, blobs))
+    if total > MAX_EXPLANATION_BYTES:
+        raise ValueError(f"expected at most {MAX_EXPLANATION_BYTES} bytes in all, got {total}")
+    return blobs
 
 
 def decode_explanation(
@@ -77,7 +97,39 @@ def decode_explanation(
         DamagedBlob: A blob is damaged, missing, or does not fit the header.
         UnsupportedVersion: The record was written by a newer version.
     """
+    total = sum(map(payload_length, blobs))
+    if total > MAX_EXPLANATION_BYTES:
+        raise DamagedBlob(f"expected at most {MAX_EXPLANATION_BYTES} bytes in all, got {total}")
     reader = decode_header(blobs)
+    return _assemble(reader, blobs, decode_array, images=images, run=run, tag=tag, step=step)
+
+
+def check_explanation(blobs: Sequence[bytes], *, tag: str = "", step: int | None = None) -> Header:
+    """The header of a record all of whose blobs are there, undamaged and of the right shape.
+
+    Unpacks none of the arrays. Raises as :func:`decode_explanation` does.
+    """
+    reader = decode_header(blobs)
+    _assemble(reader, blobs, _without_values, tag=tag, step=step)
+    return reader.header
+
+
+def _without_values(blob: bytes) -> FloatArray:
+    """An array of the blob's shape that takes no memory."""
+    return np.broadcast_to(np.float32(np.nan), array_shape(blob))
+
+
+def _assemble(
+    reader: HeaderReader,
+    blobs: Sequence[bytes],
+    decode: Callable[[bytes], FloatArray],
+    *,
+    images: ImageLookup | None = None,
+    run: str = "",
+    tag: str = "",
+    step: int | None = None,
+) -> Explanation:
+    check_place(reader.header, tag, step)
     places = reader.blob_index()
     count, context = reader.answer_length, len(reader.context)
 
@@ -86,7 +138,7 @@ def decode_explanation(
         if place is None or place >= len(blobs):
             raise DamagedBlob(f"blob {key}: missing among {len(blobs)} blobs")
         try:
-            values = decode_array(blobs[place])
+            values = decode(blobs[place])
         except DamagedBlob as error:
             raise DamagedBlob(f"blob {place} {key}: {error}") from None
         if values.shape != shape:
@@ -216,10 +268,36 @@ def encode_record(explanation: Explanation, byte_count: int) -> bytes:
     )
 
 
+_RECORD_KINDS: dict[str, tuple[type, ...]] = {
+    "version": (int,),
+    "answer": (str,),
+    "prompt": (str,),
+    "tokens": (int,),
+    "image": (str, NoneType),
+    "images": (int,),
+    "grounding": (int, float, NoneType),
+    "lowest_grounding": (int, float, NoneType),
+    "agreement": (int, float, NoneType),
+    "metrics": (dict,),
+    "bytes": (int,),
+}
+
+
 def decode_record(blob: bytes) -> dict[str, Any]:
     """Decodes an index record; raises as :func:`decode_explanation` does."""
-    record = expect(decode_json(blob), dict, "index record")
-    version = expect(record.get("version"), int, "version")
+    found = expect(decode_json(blob, limit=MAX_RECORD_BYTES), dict, "index record")
+    version = expect(found.get("version"), int, "version")
     if version > VERSION:
         raise UnsupportedVersion(f"index version {version}; this reader knows up to {VERSION}")
-    return cast("dict[str, Any]", record)
+    record = {name: found[name] for name in _RECORD_KINDS if name in found}
+    for name, value in record.items():
+        _check_kind(value, _RECORD_KINDS[name], name)
+    for name, value in record.get("metrics", {}).items():
+        _check_kind(value, (int, float, NoneType), f"metrics.{name}")
+    return record
+
+
+def _check_kind(value: Any, kinds: tuple[type, ...], where: str) -> None:
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise DamagedBlob(f"{where}: expected {names}, got {type(value).__name__}")

@@ -108,7 +108,7 @@ def test_a_damaged_record_is_named_and_left_out_of_a_page_of_all_steps(
         add_explanation(tmp_path / "runs", "val/0", make_explanation(), step)
         monkeypatch.setattr(
             "mmx_core.events.records.encode_explanation",
-            lambda explanation: [encode(explanation)[0], b"damaged"],
+            lambda explanation, **place: [encode(explanation, **place)[0], b"damaged"],
         )
     place = ["export", str(tmp_path / "runs"), "--run", ".", "--sample", "val/0"]
     assert "damaged one at step 1" in refused([*place, "--format", "npz"], capsys)

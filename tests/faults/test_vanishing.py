@@ -1,0 +1,113 @@
+"""Runs that are deleted or replaced, and a server that is started anew, while somebody looks."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import socket
+import threading
+import time
+import urllib.error
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from mmx_core.events import ExplanationWriter
+from tests.faults.panel import TAG, Panel, panel_at, served, tiny
+from tests.support.tensorboard_server import serve
+
+PATIENCE_SECONDS = 20
+
+
+def write(folder, *, seed: int, steps=(0, 1, 2)) -> None:
+    with ExplanationWriter(folder) as writer:
+        for step in steps:
+            writer.add_explanation("val/1", tiny(seed, id=f"{seed}"), step)
+
+
+def eventually(met: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not met():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+@contextmanager
+def looking(panel: Panel) -> Iterator[list[BaseException]]:
+    """Opens everything over and over; what should not have been answered is collected."""
+    wrong: list[BaseException] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            try:
+                for run, tags in panel.index().items():
+                    panel.ask("records", run=run)
+                    for tag in tags:
+                        panel.ask("blobs", run=run, tag=tag, step=[0, 1, 2])
+                        panel.ask("header", run=run, tag=tag, step=0)
+                    panel.ask("image", run=run, hash=tiny(1).image.hash)
+            except BaseException as error:
+                wrong.append(error)
+                return
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield wrong
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "slow"])
+def test_a_run_deleted_and_replaced_while_it_is_looked_at_shows_its_new_content(tmp_path, fast):
+    for run in ("stays", "goes"):
+        write(tmp_path / run, seed=1)
+    with served(tmp_path, load_fast=fast) as panel, looking(panel) as wrong:
+        assert panel.ids("goes") == dict.fromkeys((0, 1, 2), "1")
+        shutil.rmtree(tmp_path / "goes")
+        time.sleep(1.5)  # a reload sees it gone
+        assert panel.ids("stays") == dict.fromkeys((0, 1, 2), "1")
+        write(tmp_path / "goes", seed=2)
+        assert eventually(lambda: panel.ids("goes") == dict.fromkeys((0, 1, 2), "2"))
+    assert wrong == []
+
+
+def test_a_client_that_polls_while_the_server_is_started_anew_gets_data_again(tmp_path):
+    write(tmp_path / "run", seed=1)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = [f"--port={port}"]
+    panel = panel_at(f"http://127.0.0.1:{port}")
+    answers: list[str] = []
+    done = threading.Event()
+
+    def poll() -> None:
+        while not done.wait(0.05):
+            try:
+                answers.append(str(panel.index().get("run", {}).get(TAG, "empty")))
+            except (urllib.error.URLError, http.client.HTTPException, OSError):
+                answers.append("none")
+            except json.JSONDecodeError as error:
+                answers.append(f"wrong: {error}")
+
+    client = threading.Thread(target=poll)
+    client.start()
+    try:
+        with serve(tmp_path, arguments=arguments):
+            assert eventually(lambda: "[0, 1, 2]" in answers[-1:])
+        write(tmp_path / "run", seed=2, steps=(3,))
+        assert eventually(lambda: "none" in answers[-1:])
+        with serve(tmp_path, arguments=arguments):
+            assert eventually(lambda: "[0, 1, 2, 3]" in answers[-1:])
+            assert panel.ids("run") == {0: "1", 1: "1", 2: "1", 3: "2"}
+    finally:
+        done.set()
+        client.join()
+    assert set(answers) <= {"none", "empty", "[0, 1, 2]", "[0, 1, 2, 3]"}
