@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,12 @@ class MMXLoader(base_plugin.TBLoader):
     def load(self, context: base_plugin.TBContext) -> MMXPlugin | None:
         """Makes the plugin, or None with a logged reason where an import fails."""
         try:
+            from tb_mmx_plugin.nudge import nudged
             from tb_mmx_plugin.plugin import MMXPlugin
         except ImportError:
             logger.exception("The explanations tab is unavailable")
             return None
-        return MMXPlugin(context)
+        # A copy, because other plugins share the context.
+        own = copy.copy(context)
+        own.data_provider = nudged(context.data_provider)
+        return MMXPlugin(own)

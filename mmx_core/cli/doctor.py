@@ -157,11 +157,9 @@ def kept_steps() -> Iterator[Finding]:
     """How many steps of a sample TensorBoard will keep."""
     from mmx_core.cli.inventory import STEPS_KEPT
 
-    yield Finding(
-        "steps kept",
-        "ok",
-        f"{STEPS_KEPT} of each sample; --samples_per_plugin=mmx=N sets another number, 0 keeps all",
-    )
+    kept = f"{STEPS_KEPT} of each sample" if STEPS_KEPT else "all"
+    how = "--samples_per_plugin=mmx=N keeps N of each sample; `mmx list` tells what they take"
+    yield Finding("steps kept", "ok", f"{kept}; {how}")
 
 
 def checksum() -> Iterator[Finding]:

@@ -9,12 +9,25 @@ from typing import Any
 
 from mmx_core.cli.logdir import folders_of, nothing_logged, report_damage
 from mmx_core.cli.table import format_bytes, format_table
+from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
 from mmx_core.events.tags import PREFIX
+from mmx_core.events.wire import decode_header
 from mmx_core.export.log import LoggedRun, read_run
 from mmx_core.export.printable import printable
 
-# What the plugin asks TensorBoard to keep of each sample; a test compares it with the plugin's.
-STEPS_KEPT = 50
+# How many steps of a sample the plugin asks TensorBoard to keep (0: all); a test compares it with
+# the plugin's.
+STEPS_KEPT = 0
+
+# What TensorBoard 2.21's processes grow by, measured on logs of 1.5 to 440 kB per record. The data
+# server keeps index records of all steps, but of scalars a thousand points.
+_SERVER_BYTES_PER_KEPT, _SERVER_BYTES_PER_RECORD, _SERVER_BYTES_PER_SCALAR = 750, 1200, 550
+_SCALARS_KEPT = 1000
+# Without it, an index record that is kept holds the memory of its whole event, maps and all: which
+# steps are kept makes no difference. An event with metrics is there twice, as TensorBoard converts
+# it.
+_LOADER_BYTES_PER_RECORD, _LOADER_BYTES_PER_SCALAR = 4000, 1000
+_LOADER_BYTES_PER_CONVERTED = 2500
 
 
 @dataclass(frozen=True)
@@ -27,6 +40,7 @@ class SampleInventory:
         first_step: The lowest of them.
         last_step: The highest of them.
         bytes: Of all steps' blobs.
+        metrics: How many scalars go with a step, as at the first.
     """
 
     sample: str
@@ -34,6 +48,7 @@ class SampleInventory:
     first_step: int
     last_step: int
     bytes: int
+    metrics: int
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,9 @@ class RunInventory:
         mean_bytes: Of one explanation's blobs: a sample at a step.
         memory_bytes: Of the blobs, images included, that TensorBoard keeps in memory. Where it has
             to leave out steps, those it keeps are taken to be of mean size.
+        data_server_bytes: What TensorBoard's data server will grow by, about: the blobs and what
+            comes with them.
+        tensorboard_bytes: What TensorBoard itself will grow by where it has no data server.
     """
 
     run: str
@@ -54,6 +72,8 @@ class RunInventory:
     bytes_on_disk: int
     mean_bytes: int
     memory_bytes: int
+    data_server_bytes: int
+    tensorboard_bytes: int
 
 
 def add_parser(commands: Any) -> None:
@@ -62,6 +82,14 @@ def add_parser(commands: Any) -> None:
         "list", help="list runs, samples and steps, and what they cost on disk and in memory"
     )
     parser.add_argument("logdir", metavar="LOGDIR", help="what `tensorboard --logdir` gets")
+    parser.add_argument(
+        "--keep",
+        metavar="N",
+        type=_steps_to_keep,
+        default=STEPS_KEPT,
+        help="count the memory that `tensorboard --samples_per_plugin=mmx=N` takes, which keeps N "
+        "steps of each sample (default: all)",
+    )
     parser.add_argument("--json", action="store_true", help="as JSON, with every sample")
     parser.set_defaults(run=run)
 
@@ -69,7 +97,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Prints the inventory."""
     found = [
-        take(logged)
+        take(logged, keep=arguments.keep)
         for name, folder in folders_of(arguments.logdir).items()
         if (logged := read_run(name, folder, report_damage)).samples
     ]
@@ -78,11 +106,16 @@ def run(arguments: argparse.Namespace) -> None:
     elif not found:
         raise nothing_logged(arguments.logdir)
     else:
-        print(_table(found))
+        print(_table(found, arguments.keep))
 
 
-def take(logged: LoggedRun) -> RunInventory:
-    """Counts a run that has at least one explanation."""
+def take(logged: LoggedRun, *, keep: int = STEPS_KEPT) -> RunInventory:
+    """Counts a run that has at least one explanation.
+
+    Args:
+        logged: The run.
+        keep: Steps of a sample that TensorBoard is asked to keep; 0 for all.
+    """
     samples = tuple(
         SampleInventory(
             sample=tag.removeprefix(PREFIX),
@@ -90,21 +123,61 @@ def take(logged: LoggedRun) -> RunInventory:
             first_step=min(steps),
             last_step=max(steps),
             bytes=sum(record.size for record in steps.values()),
+            metrics=_metrics(steps[min(steps)].blobs),
         )
         for tag, steps in logged.samples.items()
     )
     images = sum(len(blob) for blobs in logged.images.values() for blob in blobs)
-    kept = sum(entry.bytes * min(1, STEPS_KEPT / entry.steps) for entry in samples)
     return RunInventory(
         run=logged.run,
         samples=samples,
         bytes_on_disk=logged.bytes_on_disk,
         mean_bytes=round(sum(e.bytes for e in samples) / sum(e.steps for e in samples)),
-        memory_bytes=images + round(kept),
+        memory_bytes=images + sum(_kept_bytes(entry, keep) for entry in samples),
+        data_server_bytes=images + sum(_in_data_server(entry, keep) for entry in samples),
+        tensorboard_bytes=images + sum(map(_in_tensorboard, samples)),
     )
 
 
-def _table(found: list[RunInventory]) -> str:
+def _kept(entry: SampleInventory, keep: int) -> int:
+    return min(entry.steps, keep) if keep else entry.steps
+
+
+def _kept_bytes(entry: SampleInventory, keep: int) -> int:
+    return round(entry.bytes * _kept(entry, keep) / entry.steps)
+
+
+def _in_data_server(entry: SampleInventory, keep: int) -> int:
+    return (
+        _kept_bytes(entry, keep)
+        + _SERVER_BYTES_PER_KEPT * _kept(entry, keep)
+        + _SERVER_BYTES_PER_RECORD * entry.steps
+        + _SERVER_BYTES_PER_SCALAR * entry.metrics * min(entry.steps, _SCALARS_KEPT)
+    )
+
+
+def _in_tensorboard(entry: SampleInventory) -> int:
+    beside = _LOADER_BYTES_PER_RECORD + _LOADER_BYTES_PER_SCALAR * entry.metrics
+    if not entry.metrics:
+        return entry.bytes + beside * entry.steps
+    return 2 * entry.bytes + (beside + _LOADER_BYTES_PER_CONVERTED) * entry.steps
+
+
+def _metrics(blobs: list[bytes]) -> int:
+    """How many scalars were logged with a record."""
+    try:
+        return len(decode_header(blobs).metrics())
+    except (DamagedBlob, UnsupportedVersion):
+        return 1
+
+
+def _steps_to_keep(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a number of steps, or 0 for all, got {text!r}")
+    return int(text)
+
+
+def _table(found: list[RunInventory], keep: int) -> str:
     header = ("run", "samples", "named", "steps", "explanations", "on disk", "each", "in memory")
     rows = [
         (
@@ -115,16 +188,24 @@ def _table(found: list[RunInventory]) -> str:
             str(sum(sample.steps for sample in entry.samples)),
             format_bytes(entry.bytes_on_disk),
             format_bytes(entry.mean_bytes),
-            format_bytes(entry.memory_bytes),
+            format_bytes(entry.data_server_bytes),
         )
         for entry in found
     ]
-    memory = format_bytes(sum(entry.memory_bytes for entry in found))
     disk = format_bytes(sum(entry.bytes_on_disk for entry in found))
+    memory = format_bytes(sum(entry.data_server_bytes for entry in found))
+    without = format_bytes(sum(entry.tensorboard_bytes for entry in found))
+    samples = [sample for entry in found for sample in entry.samples]
+    kept = "every step" if not keep else f"{keep} step{'s' * (keep > 1)}"
+    # Half the steps, as an example of what fewer save.
+    fewer = max(_kept(sample, keep) for sample in samples) // 2
+    less = format_bytes(sum(_in_data_server(sample, fewer) for sample in samples))
+    example = f": {less} with N = {fewer}" if fewer else ""
     return (
         f"{format_table(header, rows, text=(0, 2))}\n\n"
-        f"{disk} on disk; TensorBoard holds {memory} of it in memory, "
-        f"{STEPS_KEPT} steps of a sample at most (--samples_per_plugin=mmx=N changes that)."
+        f"{disk} on disk, about {memory} in TensorBoard's memory: {kept} of each sample.\n"
+        f"--samples_per_plugin=mmx=N keeps N of them{example}.\n"
+        f"Where it runs without its data server it takes about {without}, whatever N is."
     )
 
 

@@ -9,12 +9,15 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Union
 
 import numpy as np
 from tensorboard.compat import tf
+from tensorboard.compat.proto.event_pb2 import Event
 
+from mmx_core.events.background import Background, held_bytes, snapshot
 from mmx_core.events.guard import guarded
 from mmx_core.events.records import explanation_event, image_event, restart_events, scalar_event
 from mmx_core.events.sinks import EventFile, Sink, SummaryWriterSink
@@ -39,9 +42,10 @@ def add_explanation(
 ) -> None:
     """Logs one explanation, its index record and its metrics, and flushes.
 
-    The image is logged once per run. Metrics also go out as scalars ``mmx/SET/SAMPLE/METRIC``.
-    Errors while logging are warned about once per kind and do not stop the caller. TensorBoard's
-    fast loader keeps a tag's steps only as they ascend: log checkpoints in order.
+    An :class:`ExplanationWriter` with a background does so later, and returns at once. The image is
+    logged once per run. Metrics also go out as scalars ``mmx/SET/SAMPLE/METRIC``. Errors while
+    logging are warned about once per kind and do not stop the caller. TensorBoard's fast loader
+    keeps a tag's steps only as they ascend: log checkpoints in order.
 
     Args:
         writer: A torch ``SummaryWriter``, a tensorboardX one, an :class:`ExplanationWriter`, or
@@ -59,17 +63,22 @@ def add_explanation(
     _check_writer(writer)
     _check_explanation(explanation)
     with guarded(_LOGGING, strict=strict):
+        # Here, where the caller sees which call it was, though encoding may come later.
         step = operator.index(global_step)
         now = time.time() if wall_time is None else wall_time
+        sample_tags(tag)
         images = [entry.image for entry in explanation.images if entry.image is not None]
-        event = explanation_event(tag, explanation, step=step, wall_time=now)
-        with _sink(writer, images) as sink:
-            for image in images:
-                if image.hash not in sink.logged_images:
-                    _check_hash(image)
-                    sink.write(image_event(image, wall_time=now))
-                    sink.logged_images.add(image.hash)
-            sink.write(event)
+        for image in images:
+            _check_hash(image)
+        queue = _queue(writer, strict)
+        if queue is None:
+            with _sink(writer, images) as sink:
+                _write_explanation(sink, tag, explanation, step, now)
+        else:
+            # The caller may go on to change its arrays.
+            own = snapshot(explanation)
+            write = partial(_write_explanation, writer.file, tag, own, step, now)
+            queue.submit(_LOGGING, write, size=held_bytes(own))
 
 
 def add_metrics(
@@ -101,8 +110,7 @@ def add_metrics(
         now = time.time() if wall_time is None else wall_time
         prefix = sample_tags(f"{set_name}/mean").explanation.removesuffix("/mean")
         event = scalar_event(prefix, _means(explanations), step=step, wall_time=now)
-        with _sink(writer) as sink:
-            sink.write(event)
+        _write_all(writer, _METRICS, [event], strict)
 
 
 def mark_resume(
@@ -128,28 +136,61 @@ def mark_resume(
         if first < 1:
             raise ValueError(f"step: expected at least 1 to resume from, got {first}")
         now = time.time() if wall_time is None else wall_time
-        with _sink(writer) as sink:
-            for event in restart_events(first, wall_time=now):
-                sink.write(event)
+        _write_all(writer, _RESUME, restart_events(first, wall_time=now), strict)
 
 
 class ExplanationWriter:
     """Writes explanations into one event file of a logdir; a context manager.
 
+    With ``background`` calls return at once, and encoding and writing happen in order on a thread:
+    arrays are copied first, so that the caller may change its own. What waits is bounded in number
+    and bytes, and who is faster than the disk waits. An error is told (see ``strict``) by the next
+    call, ``flush``, ``close`` or at the program's end, which waits for what is still to be written;
+    a killed process loses what ``flush`` has not waited for.
+
+    A forked child may go on logging: its records go to an event file of its own.
+
     Args:
         logdir: The run's directory, or a URL that TensorBoard can write to. The file is made by
             the first event.
-        strict: Raise errors while logging; None reads the environment variable ``MMX_STRICT``.
+        strict: Raise errors while logging; None reads the environment variable ``MMX_STRICT``. A
+            call that raises an earlier one's error has not logged its own.
+        background: Do not wait for encoding and writing.
 
     Example:
         >>> with ExplanationWriter("runs/one") as writer:
         ...     writer.add_explanation("val/0007", explanation, global_step=300)
     """
 
-    def __init__(self, logdir: Path, *, strict: bool | None = None) -> None:
+    def __init__(
+        self, logdir: Path, *, strict: bool | None = None, background: bool = False
+    ) -> None:
         self.logdir = os.fspath(logdir)
         self.strict = strict
         self.file = EventFile(self.logdir)
+        self._in_background = background
+        self._closed = False
+        self._open()
+
+    def _queue(self) -> Background | None:
+        """What to hand events to; None where the caller writes them.
+
+        Raises:
+            OSError: The writer is closed.
+        """
+        if self._process != os.getpid():
+            # Forked: the parent writes what was waiting, and goes on with its file.
+            self.file = EventFile(self.logdir)
+            self._open()
+        if self._closed:
+            raise OSError(f"the writer of {self.logdir} is closed")
+        return self._background
+
+    def _open(self) -> None:
+        # Now, because TensorBoard's lazy import fails where a second thread or a fork comes amid.
+        _ = tf.io
+        self._process = os.getpid()
+        self._background = Background(self.file.flush) if self._in_background else None
 
     def add_explanation(
         self,
@@ -182,14 +223,30 @@ class ExplanationWriter:
         mark_resume(self, step, strict=self.strict)
 
     def flush(self) -> None:
-        """Brings what was logged to the disk; every call above has done so already."""
+        """Brings what was logged to the disk; without a background each call has done so."""
+        if self._closed:
+            return
         with guarded(_LOGGING, strict=self.strict):
-            self.file.flush()
+            queue = self._queue()
+            if queue is None:
+                self.file.flush()
+            else:
+                queue.wait()
+                queue.tell(strict=self.strict)
 
     def close(self) -> None:
-        """Closes the event file; logging afterwards is an error."""
+        """Closes the event file once all is written; logging afterwards is an error."""
+        if self._closed:
+            return
         with guarded(_LOGGING, strict=self.strict):
-            self.file.close()
+            queue = self._queue()
+            self._closed = True
+            try:
+                if queue is not None:
+                    queue.wait()
+                    queue.tell(strict=self.strict)
+            finally:
+                self.file.close()
 
     def __enter__(self) -> ExplanationWriter:
         return self
@@ -201,6 +258,41 @@ class ExplanationWriter:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _queue(writer: Any, strict: bool | None) -> Background | None:
+    """What to hand events to, its earlier errors told; None to write them here."""
+    queue = writer._queue() if isinstance(writer, ExplanationWriter) else None
+    if queue is not None:
+        queue.tell(strict=strict)
+    return queue
+
+
+def _write_explanation(
+    sink: Sink, tag: str, explanation: Explanation, step: int, wall_time: float
+) -> None:
+    """Encodes and writes an explanation, and before it those of its images that are new."""
+    event = explanation_event(tag, explanation, step=step, wall_time=wall_time)
+    for entry in explanation.images:
+        if entry.image is not None and entry.image.hash not in sink.logged_images:
+            sink.write(image_event(entry.image, wall_time=wall_time))
+            sink.logged_images.add(entry.image.hash)
+    sink.write(event)
+
+
+def _write_all(writer: Any, what: str, events: Sequence[Event], strict: bool | None) -> None:
+    """Writes small events, or hands them over."""
+    queue = _queue(writer, strict)
+    if queue is None:
+        with _sink(writer) as sink:
+            _write_events(sink, events)
+    else:
+        queue.submit(what, partial(_write_events, writer.file, events))
+
+
+def _write_events(sink: Sink, events: Sequence[Event]) -> None:
+    for event in events:
+        sink.write(event)
 
 
 @contextmanager
@@ -225,8 +317,6 @@ def _file_of_path(logdir: str, images: Sequence[EncodedImage]) -> EventFile:
     """A new event file; its name tells later calls which images it holds."""
     if not images:
         return EventFile(logdir)
-    for image in images:
-        _check_hash(image)
     names = [image.hash for image in images]
     # Of several images a name of their own: file names are short.
     held = names[0] if len(names) == 1 else hashlib.sha256(" ".join(names).encode()).hexdigest()

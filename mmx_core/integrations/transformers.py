@@ -19,8 +19,10 @@ class ExplainCallback(TrainerCallback):
     """Explains the same samples after every evaluation and logs them as one TensorBoard step.
 
     Only the main process explains and writes. Whatever fails is warned about once and training goes
-    on; with ``strict`` it raises. Events are flushed after each evaluation, and a resumed run is
-    marked as such, so that TensorBoard does not show steps that were trained again twice.
+    on; with ``strict`` it raises. Records are encoded and written on a thread while the next sample
+    is explained. Each evaluation ends once its events are on the disk, so that training never runs
+    beside that thread. A resumed run is marked as such, so that TensorBoard does not show steps
+    that were trained again twice.
 
     Weights sharded over processes (FSDP, DeepSpeed ZeRO-3, tensor parallelism) cannot be explained
     by one of them: that is warned about, and nothing is logged; explain the saved checkpoints.
@@ -32,6 +34,7 @@ class ExplainCallback(TrainerCallback):
         processor: As for ``Explainer``; the Trainer's ``processing_class`` by default.
         image_processor: As above.
         tokenizer: As above.
+        background: Encode and write on a thread; False does it between the samples.
         strict: Raise instead of warning; None reads the environment variable ``MMX_STRICT``.
         **settings: Of :class:`mmx_core.Explainer`, such as ``scales``.
 
@@ -48,6 +51,7 @@ class ExplainCallback(TrainerCallback):
         processor: Any = None,
         image_processor: Any = None,
         tokenizer: Any = None,
+        background: bool = True,
         strict: bool | None = None,
         **settings: Any,
     ) -> None:
@@ -59,6 +63,7 @@ class ExplainCallback(TrainerCallback):
         self.samples = tuple(samples)
         self.logdir = None if logdir is None else Path(logdir)
         self.set_name = set_name
+        self.background = background
         self.strict = strict
         self._parts = {
             "processor": processor,
@@ -99,16 +104,10 @@ class ExplainCallback(TrainerCallback):
                 )
             writer = self._open(args)
             explainer = self._explainer(kwargs["model"], kwargs.get("processing_class"))
-            logged = []
-            for sample, explanation in zip(
-                self.samples, explainer.explain_batch(self.samples), strict=True
-            ):
-                writer.add_explanation(
-                    f"{self.set_name}/{sample.id}", explanation, global_step=state.global_step
-                )
-                logged.append(explanation)
-            writer.add_metrics(self.set_name, logged, global_step=state.global_step)
-            writer.flush()
+            try:
+                self._log(explainer, writer, state.global_step)
+            finally:
+                writer.flush()
 
     def on_train_end(
         self,
@@ -123,10 +122,21 @@ class ExplainCallback(TrainerCallback):
                 self._writer.close()
             self._writer = None
 
+    def _log(self, explainer: Explainer, writer: ExplanationWriter, step: int) -> None:
+        logged = []
+        for sample, explanation in zip(
+            self.samples, explainer.explain_batch(self.samples), strict=True
+        ):
+            writer.add_explanation(f"{self.set_name}/{sample.id}", explanation, global_step=step)
+            logged.append(explanation)
+        writer.add_metrics(self.set_name, logged, global_step=step)
+
     def _open(self, args: TrainingArguments) -> ExplanationWriter:
         if self._writer is None:
             directory = self.logdir or Path(str(args.output_dir)) / "explanations"
-            self._writer = ExplanationWriter(directory, strict=self.strict)
+            self._writer = ExplanationWriter(
+                directory, strict=self.strict, background=self.background
+            )
         return self._writer
 
     def _explainer(self, model: Any, processing_class: Any) -> Explainer:

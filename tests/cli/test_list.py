@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,19 @@ from mmx_core.cli.table import format_bytes, format_table
 from mmx_core.events.wire import encode_explanation, encode_image
 from mmx_core.events.writer import ExplanationWriter
 from tb_mmx_plugin.loader import STEPS_KEPT
+from tests.benchmarks.make_log import write_log
 from tests.cli.conftest import SCALES, STEPS
+from tests.faults.memory import server_bytes
 from tests.support.explanations import make_explanation
+from tests.support.tensorboard_server import fetch, serve
 
 
 def size_of(explanation, tag: str, step: int) -> int:
     return sum(map(len, encode_explanation(explanation, tag=f"mmx/val/{tag}", step=step)))
 
 
-def listed(logdir: Path, capsys) -> dict[str, dict]:
-    assert main(["list", str(logdir), "--json"]) == 0
+def listed(logdir: Path, capsys, *arguments: str) -> dict[str, dict]:
+    assert main(["list", str(logdir), "--json", *arguments]) == 0
     return {run["run"]: run for run in json.loads(capsys.readouterr().out)["runs"]}
 
 
@@ -46,16 +50,62 @@ def test_bytes_are_those_of_the_files_and_of_the_blobs(logdir, capsys) -> None:
     assert run["memory_bytes"] == sum(sizes.values()) + image_bytes
 
 
-def test_memory_counts_the_steps_that_tensorboard_keeps(tmp_path, capsys) -> None:
+def test_memory_counts_the_steps_that_tensorboard_is_told_to_keep(tmp_path, capsys) -> None:
     assert inventory.STEPS_KEPT == STEPS_KEPT
     made = make_explanation(tokens=1, scales=((1.0, (2, 2)),), image=None)
     with ExplanationWriter(tmp_path) as writer:
-        for step in range(2 * STEPS_KEPT):
+        for step in range(20):
             writer.add_explanation("val/0", made, step)
-    run = listed(tmp_path, capsys)["."]
-    assert run["samples"][0]["steps"] == 2 * STEPS_KEPT
+    every, half, one = (
+        listed(tmp_path, capsys, *arguments)["."]
+        for arguments in ((), ("--keep=10",), ("--keep=1",))
+    )
+    assert every["samples"][0]["steps"] == half["samples"][0]["steps"] == 20
     # A step of more digits is a byte longer in the header, before it is compressed.
-    assert run["memory_bytes"] == pytest.approx(STEPS_KEPT * size_of(made, "0", 50), rel=0.01)
+    assert every["memory_bytes"] == pytest.approx(20 * size_of(made, "0", 5), rel=0.01)
+    assert half["memory_bytes"] == pytest.approx(every["memory_bytes"] / 2, abs=1)
+    assert one["data_server_bytes"] < half["data_server_bytes"] < every["data_server_bytes"]
+    assert one["tensorboard_bytes"] == half["tensorboard_bytes"] == every["tensorboard_bytes"]
+
+
+def test_a_number_of_steps_that_is_none_is_refused(tmp_path, capsys) -> None:
+    for wrong in ("-1", "many", "1.5"):
+        assert main(["list", str(tmp_path), f"--keep={wrong}"]) == 2
+        assert "expected a number of steps" in capsys.readouterr().err
+
+
+LOADED = {"runs": 1, "samples": 40, "steps": 50}
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("large")
+    write_log(folder, **LOADED)
+    return folder
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for memory")
+@pytest.mark.parametrize(
+    ("load_fast", "keep"), [(True, 0), (True, 10), (False, 0), (False, 10)],
+    ids=["data server", "data server, 10 steps", "without", "without, 10 steps"],
+)  # fmt: skip
+def test_what_is_foretold_is_what_a_real_tensorboard_grows_by_within_a_factor_of_two(
+    large, tmp_path, capsys, load_fast, keep
+) -> None:
+    (taken,) = listed(large, capsys, f"--keep={keep}").values()
+    foretold = taken["data_server_bytes" if load_fast else "tensorboard_bytes"]
+    write_log(tmp_path, runs=1, samples=1, steps=1)
+    hint = f"--samples_per_plugin=mmx={keep}"
+
+    def loaded_bytes(logdir: Path) -> int:
+        with serve(logdir, load_fast=load_fast, arguments=[hint]) as base:
+            last = f"run=run-0&tag=mmx/val/0039&step={100 * (LOADED['steps'] - 1)}"
+            while logdir == large and fetch(f"{base}/data/plugin/mmx/header?{last}")[0] != 200:
+                time.sleep(0.2)
+            return server_bytes(logdir)
+
+    grown = loaded_bytes(large) - loaded_bytes(tmp_path)
+    assert foretold / 2 < grown < 2 * foretold, (foretold, grown)
 
 
 def test_what_a_resumed_run_dropped_is_not_counted(tmp_path, capsys) -> None:
@@ -72,12 +122,16 @@ def test_what_a_resumed_run_dropped_is_not_counted(tmp_path, capsys) -> None:
 
 def test_the_table_is_aligned_and_names_everything(logdir, capsys) -> None:
     assert main(["list", str(logdir)]) == 0
-    header, control, grounded, _, total = capsys.readouterr().out.splitlines()
+    header, control, grounded, _, *total = capsys.readouterr().out.splitlines()
     assert grounded.split()[:2] == ["grounded", "2"]
     assert "val/2 … val/10" in grounded and "0–250 (3)" in grounded
     assert "7 (1)" in control
     assert len({len(header), len(control), len(grounded)}) == 1
-    assert "TensorBoard holds" in total
+    assert "in TensorBoard's memory: every step of each sample." in total[0]
+    assert "with N = 1." in total[1] and "without its data server" in total[2]
+    assert main(["list", str(logdir), "--keep=1"]) == 0
+    *_, kept, flag, _ = capsys.readouterr().out.splitlines()
+    assert "1 step of each sample." in kept and flag.endswith("keeps N of them.")
 
 
 def test_a_directory_without_explanations_is_told_apart_from_a_wrong_one(tmp_path, capsys) -> None:

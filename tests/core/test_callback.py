@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from torch.utils.data import Dataset
 from transformers import Trainer, TrainingArguments
 
 import mmx_core as mmx
+from mmx_core.events import guard
 from mmx_core.events.guard import LoggingWarning
 from tests.support.tiny_models import TinyModel, make_tiny
 
@@ -50,7 +53,9 @@ class Repeated(Dataset[dict[str, torch.Tensor]]):
         return self.example
 
 
-def make_trainer(tiny: TinyModel, folder: Path, callback: Any, steps: int = 2) -> Trainer:
+def make_trainer(
+    tiny: TinyModel, folder: Path, callback: Any, steps: int = 2, **settings: Any
+) -> Trainer:
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
@@ -63,6 +68,7 @@ def make_trainer(tiny: TinyModel, folder: Path, callback: Any, steps: int = 2) -
         disable_tqdm=True,
         remove_unused_columns=False,
         learning_rate=1e-3,
+        **settings,
     )
     return Trainer(
         model=tiny.model,
@@ -82,11 +88,12 @@ def build_callback(tiny: TinyModel, **settings: Any) -> Any:
     return ExplainCallback(settings.pop("samples", probe()), **settings)
 
 
+@pytest.mark.parametrize("background", [True, False])
 def test_each_evaluation_logs_every_probe_sample_as_one_step(
-    tmp_path: Path, device: torch.device
+    tmp_path: Path, device: torch.device, background: bool
 ) -> None:
     tiny = make_tiny(device=str(device))
-    make_trainer(tiny, tmp_path, build_callback(tiny)).train()
+    make_trainer(tiny, tmp_path, build_callback(tiny, background=background)).train()
     found = list(mmx.read_explanations(tmp_path / "explanations"))
     logged = sorted((e.tag, e.step) for e in found)
     assert logged == [(f"mmx/val/{i:04d}", step) for i in (0, 1) for step in (1, 2)]
@@ -152,6 +159,47 @@ def test_strict_mode_raises(tmp_path: Path, device: torch.device) -> None:
     callback = build_callback(tiny, samples=probe(answer="a zebra ."), strict=True)
     with pytest.raises(ValueError, match="special tokens"):
         make_trainer(tiny, tmp_path, callback).train()
+
+
+def test_an_evaluation_ends_once_its_events_are_on_the_disk(
+    tmp_path: Path, device: torch.device
+) -> None:
+    tiny = make_tiny(device=str(device))
+    callback = build_callback(tiny)
+    trainer = make_trainer(tiny, tmp_path, callback)
+    trainer.state.global_step = 5
+    place = trainer.args, trainer.state, trainer.control
+    for samples in (probe(), [*probe(), *probe(1, answer="a zebra .")]):
+        callback.samples = samples
+        with contextlib.suppress(ValueError):
+            callback.on_evaluate(*place, model=tiny.model, processing_class=tiny.tokenizer)
+        assert not any(thread.name == "mmx-logging" for thread in threading.enumerate())
+    assert len(list(mmx.read_explanations(tmp_path / "explanations"))) == 2
+
+
+def test_data_loaders_that_fork_do_not_mind_the_callback(
+    tmp_path: Path, device: torch.device
+) -> None:
+    tiny = make_tiny(device=str(device))
+    trainer = make_trainer(tiny, tmp_path, build_callback(tiny), dataloader_num_workers=1)
+    assert trainer.train().global_step == 2
+    assert len(list(mmx.read_explanations(tmp_path / "explanations"))) == 4
+    assert len(list((tmp_path / "explanations").iterdir())) == 1
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_a_log_that_cannot_be_written_warns_and_training_goes_on(
+    tmp_path: Path, device: torch.device, background: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_warned", set())
+    (tmp_path / "log").write_text("in the way")
+    tiny = make_tiny(device=str(device))
+    settings = {"logdir": tmp_path / "log", "background": background}
+    callback = build_callback(tiny, strict=False, **settings)
+    with pytest.warns(LoggingWarning, match="logging an explanation failed"):
+        assert make_trainer(tiny, tmp_path, callback).train().global_step == 2
+    with pytest.raises(OSError, match="log"):
+        make_trainer(tiny, tmp_path, build_callback(tiny, strict=True, **settings)).train()
 
 
 def test_samples_must_be_there_and_be_told_apart(device: torch.device) -> None:

@@ -66,15 +66,23 @@ WRITERS = {
     "path": lambda path: path,
     "string": str,
     "own": ExplanationWriter,
+    "background": lambda path: ExplanationWriter(path, background=True),
     "torch": torch_writer,
     "tensorboardX": tensorboardx_writer,
 }
 
 
+def wait_for_background(writer) -> None:
+    if isinstance(writer, ExplanationWriter):
+        writer.flush()
+
+
 @pytest.mark.parametrize("kind", WRITERS)
 def test_every_kind_of_writer_logs_the_same_records(tmp_path, kind):
     explanation = make_explanation()
-    add_explanation(WRITERS[kind](tmp_path), "val/0007", explanation, global_step=300)
+    writer = WRITERS[kind](tmp_path)
+    add_explanation(writer, "val/0007", explanation, global_step=300)
+    wait_for_background(writer)
     # Not closed: what was logged is on the disk already.
     expected = [(s, tag.format(hash=explanation.image.hash), p, d) for s, tag, p, d in EXPECTED]
     assert values(tmp_path) == expected
@@ -91,6 +99,7 @@ def test_an_image_is_logged_once_per_run(tmp_path, kind):
         for sample in ("1", "2"):
             add_explanation(writer, sample, make_explanation(), step)
         add_explanation(writer, "3", make_explanation(image=other), step)
+    wait_for_background(writer)
     tags = Counter(tag for _, tag, _, _ in values(tmp_path) if "images" in tag)
     assert list(tags.values()) == [1, 1]
     assert all(explanation.image for explanation in read_explanations(tmp_path))
@@ -104,12 +113,13 @@ def test_the_plugin_content_is_constant(tmp_path):
                 assert value.metadata.plugin_data.content == b'{"version": 1}'
 
 
-def test_metrics_are_ordinary_scalars(tmp_path):
+@pytest.mark.parametrize("background", [False, True])
+def test_metrics_are_ordinary_scalars(tmp_path, background):
     low, high = (
         make_explanation(metrics={"obj_iou": 0.25}),
         make_explanation(metrics={"obj_iou": 0.75, "ap": float("nan")}),
     )
-    with ExplanationWriter(tmp_path) as writer:
+    with ExplanationWriter(tmp_path, background=background) as writer:
         writer.add_explanation("val/1", low, 5)
         writer.add_explanation("val/2", high, 5)
         writer.add_metrics("val", [low, high], 5)
@@ -138,10 +148,13 @@ def test_a_full_tag_is_taken_as_it_is(tmp_path):
     assert [e.tag for e in read_explanations(tmp_path)] == ["mmx/val/a/b"]
 
 
+@pytest.mark.parametrize("kind", ["path", "own", "background"])
 @pytest.mark.parametrize("tag", ["", "/", "val/", "/0007", "val//7", "a\nb", "images/7", "mmx/"])
-def test_a_bad_tag_is_refused_and_nothing_is_written(tmp_path, tag):
+def test_a_bad_tag_is_refused_at_once_and_nothing_is_written(tmp_path, tag, kind):
+    writer = WRITERS[kind](tmp_path)
     with pytest.raises(ValueError, match="tag: "):
-        add_explanation(tmp_path, tag, make_explanation(), 0, strict=True)
+        add_explanation(writer, tag, make_explanation(), 0, strict=True)
+    wait_for_background(writer)
     assert not list(tmp_path.iterdir())
 
 
@@ -195,8 +208,9 @@ def quiet(monkeypatch):
     monkeypatch.setattr(guard, "_warned", set())
 
 
-def test_a_closed_writer_warns_once_and_the_run_goes_on(tmp_path, quiet):
-    writer = ExplanationWriter(tmp_path)
+@pytest.mark.parametrize("background", [False, True])
+def test_a_closed_writer_warns_once_and_the_run_goes_on(tmp_path, quiet, background):
+    writer = ExplanationWriter(tmp_path, background=background)
     writer.close()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -208,8 +222,11 @@ def test_a_closed_writer_warns_once_and_the_run_goes_on(tmp_path, quiet):
     assert warning.filename == __file__
 
 
-def test_a_closed_writer_raises_where_it_is_strict(tmp_path):
-    writer = ExplanationWriter(tmp_path, strict=True)
+@pytest.mark.parametrize("background", [False, True])
+def test_a_closed_writer_raises_where_it_is_strict(tmp_path, background):
+    writer = ExplanationWriter(tmp_path, strict=True, background=background)
+    writer.close()
+    writer.flush()
     writer.close()
     with pytest.raises(OSError, match="is closed"):
         writer.add_explanation("val/1", make_explanation(), 0)
@@ -234,6 +251,8 @@ from tests.support.explanations import make_explanation
 def writer():
     if sys.argv[2] == "own":
         return ExplanationWriter(sys.argv[1])
+    if sys.argv[2] == "background":
+        return ExplanationWriter(sys.argv[1], background=True)
     if sys.argv[2] == "torch":
         from torch.utils.tensorboard import SummaryWriter
         return SummaryWriter(sys.argv[1])
@@ -247,6 +266,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
 warnings.simplefilter("always")
 for step in range(30):
     add_explanation(writer, "val/1", make_explanation(), step)
+if sys.argv[2] == "background":
+    writer.flush()
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 for step in range(30, 33):
     add_explanation(writer, "val/1", make_explanation(), step)
@@ -265,7 +286,7 @@ def run_script(script: str, *arguments, prefix=(), strict: str = "0"):
     )
 
 
-@pytest.mark.parametrize("kind", ["own", "torch", "tensorboardX"])
+@pytest.mark.parametrize("kind", ["own", "background", "torch", "tensorboardX"])
 def test_a_file_size_limit_warns_once_and_the_run_goes_on(tmp_path, kind):
     result = run_script(LIMITED, tmp_path, kind)
     assert result.returncode == 0, result.stderr
@@ -273,15 +294,17 @@ def test_a_file_size_limit_warns_once_and_the_run_goes_on(tmp_path, kind):
     assert len(re.findall("logging an explanation failed", result.stderr)) == 1, result.stderr
     with warnings.catch_warnings():
         # Only our own file is left alone after half a record; others write on behind it.
-        warnings.simplefilter("error" if kind == "own" else "ignore")
+        own = kind in ("own", "background")
+        warnings.simplefilter("error" if own else "ignore")
         steps = [explanation.step for explanation in read_explanations(tmp_path)]
     assert steps[:2] == [0, 1]
-    if kind == "own":
+    if own:
         assert steps[-3:] == [30, 31, 32], "logging goes on in a new file once there is room"
 
 
-def test_a_file_size_limit_raises_where_it_is_strict(tmp_path):
-    result = run_script(LIMITED, tmp_path, "own", strict="1")
+@pytest.mark.parametrize("kind", ["own", "background"])
+def test_a_file_size_limit_raises_where_it_is_strict(tmp_path, kind):
+    result = run_script(LIMITED, tmp_path, kind, strict="1")
     assert result.returncode == 1
     assert "File too large" in result.stderr
 

@@ -28,9 +28,9 @@ def plugin() -> MMXPlugin:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, {"mmx": 50, "mmx_index": 0}),
+        ({}, {"mmx": 0, "mmx_index": 0}),
         ({"mmx": 7, "images": 1}, {"mmx": 7, "images": 1, "mmx_index": 0}),
-        ({"mmx": 0, "mmx_index": 3}, {"mmx": 0, "mmx_index": 3}),
+        ({"mmx": 50, "mmx_index": 3}, {"mmx": 50, "mmx_index": 3}),
     ],
 )
 def test_steps_are_kept_unless_the_user_says_otherwise(given, expected):
