@@ -7,9 +7,11 @@ import json
 import socket
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from tests.plugin.test_data import unframe
 from tests.support.explanations import make_explanation
 from tests.support.tensorboard_server import fetch, serve
 
+Answer = TypeVar("Answer")
 SCRIPT = "<script>alert(1)</script>"
 LARGE = EncodedImage(
     np.random.default_rng(0).bytes(8 * forge.MEBIBYTE), "png", 1, 1, "abcdef0123456789"
@@ -222,6 +225,12 @@ async def raw(address: tuple[str, int], request: bytes) -> bytes:
         writer.close()
 
 
+def finish(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+    """What the coroutine returns; Playwright's loop runs in this thread, so it has its own."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 def get(path: str, method: str = "GET") -> bytes:
     return f"{method} {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()
 
@@ -238,7 +247,7 @@ TRAVERSALS = [
 
 @pytest.mark.parametrize("path", TRAVERSALS)
 def test_a_path_that_leaves_the_build_is_404(server, path):
-    answer = asyncio.run(raw(server.address, get(f"/data/plugin/mmx/{path}")))
+    answer = finish(raw(server.address, get(f"/data/plugin/mmx/{path}")))
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b" 404 " in head.splitlines()[0], answer[:300]
     assert b"X-Content-Type-Options: nosniff" in head
@@ -252,7 +261,7 @@ METHODS = ["POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNEC
 @pytest.mark.parametrize("method", METHODS)
 def test_any_other_method_is_405_on_every_route(server, method):
     for route in ("index", "records", "header", "blobs", "image", "index.js", "static/x"):
-        answer = asyncio.run(raw(server.address, get(f"/data/plugin/mmx/{route}", method)))
+        answer = finish(raw(server.address, get(f"/data/plugin/mmx/{route}", method)))
         head = answer.partition(b"\r\n\r\n")[0]
         assert b" 405 " in head.splitlines()[0], (route, answer[:200])
         assert b"Allow: GET" in head
@@ -261,7 +270,7 @@ def test_any_other_method_is_405_on_every_route(server, method):
 
 def test_a_body_that_is_promised_and_never_sent_is_not_waited_for(server):
     request = b"POST /data/plugin/mmx/index HTTP/1.0\r\nContent-Length: 99999999999\r\n\r\n"
-    answer = asyncio.run(asyncio.wait_for(raw(server.address, request), 10))
+    answer = finish(asyncio.wait_for(raw(server.address, request), 10))
     assert b" 405 " in answer.splitlines()[0]
 
 
@@ -274,7 +283,7 @@ def test_a_thousand_requests_at_once_are_all_answered_within_bounds(server):
         requests = [get(f"/data/plugin/mmx/{paths[k % len(paths)]}") for k in range(1000)]
         return await asyncio.gather(*(raw(server.address, request) for request in requests))
 
-    answers = asyncio.run(all_at_once())
+    answers = finish(all_at_once())
     statuses = Counter(answer.split(b" ", 2)[1].decode() for answer in answers)
     assert statuses == {"200": 834, "404": 166}, statuses
     blobs = {answer.partition(b"\r\n\r\n")[2] for answer in answers[:: len(paths)]}
