@@ -7,9 +7,7 @@ const unindented = {
   enforce: "pre" as const,
   transform: (code: string, id: string) => {
     if (!id.includes("src/elements/")) return undefined;
-    // The notice quotes code, line by line.
-    const flat = id.includes("notice") ? code : code.replace(/\n\s+/g, "\n");
-    return flat.replace(/css`[^`]*`/g, unspaced);
+    return code.replace(/\n\s+/g, "\n").replace(/css`[^`]*`/g, unspaced);
   },
 };
 

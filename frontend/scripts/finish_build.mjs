@@ -7,6 +7,7 @@ import { minify } from "terser";
 
 const BUDGET_BYTES = 60_000;
 const OUT = new URL("../../tb_mmx_plugin/static/", import.meta.url).pathname;
+const SOURCES = new URL("../src/", import.meta.url).pathname;
 const BUNDLED = ["lit", "lit-html", "lit-element", "@lit/reactive-element"];
 const TYPES = { ".js": "text/javascript", ".txt": "text/plain" };
 
@@ -18,10 +19,30 @@ const licences = BUNDLED.map((name) => {
 writeFileSync(join(OUT, "LICENSES.txt"), licences.join("\n----------\n\n"));
 
 // What the bundler's own minifier leaves, terser makes a kilobyte smaller.
-const SMALLER = { module: true, toplevel: true, ecma: 2020, compress: { passes: 4, unsafe_arrows: true, pure_getters: true } };
+const SMALLER = {
+  module: true,
+  toplevel: true,
+  ecma: 2020,
+  compress: { passes: 4, unsafe_arrows: true, pure_getters: true },
+  mangle: { properties: { regex: new RegExp(`^(${privateNames().join("|")})$`) } },
+};
 for (const name of readdirSync(OUT).filter((file) => file.endsWith(".js"))) {
   const { code } = await minify(readFileSync(join(OUT, name), "utf8"), SMALLER);
-  writeFileSync(join(OUT, name), code);
+  // Lines are left only in templates of markup and styles, where any space will do.
+  writeFileSync(join(OUT, name), code.replaceAll("\n", " "));
+}
+
+/** Members that TypeScript keeps private, and that occur as nothing else, not even in a string: with
+ * another name nobody would miss them. */
+function privateNames() {
+  const source = readdirSync(SOURCES, { recursive: true })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => readFileSync(join(SOURCES, file), "utf8").replace(/^\s*(\/\/|\/?\*).*$/gm, ""))
+    .join("\n");
+  const declared = "private (?:(?:static|readonly|async|get|set) )*";
+  const names = new Set([...source.matchAll(new RegExp(`${declared}(\\w+)`, "g"))].map((match) => match[1]));
+  const count = (pattern) => [...source.matchAll(new RegExp(pattern, "g"))].length;
+  return [...names].filter((name) => count(`\\b${name}\\b`) === count(`(?:\\bthis\\.|${declared})${name}\\b`));
 }
 
 const files = {};

@@ -1,7 +1,8 @@
-"""Pictures of the panel: python -m tests.browser.screenshots [--logdir RUNS] [--only NAME]
+"""Pictures of the panel: python -m tests.browser.screenshots [--logdir RUNS | --odd] [--only NAME]
 
-Every view in both themes at three widths goes to ``build/screenshots``, to be looked at; those that
-the README shows go to ``docs`` as well.
+With ``--odd``, of several images, videos, a conversation and words that were not said. Every view
+in both themes at three widths goes to ``build/screenshots``, to be looked at; those that the README
+shows go to ``docs`` as well.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import argparse
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.browser.browser import chromium, open_panel
+from tests.support.odd_explanations import write_odd_logdir
 from tests.support.tensorboard_server import ROOT, serve
 
 _RUN = "p.mmx.run=grounded&p.mmx.tag=mmx%2Fval%2F0003&p.mmx.token=2"
@@ -22,6 +25,16 @@ VIEWS = {
     "steps": "&p.mmx.film=1",
     "samples": "&p.mmx.samples=1",
     "region": "&p.mmx.region=0.1,0.05,0.35,0.4&p.mmx.more=1&p.mmx.token=1",
+}
+_ODD = "p.mmx.run=odd&p.mmx.token=2&p.mmx.tag=mmx%2Fval%2F"
+ODD_VIEWS = {
+    "images": "images&p.mmx.image=2",
+    "images-compared": "images&p.mmx.image=2&p.mmx.compare=side",
+    "video": "video&p.mmx.image=1",
+    "mixed": "mixed&p.mmx.image=2",
+    "talk": "talk",
+    "why-not": "words&p.mmx.beside=6:999",
+    "crop": "crop",
 }
 SIZES = {"wide": (1280, 800), "narrow": (800, 600), "side-panel": (420, 800)}
 README = {
@@ -37,19 +50,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--logdir", type=Path, default=ROOT / "demo" / "runs")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "screenshots")
-    parser.add_argument("--only", choices=VIEWS, nargs="+", default=list(VIEWS))
+    parser.add_argument("--only", choices=[*VIEWS, *ODD_VIEWS], nargs="+")
+    parser.add_argument("--odd", action="store_true")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with serve(arguments.logdir) as base, chromium() as browser:
+    start, views = (_ODD, ODD_VIEWS) if arguments.odd else (_RUN, VIEWS)
+    with (
+        TemporaryDirectory() as folder,
+        serve(write_odd_logdir(Path(folder)) if arguments.odd else arguments.logdir) as base,
+        chromium() as browser,
+    ):
         for theme in ("light", "dark"):
             for size, (width, height) in SIZES.items():
                 context = browser.new_context(
                     viewport={"width": width, "height": height}, color_scheme=theme
                 )
-                for view in arguments.only:
+                for view in arguments.only or views:
                     name = f"{view}-{size}-{theme}"
                     page = context.new_page()
-                    frame = open_panel(page, base, _RUN + VIEWS[view])
+                    frame = open_panel(page, base, start + views[view])
                     frame.wait_for_timeout(SETTLE_MS)
                     page.screenshot(path=arguments.out / f"{name}.png")
                     page.close()

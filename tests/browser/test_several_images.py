@@ -7,25 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from mmx_core.events import ExplanationWriter
 from tests.browser.browser import open_panel, panel_of
 from tests.browser.pixels import drawn_cells
-from tests.support.odd_explanations import (
-    make_alternatives,
-    make_conversation,
-    make_partly_seen,
-    make_several_images,
-    make_video,
-)
+from tests.browser.test_accessibility import violations
+from tests.support.odd_explanations import write_odd_logdir
 from tests.support.tensorboard_server import serve
 
-SAMPLES = {
-    "images": make_several_images,
-    "video": make_video,
-    "talk": make_conversation,
-    "words": make_alternatives,
-    "crop": make_partly_seen,
-}
 THUMBNAIL_HEAT = """i => {
   const strip = document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-image-strip');
   const canvas = strip.shadowRoot.querySelectorAll('canvas')[i];
@@ -33,15 +20,36 @@ THUMBNAIL_HEAT = """i => {
     canvas.width / 2, canvas.height / 2, 1, 1);
   return data[0] + data[1] - data[2];
 }"""
+PICTURE = """() => {
+  const stage = document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-stage');
+  const canvas = stage.shadowRoot.querySelector('canvas.image');
+  const x = canvas.width / 2, y = 0.9 * canvas.height;
+  return canvas.getContext('2d').getImageData(x, y, 1, 1).data[0];
+}"""
+HATCHED = """() => {
+  const canvas = document.querySelector('mmx-panel').shadowRoot
+    .querySelector('mmx-stage').shadowRoot.querySelector('canvas.heatmap');
+  const { data, width, height } = canvas.getContext('2d')
+    .getImageData(0, 0, canvas.width, canvas.height);
+  const fit = Math.min(canvas.width / 1.5, canvas.height);
+  const left = (canvas.width - 1.5 * fit) / 2;
+  const strokes = [0, 0, 0];
+  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
+    const share = (x - left) / (1.5 * fit);
+    const [r, g, b, a] = data.slice(4 * (y * width + x), 4 * (y * width + x) + 4);
+    // The hatching is black (or white); inferno's colours are neither.
+    if (share < 0 || share > 1 || !a || Math.abs(r - b) > 20 || Math.abs(r - g) > 20) continue;
+    if (share < 0.24) strokes[0]++;
+    else if (share > 0.76) strokes[2]++;
+    else if (share > 0.26 && share < 0.74 && a > 60) strokes[1]++;
+  }
+  return strokes;
+}"""
 
 
 @pytest.fixture(scope="module")
 def several_base(tmp_path_factory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("several")
-    with ExplanationWriter(folder / "odd") as writer:
-        for name, make in SAMPLES.items():
-            writer.add_explanation(f"val/{name}", make(), 0)
-    with serve(folder) as url:
+    with serve(write_odd_logdir(tmp_path_factory.mktemp("several"))) as url:
         yield url
 
 
@@ -53,11 +61,17 @@ def state(panel, name: str):
     return panel.evaluate(f"document.querySelector('mmx-panel').model.view.{name}")
 
 
+def wait_state(panel, name: str, value: object) -> None:
+    panel.wait_for_function(
+        "([name, value]) => document.querySelector('mmx-panel').model.view[name] === value",
+        arg=[name, value],
+    )
+    panel.wait_for_timeout(150)
+
+
 def chosen(panel) -> int:
-    return int(
-        panel.get_attribute("mmx-image-strip [aria-pressed='true'][data-image-index]",
-                            "data-image-index")
-    )  # fmt: skip
+    mark = "mmx-image-strip .card[aria-pressed='true']"
+    return int(panel.get_attribute(mark, "data-image-index"))
 
 
 def middle(panel) -> np.ndarray:
@@ -65,9 +79,13 @@ def middle(panel) -> np.ndarray:
     return drawn_cells(panel, 12, 16, 160 / 120)[6, 8]
 
 
+def caption(panel) -> str:
+    return panel.locator("mmx-stage .caption").inner_text()
+
+
 def test_the_strip_says_which_image_a_token_read(page, several_base):
     panel = shown(page, several_base, "images", "&p.mmx.token=1")
-    buttons = panel.locator("mmx-image-strip [data-image-index]")
+    buttons = panel.locator("mmx-image-strip .card")
     texts = [" ".join(text.split()) for text in buttons.all_inner_texts()]
     assert texts == ["image 1 5 %", "image 2 70 %", "image 3 5 %"]
     assert "20 %" in panel.locator("mmx-image-strip > .number").inner_text()
@@ -79,13 +97,14 @@ def test_the_strip_says_which_image_a_token_read(page, several_base):
 
 def test_choosing_an_image_draws_its_map_and_its_pixels(page, several_base):
     panel = shown(page, several_base, "images", "&p.mmx.token=1")
-    faint = middle(panel)
+    faint, first = middle(panel), panel.evaluate(PICTURE)
     panel.click("[data-image-index='1']")
-    panel.wait_for_function("document.querySelector('mmx-panel').model.view.image === 1")
-    panel.wait_for_timeout(150)
+    wait_state(panel, "image", 1)
     bright = middle(panel)
     assert bright[3] > faint[3] + 50, "this sample's range is over all its images"
+    assert abs(panel.evaluate(PICTURE) - first) > 30, "the second image's own grey"
     assert chosen(panel) == 1
+    assert "image 2" in caption(panel)
     # The raw scales are this image's, too.
     assert panel.locator("mmx-scale-scrubber .card").count() == 3
 
@@ -97,31 +116,87 @@ def test_a_reload_keeps_the_image_and_keys_move_on(page, several_base):
     panel = panel_of(page)
     assert chosen(panel) == 2
     page.keyboard.press(",")
-    panel.wait_for_function("document.querySelector('mmx-panel').model.view.image === 1")
+    wait_state(panel, "image", 1)
     page.wait_for_function("location.hash.includes('image=1')")
     page.keyboard.press(".")
     page.keyboard.press(".")
-    panel.wait_for_function("document.querySelector('mmx-panel').model.view.image === 2")
+    wait_state(panel, "image", 2)
 
 
 def test_one_image_has_no_strip(page, several_base):
     panel = shown(page, several_base, "crop")
     assert panel.locator("mmx-image-strip").count() == 0
+    assert "image" not in caption(panel)
 
 
-def test_a_video_plays_its_frames_and_shows_their_share(page, several_base):
-    panel = shown(page, several_base, "video", "&p.mmx.token=0&p.mmx.image=3")
-    labels = panel.locator("mmx-image-strip [data-image-index] .texts span").all_inner_texts()
+@pytest.mark.parametrize(("width", "height"), [(420, 800), (800, 600), (1280, 800)])
+@pytest.mark.parametrize("name", ["mixed", "words"])
+def test_the_image_has_its_room_at_any_width(page, several_base, name, width, height):
+    page.set_viewport_size({"width": width, "height": height})
+    panel = shown(page, several_base, name, "&p.mmx.token=2")
+    before = panel.locator("mmx-stage").bounding_box()
+    assert before["height"] > 190
+    if name == "words":
+        panel.click("mmx-candidates li button")
+        panel.wait_for_selector(".beside")
+        after = panel.locator("mmx-stage").bounding_box()
+        sizes = [(box["width"], box["height"]) for box in (before, after)]
+        assert sizes[0] == sizes[1], "flipping between two words moves nothing"
+    inside = panel.evaluate(
+        "document.querySelector('mmx-panel').scrollWidth <= document.documentElement.clientWidth"
+    )
+    assert inside, "nothing sticks out to the right"
+
+
+def test_a_video_plays_its_frames_and_shows_their_share(browser, several_base):
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    panel = shown(context.new_page(), several_base, "video", "&p.mmx.token=0&p.mmx.image=3")
+    labels = panel.locator("mmx-image-strip .card .texts span").all_inner_texts()
     assert labels == ["0–0.5 s", "1–1.5 s", "2–2.5 s", "3–3.5 s", "4–4.5 s"]
-    assert panel.locator("mmx-image-strip polyline").count() == 1
+    mark, card = (
+        panel.locator(f"mmx-image-strip {part}").bounding_box()
+        for part in ("circle", ".card[aria-pressed='true']")
+    )
+    assert abs(mark["x"] + mark["width"] / 2 - card["x"] - card["width"] / 2) < 2
+    panel.wait_for_timeout(900)
     assert state(panel, "image") == 3, "nothing plays by itself"
     panel.click("button[aria-label='Play the video']")
-    panel.wait_for_function("document.querySelector('mmx-panel').model.view.image === 4")
-    panel.wait_for_function("document.querySelector('mmx-panel').model.view.image === 0")
-    panel.click("button[aria-label='Play the video']")
+    wait_state(panel, "image", 4)
+    wait_state(panel, "image", 0)
+    panel.click("mmx-image-strip button[aria-label='Pause']")
     still = state(panel, "image")
     panel.wait_for_timeout(1500)
     assert state(panel, "image") == still
+    panel.click("button[aria-label='Play the video']")
+    page = context.pages[0]
+    page.keyboard.press("k")  # to another sample
+    panel.wait_for_selector("[data-status='ready'] mmx-answer-strip")
+    panel.wait_for_timeout(1500)
+    assert panel.locator("button[aria-label='Pause']").count() == 0
+    context.close()
+
+
+def test_who_wants_no_motion_moves_from_frame_to_frame(page, several_base):
+    panel = shown(page, several_base, "video", "&p.mmx.token=0&p.mmx.image=3")
+    step = "mmx-image-strip button[aria-label='Next frame']"
+    panel.click(step)
+    wait_state(panel, "image", 4)
+    panel.wait_for_timeout(900)
+    assert state(panel, "image") == 4
+    panel.click(step)
+    wait_state(panel, "image", 0)
+
+
+def test_an_image_and_two_videos_are_told_apart(page, several_base):
+    panel = shown(page, several_base, "mixed", "&p.mmx.token=2&p.mmx.image=2")
+    groups = panel.locator("mmx-image-strip [role='group'][aria-label^='Video']")
+    assert [groups.nth(i).locator(".card").count() for i in range(2)] == [3, 2]
+    assert panel.locator("mmx-image-strip polyline").count() == 2, "a curve for each"
+    assert panel.locator("mmx-image-strip circle").count() == 1
+    assert "video 2, 1–1.5 s" in caption(panel)
+    # The second video's control leaves the first one.
+    groups.nth(1).locator(".play button").click()
+    wait_state(panel, "image", 4)
 
 
 def test_turns_are_told_apart(page, several_base):
@@ -129,71 +204,87 @@ def test_turns_are_told_apart(page, several_base):
     assert panel.locator("mmx-answer-strip .turn").all_inner_texts() == [
         "user", "assistant", "user", "assistant",
     ]  # fmt: skip
-    groups = panel.evaluate(
-        """(() => {
-          const matrix = document.querySelector('mmx-panel').shadowRoot
-            .querySelector('mmx-relevance-matrix');
-          matrix.shadowRoot.querySelector('select[aria-label*="roup"]') ;
-          return document.querySelector('mmx-panel').model.explanation.turns;
-        })()"""
+    lines = {
+        panel.locator(f"mmx-answer-strip [data-context-index='{j}']").bounding_box()["y"] // 20
+        for j in (0, 3, 6, 9)
+    }
+    assert len(lines) == 4, "each turn has a line of its own"
+    panel.select_option("select[aria-label='Group by']", "turns")
+    panel.wait_for_timeout(150)
+    columns = panel.evaluate(
+        "document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-relevance-matrix')"
+        ".layout.columns.map(({ name }) => name)"
     )
-    assert groups == ["user", "assistant", "user", "assistant"]
+    assert columns == ["user 1", "assistant 2", "user 3", "answer"]
 
 
 def test_a_word_that_was_not_said_is_shown_as_such(page, several_base):
     panel = shown(page, several_base, "words", "&p.mmx.token=2")
-    before = drawn_cells(panel, 12, 16, 160 / 120)[-2, -2]
-    panel.click("[data-beside='0']")
+    button = "button[aria-label='Map of “cat”']"
+    assert panel.locator("mmx-candidates li").last.inner_text().split() == ["cat", "0.13", "map"]
+    panel.click(button)
     note = panel.wait_for_selector(".beside")
-    assert "not said: “cat”" in note.inner_text()
-    assert panel.locator("mmx-scale-scrubber").count() == 0, "no scale of it was logged"
+    assert "not said: “cat” in place of “blue”" in note.inner_text()
+    assert "Only its map over all scales was logged" in note.inner_text()
+    assert caption(panel).startswith("not said: “cat” in place of “blue”")
+    assert not panel.locator("mmx-scale-scrubber .card").first.is_visible()
     panel.wait_for_timeout(150)
     cells = drawn_cells(panel, 12, 16, 24 / 16)
     assert cells[-2, -2, 3] > 150 and cells[3, 3, 3] < 20
-    page.wait_for_function("location.hash.includes('beside=0')")
+    page.wait_for_function("location.hash.includes('beside=6')")
     page.reload()
     panel = panel_of(page)
-    panel.wait_for_selector(".beside")
+    assert "not said" in caption(panel)
+    assert panel.get_attribute(button, "aria-pressed") == "true"
     panel.click(".beside button")
-    panel.wait_for_selector("mmx-scale-scrubber")
-    assert before is not None
+    panel.wait_for_selector("mmx-scale-scrubber .card")
+    assert caption(panel).startswith("“blue”")
 
 
-def test_another_token_ends_the_view_of_a_word_that_was_not_said(page, several_base):
-    panel = shown(page, several_base, "words", "&p.mmx.token=2&p.mmx.beside=0")
+def test_who_asks_why_not_is_led_to_the_map(page, several_base):
+    panel = shown(page, several_base, "words", "&p.mmx.token=2")
+    panel.fill("mmx-candidates input", "cat")
+    answer = panel.locator(".why").inner_text()
+    assert "not among the predictions kept, p 0.13" in answer
+    panel.click(".why button")
+    panel.wait_for_selector(".beside")
+
+
+def test_another_token_or_a_comparison_ends_the_view_of_a_word(page, several_base):
+    panel = shown(page, several_base, "words", "&p.mmx.token=2&p.mmx.beside=6:999")
     panel.wait_for_selector(".beside")
     panel.click('[data-token-index="1"]')
-    panel.wait_for_selector("mmx-scale-scrubber")
-    assert state(panel, "beside") is None
+    panel.wait_for_selector("mmx-scale-scrubber .card")
+    assert state(panel, "beside") == ""
+    view = "&p.mmx.token=2&p.mmx.beside=6:999&p.mmx.compare=side"
+    panel = shown(page, several_base, "words", view)
+    assert panel.locator(".beside").count() == 0
 
 
-def test_a_word_of_the_prompt_that_has_a_map_can_be_chosen(page, several_base):
+def test_a_word_of_the_prompt_that_has_a_map_can_be_chosen_from_the_keyboard(page, several_base):
     panel = shown(page, several_base, "words")
-    panel.click('.prompt.mapped[data-context-index="1"]')
+    token = panel.locator('.prompt.mapped[data-context-index="1"]')
+    assert token.get_attribute("tabindex") == "0"
+    token.focus()
+    page.keyboard.press("Enter")
     assert "asked: “" in panel.wait_for_selector(".beside").inner_text()
     panel.wait_for_timeout(150)
     cells = drawn_cells(panel, 12, 16, 24 / 16)
     assert cells[1, 1, 3] > 150 and cells[-2, -2, 3] < 20
+    page.keyboard.press("Escape")
+    panel.wait_for_selector("mmx-scale-scrubber .card")
 
 
 def test_what_the_model_does_not_see_is_hatched(page, several_base):
     panel = shown(page, several_base, "crop")
-    hatched = panel.evaluate(
-        """(() => {
-          const canvas = document.querySelector('mmx-panel').shadowRoot
-            .querySelector('mmx-stage').shadowRoot.querySelector('canvas.heatmap');
-          const { data, width, height } = canvas.getContext('2d')
-            .getImageData(0, 0, canvas.width, canvas.height);
-          const fit = Math.min(canvas.width / 1.5, canvas.height);
-          const left = (canvas.width - 1.5 * fit) / 2;
-          const strokes = [0, 0];
-          for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
-            const share = (x - left) / (1.5 * fit);
-            if (share < 0 || share > 1 || !data[4 * (y * width + x) + 3]) continue;
-            const [r, g, b] = data.slice(4 * (y * width + x), 4 * (y * width + x) + 3);
-            if (Math.abs(r - b) < 20 && Math.abs(r - g) < 20) strokes[share < 0.24 ? 0 : 1]++;
-          }
-          return strokes;
-        })()"""
-    )
-    assert hatched[0] > 200
+    left, middle_part, right = panel.evaluate(HATCHED)
+    assert left > 2000 and right > 2000
+    assert middle_part == 0, "where it sees, there are only the map's colours"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("view", ["mixed", "talk", "words"])
+def test_no_view_of_them_has_a_serious_violation(page, several_base, view, scheme):
+    page.emulate_media(color_scheme=scheme)
+    more = "&p.mmx.beside=6:999" if view == "words" else ""
+    assert violations(shown(page, several_base, view, f"&p.mmx.token=2{more}")) == []

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from mmx_core.explanation import Alternative, Candidate, ExplainedImage, Explanation
-from tests.support.explanations import make_explanation, make_image
+from mmx_core.events import ExplanationWriter
+from mmx_core.explanation import (
+    Alternative,
+    Candidate,
+    EncodedImage,
+    ExplainedImage,
+    Explanation,
+)
+from tests.support.explanations import make_explanation
 
 SCALES = ((1.0, (6, 8)), (2.0, (12, 16)))
 BRIGHT = 9.0
 """Of the one image that a token lights; the others stay at a ninth."""
+READ, REST = 0.7, 0.1
+"""What a token reads from that image, and from all others together; words are the rest."""
 
 
 def make_several_images(images: int = 3, *, tokens: int = 6, seed: int = 0) -> Explanation:
     """Token ``t`` lights image ``t % images``: a bump in its middle."""
     base = make_explanation(tokens, scales=SCALES, seed=seed)
-    shares = np.full((tokens, images), 0.05, np.float32)
-    shares[np.arange(tokens), np.arange(tokens) % images] = 0.7
+    shares = np.full((tokens, images), REST / (images - 1), np.float32)
+    shares[np.arange(tokens), np.arange(tokens) % images] = READ
     return replace(
         base,
         heatmaps=_maps(tokens, images, SCALES[-1][1]),
@@ -26,10 +40,7 @@ def make_several_images(images: int = 3, *, tokens: int = 6, seed: int = 0) -> E
             replace(scale, grid=(scale.grid,) * images, maps=_maps(tokens, images, scale.grid))
             for scale in base.scales
         ),
-        images=tuple(
-            ExplainedImage(make_image(width=160, height=120, seed=seed + index), index)
-            for index in range(images)
-        ),
+        images=tuple(ExplainedImage(make_picture(index, images), index) for index in range(images)),
         image_grounding=shares,
         grounding=shares.sum(axis=1),
     )
@@ -38,18 +49,37 @@ def make_several_images(images: int = 3, *, tokens: int = 6, seed: int = 0) -> E
 def make_video(patches: int = 5, *, seed: int = 0) -> Explanation:
     """As above, but the images are frame pairs of one video at two frames a second."""
     base = make_several_images(patches, seed=seed)
-    return replace(
-        base,
-        images=tuple(
-            replace(
-                entry,
-                picture=0,
-                frames=(2 * index, 2 * index + 1),
-                seconds=(float(index), index + 0.5),
-            )
-            for index, entry in enumerate(base.images)
-        ),
+    return replace(base, images=_video(base.images, 0))
+
+
+def make_mixed(*, seed: int = 0) -> Explanation:
+    """An image, a video of three patches and one of two."""
+    base = make_several_images(6, seed=seed)
+    first, *rest = base.images
+    return replace(base, images=(first, *_video(rest[:3], 1), *_video(rest[3:], 2)))
+
+
+def _video(images: Sequence[ExplainedImage], picture: int) -> tuple[ExplainedImage, ...]:
+    return tuple(
+        replace(
+            entry,
+            picture=picture,
+            frames=(2 * index, 2 * index + 1),
+            seconds=(float(index), index + 0.5),
+        )
+        for index, entry in enumerate(images)
     )
+
+
+def make_picture(index: int, count: int) -> EncodedImage:
+    """Each of so many has a grey of its own, and a dark square that moves from left to right."""
+    pixels = np.full((120, 160, 3), 90 + 120 * index // max(1, count - 1), np.uint8)
+    left = 8 + 112 * index // max(1, count - 1)
+    pixels[8:40, left : left + 32] = (40, 60, 90)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    name = hashlib.sha256(pixels.tobytes()).hexdigest()[:16]
+    return EncodedImage(file.getvalue(), "png", 160, 120, name)
 
 
 def make_conversation(*, seed: int = 0) -> Explanation:
@@ -95,6 +125,25 @@ def make_partly_seen(*, seed: int = 0) -> Explanation:
         heatmaps=blinded(base.heatmaps),
         scales=tuple(replace(scale, maps=blinded(scale.maps)) for scale in base.scales),
     )
+
+
+SAMPLES: dict[str, Callable[[], Explanation]] = {
+    "images": make_several_images,
+    "video": make_video,
+    "mixed": make_mixed,
+    "talk": make_conversation,
+    "words": make_alternatives,
+    "crop": make_partly_seen,
+}
+
+
+def write_odd_logdir(folder: Path) -> Path:
+    """Each of them as a sample of ``val``, at two steps of the run ``odd``."""
+    with ExplanationWriter(folder / "odd") as writer:
+        for name, make in SAMPLES.items():
+            for step in (0, 10):
+                writer.add_explanation(f"val/{name}", make(), step)
+    return folder
 
 
 def _maps(tokens: int, images: int, grid: tuple[int, int]) -> tuple[np.ndarray, ...]:

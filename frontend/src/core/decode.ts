@@ -30,6 +30,7 @@ export async function decodeExplanation(
     return { context: count(place, "context"), candidate: readCandidate(token, vocabulary) ?? { id: -1, text: "?", probability: NaN } };
   });
   const views = readViews(header, answer, vocabulary, alternatives.length);
+  if (!views.length) throw new DamagedError("header: no grids");
   const { image, layers, beside } = views[0]!;
   const explanation: Explanation = {
     ...origin,

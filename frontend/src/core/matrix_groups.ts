@@ -27,7 +27,7 @@ export function groupTokens(explanation: Explanation, shown: number[], grouping:
   for (const j of shown) {
     const last = groups.at(-1);
     const adjacent = last?.end === j && j !== promptLength;
-    const turn = j >= promptLength ? "answer" : turns.length > 2 ? `${turns[context[j]!.turn]} ${context[j]!.turn + 1}` : "prompt";
+    const turn = j >= promptLength ? "answer" : turns.length > 2 ? `${turns[context[j]!.turn] ?? "turn"} ${context[j]!.turn + 1}` : "prompt";
     if (grouping === "turns") {
       if (last?.name === turn) last.end = j + 1;
       else groups.push({ first: j, end: j + 1, name: turn });

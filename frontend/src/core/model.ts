@@ -37,7 +37,7 @@ const IMAGE_CACHE_BYTES = 64 * 1024 * 1024;
 const STEPS_AHEAD = 3;
 /** Of the cache; the rest is for what is looked at beside the film. */
 const FILM_BYTES = CACHE_BYTES / 2;
-const NO_IMAGE: ImageState = { bitmap: null, missing: "No image was logged with this sample." };
+export const NO_IMAGE: ImageState = { bitmap: null, missing: "No image was logged with this sample." };
 const NO_RECORDS: readonly IndexRecord[] = [];
 const NEEDS_DATA = ["run", "tag", "step", "compare", "otherRun", "otherStep", "film", "samples"] as const;
 
@@ -114,9 +114,10 @@ export class PanelModel {
   get otherSide(): Side | null {
     if (!this.other || !this.explanation) return null;
     const { explanation, images, pairs } = this.other;
-    const at = Math.min(this.view.image, images.length - 1);
+    // Another image in its place would be compared unawares.
+    const at = this.view.image;
     const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => counterpart(pairs, token) ?? []);
-    return { explanation: seenAt(explanation, at), image: images[at] ?? NO_IMAGE, tokens };
+    return { explanation: seenAt(explanation, at), image: images[at] ?? NO_IMAGE, tokens: at < images.length ? tokens : [] };
   }
 
   /** Per tag of the current run, from its index records. */
@@ -201,14 +202,14 @@ export class PanelModel {
   selectToken(index: number): Promise<void> {
     if (!this.explanation) return Promise.resolve();
     const token = Math.min(answerLength(this.explanation) - 1, Math.max(0, index));
-    return this.change({ token, more: 0, word: answerToken(this.explanation, token)!.text, beside: null });
+    return this.change({ token, more: 0, word: answerToken(this.explanation, token)!.text, beside: "" });
   }
 
   /** Everything between the two, both included. */
   selectSpan(from: number, to: number): Promise<void> {
     const first = Math.min(from, to);
     const word = this.explanation && answerToken(this.explanation, first)?.text;
-    return this.change({ token: first, more: Math.abs(to - from), word: word ?? "", beside: null });
+    return this.change({ token: first, more: Math.abs(to - from), word: word ?? "", beside: "" });
   }
 
   selectLayer(index: number): Promise<void> {

@@ -1,8 +1,10 @@
 // What a stage draws: of one explanation, or the difference of two.
+import { besideOf, besideText } from "./beside";
 import { type ColorMap, differenceColors } from "./color";
-import { type Alternative, type Explanation, type Layer, answerToken } from "./explanation";
+import { type Explanation, type Layer, answerToken } from "./explanation";
 import { type Heatmap, difference, largestSize, sameLayer, spanMap } from "./heatmap";
 import type { ImageState } from "./model";
+import { seenName } from "./pictures";
 import { type Range, rangeOf } from "./range";
 import type { Size } from "./stage_view";
 import { type ViewState, layerIndex, layerName, selectedTokens } from "./state";
@@ -17,6 +19,8 @@ export interface StagePicture {
   colors: ColorMap;
   caption: string;
   layerText: string;
+  /** The map is not the selected tokens'. */
+  beside: boolean;
   /** Why something is missing. */
   trouble: string;
 }
@@ -31,11 +35,10 @@ export interface Side {
 /** `peer` is the other side of a comparison: the range may have to cover both. */
 export function pictureOf(side: Side, view: ViewState, peer: Side | null = null): StagePicture {
   const { explanation, image, tokens } = side;
-  const word = besideOf(explanation, view);
-  if (word && !peer) return besidePicture(side, view, word);
+  const beside = besideOf(explanation, view);
+  if (beside !== null) return besidePicture(side, view, beside);
   const [layer, map] = shownOf(side, view, peer !== null);
   const [peerLayer, peerMap] = peer ? shownOf(peer, view, true) : [layer, null];
-  const damage = layer.damage && `This map is damaged: ${layer.damage}. The other scales can still be read.`;
   // Another scale in its place would be compared unawares.
   const lacking = peer && !matches(layer.factor, view) ? `Nothing was logged here at scale ${view.layer}.` : "";
   const layerText = lacking ? "" : named(layer.factor, layer.rows, layer.cols);
@@ -46,37 +49,43 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
     map,
     range: rangeOf(explanation, lacking ? peerLayer : layer, map, view, other),
     colors: view.colors,
-    caption: tokens.length ? `${wordsText(explanation, tokens, view)} · ${layerText || "no such scale"}` : "no such token here",
+    caption: tokens.length ? captionOf(explanation, wordsText(explanation, tokens, view), layerText || "no such scale") : "no such token here",
     layerText,
-    trouble: lacking || damage || image.missing,
+    beside: false,
+    trouble: lacking || damageText(layer) || image.missing,
   };
 }
 
-/** What is shown instead of the selected tokens: a word that was not said, or one of the prompt. */
-export function besideOf(explanation: Explanation, view: Pick<ViewState, "beside">): Alternative | null {
-  return (view.beside !== null && explanation.alternatives[view.beside]) || null;
-}
-
-export function besideText(explanation: Explanation, { context, candidate }: Alternative): string {
-  const asked = explanation.context[context]?.id === candidate.id;
-  return `${asked ? "asked" : "not said"}: “${tokenText(candidate.text)}”`;
-}
-
-function besidePicture(side: Side, view: ViewState, word: Alternative): StagePicture {
+function besidePicture(side: Side, view: ViewState, beside: number): StagePicture {
   const { explanation, image } = side;
   const layer = explanation.beside!;
-  const map = spanMap(layer, [view.beside!], "mean");
+  const map = spanMap(layer, [beside], "mean");
   const layerText = named(null, layer.rows, layer.cols);
   return {
     image,
     size: sizeOf(side, layer),
     map,
-    range: rangeOf(explanation, layer, map, view),
+    range: rangeOf(explanation, layer, view.range === "map" ? map : brightest(explanation, beside), view),
     colors: view.colors,
-    caption: `${besideText(explanation, word)} · ${layerText}`,
+    caption: captionOf(explanation, besideText(explanation, explanation.alternatives[beside]!), layerText),
     layerText,
-    trouble: layer.damage ?? image.missing,
+    beside: true,
+    trouble: damageText(layer) || image.missing,
   };
+}
+
+/** The word's map on the image where it is the strongest: one range for all of them. */
+function brightest({ views }: Explanation, beside: number): Heatmap | null {
+  const peaks = views.map((view) => view.beside!.maxima[beside]!);
+  return spanMap(views[peaks.indexOf(Math.max(...peaks))]!.beside!, [beside], "mean");
+}
+
+function captionOf(explanation: Explanation, words: string, layerText: string): string {
+  return [words, seenName(explanation), layerText].filter(Boolean).join(" · ");
+}
+
+function damageText({ damage }: Layer): string {
+  return damage ? `This map is damaged: ${damage}. The others can still be read.` : "";
 }
 
 /** The layer in view and its map; while comparing, no map of another scale than the one in view. */
@@ -105,8 +114,9 @@ export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
     map,
     range: { low: -high, high },
     colors: differenceColors(view.colors),
-    caption: `${wordsText(a.explanation, a.tokens, view)} · A − B · ${layerText}`,
+    caption: captionOf(a.explanation, `${wordsText(a.explanation, a.tokens, view)} · A − B`, layerText),
     layerText,
+    beside: false,
     trouble: map ? a.image.missing : "A and B have no map in common here: no such token or scale in B.",
   };
 }

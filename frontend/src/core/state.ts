@@ -73,8 +73,8 @@ export interface ViewState {
   region: Region | null;
   /** Which of the sample's images. */
   image: number;
-  /** Which of the explanation's alternatives is shown instead of the selected tokens. */
-  beside: number | null;
+  /** Which of the explanation's alternatives is shown instead of the selected tokens (`besideKey`). */
+  beside: string;
   /** The pinned context token. */
   context: number | null;
   /** The table of samples is open. */
@@ -106,7 +106,7 @@ export const INITIAL_VIEW: ViewState = {
   zoom: { factor: 1, x: 0.5, y: 0.5 },
   region: null,
   image: 0,
-  beside: null,
+  beside: "",
   context: null,
   samples: false,
   film: false,
@@ -137,7 +137,7 @@ export function toParameters(view: ViewState): Record<string, string> {
     zoom: numbersText([view.zoom.factor, view.zoom.x, view.zoom.y]),
     region: view.region ? numbersText([view.region.left, view.region.top, view.region.right, view.region.bottom]) : "",
     image: String(view.image),
-    beside: numberText(view.beside),
+    beside: view.beside,
     context: numberText(view.context),
     samples: flag(view.samples),
     film: flag(view.film),
@@ -182,7 +182,7 @@ export function fromParameters(parameters: Record<string, string>): ViewState {
     zoom: zoomed ? { factor, x: x!, y: y! } : start.zoom,
     region: whole ? { left, top: top!, right: right!, bottom: bottom! } : null,
     image: Math.max(0, integer(parameters.image) ?? 0),
-    beside: integer(parameters.beside),
+    beside: parameters.beside ?? "",
     context: integer(parameters.context),
     samples: readFlag(parameters.samples, start.samples),
     film: readFlag(parameters.film, start.film),

@@ -2,6 +2,7 @@
 // much the selected token leaned on it.
 import { type PropertyValues, css, html, nothing } from "lit";
 import { type Pair, counterpart } from "../core/alignment";
+import { besideKey } from "../core/beside";
 import { type Explanation, type Token, answerToken, matrixValue } from "../core/explanation";
 import { COMBINATIONS, type Combination } from "../core/state";
 import { probabilityText, startsWord, tokenText } from "../core/text";
@@ -99,7 +100,6 @@ export class AnswerStrip extends PanelElement {
       .answer-start {
         margin-left: 12px;
       }
-      br ~ .turn,
       .turn {
         display: inline-block;
         min-width: 62px;
@@ -304,16 +304,16 @@ export class AnswerStrip extends PanelElement {
     const out = () => this.ask("hover-change", NO_HOVER);
     if (t < 0) {
       const pinned = this.pinned === j;
-      const beside = this.explanation.alternatives.findIndex(({ context, candidate }) => context === j && candidate.id === token.id);
-      const mapped = beside >= 0;
+      const mapped = this.explanation.alternatives.find(({ context, candidate }) => context === j && candidate.id === token.id);
+      const asked = mapped && !pinned ? { beside: besideKey(mapped), compare: "single" as const } : { beside: "" };
       return html`<button
         class="${kind} prompt ${pinned ? "pinned" : ""} ${mapped ? "mapped" : ""}"
         aria-pressed=${pinned}
-        tabindex="-1"
+        tabindex=${mapped ? 0 : -1}
         style=${style}
         title="${mapped ? "Show its map and mark" : "Mark"} its column (again: no mark)"
         data-context-index=${j}
-        @click=${() => this.ask("view-change", { context: pinned ? null : j, beside: mapped && !pinned ? beside : null })}
+        @click=${() => this.ask("view-change", { context: pinned ? null : j, ...asked })}
         @mouseenter=${over}
         @mouseleave=${out}
       >${tokenText(token.text)}</button>`;

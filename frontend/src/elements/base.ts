@@ -35,6 +35,12 @@ export function options<Value extends string | number>(
   return listed.map((value) => html`<option value=${value} .selected=${value === chosen}>${text(value)}</option>`);
 }
 
+/** To play, or to pause what plays. */
+export function playIcon(playing: boolean) {
+  const path = playing ? "M2 1h3v10H2zM7 1h3v10H7z" : "M2.5 1v10l8-5z";
+  return html`<svg width="12" height="12" viewBox="0 0 12 12" fill="currentColor" aria-hidden="true"><path d=${path} /></svg>`;
+}
+
 /** Properties in, events out. */
 export class PanelElement extends LitElement {
   protected ask<Name extends keyof PanelEvents>(name: Name, detail: PanelEvents[Name]): void {

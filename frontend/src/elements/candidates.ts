@@ -1,7 +1,8 @@
 // What the model would have said at the selected token's place, and how sure it was.
 import { css, html, nothing } from "lit";
+import { besideKey } from "../core/beside";
 import { whyNot } from "../core/candidate_search";
-import { type Explanation, answerToken } from "../core/explanation";
+import { type Alternative, type Explanation, answerToken } from "../core/explanation";
 import { probabilityText, tokenText } from "../core/text";
 import { PanelElement, controls } from "./base";
 
@@ -46,8 +47,22 @@ export class Candidates extends PanelElement {
         padding: 0;
         list-style: none;
       }
+      ol.mapped {
+        grid-template-columns: fit-content(40%) 1fr auto auto;
+      }
       li {
         display: contents;
+      }
+      li button {
+        display: block;
+        height: 20px;
+        padding: 0 8px;
+        font-size: 11px;
+        color: var(--accent);
+      }
+      [aria-pressed="true"] {
+        border-color: var(--warning);
+        color: var(--warning);
       }
       .name {
         overflow: hidden;
@@ -88,27 +103,30 @@ export class Candidates extends PanelElement {
   ];
 
   override render() {
-    const { candidates, promptLength, grounding } = this.explanation;
+    const { alternatives, candidates, promptLength, grounding } = this.explanation;
     const said = answerToken(this.explanation, this.selected);
-    const entries = candidates[promptLength + this.selected]?.slice(0, SHOWN) ?? [];
+    const place = promptLength + this.selected;
+    const leading = candidates[place]?.slice(0, SHOWN) ?? [];
+    const mapped = alternatives.filter(({ context }) => context === place);
+    const others = mapped.flatMap(({ candidate }) => (leading.some(({ id }) => id === candidate.id) ? [] : candidate));
     return html`
       <header>
         <h2>Predictions for “${tokenText(said?.text ?? "")}”</h2>
         <h2 class="number">grounding ${probabilityText(grounding[this.selected])}</h2>
       </header>
-      <ol>
-        ${entries.map(
+      <ol class=${mapped.length ? "mapped" : ""}>
+        ${[...leading, ...others].map(
           (entry) => html`
             <li class=${entry.id === said?.id ? "said" : ""}>
               <span class="name">${tokenText(entry.text)}</span>
-              <span class="bar" style="--share:${(100 * entry.probability).toFixed(1)}%"></span>
+              <span class="bar" style="--share:${(100 * entry.probability || 0).toFixed(1)}%"></span>
               <span class="number">${probabilityText(entry.probability)}</span>
+              ${mapped.length ? html`<span>${this.mapButton(mapped.find(({ candidate }) => candidate.id === entry.id))}</span>` : nothing}
             </li>
           `,
         )}
       </ol>
-      ${entries.length ? "" : html`<p class="muted">No predictions were logged for this token.</p>`}
-      ${this.unsaid()}
+      ${leading.length ? "" : html`<p class="muted">No predictions were logged for this token.</p>`}
       <p class="why">
         <label>why not <input .value=${this.typed} placeholder="a word" @input=${(event: Event) => (this.typed = (event.target as HTMLInputElement).value)} /></label>
         ${this.typed.trim() ? this.answered() : nothing}
@@ -116,31 +134,28 @@ export class Candidates extends PanelElement {
     `;
   }
 
-  /** Words that were not said here and have a map. */
-  private unsaid() {
-    const { alternatives, promptLength } = this.explanation;
-    const here = alternatives.flatMap(({ context, candidate }, i) => (context === promptLength + this.selected ? [{ candidate, i }] : []));
-    if (!here.length) return nothing;
-    return html`<p class="why">
-      Not said, but mapped:
-      ${here.map(
-        ({ candidate, i }) => html`<button
-          class="quiet"
-          aria-pressed=${this.beside === i}
-          title="Show where the model would have read this word"
-          data-beside=${i}
-          @click=${() => this.ask("view-change", { beside: this.beside === i ? null : i, compare: "single" })}
-        >${tokenText(candidate.text)} ${probabilityText(candidate.probability)}</button>`,
-      )}
-    </p>`;
+  /** Puts the word's own map on the stage, and takes it off again. */
+  private mapButton(entry: Alternative | undefined) {
+    if (!entry) return nothing;
+    const shown = this.beside !== null && this.explanation.alternatives[this.beside] === entry;
+    const word = tokenText(entry.candidate.text);
+    return html`<button
+      aria-pressed=${shown}
+      aria-label="Map of “${word}”"
+      title="Why not “${word}”? Where the model would have read it"
+      @click=${() => this.ask("view-change", { beside: shown ? "" : besideKey(entry), compare: "single" })}
+    >map</button>`;
   }
 
   private answered() {
-    const { rank, probability, mappedBy } = whyNot(this.explanation, this.selected, this.typed);
-    return html`<span role="status">${rank === null ? "not among the predictions kept" : `rank ${rank}, p ${probabilityText(probability)}`} ·</span>
-      ${mappedBy === null
-        ? html`<span class="muted">no map of it was logged</span>`
-        : html`<button class="quiet" @click=${() => this.ask("token-select", mappedBy)}>its map: token ${mappedBy + 1}</button>`}`;
+    const { rank, probability, mappedBy, beside } = whyNot(this.explanation, this.selected, this.typed);
+    const kept = rank === null ? "not among the predictions kept" : `rank ${rank}`;
+    return html`<span role="status">${kept}${probability === null ? "" : `, p ${probabilityText(probability)}`} ·</span>
+      ${beside !== null
+        ? this.mapButton(this.explanation.alternatives[beside])
+        : mappedBy === null
+          ? html`<span class="muted">no map of it was logged</span>`
+          : html`<button class="quiet" @click=${() => this.ask("token-select", mappedBy)}>its map: token ${mappedBy + 1}</button>`}`;
   }
 }
 customElements.define("mmx-candidates", Candidates);

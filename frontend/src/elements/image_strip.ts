@@ -1,38 +1,47 @@
 // The sample's images, or a video's frames: which of them the selected tokens read from. One range
 // for all, so that the brightest is the one.
-import { css, html, nothing, svg } from "lit";
+import { type PropertyValues, css, html, nothing, svg } from "lit";
+import { besideOf } from "../core/beside";
 import { drawMap, drawPicture } from "../core/draw_map";
 import { type Explanation, seenAt } from "../core/explanation";
-import { spanMap } from "../core/heatmap";
-import type { ImageState } from "../core/model";
-import { rangeOf } from "../core/range";
+import { type ImageState, NO_IMAGE } from "../core/model";
+import { type Picture, nextFrame, percentText, picturesOf, sharesOf, textShare, viewName } from "../core/pictures";
+import { type Side, pictureOf, sideOf } from "../core/stage_picture";
 import { imageRect } from "../core/stage_view";
-import { type ViewState, INITIAL_VIEW, layerIndex, selectedTokens } from "../core/state";
-import { PanelElement, controls, prepareCanvas } from "./base";
+import { type ViewState, INITIAL_VIEW, selectedTokens } from "../core/state";
+import { PanelElement, controls, playIcon, prepareCanvas } from "./base";
 
 const THUMBNAIL = { width: 92, height: 58 };
+const CARD_WIDTH = THUMBNAIL.width + 6;
+const GAP = 6;
+const CURVE_HEIGHT = 11;
 const FRAME_MS = 600;
 
 export class ImageStrip extends PanelElement {
   static override properties = {
     explanation: { attribute: false },
     images: { attribute: false },
+    peer: { attribute: false },
     view: { attribute: false },
     dark: { type: Boolean },
     playing: { state: true },
   };
+  /** Seen at none of its images in particular. */
   declare explanation: Explanation;
   declare images: ImageState[];
+  /** B, whose values the range covers where both are compared. */
+  declare peer: Side | null;
   declare view: ViewState;
   /** Redraws on a change. */
   declare dark: boolean;
-  declare playing: boolean;
+  /** Which of the sample's videos. */
+  declare playing: number | null;
 
   private timer = 0;
 
   constructor() {
     super();
-    this.playing = false;
+    this.playing = null;
   }
 
   static override styles = [
@@ -45,26 +54,52 @@ export class ImageStrip extends PanelElement {
         min-width: 0;
         font-size: 11px;
         color: var(--muted);
+        white-space: nowrap;
       }
       .strip {
         position: relative;
         display: flex;
-        gap: 6px;
+        gap: 18px;
         overflow-x: auto;
         padding: 3px;
+        margin: -3px;
       }
-      .strip button {
+      .strip:not(.film) {
+        gap: ${GAP}px;
+      }
+      .picture,
+      .frames {
+        position: relative;
+        display: flex;
+        gap: ${GAP}px;
+      }
+      .play {
+        position: sticky;
+        z-index: 1;
+        left: -3px;
+        display: grid;
+        align-content: center;
+        justify-items: center;
+        gap: 4px;
+        padding-right: 4px;
+        background: var(--background);
+      }
+      .play button {
+        width: 30px;
+        padding: 0;
+      }
+      .card {
         flex: none;
         display: grid;
         gap: 2px;
-        width: ${THUMBNAIL.width + 6}px;
+        width: ${CARD_WIDTH}px;
         height: auto;
-        padding: 3px 3px 2px;
+        padding: 2px 2px 1px;
         border-radius: 7px;
         color: inherit;
         text-align: left;
       }
-      .strip button[aria-pressed="true"] {
+      .card[aria-pressed="true"] {
         border-color: var(--accent);
         box-shadow: 0 0 0 1px var(--accent);
         color: var(--text);
@@ -74,20 +109,18 @@ export class ImageStrip extends PanelElement {
         height: ${THUMBNAIL.height}px;
         border-radius: 4px;
       }
-      .film button {
-        padding-bottom: 14px;
+      .film .card {
+        padding-bottom: ${CURVE_HEIGHT + 3}px;
       }
       .texts {
         display: flex;
         justify-content: space-between;
         padding: 0 2px;
-        white-space: nowrap;
       }
-      svg {
+      svg.curve {
         position: absolute;
-        left: 3px;
-        bottom: 6px;
-        height: 12px;
+        left: 0;
+        bottom: 5px;
         pointer-events: none;
         overflow: visible;
       }
@@ -104,111 +137,120 @@ export class ImageStrip extends PanelElement {
   ];
 
   override render() {
-    const { views } = this.explanation;
-    const shares = views.map((_, i) => this.share(i));
-    const text = Math.max(0, 1 - shares.reduce((sum, share) => sum + share, 0));
-    const film = views.some(({ seconds }) => seconds.length);
+    const pictures = picturesOf(this.explanation);
+    const shares = sharesOf(this.explanation, selectedTokens(this.view, this.explanation));
+    const most = Math.max(...shares.map((share) => share ?? 0), 1e-6);
+    const film = pictures.some(({ video }) => video);
+    // The shares are the selected token's, not those of a word shown in its place.
+    const beside = besideOf(this.explanation, this.view) !== null;
+    const known = beside ? shares.map(() => null) : shares;
     return html`
-      ${film
-        ? html`<button aria-pressed=${this.playing} aria-label="Play the video" title="Play the video" @click=${() => this.play(!this.playing)}>
-            ${this.playing ? "❚❚" : "▶"}
-          </button>`
-        : nothing}
       <div class="strip ${film ? "film" : ""}" role="group" aria-label="Images of the sample">
-        ${views.map(
-          (_, i) => html`<button
-            aria-pressed=${i === this.view.image}
-            title="${Math.round(100 * shares[i]!)} % of what the selected token read is here (, and . move)"
-            data-image-index=${i}
-            @click=${() => this.choose(i)}
-          >
-            <canvas aria-hidden="true"></canvas>
-            <span class="texts number"><span>${this.name(i)}</span><strong>${percent(shares[i]!)}</strong></span>
-          </button>`,
-        )}
-        ${this.curve(shares)}
+        ${pictures.map(({ index, video, views }) => {
+          const cards = views.map((i) => this.card(i, known[i]!));
+          return video
+            ? html`<div class="picture" role="group" aria-label="Video ${index + 1}">
+                ${this.control(index, pictures.length > 1)}
+                <div class="frames">${cards}${beside ? nothing : this.curve(views, shares.map((share) => (share ?? 0) / most))}</div>
+              </div>`
+            : cards;
+        })}
       </div>
-      <span class="number" title="What the selected token read from words">text<br />${percent(text)}</span>
+      <span class="number" title="What the selected token read from words">text<br />${percentText(textShare(known))}</span>
     `;
+  }
+
+  private card(i: number, share: number | null) {
+    const selected = i === this.view.image;
+    return html`<button
+      class="card"
+      aria-pressed=${selected}
+      tabindex=${selected ? 0 : -1}
+      title="${percentText(share)} of what the selected token read is here (, and . move)"
+      data-image-index=${i}
+      @click=${() => this.choose(i)}
+    >
+      <canvas aria-hidden="true"></canvas>
+      <span class="texts number"><span>${viewName(this.explanation.views[i]!)}</span> <strong>${percentText(share)}</strong></span>
+    </button>`;
+  }
+
+  /** Who wants no motion moves from frame to frame. */
+  private control(video: number, named: boolean) {
+    const plays = this.playing === video;
+    const does = plays ? "Pause" : calm() ? "Next frame" : "Play the video";
+    return html`<div class="play">
+      <button aria-label=${does} title=${does} @click=${() => (calm() ? this.advance(video) : this.play(plays ? null : video))}>${playIcon(plays)}</button>
+      ${named ? html`<span>video ${video + 1}</span>` : nothing}
+    </div>`;
+  }
+
+  /** Shares along a video's frames, the one in view marked. */
+  private curve(frames: Picture["views"], shares: number[]) {
+    const point = (k: number) => [k * (CARD_WIDTH + GAP) + CARD_WIDTH / 2, CURVE_HEIGHT * (1 - shares[frames[k]!]!)] as const;
+    const [now, points] = [frames.indexOf(this.view.image), frames.map((_, k) => point(k))];
+    return svg`<svg class="curve" width="1" height=${CURVE_HEIGHT} aria-hidden="true">
+      <polyline points=${points.join(" ")}></polyline>
+      ${now < 0 ? nothing : svg`<circle cx=${points[now]![0]} cy=${points[now]![1]} r="3.5"></circle>`}
+    </svg>`;
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.play(false);
+    this.play(null);
   }
 
-  override updated(): void {
-    const tokens = selectedTokens(this.view, this.explanation);
-    const at = layerIndex(this.view, this.explanation);
-    const shown = this.explanation.views.map((_, i) => seenAt(this.explanation, i));
-    const beside = this.view.beside;
-    const layers = shown.map((entry) => (beside !== null && entry.beside) || entry.layers[at]!);
-    const maps = layers.map((layer) => spanMap(layer, layer.agreement || beside === null ? tokens : [beside], this.view.combine));
-    const high = Math.max(...shown.map((entry, i) => rangeOf(entry, layers[i]!, maps[i]!, this.view).high));
+  override willUpdate(changed: PropertyValues<this>): void {
+    const before = changed.get("explanation");
+    if (before && before.tag !== this.explanation.tag) this.play(null);
+  }
+
+  override updated(changed: PropertyValues<this>): void {
+    const { explanation, view } = this;
+    const pictures = explanation.views.map((_, i) => pictureOf(sideOf(seenAt(explanation, i), this.images[i] ?? NO_IMAGE, view), view, this.peer));
+    const high = Math.max(...pictures.map(({ range }) => range.high));
     const hatch = getComputedStyle(this).getPropertyValue("--hatch");
-    this.renderRoot.querySelectorAll("canvas").forEach((canvas, i) => {
-      const context = prepareCanvas(canvas, THUMBNAIL.width, THUMBNAIL.height);
-      const bitmap = this.images[i]?.bitmap;
-      const layer = layers[i]!;
-      const size = bitmap ?? shown[i]!.image ?? { width: layer.cols, height: layer.rows };
+    const cards = this.renderRoot.querySelectorAll<HTMLElement>(".card");
+    pictures.forEach(({ image, size, map }, i) => {
+      const context = prepareCanvas(cards[i]!.querySelector("canvas")!, THUMBNAIL.width, THUMBNAIL.height);
       const rect = imageRect(THUMBNAIL, size, INITIAL_VIEW.zoom);
-      if (bitmap) drawPicture(context, bitmap, rect, this.view.grey);
-      const { colors, opacity, smooth } = this.view;
-      if (maps[i]) drawMap(context, maps[i], rect, { range: { low: 0, high }, colors, opacity, smooth, hatch });
+      if (image.bitmap) drawPicture(context, image.bitmap, rect, view.grey);
+      const { colors, opacity, smooth } = view;
+      if (map) drawMap(context, map, rect, { range: { low: 0, high }, colors, opacity, smooth, hatch });
     });
-    this.renderRoot.querySelector('[aria-pressed="true"][data-image-index]')?.scrollIntoView?.({ block: "nearest", inline: "nearest" });
+    if (changed.get("view")?.image !== view.image) this.reveal(cards[view.image]!);
   }
 
-  /** How much of what the selected tokens read is in an image. */
-  private share(image: number): number {
-    const tokens = selectedTokens(this.view, this.explanation);
-    const { share } = this.explanation.views[image]!;
-    return tokens.reduce((sum, token) => sum + (share?.[token] ?? 0), 0) / tokens.length;
-  }
-
-  private name(image: number): string {
-    const { seconds, picture } = this.explanation.views[image]!;
-    if (!seconds.length) return `image ${picture + 1}`;
-    const [first, last] = [seconds[0]!, seconds.at(-1)!].map((second) => String(+second.toFixed(2)));
-    return first === last ? `${first} s` : `${first}–${last} s`;
-  }
-
-  /** Shares along a video's frames. */
-  private curve(shares: number[]) {
-    const { views } = this.explanation;
-    const frames = [...views.keys()].filter((i) => views[i]!.seconds.length);
-    if (frames.length < 2) return nothing;
-    const step = THUMBNAIL.width + 6 + 8;
-    const most = Math.max(...frames.map((i) => shares[i]!), 1e-6);
-    const point = (i: number) => [(i + 0.5) * step, 11 - (10 * shares[i]!) / most] as const;
-    return svg`<svg width=${views.length * step} aria-hidden="true">
-      <polyline points=${frames.map((i) => point(i).join()).join(" ")}></polyline>
-      ${frames.includes(this.view.image) ? svg`<circle cx=${point(this.view.image)[0]} cy=${point(this.view.image)[1]} r="3.5"></circle>` : nothing}
-    </svg>`;
+  /** Within the strip alone: scrollIntoView would move the page as well. */
+  private reveal(card: HTMLElement): void {
+    const strip = this.renderRoot.querySelector(".strip")!;
+    const [home, box] = [strip.getBoundingClientRect(), card.getBoundingClientRect()];
+    // A video's play control stays over the cards that are scrolled past it.
+    const covered = card.closest(".picture")?.querySelector(".play")?.clientWidth ?? 0;
+    strip.scrollLeft += Math.max(0, box.right - home.right + 4) - Math.max(0, home.left - box.left + covered + 4);
+    if (this.shadowRoot!.activeElement?.classList.contains("card")) card.focus({ preventScroll: true });
   }
 
   private choose(image: number): void {
-    this.play(false);
+    this.play(null);
     this.ask("view-change", { image });
   }
 
-  private play(on: boolean): void {
-    this.playing = on;
+  private play(video: number | null): void {
+    this.playing = video;
     window.clearInterval(this.timer);
-    if (on) this.timer = window.setInterval(() => this.advance(), FRAME_MS);
+    if (video !== null) this.timer = window.setInterval(() => this.advance(video), FRAME_MS);
   }
 
-  /** To the video's next frame, from its last to its first. */
-  private advance(): void {
-    if (document.hidden || !window.innerHeight) return;
-    const { views } = this.explanation;
-    const frames = [...views.keys()].filter((i) => views[i]!.seconds.length);
-    const next = frames.indexOf(this.view.image) + 1;
-    this.ask("view-change", { image: frames[next % frames.length]! });
+  private advance(video: number): void {
+    const image = nextFrame(picturesOf(this.explanation), video, this.view.image);
+    // A hidden tab stops: nobody sees where the video has got to.
+    if (image === null || document.hidden || !window.innerHeight) this.play(null);
+    else this.ask("view-change", { image });
   }
 }
 customElements.define("mmx-image-strip", ImageStrip);
 
-function percent(share: number): string {
-  return `${Math.round(100 * share)} %`;
+function calm(): boolean {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

@@ -3,15 +3,17 @@ import { css, html, nothing } from "lit";
 import type { Status } from "../core/model";
 import { PanelElement, controls } from "./base";
 
-const SNIPPET = `import mmx_core as mmx
-from torch.utils.tensorboard import SummaryWriter
-
-explainer = mmx.Explainer(model, processor)
-explanation = explainer.explain(image, "Describe the image.")
-
-writer = SummaryWriter("runs/first")
-mmx.add_explanation(writer, "val/0000", explanation, global_step=0)
-writer.close()`;
+const SNIPPET = [
+  "import mmx_core as mmx",
+  "from torch.utils.tensorboard import SummaryWriter",
+  "",
+  "explainer = mmx.Explainer(model, processor)",
+  'explanation = explainer.explain(image, "Describe the image.")',
+  "",
+  'writer = SummaryWriter("runs/first")',
+  'mmx.add_explanation(writer, "val/0000", explanation, global_step=0)',
+  "writer.close()",
+].join("\n");
 
 export class Notice extends PanelElement {
   static override properties = {

@@ -1,11 +1,12 @@
 // The whole panel: lays out the parts, hands them the model's data, and answers their requests.
 import { html, nothing } from "lit";
+import { besideOf, besideText } from "../core/beside";
 import { COLOR_MAPS } from "../core/color";
-import { MATRIX_MODES, answerLength, answerToken, seenAt } from "../core/explanation";
+import { type Explanation, MATRIX_MODES, answerLength, answerToken, seenAt } from "../core/explanation";
 import type { PanelModel } from "../core/model";
 import { COMPARE_MODES, type ViewState, rangesFor } from "../core/state";
 import { probabilityText, stepText } from "../core/text";
-import { type Side, type StagePicture, besideOf, besideText, differenceOf, pictureOf } from "../core/stage_picture";
+import { type Side, type StagePicture, differenceOf, pictureOf } from "../core/stage_picture";
 import type { Point } from "../core/stage_view";
 import type { AnswerStrip } from "./answer_strip";
 import { type Hover, NO_HOVER, PanelElement, controls, palette } from "./base";
@@ -149,7 +150,7 @@ export class Panel extends PanelElement {
       <main>
         <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
           ${several
-            ? html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .view=${view} ?dark=${this.dark}></mmx-image-strip>`
+            ? html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .view=${view} ?dark=${this.dark}></mmx-image-strip>`
             : nothing}
           ${comparing
             ? html`<mmx-compare-stage
@@ -162,19 +163,15 @@ export class Panel extends PanelElement {
               ></mmx-compare-stage>`
             : html`<mmx-stage .picture=${picture} .view=${view} .cursor=${this.cursor} ?dark=${this.dark}></mmx-stage>`}
           <mmx-legend .picture=${picture} .view=${view}></mmx-legend>
-          ${beside && !comparing
-            ? html`<div class="note beside" role="status">
-                <strong>${besideText(explanation, beside)}</strong>
-                <span>p ${probabilityText(beside.candidate.probability)}. Only the map over all scales was logged.</span>
-                <button @click=${() => this.change({ beside: null, context: null })}>Back to the answer</button>
-              </div>`
-            : html`<mmx-scale-scrubber
+          <mmx-scale-scrubber
+            class=${beside === null ? "" : "void"}
             .explanation=${explanation}
             .other=${comparing ? (other?.explanation ?? null) : null}
             .image=${image}
             .view=${view}
             ?dark=${this.dark}
-          ></mmx-scale-scrubber>`}
+          ></mmx-scale-scrubber>
+          ${beside === null ? nothing : this.besideNote(explanation, beside)}
         </section>
         <section class="read" aria-label="Words">
           <span class="tabs segments" role="group" aria-label="Beside the image">
@@ -199,10 +196,20 @@ export class Panel extends PanelElement {
               ></mmx-relevance-matrix>`}
           ${view.region
             ? html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`
-            : html`<mmx-candidates .explanation=${explanation} .selected=${selected} .beside=${view.beside}></mmx-candidates>`}
+            : html`<mmx-candidates .explanation=${explanation} .selected=${selected} .beside=${beside}></mmx-candidates>`}
         </section>
       </main>
     `;
+  }
+
+  /** In the place of the scales, which were not logged of such a word. */
+  private besideNote(explanation: Explanation, beside: number) {
+    const entry = explanation.alternatives[beside]!;
+    return html`<div class="beside" role="status">
+      <strong>${besideText(explanation, entry)}</strong>
+      <span>p ${probabilityText(entry.candidate.probability)} there. Only its map over all scales was logged.</span>
+      <button @click=${() => this.change({ beside: "", context: null })}>Back to the answer</button>
+    </div>`;
   }
 
   /** What the legend explains: the difference, or A. */
@@ -319,7 +326,7 @@ export class Panel extends PanelElement {
       "=": () => this.stage.zoomBy(1.5),
       "-": () => this.stage.zoomBy(1 / 1.5),
       "0": () => this.stage.reset(),
-      Escape: () => this.change({ region: null, more: 0, context: null, beside: null }),
+      Escape: () => this.change({ region: null, more: 0, context: null, beside: "" }),
       v: () => this.change({ compare: following(COMPARE_MODES, view.compare) }),
       x: () => this.element<Header>("mmx-header").swap(),
       b: () => this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.flip(),

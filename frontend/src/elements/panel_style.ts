@@ -62,16 +62,39 @@ export const panelStyle = css`
     min-height: 0;
     padding: 0 16px 12px;
   }
-  .beside {
-    margin: 0;
-    white-space: nowrap;
-  }
-  .beside span {
-    flex: 1;
-    white-space: normal;
-  }
   .several {
     grid-template-rows: auto minmax(0, 1fr) auto auto;
+  }
+  mmx-image-strip {
+    grid-column: 1 / -1;
+  }
+  mmx-scale-scrubber,
+  .beside {
+    grid-row: -2 / -1;
+    grid-column: 1;
+  }
+  /* It keeps its room, so that the image stays where it is. */
+  .void {
+    visibility: hidden;
+  }
+  .beside {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    align-content: center;
+    gap: 6px 12px;
+    padding: 8px 16px;
+    border: 1px solid var(--line);
+    background: var(--chrome);
+    border-radius: 10px;
+  }
+  .beside strong {
+    flex-basis: 100%;
+    color: var(--warning);
+  }
+  .beside span {
+    flex: 1 1 120px;
+    color: var(--muted);
   }
   .read {
     display: grid;
@@ -134,8 +157,13 @@ export const panelStyle = css`
       grid-template: minmax(0, 1fr) auto / minmax(0, 1fr) 204px;
       height: max(330px, calc(100vh - 150px));
     }
-    mmx-scale-scrubber {
-      grid-row: 1 / 3;
+    .several {
+      grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr) 204px;
+      height: max(390px, calc(100vh - 150px));
+    }
+    mmx-scale-scrubber,
+    .beside {
+      grid-row: -3 / -1;
       grid-column: 2;
     }
     .read {
@@ -150,8 +178,13 @@ export const panelStyle = css`
       grid-template: 340px auto auto / minmax(0, 1fr);
       height: auto;
     }
-    mmx-scale-scrubber {
-      grid-row: 3;
+    .several {
+      grid-template: auto 340px auto auto / minmax(0, 1fr);
+      height: auto;
+    }
+    mmx-scale-scrubber,
+    .beside {
+      grid-row: -2 / -1;
       grid-column: 1;
     }
   }

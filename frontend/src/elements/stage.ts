@@ -105,6 +105,11 @@ export class Stage extends PanelElement {
         position: static;
         min-width: 0;
       }
+      .beside {
+        background: var(--warning);
+        color: var(--on-side);
+        font-weight: 600;
+      }
       .badge {
         flex: none;
         padding: 3px 9px;
@@ -192,7 +197,7 @@ export class Stage extends PanelElement {
       </div>
       <span class="top">
         ${this.badge ? html`<span class="badge">${this.badge}</span>` : nothing}
-        ${picture.caption ? html`<span class="chip caption">${picture.caption}</span>` : nothing}
+        ${picture.caption ? html`<span class="chip caption ${picture.beside ? "beside" : ""}">${picture.caption}</span>` : nothing}
       </span>
       ${this.reading()}
       ${picture.trouble ? html`<div class="damage" role="status">${picture.trouble}</div>` : nothing}

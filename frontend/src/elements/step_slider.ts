@@ -1,7 +1,7 @@
 // The checkpoint slider: one tick per step that TensorBoard kept, and play.
 import { css, html } from "lit";
 import { stepText } from "../core/text";
-import { PanelElement, controls } from "./base";
+import { PanelElement, controls, playIcon } from "./base";
 
 export class StepSlider extends PanelElement {
   static override properties = {
@@ -134,9 +134,7 @@ export class StepSlider extends PanelElement {
         ?disabled=${last < 1}
         @click=${() => this.ask("play-toggle", null)}
       >
-        <svg width="12" height="12" viewBox="0 0 12 12" fill="currentColor" aria-hidden="true">
-          <path d=${this.playing ? "M2 1h3v10H2zM7 1h3v10H7z" : "M2.5 1v10l8-5z"} />
-        </svg>
+        ${playIcon(this.playing)}
       </button>
     `;
   }
