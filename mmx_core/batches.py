@@ -35,7 +35,7 @@ def _window(explainer: Explainer, samples: Sequence[Sample], limit: int) -> Iter
     for index, sample in enumerate(samples):
         try:
             ready.append((index, explainer.prepare(sample)))
-        except (ValueError, TypeError) as error:
+        except Exception as error:  # raised below, behind the samples before it
             failures[index] = error
             break
     lengths = [longest(explainer, prepared) if limit else 0 for _, prepared in ready]
@@ -47,7 +47,7 @@ def _window(explainer: Explainer, samples: Sequence[Sample], limit: int) -> Iter
         for index, _ in members:
             try:
                 done[index] = next(explained)
-            except (ValueError, TypeError) as error:
+            except Exception as error:  # as above
                 failures[index] = error
                 break
         while following in done:

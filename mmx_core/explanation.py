@@ -286,13 +286,14 @@ class Explanation:
         """
         wanted = "".join(phrase.split()).lower()
         texts = ["".join(token.text.split()).lower() for token in self.tokens]
-        ends = np.cumsum([0, *map(len, texts)])
-        at = "".join(texts).find(wanted) if wanted else -1
-        if at < 0:
-            raise ValueError(f"expected a word or phrase of the answer {self.answer!r}: {phrase!r}")
-        first = int(np.searchsorted(ends, at, side="right")) - 1
-        last = int(np.searchsorted(ends, at + len(wanted), side="left"))
-        return range(first, last)
+        ends = np.cumsum([0, *map(len, texts)]).tolist()
+        whole, at = "".join(texts), -1
+        while wanted and (at := whole.find(wanted, at + 1)) >= 0:
+            # Whole tokens alone: "a" is no part of "cat".
+            if at in ends and at + len(wanted) in ends:
+                first = len(ends) - 1 - ends[::-1].index(at)
+                return range(first, ends.index(at + len(wanted)))
+        raise ValueError(f"expected a word or phrase of the answer {self.answer!r}: {phrase!r}")
 
     def span(self, tokens: str | int | range, *, how: Literal["mean", "sum"] = "mean") -> Maps:
         """One map of several tokens: a word of many pieces, a phrase, a whole answer.

@@ -83,6 +83,9 @@ def _first_token(tokenizer: Any, word: str, *, begins: bool) -> int:
     # Inside an answer a word follows a space, which many vocabularies write into its token.
     text = word if begins or word.startswith(" ") else f" {word}"
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    # Some vocabularies write the blank before a word as a token of its own.
+    while len(ids) > 1 and not tokenizer.decode([ids[0]]).strip():
+        ids = ids[1:]
     special = set(tokenizer.all_special_ids)
     if not ids or ids[0] in special:
         raise ValueError(f"why_not: {word!r} is no word of the model's vocabulary")

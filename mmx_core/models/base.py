@@ -101,7 +101,13 @@ class ModelAdapter(ABC):
         weight = _parameter(head, "weight")
         # Quantised layers hand out their weight by a call, in a form of its own.
         weight = weight() if callable(weight) and not isinstance(weight, Tensor) else weight
-        return weight.dequantize() if weight.is_quantized else weight
+        weight = weight.dequantize() if weight.is_quantized else weight
+        if hasattr(head, "get_delta_weight") and not head.merged and not head.disable_adapters:
+            # LoRA on the head itself: its own weight is only what it started from.
+            for name in head.active_adapters:
+                if name in head.lora_A:
+                    weight = weight + head.get_delta_weight(name)
+        return weight
 
     @property
     def head_bias(self) -> Tensor | None:

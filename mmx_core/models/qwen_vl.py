@@ -182,7 +182,16 @@ class Qwen3VLAdapter(QwenVLAdapter):
         # The template writes start and end around a video once; each patch has its own.
         places = zip(rendered.placeholders, pictures, strict=True)
         around = [at for at, picture in places if isinstance(picture, Clip)]
-        return rendered.without({at + side for at in around for side in (-1, 1)})
+        config = self.model.config
+        markers = {-1: config.vision_start_token_id, 1: config.vision_end_token_id}
+        return rendered.without(
+            {
+                at + side
+                for at in around
+                for side, marker in markers.items()
+                if 0 <= at + side < len(rendered.ids) and rendered.ids[at + side] == marker
+            }
+        )
 
     def video_layout(self, video: Clip, factor: float) -> Layout:
         plain = super().video_layout(video, factor)

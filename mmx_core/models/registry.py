@@ -95,6 +95,13 @@ def unwrapped(model: Any) -> Any:
             model.module if hasattr(model, "module") and not hasattr(model, "config") else None
         )
         if inner is None and callable(getattr(model, "get_base_model", None)):
+            for name, settings in getattr(model, "peft_config", {}).items():
+                if getattr(settings, "is_prompt_learning", False):
+                    raise ValueError(
+                        f"model: the PEFT adapter {name!r} learns a prompt "
+                        f"({settings.peft_type}), which stands before the input and is no part of "
+                        "the model inside; expected adapters of its layers, such as LoRA"
+                    )
             inner = model.get_base_model()
         if inner is None or inner is model:
             return model

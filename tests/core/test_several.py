@@ -407,3 +407,18 @@ def test_a_raster_that_does_not_fit_its_tokens_is_refused() -> None:
         Raster(range(5), (2, 3))
     with pytest.raises(ValueError, match="expected a box"):
         Raster(range(6), (2, 3), (0.0, 0.5, 1.0, 0.5))
+
+
+def test_a_word_inside_another_is_not_found(qwen2: TinyModel) -> None:
+    explanation = build(qwen2, scales=(1.0,)).explain(FIRST, PROMPT, answer="cat is a red star")
+    assert explanation.find("a") == range(2, 3)
+    with pytest.raises(ValueError, match="word or phrase"):
+        explanation.find("re")
+
+
+def test_a_missing_file_costs_a_batch_nothing_that_came_before(qwen2: TinyModel) -> None:
+    samples = [Sample("good", FIRST, PROMPT, ANSWER), Sample("gone", "/none.png", PROMPT, ANSWER)]
+    batch = build(qwen2).explain_batch(samples, max_tokens_per_batch=4096)
+    assert next(batch).id == "good"
+    with pytest.raises(FileNotFoundError):
+        next(batch)

@@ -84,6 +84,33 @@ def test_a_trained_adapter_changes_the_explanation(family: str) -> None:
     np.testing.assert_allclose(adapted.heatmaps, merged.heatmaps, atol=1e-3)
 
 
+def test_a_head_with_lora_is_read_as_it_has_become() -> None:
+    from peft import LoraConfig, get_peft_model
+
+    model = get_peft_model(
+        copy.deepcopy(tiny_of("qwen2_vl").model), LoraConfig(r=4, target_modules=["lm_head"])
+    )
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.3)
+    adapted = explain(model, "qwen2_vl")
+    merged = explain(model.merge_and_unload(), "qwen2_vl")
+    np.testing.assert_allclose(adapted.base.maps, merged.base.maps, atol=1e-3)
+
+
+def test_a_learnt_prompt_is_refused() -> None:
+    from peft import PromptTuningConfig, get_peft_model
+
+    settings = PromptTuningConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=4, token_dim=64, num_layers=2,
+        num_attention_heads=4,
+    )  # fmt: skip
+    model = get_peft_model(copy.deepcopy(tiny_of("qwen2_vl").model), settings)
+    with pytest.raises(ValueError, match="learns a prompt"):
+        explain(model, "qwen2_vl")
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("family", ["qwen2_vl", "llava"])
 def test_a_quantised_model_is_explained_with_its_own_numbers(family: str) -> None:
