@@ -22,41 +22,63 @@ def explained_in_batches(
 ) -> Iterator[Explanation]:
     """Yields explanations in the samples' order; see :meth:`Explainer.explain_batch`.
 
-    A sample that cannot be explained raises when its turn comes, behind those before it.
+    Whatever a sample, or the iterable itself, raises comes when its turn comes, behind all that
+    came before it.
     """
     waiting = iter(samples)
-    while window := list(islice(waiting, _WINDOW if limit else 1)):
+    while True:
+        window, failure = _taken(waiting, _WINDOW if limit else 1)
         yield from _window(explainer, window, limit)
+        if failure is not None:
+            raise failure
+        if not window:
+            return
+
+
+def _taken(samples: Iterator[Sample], count: int) -> tuple[list[Sample], Exception | None]:
+    window: list[Sample] = []
+    try:
+        window.extend(islice(samples, count))
+    except Exception as error:
+        return window, error
+    return window, None
 
 
 def _window(explainer: Explainer, samples: Sequence[Sample], limit: int) -> Iterator[Explanation]:
-    ready: list[tuple[int, Prepared]] = []
-    failures: dict[int, Exception] = {}
-    for index, sample in enumerate(samples):
+    ready: list[tuple[Sample, Prepared]] = []
+    failure: Exception | None = None
+    for sample in samples:
         try:
-            ready.append((index, explainer.prepare(sample)))
-        except Exception as error:  # raised below, behind the samples before it
-            failures[index] = error
+            ready.append((sample, explainer.prepare(sample)))
+        except Exception as error:
+            failure = error
             break
     lengths = [longest(explainer, prepared) if limit else 0 for _, prepared in ready]
-    done: dict[int, Explanation] = {}
+    done: dict[int, Explanation | Exception] = {}
     following = 0
     for group in grouped(lengths, limit):
-        members = [ready[place] for place in group]
-        explained = explainer.explain_together([(samples[i], p) for i, p in members])
-        for index, _ in members:
-            try:
-                done[index] = next(explained)
-            except Exception as error:  # as above
-                failures[index] = error
-                break
+        found = _explained(explainer, [ready[index] for index in group])
+        done.update(zip(group, found, strict=True))
         while following in done:
-            yield done.pop(following)
+            outcome = done.pop(following)
+            if isinstance(outcome, Exception):
+                raise outcome
+            yield outcome
             following += 1
-        if following in failures:
-            break
-    if failures:
-        raise failures[min(failures)]
+    if failure is not None:
+        raise failure
+
+
+def _explained(
+    explainer: Explainer, members: Sequence[tuple[Sample, Prepared]]
+) -> list[Explanation | Exception]:
+    """What became of each; one that fails takes none of the others with it."""
+    try:
+        return list(explainer.explain_together(members))
+    except Exception as error:
+        if len(members) == 1:
+            return [error]
+    return [outcome for member in members for outcome in _explained(explainer, [member])]
 
 
 def longest(explainer: Explainer, prepared: Prepared) -> int:

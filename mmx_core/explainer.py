@@ -312,6 +312,12 @@ def _naming(sample: Sample) -> Iterator[None]:
     except (ValueError, TypeError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"sample {sample.id!r}: {error}") from error
+    except OSError as error:  # a file that is not there, or no picture
+        if error.strerror:
+            error.strerror = f"sample {sample.id!r}: {error.strerror}"
+        else:
+            error.args = (f"sample {sample.id!r}: {error}",)
+        raise
 
 
 def _checked_scales(scales: Sequence[float]) -> tuple[float, ...]:
