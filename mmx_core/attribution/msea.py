@@ -93,5 +93,8 @@ def aggregate(
     if not partial:
         return (weights * stacked).sum(dim=0)
     seen = ~stacked.isnan()
-    weighed = (weights * stacked.nan_to_num(0.0)).sum(dim=0)
-    return (weighed / (weights * seen).sum(dim=0)).masked_fill(~seen.any(dim=0), torch.nan)
+    known = stacked.nan_to_num(0.0)
+    total = (weights * seen).sum(dim=0)
+    weighed = (weights * known).sum(dim=0) / total
+    # Seen only at scales where the token is impossible, all of which count alike.
+    return torch.where(total > 0, weighed, known.sum(dim=0) / seen.sum(dim=0))

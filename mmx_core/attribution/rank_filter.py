@@ -17,10 +17,11 @@ def rank_gaussian_filter(maps: Tensor) -> Tensor:
     windows return their value and zero windows zero, where the published script divides by zero.
 
     Args:
-        maps: ``(T, h, w)`` float32, non-negative.
+        maps: ``(T, h, w)`` float32, non-negative; NaN where nothing is seen.
 
     Returns:
-        ``(T, h, w)`` float32. Borders are reflected; a side of one cell is repeated instead.
+        ``(T, h, w)`` float32. Borders are reflected; a side of one cell is repeated instead, and
+        so is a cell beside one that is not seen.
     """
     count, height, width = maps.shape
     padded = maps[:, None]
@@ -29,6 +30,7 @@ def rank_gaussian_filter(maps: Tensor) -> Tensor:
     padded = functional.pad(padded, (1, 1, 0, 0), mode=mode_columns)
     padded = functional.pad(padded, (0, 0, 1, 1), mode=mode_rows)
     windows = functional.unfold(padded, _WINDOW).reshape(count, _WINDOW**2, height, width)
+    windows = torch.where(windows.isnan(), maps[:, None], windows)
     ordered = windows.sort(dim=1).values
     mean = ordered.mean(dim=1, keepdim=True)
     spread = ordered.std(dim=1, keepdim=True, unbiased=False)
