@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mmx_core.models.chat import Message, user_turn
+from mmx_core.models.chat import Message, checked_messages, user_turn
 from mmx_core.sample import ImageLike, Sample, Video
 
 
@@ -49,6 +49,7 @@ def conversation_of(sample: Sample) -> Conversation:
         raise ValueError("prompt: expected none beside messages; write it as their last user turn")
     if not sample.messages:
         raise ValueError("messages: expected at least one, got none")
+    checked_messages(sample.messages)
     pictures = _pictures(sample.messages, given)
     explained = _turn(sample)
     before = list(sample.messages[:explained])

@@ -139,12 +139,14 @@ def read_passes(
     """
     base = scales.index(1.0)
     context_size, device = len(text.ids), text.ids.device
+    # Read once: an offloaded or quantised head is fetched or unpacked each time.
+    head = adapter.head_weight, adapter.head_bias
     rows, targets = (values.to(device) for values in prepared.targets(context_size))
     everything = torch.cat([text.ids, targets])
     classes, all_classes = torch.unique(everything, return_inverse=True)
     class_of, target_class = all_classes[:context_size], all_classes[context_size:]
 
-    agreed, ranked = _predictions(adapter, prepared, text, states, targets, base, settings)
+    agreed, ranked = _predictions(adapter, prepared, text, states, targets, base, settings, head)
     first = text.positions == 0
     rankings = ranked.ids[:, : settings.top_k]
     overlap = rank_biased_overlap(
@@ -154,11 +156,9 @@ def read_passes(
     column = torch.arange(context_size, device=device)
     before = column < rows[:, None]
     written = prepared.counted(context_size).to(device)
-    activation = lens(gathered_logits(text.own, adapter.head_weight, targets, adapter.head_bias))
+    activation = lens(gathered_logits(text.own, head[0], targets, head[1]))
 
-    logits = [
-        gathered_logits(s.visual, adapter.head_weight, classes, adapter.head_bias) for s in states
-    ]
+    logits = [gathered_logits(s.visual, head[0], classes, head[1]) for s in states]
     raw = [lens(z[target_class]) for z in logits]
     checked = [*logits, activation, ranked.probability, agreed.probability]
     finite = torch.stack([torch.isfinite(values).all() for values in checked]).all()
@@ -190,10 +190,7 @@ def read_passes(
         )
     ]
     if settings.rank_filter:
-        heatmaps = [
-            rank_gaussian_filter(maps.nan_to_num(0.0)).masked_fill(maps.isnan(), torch.nan)
-            for maps in heatmaps
-        ]
+        heatmaps = [rank_gaussian_filter(maps) for maps in heatmaps]
     counted = torch.where(before & written, activation, 0.0)
     by_view = view_grounding(raw[base], counted, [len(s.positions) for s in states[base].spans])
 
@@ -275,7 +272,7 @@ def run_passes(
             )
             if factor == 1.0:
                 texts[index] = Text(
-                    ids=encoded.token_inputs["input_ids"][0][context],
+                    ids=encoded.token_inputs["input_ids"][0].to(context.device)[context],
                     positions=context,
                     own=hidden[context],
                     before=hidden[(context - 1).clamp_min(0)],
@@ -299,9 +296,10 @@ def _predictions(
     targets: Tensor,
     base: int,
     settings: Settings,
+    head: tuple[Tensor, Tensor | None],
 ) -> tuple[Agreement, Ranked]:
     """Agreement ``(S, T + E)``, and the leading predictions of all ``C`` text tokens."""
-    vocabulary = adapter.head_weight.shape[0]
+    vocabulary = len(head[0])
     depth = min(max(settings.top_k, settings.candidates), vocabulary)
     answer = len(prepared.answer_ids)
     prompt = len(text.ids) - answer
@@ -309,7 +307,7 @@ def _predictions(
     parts: list[Agreement] = []
 
     def rank(hidden: Tensor, logits: Tensor) -> None:
-        ranked.append(leading(hidden, logits, adapter.head_weight, adapter.head_bias, depth))
+        ranked.append(leading(hidden, logits, *head, depth))
 
     chunk = max(1, _CHUNK_ELEMENTS // vocabulary)
     for start in range(0, prompt, chunk):

@@ -79,7 +79,7 @@ def prepare(
         sample: What is explained.
         scales: At which it will be.
         max_visual_tokens: Bound on the visual tokens of all images at any scale.
-        max_new_tokens: Bound on a generated answer.
+        max_new_tokens: Bound on a generated answer; fewer where the model's positions run out.
 
     Raises:
         ValueError: Bad input, said before the first forward; or the model answers nothing.
@@ -91,10 +91,14 @@ def prepare(
     _check_masks(sample, pictures)
     rendered = adapter.render(conversation.messages, pictures=pictures)
     answer_ids = _given_answer(adapter, conversation)
-    sample.check_word_indices()
-    for factor in scales:
-        _check_positions(adapter, pictures, rendered, len(answer_ids or ()), factor)
+    sample.check_word_indices(conversation.answer)
+    # An answer has one token at least, and no more than there are positions for at every scale.
+    known = 1 if answer_ids is None else len(answer_ids)
+    lengths = [_checked_length(adapter, pictures, rendered, known, factor) for factor in scales]
     if answer_ids is None:
+        if adapter.max_positions is not None:
+            room = adapter.max_positions - max(lengths) + known
+            max_new_tokens = min(max_new_tokens, room)
         with undisturbed(adapter.model):
             answer_ids = _generate(adapter, pictures, rendered, max_new_tokens)
     also = asked_targets(adapter.tokenizer, sample, rendered, answer_ids, conversation.answer)
@@ -116,26 +120,34 @@ def _check_size(
 ) -> None:
     layouts = adapter.layouts(pictures, factor)
     count = sum(layout.count for layout in layouts)
+    views = [view.grid for layout in layouts for view in layout.views]
+    cells = sum(height * width for height, width in views)
+    grids = [f"{height}x{width}" for height, width in views]
+    shown = ", ".join(grids[:4]) + (", ..." if len(grids) > 4 else "")
+    if count <= limit < cells:
+        raise ValueError(
+            f"scale {factor:g}: maps of {shown} = {cells} cells, more than max_visual_tokens="
+            f"{limit}, though the model sees {count} of them alone; crop the image to what it sees"
+        )
     if count <= limit:
         return
-    grids = [f"{h}x{w}" for layout in layouts for h, w in (view.grid for view in layout.views)]
-    shown = ", ".join(grids[:4]) + (", ..." if len(grids) > 4 else "")
     raise ValueError(
         f"scale {factor:g}: {shown} = {count} visual tokens, more than "
         f"max_visual_tokens={limit}; leave the scale out, shrink the image or raise the limit"
     )
 
 
-def _check_positions(
+def _checked_length(
     adapter: ModelAdapter,
     pictures: Sequence[Picture],
     rendered: RenderedPrompt,
     answer: int,
     factor: float,
-) -> None:
+) -> int:
     layouts = adapter.layouts(pictures, factor)
     length = len(rendered.expand(layouts).ids) + answer
     adapter.check_length(length, sum(layout.count for layout in layouts), factor)
+    return length
 
 
 def _check_masks(sample: Sample, pictures: Sequence[Picture]) -> None:

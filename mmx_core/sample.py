@@ -106,7 +106,8 @@ class Sample:
         turn: Which assistant's message is explained, by index; the last by default. If the
             conversation ends with the user, the model answers, or ``answer`` is teacher-forced.
         why_not: Words that were not said: for an answer token (by index, or by its word) the word,
-            or words, that might have been; each gets a map of its own beside the answer's.
+            or words, that might have been; each gets a map of its own beside the answer's. A
+            number that is no word of the answer is an index, too.
         prompt_words: Whether the words that the user wrote get maps, too.
     """
 
@@ -143,28 +144,31 @@ class Sample:
             if word == name.lower()
         ]
 
-    def check_word_indices(self) -> None:
+    def check_word_indices(self, answer: str | None) -> None:
         """Checks that what is given by word index can be matched with an answer.
+
+        Args:
+            answer: The explained text, or None where the model is to answer.
 
         Raises:
             ValueError: There is no answer that the indices could count in, it is too short, or a
                 word that names what is absent carries a mask.
         """
-        self._check_mask_indices()
+        self._check_mask_indices(answer)
         if not self.absent:
             return
-        if self.answer is None:
+        if answer is None:
             raise ValueError(
                 "absent: expected none, since the answer is generated; word indices need an "
                 "answer that is given"
             )
-        count = len(self.answer.split())
+        count = len(answer.split())
         if min(self.absent) < 0 or max(self.absent) >= count:
             raise ValueError(
                 f"absent: expected indices from 0 to {count - 1} into the {count} words of the "
                 f"answer, got {self.absent}"
             )
-        masked = {word for entry in self.word_masks(self.answer) for word in entry.words}
+        masked = {word for entry in self.word_masks(answer) for word in entry.words}
         both = sorted(masked.intersection(self.absent))
         if both:
             raise ValueError(
@@ -172,15 +176,15 @@ class Sample:
                 "does not show has none"
             )
 
-    def _check_mask_indices(self) -> None:
+    def _check_mask_indices(self, answer: str | None) -> None:
         if self.masks is None or isinstance(self.masks, (Mapping, AnswerMasks)):
             return
-        if self.answer is None:
+        if answer is None:
             raise ValueError(
                 "masks: expected a mapping from word to mask, since the answer is generated; word "
                 "indices need an answer that is given"
             )
-        count = len(self.answer.split())
+        count = len(answer.split())
         for entry in self.masks:
             if not entry.words or min(entry.words) < 0 or max(entry.words) >= count:
                 raise ValueError(

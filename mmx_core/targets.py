@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -63,20 +64,26 @@ def _unsaid(
 
 
 def _place(tokenizer: Any, place: int | str, answer: str, answer_ids: list[int]) -> int:
-    if isinstance(place, int):
-        if not 0 <= place < len(answer_ids):
-            raise ValueError(
-                f"why_not: expected a token's index from 0 to {len(answer_ids) - 1}, got {place}"
-            )
-        return place
+    if not isinstance(place, str):
+        return _index(operator.index(place), answer_ids)
     words = [word.strip(".,;:!?\"'").lower() for word in answer.split()]
     found = [index for index, word in enumerate(words) if word == place.strip().lower()]
+    if not found and place.strip().isdecimal():
+        return _index(int(place), answer_ids)
     if len(found) != 1:
         raise ValueError(
             f"why_not: expected a word that the answer has once, {place!r} is there {len(found)} "
             f"times in {answer!r}; name the token by its index"
         )
     return tokens_of_words(tokenizer, answer, answer_ids)[found[0]][0]
+
+
+def _index(place: int, answer_ids: list[int]) -> int:
+    if not 0 <= place < len(answer_ids):
+        raise ValueError(
+            f"why_not: expected a token's index from 0 to {len(answer_ids) - 1}, got {place}"
+        )
+    return place
 
 
 def _first_token(tokenizer: Any, word: str, *, begins: bool) -> int:

@@ -36,7 +36,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="WORD=OTHER",
-        help="also explain another word in a word's place, such as dog=cat",
+        help="also explain another word in the place of a word, or of the token of an index, such "
+        "as dog=cat or 2=cat",
     )
     parser.add_argument("--prompt-words", action="store_true", help="also explain what was asked")
 
@@ -50,6 +51,8 @@ def check_inputs(arguments: argparse.Namespace) -> None:
     if (arguments.prompt is None) == (arguments.messages is None):
         got = "neither" if arguments.prompt is None else "both"
         raise CommandError(f"--prompt: expected either it or --messages, got {got}")
+    if arguments.turn is not None and arguments.messages is None:
+        raise CommandError("--turn: expected none without --messages; a prompt is one turn")
     if not arguments.image and arguments.video is None and arguments.messages is None:
         raise CommandError("--image: expected an image file, or --video; got neither")
     if not (math.isfinite(arguments.fps) and arguments.fps > 0):

@@ -142,7 +142,7 @@ class Perturber:
         self._shown = adapter.encode(
             [self._image], prepared.rendered, prepared.answer_ids, factor=1.0
         )
-        self._targets = torch.tensor(prepared.answer_ids, device=adapter.device)
+        self._targets = torch.tensor(prepared.answer_ids, device=adapter.head_device)
 
     @property
     def grid(self) -> tuple[int, int]:

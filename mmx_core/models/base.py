@@ -25,7 +25,8 @@ class EncodedInput:
         token_inputs: ``(1, L)`` each: ``input_ids``, ``attention_mask`` and what the family adds,
             on the model's device.
         pixel_inputs: The pictures as the model's forward takes them, there, too.
-        visual: One span per view: per image, or per temporal patch of a video.
+        visual: One span per view: per image, or per temporal patch of a video. Positions are on
+            the head's device, where states are read.
         text_positions: ``(P,)`` int64, the prompt's text tokens in sequence order.
         prompt_length: Positions before the first answer token, visual ones counted.
         answer_length: ``T``.
@@ -88,11 +89,12 @@ class ModelAdapter(ABC):
     @property
     def device(self) -> torch.device:
         """Where inputs go."""
-        embeddings = self.model.get_input_embeddings()
-        if embeddings.weight.device.type != "meta":
-            return torch.device(embeddings.weight.device)
-        # Offloaded weights are nowhere until they are used; accelerate's hook knows where that is.
-        return torch.device(embeddings._hf_hook.execution_device)
+        return _device(self.model.get_input_embeddings())
+
+    @property
+    def head_device(self) -> torch.device:
+        """Where states are read: another than inputs go to if a model is spread over devices."""
+        return _device(self.model.get_output_embeddings())
 
     @property
     def head_weight(self) -> Tensor:
@@ -120,8 +122,12 @@ class ModelAdapter(ABC):
         return self.model.get_output_embeddings()(hidden)
 
     def token_text(self, token_id: int) -> str:
-        """The token as a person reads it."""
-        return self.tokenizer.decode([token_id])
+        """The token as a person reads it, with the blank before it where it begins a word."""
+        text: str = self.tokenizer.decode([token_id])
+        # SentencePiece vocabularies mark the blank with "▁", which decoding takes off the first.
+        piece = self.tokenizer.convert_ids_to_tokens(token_id)
+        begins = isinstance(piece, str) and piece.startswith("▁")
+        return f" {text}" if begins and not text.startswith(" ") else text
 
     @property
     def placeholder_id(self) -> int:
@@ -239,9 +245,9 @@ class ModelAdapter(ABC):
         pixels = self.pixel_inputs(images, factor) if images else {}
         if videos:
             pixels |= self.video_inputs(videos, factor)
-        device = self.device
+        device = self.head_device
         return EncodedInput(
-            token_inputs={name: value.to(device) for name, value in tokens.items()},
+            token_inputs={name: value.to(self.device) for name, value in tokens.items()},
             pixel_inputs={name: self._placed(value) for name, value in pixels.items()},
             visual=tuple(
                 VisualSpan(torch.tensor(positions, device=device), view, picture)
@@ -255,14 +261,20 @@ class ModelAdapter(ABC):
     def _placed(self, value: Tensor) -> Tensor:
         return value.to(self.device, self.model.dtype if value.is_floating_point() else None)
 
+    @property
+    def max_positions(self) -> int | None:
+        """The longest sequence that the model takes, where it says so."""
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return limit if isinstance(limit, int) else None
+
     def check_length(self, length: int, visual: int, factor: float) -> None:
         """Refuses a sequence that is longer than the model's positions.
 
         Raises:
             ValueError: It is.
         """
-        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        if isinstance(limit, int) and length > limit:
+        limit = self.max_positions
+        if limit is not None and length > limit:
             raise ValueError(
                 f"scale {factor:g}: {length} positions ({visual} of them visual), more than the "
                 f"model's {limit}; leave the scale out or shrink the images"
@@ -307,10 +319,14 @@ class ModelAdapter(ABC):
         }
         return {**tokens, **pixels}
 
-    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """``(B, L, d)`` last hidden states after the final norm, of one forward without a cache."""
+    def last_hidden_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """``(B, L, d)`` after the final norm, of one forward without a cache."""
         output = self.model.model(**inputs, use_cache=False, return_dict=True)
         return output.last_hidden_state
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """:meth:`last_hidden_states`, on the head's device wherever the last layer is."""
+        return self.last_hidden_states(inputs).to(self.head_device)
 
     def hidden_states(self, encoded: EncodedInput) -> Tensor:
         """``(L, d)`` of one input."""
@@ -353,6 +369,17 @@ class ModelAdapter(ABC):
     def input_image(self, image: Image.Image) -> Image.Image:
         """The image at a size whose pixels fall into whole cells, where the family knows one."""
         return image
+
+
+def _device(module: Any) -> torch.device:
+    """Where a layer's weight is when it is used."""
+    weight = module.weight
+    if not isinstance(weight, Tensor):  # a quantised layer's is a method
+        weight = weight()
+    if weight.device.type != "meta":
+        return torch.device(weight.device)
+    # Offloaded weights are nowhere until they are used; accelerate's hook knows where that is.
+    return torch.device(module._hf_hook.execution_device)
 
 
 def _parameter(module: Any, name: str) -> Any:

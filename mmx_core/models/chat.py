@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ def render_chat(
             "tokenizer: expected one with a chat template; give Explainer a processor, or "
             "chat_template=..."
         )
-    plain = [_with_parts(message) for message in messages]
+    plain = checked_messages(messages)
 
     def render(some: Sequence[Message], *, answer: bool) -> str:
         return str(
@@ -192,22 +193,40 @@ def render_chat(
     return RenderedPrompt(tuple(ids), written, turns, placeholders, roles)
 
 
-def _with_parts(message: Message) -> dict[str, Any]:
-    """A message whose content is a list of parts, pictures without their pixels."""
-    content = message.get("content")
-    role = message.get("role")
+def checked_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The conversation, each content a list of parts, pictures without their pixels.
+
+    Raises:
+        ValueError: Something in it is not of the chat-template form.
+    """
+    if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
+        raise ValueError(f"messages: expected a list of them, got {type(messages).__name__}")
+    return [_checked(index, message) for index, message in enumerate(messages)]
+
+
+def _checked(index: int, message: Any) -> dict[str, Any]:
+    role = message.get("role") if isinstance(message, Mapping) else None
+    content = message.get("content") if isinstance(message, Mapping) else None
     if not isinstance(role, str) or not isinstance(content, (str, list, tuple)):
         raise ValueError(
-            "messages: expected {'role': ..., 'content': text or a list of parts}, got "
-            f"{dict(message)!r}"
+            f"messages[{index}]: expected {{'role': ..., 'content': text or a list of parts}}, got "
+            f"{reprlib.repr(message)}"
         )
     if isinstance(content, str):
         return {"role": role, "content": [{"type": "text", "text": content}]}
     parts = []
     for part in content:
-        kind = part.get("type")
+        kind = part.get("type") if isinstance(part, Mapping) else None
         if kind not in ("image", "video", "text"):
-            raise ValueError(f"messages: expected parts of type image, video or text, got {kind!r}")
+            raise ValueError(
+                f"messages[{index}]: expected parts of type image, video or text, got "
+                f"{reprlib.repr(part)}"
+            )
+        if kind == "text" and not isinstance(part.get("text"), str):
+            raise ValueError(
+                f"messages[{index}]: expected {{'type': 'text', 'text': ...}}, got "
+                f"{reprlib.repr(part)}"
+            )
         parts.append({"type": "text", "text": part["text"]} if kind == "text" else {"type": kind})
     return {"role": role, "content": parts}
 
@@ -270,5 +289,8 @@ def _written_spans(
         if start >= 0:
             spans.append((start, end))
         if following >= 0:
-            cursor = end + found[following] - found[index] - lengths[index]
+            between = marked[found[index] + lengths[index] : found[following]]
+            # Blanks at the text's end may be there still; a text begins behind what follows them.
+            at = rendered.find(between, end)
+            cursor = (at if at >= 0 else end) + len(between)
     return spans

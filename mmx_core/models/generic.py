@@ -81,10 +81,10 @@ class GenericAdapter(ModelAdapter):
                 )
         return {"pixel_values": torch.cat(parts)}
 
-    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+    def last_hidden_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         pixels = inputs.get("pixel_values")
         if pixels is None or tuple(pixels.shape[-2:]) not in self._larger:
-            return super().forward(inputs)
+            return super().last_hidden_states(inputs)
         rest = {name: value for name, value in inputs.items() if name != "pixel_values"}
         features = self._features(pixels, interpolate_pos_encoding=True)
         output = self.model.model(

@@ -12,6 +12,7 @@ from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.registry import register
 from mmx_core.models.tiles import Tiling, covered, shuffled_grid
+from mmx_core.pictures import Clip, Picture
 
 
 @register("internvl")
@@ -42,14 +43,18 @@ class InternVLAdapter(ModelAdapter):
         visual = [self.placeholder_id] * (count * len(rasters))
         return Layout((start, *visual, end), (View(rasters),))
 
-    def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
-        tilings = [self._tiling(image, factor) for image in images]
-        sides = sorted({tiling.side for tiling in tilings})
+    def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
+        images = [picture for picture in pictures if not isinstance(picture, Clip)]
+        sides = sorted({self._tiling(image, factor).side for image in images})
         if len(sides) > 1:
             raise ValueError(
                 f"scale {factor:g}: images of one sample need tiles of one size, got tiles of "
                 f"{' and '.join(map(str, sides))} pixels; leave the scale out"
             )
+        return super().layouts(pictures, factor)
+
+    def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
+        tilings = [self._tiling(image, factor) for image in images]
         if factor != 1.0:
             parts = [self._cut(*pair) for pair in zip(images, tilings, strict=True)]
             return {"pixel_values": torch.cat(parts)}

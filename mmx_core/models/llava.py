@@ -76,10 +76,10 @@ class LlavaAdapter(ModelAdapter):
             )
         return {"pixel_values": values}
 
-    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+    def last_hidden_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         pixels = inputs.get("pixel_values")
         if pixels is None or pixels.shape[-1] == self._side(1.0):
-            return super().forward(inputs)
+            return super().last_hidden_states(inputs)
         features = self.model.model.get_image_features(
             pixels, interpolate_pos_encoding=True, return_dict=True
         )

@@ -186,9 +186,9 @@ class LlavaNextAdapter(ModelAdapter):
         made: Tensor = plain(images=list(pictures), return_tensors="pt")["pixel_values"]
         return made
 
-    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+    def last_hidden_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         if "tiles" not in inputs:
-            return super().forward(inputs)
+            return super().last_hidden_states(inputs)
         features = self._packed(inputs["tiles"], inputs["tile_layouts"].tolist())
         rest = {n: value for n, value in inputs.items() if n not in ("tiles", "tile_layouts")}
         return forward_with_features(self.model, rest, SimpleNamespace(pooler_output=features))

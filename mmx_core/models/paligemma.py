@@ -74,10 +74,10 @@ class PaliGemmaAdapter(ModelAdapter):
         types[:, prompt_length:] = 1
         return {"token_type_ids": types}
 
-    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+    def last_hidden_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         pixels = inputs.get("pixel_values")
         if pixels is None or pixels.shape[-1] == self._image_size:
-            return super().forward(inputs)
+            return super().last_hidden_states(inputs)
         # The model's forward does not hand the switch on to its tower, so its steps are taken here.
         model, ids = self.model.model, inputs["input_ids"]
         features = model.get_image_features(pixels, interpolate_pos_encoding=True).pooler_output
@@ -86,7 +86,7 @@ class PaliGemmaAdapter(ModelAdapter):
         embedded = embedded.masked_scatter(visual[..., None], features.to(embedded))
         names = ("attention_mask", "token_type_ids")
         rest = {name: inputs[name] for name in names}
-        return super().forward({"inputs_embeds": embedded, **rest})
+        return super().last_hidden_states({"inputs_embeds": embedded, **rest})
 
     def logits(self, hidden: Tensor) -> Tensor:
         logits = super().logits(hidden)

@@ -67,6 +67,7 @@ def flat(options: dict[str, str]) -> list[str]:
         ({"--messages": __file__}, "--prompt: expected either it or --messages, got both"),
         ({"--video": "."}, "--video: expected a directory of frames"),
         ({"--fps": "0"}, "--fps: expected a number above 0"),
+        ({"--turn": "0"}, "--turn: expected none without --messages"),
         ({"--why-not": "dog"}, "--why-not: expected WORD=OTHER, got 'dog'"),
     ],
 )

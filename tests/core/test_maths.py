@@ -63,6 +63,11 @@ def test_what_no_scale_sees_stays_unknown_and_what_one_sees_is_its_own() -> None
         [coarse, fine], aggregation="agreement", probability=tensor([[0.75], [0.25]]), partial=True
     )[0, 0]
     assert torch.isnan(weighed[0]) and weighed[1:].tolist() == [2.0, 3.5, 3.5]
+    impossible = tensor([[1.0], [0.0]])
+    weighed = aggregate(
+        [coarse, fine], aggregation="agreement", probability=impossible, partial=True
+    )[0, 0]
+    assert torch.isnan(weighed[0]) and weighed[1:].tolist() == [2.0, 4.0, 4.0], "seen, if in vain"
 
 
 def test_the_floor_of_one_of_several_images_is_that_of_the_brightest() -> None:
@@ -218,6 +223,14 @@ def test_the_rank_filter_keeps_constant_and_zero_maps_and_takes_single_cells() -
     assert torch.allclose(rank_gaussian_filter(torch.full((1, 3, 3), 5.0)), tensor(5.0))
     assert rank_gaussian_filter(torch.zeros(1, 3, 3)).abs().sum() == 0
     assert torch.allclose(rank_gaussian_filter(torch.full((1, 1, 1), 2.0)), tensor(2.0))
+
+
+def test_the_rank_filter_takes_nothing_from_cells_that_are_not_seen() -> None:
+    maps = torch.full((1, 3, 4), 5.0)
+    maps[:, :, 0] = torch.nan
+    filtered = rank_gaussian_filter(maps)
+    assert filtered[:, :, 0].isnan().all()
+    assert torch.allclose(filtered[:, :, 1:], tensor(5.0)), "a margin of zeros would dim the edge"
 
 
 def test_jensen_shannon_of_equals_is_zero_and_of_disjoint_predictions_ln_2() -> None:

@@ -255,4 +255,4 @@ def test_absent_words_must_be_words_without_a_mask(
 ) -> None:
     sample = Sample("s", "x.png", "p", answer, masks={"dog": MASK}, absent=absent)
     with pytest.raises(ValueError, match=message):
-        sample.check_word_indices()
+        sample.check_word_indices(sample.answer)

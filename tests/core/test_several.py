@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -215,7 +217,15 @@ def test_parts_may_carry_their_pictures(qwen2: TinyModel) -> None:
         ),
         (
             {"image": FIRST, "messages": [{"role": "user", "content": [{"type": "audio"}]}]},
-            r"0 such part\(s\), 1 image",
+            r"messages\[0\]: expected parts of type image, video or text, got .*audio",
+        ),
+        ({"messages": "hello"}, "expected a list of them, got str"),
+        ({"messages": ["hello"]}, r"messages\[0\]: expected .*'role'"),
+        ({"messages": [{"role": "user"}]}, r"messages\[0\]: expected .*'role'"),
+        ({"messages": [{"role": "user", "content": ["a"]}]}, "expected parts of type .*got 'a'"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text"}]}]},
+            r"'text': \.\.\.",
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "video", "video": FIRST}]}]},
@@ -317,6 +327,7 @@ def test_words_of_the_prompt_are_explained_in_their_place(tiny: TinyModel) -> No
         ({"zebra": "dog"}, "'zebra' is there 0 times"),
         ({"a": "dog"}, "'a' is there 2 times"),
         ({99: "dog"}, "0 to 9, got 99"),
+        ({"99": "dog"}, "0 to 9, got 99"),
         ({"circle": "zebra"}, "'zebra' is no word"),
         ({"circle": "circle"}, "what was said"),
     ],
@@ -420,5 +431,81 @@ def test_a_missing_file_costs_a_batch_nothing_that_came_before(qwen2: TinyModel)
     samples = [Sample("good", FIRST, PROMPT, ANSWER), Sample("gone", "/none.png", PROMPT, ANSWER)]
     batch = build(qwen2).explain_batch(samples, max_tokens_per_batch=4096)
     assert next(batch).id == "good"
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"sample 'gone': No such file.*/none\.png"):
         next(batch)
+
+
+def test_samples_that_stop_coming_cost_a_batch_nothing_that_came_before(qwen2: TinyModel) -> None:
+    def samples() -> Iterator[Sample]:
+        yield Sample("good", FIRST, PROMPT, ANSWER)
+        raise ConnectionError("the data are gone")
+
+    batch = build(qwen2).explain_batch(samples(), max_tokens_per_batch=4096)
+    assert next(batch).id == "good"
+    with pytest.raises(ConnectionError):
+        next(batch)
+
+
+def test_one_that_fails_in_a_forward_takes_no_other_with_it(
+    qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, marker = qwen2.model.model.forward, qwen2.tokenizer.convert_tokens_to_ids("dog")
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        if (kwargs["input_ids"] == marker).any():
+            raise RuntimeError("out of memory")
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(qwen2.model.model, "forward", failing)
+    answers = {"first": "a star", "second": "a circle", "third": "a dog", "fourth": "a star"}
+    samples = [Sample(name, FIRST, PROMPT, answer) for name, answer in answers.items()]
+    batch = build(qwen2).explain_batch(samples, max_tokens_per_batch=4096)
+    assert [next(batch).id for _ in range(2)] == ["first", "second"]
+    with pytest.raises(RuntimeError, match="out of memory"):
+        next(batch)
+
+
+def test_a_generated_answer_ends_where_positions_do() -> None:
+    tiny = make_tiny()
+    explainer = build(tiny, max_new_tokens=64)
+    whole = explainer.explain(FIRST, PROMPT)
+    assert len(whole.tokens) > 3, "this one would go on"
+    finest = explainer.adapter.layouts([explainer.prepare(Sample("s", FIRST, PROMPT)).image], 1.5)
+    prompt = len(whole.context) - len(whole.tokens) + finest[0].count
+    tiny.model.config.get_text_config().max_position_embeddings = prompt + 3
+    assert [t.id for t in explainer.explain(FIRST, PROMPT).tokens] == [
+        t.id for t in whole.tokens[:3]
+    ]
+
+
+def test_a_place_is_a_word_or_the_index_of_a_token(qwen2: TinyModel) -> None:
+    explainer = build(qwen2, scales=(1.0,))
+    found = [
+        explainer.explain(FIRST, PROMPT, answer=ANSWER, why_not={place: "dog"}).alternatives[0]
+        for place in (2, np.int64(2), "2", "circle")
+    ]
+    assert {alternative.context_index for alternative in found} == {found[0].context_index}
+
+
+def test_words_are_counted_in_the_explained_turn(qwen2: TinyModel) -> None:
+    mask = np.zeros((64, 96), dtype=bool)
+    mask[:32, :48] = True
+    plain = Sample("s", FIRST, PROMPT, ANSWER, [mmx.WordMask((2,), mask)], absent=(7,))
+    messages = [
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]},
+        {"role": "assistant", "content": ANSWER},
+    ]
+    told = replace(plain, prompt="", answer=None, messages=messages)
+    first, second = build(qwen2).explain_batch([plain, told])
+    assert "obj_iou" in first.metrics and first.metrics == second.metrics
+    with pytest.raises(ValueError, match="indices from 0 to 9"):
+        build(qwen2).prepare(replace(told, absent=(10,)))
+
+
+def test_a_strip_of_which_a_crop_is_seen_makes_no_huge_map() -> None:
+    from tests.models.test_families import tiny_of
+
+    llava = tiny_of("llava")
+    explainer = Explainer(llava.model, **llava.parts, scales=(1.0,), max_visual_tokens=1000)
+    with pytest.raises(ValueError, match="cells, more than max_visual_tokens=1000, though"):
+        explainer.explain(noise(10, 1000), PROMPT, answer="a dog")

@@ -25,7 +25,7 @@ def test_a_set_is_the_same_every_time_and_its_masks_fit(name: str) -> None:
     for sample, other in zip(first, again, strict=True):
         assert sample.answer == other.answer
         assert np.array_equal(np.asarray(sample.images), np.asarray(other.images))
-        sample.check_word_indices()
+        sample.check_word_indices(sample.answer)
         for entry in sample.word_masks(sample.answer or ""):
             assert entry.mask.any() and entry.mask.shape == np.asarray(sample.images).shape[:2]
             named = {words_of(sample)[word] for word in entry.words}

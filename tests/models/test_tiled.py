@@ -301,7 +301,7 @@ def test_scales_that_leave_nothing_are_refused(adapters):
 
 def test_tiles_of_two_sizes_in_one_sample_are_refused(adapters):
     with pytest.raises(ValueError, match=r"scale 0\.5: .* tiles of 28 and 56 pixels"):
-        adapters["internvl"].pixel_inputs([picture(64, 60), picture(120, 60)], 0.5)
+        adapters["internvl"].layouts([picture(64, 60), picture(120, 60)], 0.5)
 
 
 def test_another_way_of_cutting_is_refused(monkeypatch):
