@@ -63,8 +63,18 @@ def compare(
     methods: Mapping[str, Method],
     *,
     faithful: int = 0,
+    hooked: bool = False,
 ) -> list[tuple[str, ...]]:
-    """One row per method."""
+    """One row per method.
+
+    Args:
+        explainer: The model's.
+        samples: What is explained.
+        methods: By name.
+        faithful: Samples that are perturbed, too.
+        hooked: Whether methods look into the forwards, so that each needs its own; variants of
+            ours differ behind them, and share them.
+    """
     entries = []
     forward = explainer.adapter.forward
     for index, sample in enumerate(tqdm(samples, file=sys.stderr)):
@@ -72,13 +82,13 @@ def compare(
         passes: dict[tuple[int, int], torch.Tensor] = {}
 
         def once(encoded: EncodedInput, passes: dict = passes) -> torch.Tensor:
-            """Variants differ behind the forwards, which they share."""
             grid = encoded.visual[0].grid
             if grid not in passes:
                 passes[grid] = forward(encoded.inputs)[0]
             return passes[grid]
 
-        explainer.adapter.hidden_states = once  # type: ignore[method-assign]
+        if not hooked:
+            explainer.adapter.hidden_states = once  # type: ignore[method-assign]
         words = words_of(explainer.adapter, sample, prepared)
         results, _ = measure_methods(
             explainer.adapter,
@@ -282,8 +292,8 @@ def cost_study(explainer: Explainer) -> list[tuple[str, ...]]:
 def main() -> None:
     """Prints one study's table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = ("scales", "suppression", "ranking", "depth", "checkpoints", "cost", "faithfulness")
-    names += ("hallucination",)
+    names = ("methods", "scales", "suppression", "ranking", "depth", "checkpoints", "cost")
+    names += ("faithfulness", "hallucination")
     parser.add_argument("study", choices=names)
     parser.add_argument("--samples", type=int, default=60)
     parser.add_argument("--set", default="val")
@@ -323,7 +333,13 @@ def main() -> None:
             "ranking": ranking_study,
             "depth": lambda: depth_study(layers),
         }[arguments.study]()
-        rows = compare(explainer, samples, methods, faithful=arguments.faithfulness_samples)
+        rows = compare(
+            explainer,
+            samples,
+            methods,
+            faithful=arguments.faithfulness_samples,
+            hooked=arguments.study == "methods",
+        )
     where = f"{len(samples)} scenes of {arguments.set!r} ({arguments.split})"
     print(f"{arguments.study}: {where}\n" if arguments.study != "cost" else "cost\n")
     print(format_table(("", *header), rows))

@@ -57,7 +57,7 @@ def _activations(adapter: ModelAdapter, prepared: Prepared) -> tuple[EncodedInpu
     """``(T, N)`` at the visual tokens and ``(T, C)`` at text."""
     encoded = encode_base(adapter, prepared)
     hidden = adapter.hidden_states(encoded)
-    ids = torch.tensor(prepared.answer_ids, device=adapter.device)
+    ids = torch.tensor(prepared.answer_ids, device=adapter.head_device)
     visual, text = (
         logit_lens.lens(
             logit_lens.gathered_logits(hidden[at], adapter.head_weight, ids, adapter.head_bias)

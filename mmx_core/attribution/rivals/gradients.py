@@ -80,7 +80,7 @@ def _differentiate(
         combine: Takes that input and the gradient there, both ``(L, d)`` float32, and returns
             ``(L,)``.
     """
-    ids = torch.tensor(prepared.answer_ids, device=adapter.device)
+    ids = torch.tensor(prepared.answer_ids, device=adapter.head_device)
     with _graph_from(adapter.model, layer) as inputs:
         hidden = adapter.hidden_states(encoded)[encoded.predicting_positions]
         # Rows of the head instead of vocabulary-wide logits.

@@ -40,7 +40,7 @@ def occlusion(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attributi
     blurred = whole.filter(ImageFilter.GaussianBlur(min(whole.size) * _BLUR))
     shown = encode_base(adapter, replace(prepared, pictures=(whole,)))
 
-    ids = torch.tensor(prepared.answer_ids, device=adapter.device)
+    ids = torch.tensor(prepared.answer_ids, device=adapter.head_device)
     predicting = shown.predicting_positions
     before = _probabilities(adapter, adapter.hidden_states(shown)[None, predicting], ids)
     rows, columns = shown.visual[0].grid
@@ -48,8 +48,8 @@ def occlusion(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attributi
     size = max(1, _BATCH_TOKENS // (shown.prompt_length + shown.answer_length))
     after = []
     for start in range(0, cells, size):
-        chosen = torch.arange(start, min(start + size, cells), device=adapter.device)
-        keep = chosen[:, None] != torch.arange(cells, device=adapter.device)
+        chosen = torch.arange(start, min(start + size, cells), device=adapter.head_device)
+        keep = chosen[:, None] != torch.arange(cells, device=adapter.head_device)
         batch = adapter.perturbed(
             whole, blurred, keep.view(-1, rows, columns), prepared.rendered, prepared.answer_ids
         )
