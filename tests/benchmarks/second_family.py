@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from demo.scenes import (
     paint,
     training_style,
 )
-from demo.words import BACKGROUND, COLORS, article, relation
+from demo.words import BACKGROUND, COLORS, SHAPES, article, relation
 from mmx_core import Sample, WordMask
 
 SIDE, PATCH, CELLS = 112, 8, 14
@@ -270,21 +270,47 @@ def train(out: Path, *, seed: int, steps: int, size: int) -> None:
     image_processor().save_pretrained(out)
 
 
-def samples(count: int, *, split: int = VALIDATION_SPLIT) -> list[Sample]:
-    """Scenes of sizes that the model was not trained on, with wordy captions and their masks."""
+def samples(count: int, *, split: int = VALIDATION_SPLIT, invented: bool = False) -> list[Sample]:
+    """Scenes of sizes that the model was not trained on, with wordy captions and their masks.
+
+    Args:
+        count: Scenes.
+        split: Of the generator.
+        invented: Whether one object of each caption is another than the scene shows.
+    """
     made = []
     for index in range(count):
         random = generator(split, 0, index)
         layout = lay_out(PLAIN, random)
         image = Image.fromarray(paint(layout, random))
-        said, names = describe(layout, random)
-        masks = [
-            WordMask((at, at + 1), layout.masks[thing], " ".join(said[at : at + 2]))
+        false = int(random.integers(1, len(layout.things))) if invented else None
+        told = layout if false is None else _with_another(layout, false, random)
+        said, names = describe(told, random)
+        objects = [
+            (at, thing)
             for at, thing in enumerate(names)
             if thing is not None and thing != BACKGROUND and said[at] in COLORS
         ]
-        made.append(Sample(f"wordy-{index:04d}", image, PROMPT, " ".join(said), masks=masks))
+        masks = [
+            WordMask((at, at + 1), layout.masks[thing], " ".join(said[at : at + 2]))
+            for at, thing in objects
+            if thing != false
+        ]
+        absent = tuple(word for at, thing in objects if thing == false for word in (at, at + 1))
+        name, answer = f"wordy-{index:04d}", " ".join(said)
+        made.append(Sample(name, image, PROMPT, answer, masks=masks, absent=absent))
     return made
+
+
+def _with_another(layout: Layout, index: int, random: np.random.Generator) -> Layout:
+    """The layout with a colour and a shape that it has not in the place of one of its things."""
+    colors = sorted(set(COLORS) - {thing.color for thing in layout.things})
+    shapes = sorted(set(SHAPES) - {thing.shape for thing in layout.things})
+    things = list(layout.things)
+    things[index] = replace(
+        things[index], color=str(random.choice(colors)), shape=str(random.choice(shapes))
+    )
+    return replace(layout, things=tuple(things))
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
     python -m tests.benchmarks.studies STUDY [--samples 60] [--set val] [--split training]
     python -m tests.benchmarks.studies STUDY --set wordy --model DIR    of second_family.py
 
-STUDY is methods, scales, suppression, ranking, depth, checkpoints, cost, faithfulness or
-hallucination.
+The sets are the demo's, and wordy and wordy_absent of the second family. STUDY is methods, scales,
+suppression, ranking, depth, checkpoints, cost, faithfulness or hallucination.
 
 Defaults were chosen on training scenes (``--split training``); what is reported is measured on
 validation scenes. Every figure is a mean over words, ± half of a bootstrap 95 % interval over
@@ -43,6 +43,7 @@ from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.passes import measure
 from mmx_core.prepare import Prepared, prepare
 from mmx_core.undisturbed import undisturbed
+from mmx_core.words import tokens_of_words
 from tests.benchmarks import second_family
 
 CHECKPOINTS = Path(__file__).parents[2] / "demo" / "checkpoints"
@@ -123,13 +124,14 @@ def scales_study() -> dict[str, Method]:
         "1, 1.25, 1.5": (1.0, 1.25, 1.5),
         "1, 1.5, 2 (up)": SCALES,
         "0.5, 0.75, 1, 1.5, 2": (0.5, 0.75, 1.0, 1.5, 2.0),
+        "1, 2, 3 (far up)": (1.0, 2.0, 3.0),
     }
     rows = {f"geometric {name}": explained(scales, plain) for name, scales in chosen.items()}
     rows |= {f"mean {n}": explained(s, mean) for n, s in chosen.items() if len(s) > 2}
     rows["agreement 1, 1.5, 2 (up)"] = explained(SCALES, replace(plain, aggregation="agreement"))
     rows["mean of maps normalised to 1, (up)"] = normalised_mean
     rows["lens at 1 on the grid of 2"] = METHODS["lens_upsampled"]
-    rows |= {f"lens at {f:g} alone": single_scale(f) for f in (0.5, 0.75, 1.25, 1.5, 2.0)}
+    rows |= {f"lens at {f:g} alone": single_scale(f) for f in (0.5, 0.75, 1.25, 1.5, 2.0, 3.0)}
     return rows
 
 
@@ -235,6 +237,11 @@ def hallucination_study(explainer: Explainer, samples: Sequence[Sample]) -> list
         explanation = explainer.explain(
             sample.image_list()[0], sample.prompt, answer=sample.answer, id=sample.id
         )
+        pieces = tokens_of_words(
+            explainer.adapter.tokenizer, explanation.answer, [t.id for t in explanation.tokens]
+        )
+        # A word's first piece: the others all but follow from it.
+        first = np.asarray([tokens[0] for tokens in pieces])
         shown = shown_words(sample.word_masks(explanation.answer))
         figures = {
             "grounding": explanation.grounding,
@@ -244,9 +251,8 @@ def hallucination_study(explainer: Explainer, samples: Sequence[Sample]) -> list
         }
         for name, values in figures.items():
             there, invented = scores.setdefault(name, ([], []))
-            # One word, one token: the demo's vocabulary has no pieces.
-            there.extend(values[shown].tolist())
-            invented.extend(values[list(sample.absent)].tolist())
+            there.extend(values[first[shown]].tolist())
+            invented.extend(values[first[list(sample.absent)]].tolist())
     return [
         (name, f"{auroc(*pair):.3f}", str(len(pair[0])), str(len(pair[1])))
         for name, pair in scores.items()
@@ -305,8 +311,10 @@ def main() -> None:
     split = TRAINING_SPLIT if arguments.split == "training" else VALIDATION_SPLIT
     final = arguments.model
     samples = (
-        second_family.samples(arguments.samples, split=split)
-        if arguments.set == "wordy"
+        second_family.samples(
+            arguments.samples, split=split, invented=arguments.set == "wordy_absent"
+        )
+        if arguments.set in ("wordy", "wordy_absent")
         else evaluation_samples(arguments.set, arguments.samples, seed=0, split=split)
     )
     header: tuple[str, ...] = COLUMNS + (FAITHFUL if arguments.faithfulness_samples else ())
