@@ -1,3 +1,4 @@
+import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 /** Templates of styles and markup need no indentation, styles no spaces but those between words;
@@ -16,12 +17,21 @@ function unspaced(style: string): string {
   return bare.replaceAll(" {", "{").replaceAll(";}", "}");
 }
 
+/** Writes down what a build is made of; scripts/finish_build.mjs ships the licences that go with it. */
+const listed = (build: string): Plugin => ({
+  name: "listed",
+  generateBundle(_, bundle) {
+    const modules = Object.values(bundle).flatMap((file) => (file.type === "chunk" ? Object.keys(file.modules) : []));
+    this.emitFile({ type: "asset", fileName: `${build}.modules.json`, source: JSON.stringify(modules) });
+  },
+});
+
 // Two builds, each one self-contained module: TensorBoard serves index.js from one folder and the
 // worker from another, so neither may import a shared chunk, and its policy forbids blob: workers.
 export default defineConfig(({ mode }) => {
   const worker = mode === "worker";
   return {
-    plugins: [unindented],
+    plugins: [unindented, listed(mode)],
     build: {
       outDir: "../tb_mmx_plugin/static",
       emptyOutDir: !worker,

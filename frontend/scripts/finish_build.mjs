@@ -1,22 +1,23 @@
 // After the bundle: minify it once more, compress it as it is sent, ship the licences, list what may
 // be served, hold the size budget.
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import zopfli from "@gfx/zopfli";
 import { minify } from "terser";
+import { licencesOf, packagesOf } from "./licences.mjs";
 
 const BUDGET_BYTES = 60_000;
-const OUT = new URL("../../tb_mmx_plugin/static/", import.meta.url).pathname;
-const SOURCES = new URL("../src/", import.meta.url).pathname;
-const BUNDLED = ["lit", "lit-html", "lit-element", "@lit/reactive-element"];
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const OUT = here("../../tb_mmx_plugin/static/");
+const SOURCES = here("../src/");
 const TYPES = { ".js": "text/javascript", ".txt": "text/plain" };
 
-const licences = BUNDLED.map((name) => {
-  const home = new URL(`../node_modules/${name}/`, import.meta.url).pathname;
-  const { version, license } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
-  return `${name} ${version} (${license})\n\n${readFileSync(join(home, "LICENSE"), "utf8")}`;
-});
-writeFileSync(join(OUT, "LICENSES.txt"), licences.join("\n----------\n\n"));
+// Each build has left a list of what went into it.
+const lists = ["panel", "worker"].map((build) => join(OUT, `${build}.modules.json`));
+const modules = lists.flatMap((list) => JSON.parse(readFileSync(list, "utf8")));
+lists.forEach((list) => rmSync(list));
+writeFileSync(join(OUT, "LICENSES.txt"), licencesOf(packagesOf(modules, SOURCES), here("../node_modules/")));
 
 // What the bundler's own minifier leaves, terser makes a kilobyte smaller.
 const SMALLER = {
