@@ -44,7 +44,7 @@ setup(
     description="Token-level explanations of multimodal LLM answers, browsed in TensorBoard",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    license_expression="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["mmx_core", "mmx_core.*", "tb_mmx_plugin", "tb_mmx_plugin.*"]),
@@ -55,7 +55,7 @@ setup(
     install_requires=[
         "numpy>=1.26",
         "pillow>=10.3",
-        "protobuf>=5.29",
+        "protobuf>=6.31.1",
         "tensorboard>=2.21",
     ],
     extras_require=EXTRAS,

@@ -16,7 +16,7 @@ from mmx_core.cli.errors import one_line
 
 _PACKAGES = {
     "tensorboard": (2, 21),
-    "protobuf": (5, 29),
+    "protobuf": (6, 31, 1),
     "numpy": (1, 26),
     "pillow": (10, 3),
     "torch": (2, 6),
@@ -226,4 +226,4 @@ def device() -> Iterator[Finding]:
 
 def _numbers(version: str) -> tuple[int, ...]:
     parts = version.split("+")[0].split(".")
-    return tuple(int(part) for part in parts[:2] if part.isdigit())
+    return tuple(int(part) for part in parts[:3] if part.isdigit())

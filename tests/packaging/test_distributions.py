@@ -3,73 +3,26 @@
 from __future__ import annotations
 
 import configparser
+import gzip
 import json
-import os
-import shutil
-import subprocess
-import sys
+import re
 import tarfile
 import zipfile
-from email.message import Message
-from email.parser import Parser
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-import pytest
-
 import mmx_core
 from build_tools import panel
+from tests.packaging.conftest import build, metadata
 
 STATIC = "tb_mmx_plugin/static"
-
-
-@pytest.fixture(scope="module")
-def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository with the panel built, as someone would clone it."""
-    panel.ensure_built()
-    tree = tmp_path_factory.mktemp("source") / "repository"
-    unwanted = shutil.ignore_patterns(
-        ".*cache", ".git", ".venv", "node_modules", "__pycache__", "*.egg-info", "build", "demo"
-    )
-    shutil.copytree(panel.ROOT, tree, ignore=unwanted)
-    return tree
-
-
-@pytest.fixture(scope="module")
-def without_node(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment whose PATH leads nowhere."""
-    return {**os.environ, "PATH": str(tmp_path_factory.mktemp("empty"))}
-
-
-@pytest.fixture(scope="module")
-def wheel(source_tree: Path, without_node: dict[str, str]) -> zipfile.ZipFile:
-    return zipfile.ZipFile(build("--wheel", source_tree, without_node))
-
-
-@pytest.fixture(scope="module")
-def sdist(source_tree: Path, without_node: dict[str, str]) -> Path:
-    return build("--sdist", source_tree, without_node)
-
-
-def build(kind: str, tree: Path, environment: dict[str, str]) -> Path:
-    output = tree.parent / kind.strip("-")
-    command = [sys.executable, "-m", "build", kind, "--no-isolation", "--outdir", str(output)]
-    finished = subprocess.run(
-        [*command, str(tree)], env=environment, capture_output=True, text=True, check=False
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    (built,) = output.iterdir()
-    return built
+# Types, and what stands in for a page where there is none.
+NEVER_BUNDLED = {"@types/trusted-types", "@lit-labs/ssr-dom-shim"}
 
 
 def panel_files(tree: Path) -> set[str]:
     files = (tree / STATIC).rglob("*")
     return {path.relative_to(tree).as_posix() for path in files if path.name[0] != "."}
-
-
-def metadata(wheel: zipfile.ZipFile) -> Message:
-    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
-    return Parser().parsestr(wheel.read(name).decode())
 
 
 def test_the_wheel_holds_the_panel_and_everything_its_manifest_names(
@@ -83,27 +36,78 @@ def test_the_wheel_holds_the_panel_and_everything_its_manifest_names(
 
 
 def test_the_wheel_holds_the_library_and_the_plugin_and_nothing_else(
+    wheel: zipfile.ZipFile, source_tree: Path
+) -> None:
+    described = {"LICENSE", "METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt"}
+    expected = {
+        *(path.relative_to(source_tree).as_posix() for path in room_files(source_tree)),
+        *panel_files(source_tree),
+        *(f"mmx_explain-{mmx_core.__version__}.dist-info/{name}" for name in described),
+    }
+    names = [name.replace("/licenses/LICENSE", "/LICENSE") for name in wheel.namelist()]
+    assert sorted(names) == sorted(expected)
+
+
+def room_files(tree: Path) -> list[Path]:
+    """Modules, the marks of typed packages, and the contracts in words."""
+    return [
+        path
+        for room in ["mmx_core", "tb_mmx_plugin"]
+        for path in (tree / room).rglob("*")
+        if path.suffix in {".py", ".md"} or path.name == "py.typed"
+    ]
+
+
+def test_the_wheel_holds_what_others_read(wheel: zipfile.ZipFile) -> None:
+    assert {
+        "mmx_core/py.typed",
+        "mmx_core/events/wire_format.md",
+        "tb_mmx_plugin/py.typed",
+        "tb_mmx_plugin/http_api.md",
+        f"{STATIC}/LICENSES.txt",
+        f"{STATIC}/index.js.gz",
+        f"{STATIC}/worker.js.gz",
+    } <= set(wheel.namelist())
+
+
+def test_what_is_sent_compressed_is_what_is_sent_plain(wheel: zipfile.ZipFile) -> None:
+    for name in ["index.js", "worker.js"]:
+        packed = wheel.read(f"{STATIC}/{name}.gz")
+        assert gzip.decompress(packed) == wheel.read(f"{STATIC}/{name}")
+
+
+def test_the_wheel_ships_its_licence(wheel: zipfile.ZipFile) -> None:
+    assert metadata(wheel)["License-Expression"] == "Apache-2.0"
+    (name,) = (name for name in wheel.namelist() if name.endswith("/LICENSE"))
+    assert wheel.read(name) == (panel.ROOT / "LICENSE").read_bytes()
+
+
+def test_the_wheel_ships_the_licence_of_every_javascript_package_in_the_bundle(
     wheel: zipfile.ZipFile,
 ) -> None:
-    rooms = {name.partition("/")[0] for name in wheel.namelist()}
-    assert {room for room in rooms if not room.endswith(".dist-info")} == {
-        "mmx_core",
-        "tb_mmx_plugin",
+    """Against npm's lock, though the build takes them from what the bundler put together."""
+    lock = json.loads((panel.ROOT / "frontend" / "package-lock.json").read_text(encoding="utf-8"))
+    used = {
+        path.rpartition("node_modules/")[2]: package["version"]
+        for path, package in lock["packages"].items()
+        if path and not package.keys() & {"dev", "devOptional"}
     }
-    for room in ["mmx_core", "tb_mmx_plugin"]:
-        modules = {path.relative_to(panel.ROOT).as_posix() for path in room_modules(room)}
-        assert modules <= set(wheel.namelist())
+    for name in NEVER_BUNDLED:
+        del used[name]
+    shipped = wheel.read(f"{STATIC}/LICENSES.txt").decode()
+    headings = re.findall(r"^(\S+) (\d+\.\d+\.\d+\S*) \(\S+\)$", shipped, re.MULTILINE)
+    assert dict(headings) == used
+    assert shipped.count("Redistribution and use in source and binary forms") == len(used)
 
 
-def room_modules(room: str) -> list[Path]:
-    return list((panel.ROOT / room).rglob("*.py"))
-
-
-def test_everything_the_wheel_registers_exists(wheel: zipfile.ZipFile) -> None:
+def test_all_that_the_wheel_registers_is_the_command_and_the_plugin(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     registered = configparser.ConfigParser()
     registered.read_string(wheel.read(name).decode())
-    assert registered["tensorboard_plugins"]["mmx"] == "tb_mmx_plugin.loader:MMXLoader"
+    assert {group: dict(registered[group]) for group in registered.sections()} == {
+        "console_scripts": {"mmx": "mmx_core.cli:main"},
+        "tensorboard_plugins": {"mmx": "tb_mmx_plugin.loader:MMXLoader"},
+    }
     for group in registered.sections():
         for entry, value in registered[group].items():
             assert EntryPoint(entry, value, group).load()
@@ -127,6 +131,7 @@ def test_the_sdist_holds_the_panel_its_sources_and_the_build(
     assert panel_files(source_tree) <= names
     build_tools = {"build_tools/backend.py", "build_tools/panel.py", "pyproject.toml", "setup.py"}
     assert build_tools | {"frontend/package.json", "frontend/package-lock.json", "LICENSE"} <= names
+    assert {"Makefile", "constraints.txt", "locks/test.lock", "locks/node.lock"} <= names
     assert not [name for name in names if "node_modules" in name]
 
 

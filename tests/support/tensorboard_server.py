@@ -38,6 +38,7 @@ def serve(
     arguments: Sequence[str] = (),
     wait_for_data: bool = True,
     start_seconds: float = START_SECONDS,
+    installed: bool = False,
 ) -> Iterator[str]:
     """Runs TensorBoard and yields its base URL, without a slash at its end.
 
@@ -48,14 +49,21 @@ def serve(
         arguments: More of the command line.
         wait_for_data: Wait until explanations are listed, as long as the directory has any.
         start_seconds: How long to wait for its address, and again for the data.
+        installed: As a user starts it: nothing of this tree, the plugin found by its entry point.
+            The directory has to be absolute.
     """
-    command = [sys.executable, "-c", _BOOTSTRAP, f"--logdir={os.fspath(logdir)}", "--port=0"]
+    start = ["-m", "tensorboard.main"] if installed else ["-c", _BOOTSTRAP]
+    command = [sys.executable, *start, f"--logdir={os.fspath(logdir)}", "--port=0"]
     command += ["--host=127.0.0.1", "--reload_interval=1", f"--path_prefix={path_prefix}"]
     command += [f"--load_fast={str(load_fast).lower()}", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    if installed:
+        del environment["PYTHONPATH"]
+    # Python looks for modules where it is started, too.
+    folder = logdir if installed else ROOT
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=ROOT
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=folder
         )
         try:
             base = _wait_for_url(process, output, start_seconds)
