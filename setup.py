@@ -28,6 +28,7 @@ EXTRAS = {
         "accelerate>=1.1",  # the Trainer of transformers does not start without it
         "build>=1.2",
         "hypothesis>=6.100",
+        "lightning>=2.4",  # its logger is among those that add_explanation accepts
         "mypy>=1.15",
         "peft>=0.15",  # its wrapped models are among those that are explained
         "playwright>=1.45",

@@ -119,27 +119,36 @@ def _time_of_file(name: str) -> tuple[int, int]:
 
 
 class SummaryWriterSink:
-    """A torch ``SummaryWriter`` or tensorboardX writer, known by what it can do.
+    """A torch ``SummaryWriter``, a tensorboardX one, or a logger that holds either.
+
+    They are known by what they can do. Where a logger stands for that of another process
+    (Lightning's and accelerate's do, outside the main one) nothing is written.
 
     Args:
-        writer: The user's writer; which images it has got is remembered on it.
+        writer: The user's; which images it has got is remembered on the summary writer.
 
     Raises:
-        TypeError: It is no summary writer.
+        TypeError: There is no summary writer.
     """
 
     def __init__(self, writer: Any) -> None:
-        if not (hasattr(writer, "_get_file_writer") and hasattr(writer, "add_scalar")):
+        inner = _summary_writer_of(writer)
+        if inner is None and not _writes_elsewhere(writer):
             raise TypeError(
-                "writer: expected a torch SummaryWriter, a tensorboardX SummaryWriter, an "
-                f"ExplanationWriter or a logdir path, got {type(writer).__name__}"
+                "writer: expected a torch SummaryWriter, a tensorboardX SummaryWriter, a Lightning "
+                "logger or accelerate tracker of TensorBoard, an ExplanationWriter or a logdir "
+                f"path, got {type(writer).__name__}"
             )
-        self._writer = writer
-        self.logged_images: set[str] = writer.__dict__.setdefault(_LOGGED_ATTRIBUTE, set())
+        self._writer = inner
+        self.logged_images: set[str] = set()
+        if inner is not None:
+            self.logged_images = inner.__dict__.setdefault(_LOGGED_ATTRIBUTE, set())
 
     def write(self, event: Event) -> None:
         """Writes an event, or hands it to the writer's thread."""
-        file_writer = self._writer._get_file_writer()
+        file_writer = None if self._writer is None else self._writer._get_file_writer()
+        if file_writer is None:
+            return
         if type(file_writer).__module__.split(".")[0] != "tensorboardX":
             file_writer.add_event(event, event.step, event.wall_time)
             return
@@ -157,4 +166,18 @@ class SummaryWriterSink:
 
     def flush(self) -> None:
         """Brings what was written to the disk."""
-        self._writer.flush()
+        if self._writer is not None:
+            self._writer.flush()
+
+
+def _summary_writer_of(writer: Any) -> Any:
+    """The writer itself, Lightning's ``experiment`` or the ``tracker`` of accelerate's; or None."""
+    for one in (writer, *(getattr(writer, name, None) for name in ("experiment", "tracker"))):
+        if hasattr(one, "_get_file_writer") and hasattr(one, "add_scalar"):
+            return one
+    return None
+
+
+def _writes_elsewhere(writer: Any) -> bool:
+    """Whether this is what accelerate gives to all processes but the main one."""
+    return type(writer).__module__ == "accelerate.tracking" and not hasattr(writer, "tracker")

@@ -48,9 +48,10 @@ def add_explanation(
     keeps a tag's steps only as they ascend: log checkpoints in order.
 
     Args:
-        writer: A torch ``SummaryWriter``, a tensorboardX one, an :class:`ExplanationWriter`, or
-            the path of a logdir. With a path every call writes an event file of its own: fine for
-            single explanations; in a loop keep an :class:`ExplanationWriter` open.
+        writer: A torch ``SummaryWriter``, a tensorboardX one, Lightning's ``TensorBoardLogger``,
+            accelerate's TensorBoard tracker, an :class:`ExplanationWriter`, or the path of a
+            logdir. With a path every call writes an event file of its own: fine for single
+            explanations; in a loop keep an :class:`ExplanationWriter` open.
         tag: ``SET/SAMPLE``; a name without a slash goes to the set ``default``.
         explanation: What to log.
         global_step: The checkpoint's training step.
