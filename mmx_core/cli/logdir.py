@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from mmx_core.cli.errors import CommandError, one_line
-from mmx_core.events.reader import Damage
+from mmx_core.events.reader import Damage, check_logdir
 from mmx_core.export.log import run_folders
 from mmx_core.export.printable import printable
 
@@ -16,12 +16,14 @@ def folders_of(logdir: str) -> dict[str, str]:
     Raises:
         CommandError: There is no such directory, or nothing has been logged into it.
     """
-    from tensorboard.compat import tf
-
-    if not tf.io.gfile.isdir(logdir):
+    try:
+        check_logdir(logdir)
+    except FileNotFoundError:
         raise CommandError(
             f"LOGDIR: expected a directory, got {logdir!r}; give what `tensorboard --logdir` gets"
-        )
+        ) from None
+    except ValueError as error:
+        raise CommandError(str(error).replace("logdir", "LOGDIR", 1)) from None
     try:
         folders = run_folders(logdir)
     except UnicodeError as error:

@@ -211,15 +211,31 @@ def read_explanations(
 
     Raises:
         FileNotFoundError: There is no such directory.
+        ValueError: It is a web server's.
 
     Example:
         >>> frame = read_explanations("runs/", tag="val/0007").to_pandas()
     """
+    check_logdir(os.fspath(logdir))
+    return Explanations(logdir, run=run, tag=tag, step=step)
+
+
+def check_logdir(logdir: str) -> None:
+    """Refuses what TensorBoard cannot list, at once.
+
+    Raises:
+        FileNotFoundError: There is no such directory.
+        ValueError: It is a web server's.
+    """
     from tensorboard.compat import tf
 
-    if not tf.io.gfile.isdir(os.fspath(logdir)):
-        raise FileNotFoundError(f"logdir: expected a directory, got {os.fspath(logdir)!r}")
-    return Explanations(logdir, run=run, tag=tag, step=step)
+    if logdir.startswith(("http://", "https://")):
+        raise ValueError(
+            "logdir: expected a directory, or a URL whose directories TensorBoard can list, got "
+            f"{logdir!r}; those of a web server it cannot: copy or mount them"
+        )
+    if not tf.io.gfile.isdir(logdir):
+        raise FileNotFoundError(f"logdir: expected a directory, got {logdir!r}")
 
 
 def to_pandas(explanations: Iterable[Explanation]) -> pandas.DataFrame:

@@ -1,0 +1,75 @@
+"""Log directories that are URLs: what fsspec reaches through TensorBoard's file system."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.parse
+from collections.abc import Iterator
+
+import fsspec
+import numpy as np
+import pytest
+from tensorboard import default, program
+
+from mmx_core.cli import main
+from mmx_core.events import ExplanationWriter, add_explanation, read_explanations
+from tb_mmx_plugin.loader import MMXLoader
+from tests.support.explanations import make_explanation
+from tests.support.tensorboard_server import START_SECONDS, fetch
+
+LOGDIR = "memory://remote/runs"
+
+
+@pytest.fixture(scope="module")
+def logged() -> Iterator[str]:
+    """A run in fsspec's file system in memory, which this process alone can see."""
+    with ExplanationWriter(f"{LOGDIR}/one", strict=True) as writer:
+        for step in (1, 2):
+            writer.add_explanation("val/7", make_explanation(), step)
+    yield LOGDIR
+    fsspec.filesystem("memory").rm("/remote", recursive=True)
+
+
+def test_a_run_that_was_written_to_a_url_is_read_from_it(logged, tmp_path):
+    found = list(read_explanations(logged))
+    assert [(e.run, e.tag, e.step) for e in found] == [("one", "mmx/val/7", s) for s in (1, 2)]
+    add_explanation(tmp_path, "val/7", make_explanation(), 1)
+    (local,) = read_explanations(tmp_path)
+    np.testing.assert_array_equal(found[0].heatmaps, local.heatmaps)
+
+
+def test_the_command_line_lists_it(logged, capsys):
+    assert main(["list", logged, "--json"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert (run["run"], run["samples"][0]["steps"]) == ("one", 2)
+
+
+def test_tensorboard_shows_what_is_at_a_url(logged):
+    plugins = [p for p in default.get_static_plugins() if "MMX" not in str(p)]
+    board = program.TensorBoard([*plugins, MMXLoader])
+    arguments = ["--port=0", "--host=127.0.0.1", "--load_fast=false", "--reload_interval=0"]
+    board.configure(["", f"--logdir={logged}", *arguments])
+    base = f"{board.launch().rstrip('/')}/data/plugin/mmx"
+    deadline = time.monotonic() + START_SECONDS
+    while not json.loads(fetch(f"{base}/index")[2])["runs"]:
+        assert time.monotonic() < deadline, fetch(f"{base}/index")
+        time.sleep(0.1)
+    query = urllib.parse.urlencode({"run": "one", "tag": "mmx/val/7", "step": 2})
+    status, _, body = fetch(f"{base}/header?{query}")
+    assert status == 200, body
+    assert json.loads(body)["answer"] == make_explanation().answer
+
+
+def test_a_web_servers_directory_is_refused_in_plain_words(capsys):
+    """TensorBoard's walk over one never ends."""
+    with pytest.raises(ValueError, match="copy or mount"):
+        read_explanations("http://127.0.0.1:1/runs")
+    assert main(["list", "http://127.0.0.1:1/runs"]) != 0
+    assert "LOGDIR: expected a directory, or a URL" in capsys.readouterr().err
+
+
+def test_a_url_of_files_is_a_directory(tmp_path):
+    with ExplanationWriter(tmp_path / "one", strict=True) as writer:
+        writer.add_explanation("val/7", make_explanation(), 3)
+    assert [e.step for e in read_explanations(f"file://{tmp_path}")] == [3]
