@@ -371,22 +371,23 @@ def _records(found: Mapping[str, Sequence[Datum]]) -> list[dict[str, Any]]:
     """Decoded index records, as many of them as fit into an answer once unpacked."""
     records: list[dict[str, Any]] = []
     room = MAX_RESPONSE_BYTES
-    for tag, series in _natural(found.items()):
+    for index_tag, series in _natural(found.items()):
+        tag = PREFIX + index_tag.removeprefix(INDEX_PREFIX)
         for datum in series:
-            record, size = _record(datum) if room > 0 else (_LEFT_OUT, 0)
+            record, size = _record(datum, tag) if room > 0 else (_LEFT_OUT, 0)
             room -= size
             place = {"step": datum.step, "wall_time": finite(datum.wall_time)}
-            records.append({**record, "tag": PREFIX + tag.removeprefix(INDEX_PREFIX), **place})
+            records.append({**record, "tag": tag, **place})
     return records
 
 
-def _record(datum: Datum) -> tuple[dict[str, Any], int]:
+def _record(datum: Datum, tag: str) -> tuple[dict[str, Any], int]:
     """The record, or why it cannot be read; and how large it is."""
     try:
         values = datum.numpy.ravel().tolist()
         if len(values) != 1 or not isinstance(values[0], bytes):
             raise DamagedBlob(f"index record: expected 1 blob, got {len(values)} values")
-        return decode_record(values[0]), payload_length(values[0])
+        return decode_record(values[0], tag=tag, step=datum.step), payload_length(values[0])
     except DamagedBlob as error:
         return {"error": f"damaged: {error}"}, 0
     except UnsupportedVersion as error:

@@ -56,8 +56,7 @@ def build_header(explanation: Explanation, *, tag: str = "", step: int | None = 
         "provenance": provenance,
         "blobs": [name for name, _ in explanation_arrays(explanation)],
     }
-    if tag and step is not None:
-        header["logged"] = {"tag": tag, "step": int(step)}
+    header |= logged_at(tag, step)
     if explanation.image_grounding is not None:
         header["image_grounding"] = [numbers(row) for row in explanation.image_grounding.T]
     if explanation.alternatives:
@@ -150,6 +149,11 @@ def _vocabulary(explanation: Explanation) -> dict[str, str]:
     others = [alternative.candidate for alternative in explanation.alternatives]
     lists = [*explanation.candidates, *(scale.top for scale in explanation.scales), others]
     return {str(int(entry.id)): entry.text for entries in lists for entry in entries}
+
+
+def logged_at(tag: str, step: int | None) -> Header:
+    """What a header and an index record say of where they are logged, as far as it is known."""
+    return {"logged": {"tag": tag, "step": int(step)}} if tag and step is not None else {}
 
 
 def check_place(header: Header, tag: str, step: int | None) -> None:

@@ -34,7 +34,7 @@ def explanation_event(tag: str, explanation: Explanation, *, step: int, wall_tim
     """
     tags = sample_tags(tag)
     blobs = encode_explanation(explanation, tag=tags.explanation, step=step)
-    record = encode_record(explanation, sum(map(len, blobs)))
+    record = encode_record(explanation, sum(map(len, blobs)), tag=tags.explanation, step=step)
     values = [
         _strings(tags.explanation, blobs, plugin=PLUGIN, data_class=_BLOB_SEQUENCE),
         _strings(tags.record, [record], plugin=INDEX_PLUGIN, data_class=_TENSOR),

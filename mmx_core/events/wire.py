@@ -31,6 +31,7 @@ from mmx_core.events.header import (
     check_place,
     expect,
     explanation_arrays,
+    logged_at,
     number,
 )
 from mmx_core.explanation import (
@@ -242,12 +243,16 @@ def decode_image(blobs: Sequence[bytes], image_hash: str) -> EncodedImage:
     )
 
 
-def encode_record(explanation: Explanation, byte_count: int) -> bytes:
+def encode_record(
+    explanation: Explanation, byte_count: int, *, tag: str = "", step: int | None = None
+) -> bytes:
     """Encodes the index record: what a table needs without opening maps.
 
     Args:
         explanation: The explanation that was encoded.
         byte_count: Size of its blobs.
+        tag: Where the explanation is logged, as for :func:`encode_explanation`.
+        step: At which.
     """
     known = explanation.grounding[~np.isnan(explanation.grounding)]
     ranks = np.concatenate([scale.rank for scale in explanation.scales])
@@ -264,6 +269,7 @@ def encode_record(explanation: Explanation, byte_count: int) -> bytes:
             "agreement": number((ranks == 0).mean()),
             "metrics": {str(name): number(value) for name, value in explanation.metrics.items()},
             "bytes": byte_count,
+            **logged_at(tag, step),
         }
     )
 
@@ -283,12 +289,19 @@ _RECORD_KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
-def decode_record(blob: bytes) -> dict[str, Any]:
-    """Decodes an index record; raises as :func:`decode_explanation` does."""
+def decode_record(blob: bytes, *, tag: str = "", step: int | None = None) -> dict[str, Any]:
+    """Decodes an index record; raises as :func:`decode_explanation` does.
+
+    Args:
+        blob: As it was logged.
+        tag: The explanation's where it was found: elsewhere than it was logged it is damaged.
+        step: At which it was found.
+    """
     found = expect(decode_json(blob, limit=MAX_RECORD_BYTES), dict, "index record")
     version = expect(found.get("version"), int, "version")
     if version > VERSION:
         raise UnsupportedVersion(f"index version {version}; this reader knows up to {VERSION}")
+    check_place(found, tag, step)
     record = {name: found[name] for name in _RECORD_KINDS if name in found}
     for name, value in record.items():
         _check_kind(value, _RECORD_KINDS[name], name)

@@ -48,19 +48,22 @@ def write_log(logdir: Path, *, runs: int, steps: int, samples: int) -> int:
 
 
 class _Record:
-    """An explanation that is encoded once and logged at many steps; each header says at which."""
+    """An explanation that is encoded once and logged at many steps, each of which it names."""
 
     def __init__(self, seed: int, sample: int, image: EncodedImage) -> None:
         name = f"val/{sample:04d}"
         made = make_explanation(TOKENS, PROMPT, SCALES, seed=seed, id=f"{sample:04d}", image=image)
         self._event = explanation_event(name, made, step=0, wall_time=0)
         self._blobs = self._event.summary.value[0].tensor.string_val
-        self._header = decode_json(self._blobs[0])
+        self._records = self._event.summary.value[1].tensor.string_val
+        self._header, self._record = decode_json(self._blobs[0]), decode_json(self._records[0])
         self._tag = sample_tags(name).explanation
 
     def at(self, step: int, *, wall_time: float) -> Event:
         """The event of one step."""
-        self._blobs[0] = encode_json({**self._header, "logged": {"tag": self._tag, "step": step}})
+        logged = {"logged": {"tag": self._tag, "step": step}}
+        self._blobs[0] = encode_json({**self._header, **logged})
+        self._records[0] = encode_json({**self._record, **logged})
         self._event.step = step
         self._event.wall_time = wall_time
         return self._event

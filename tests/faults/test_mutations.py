@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import warnings
 from collections import Counter
@@ -241,6 +242,28 @@ def test_a_record_that_a_flipped_bit_has_moved_is_not_shown_where_it_is_found(
     assert status == 409 and reason.encode() in body
     with pytest.warns(DamagedRecordWarning, match=reason):
         assert [e.step for e in read_explanations(tmp_path)] == [0]
+
+
+@pytest.mark.parametrize("moved", ["step", "tag"])
+def test_an_index_record_that_a_flipped_bit_has_moved_is_not_in_the_table(
+    tmp_path, event_file, moved
+):
+    name, content = event_file
+    (tmp_path / name).write_bytes(content)
+    *before, last = read_records(str(tmp_path / name), print)
+    event = Event.FromString(last)
+    (value,) = (value for value in event.summary.value if value.tag.startswith("mmx_index/"))
+    if moved == "step":
+        event.step = 2
+    else:
+        value.tag = "mmx_index/val/2"
+    whole = [*before, event.SerializeToString()]
+    (tmp_path / name).write_bytes(b"".join(map(frame_record, whole)))
+    status, _, body = panel_over(plugin_over(tmp_path)).ask("records", run=".")
+    assert status == 200
+    found = {(entry["tag"], entry["step"]): entry for entry in json.loads(body)["records"]}
+    entry = found[value.tag.replace("mmx_index/", "mmx/"), event.step]
+    assert f"logged.{moved}: " in entry["error"] and "answer" not in entry
 
 
 def test_a_record_found_where_it_says_that_it_was_logged_is_read():
