@@ -41,11 +41,14 @@ MAX_BLOBS = 16_384
 _MAX_GLANCE_BYTES = 1024 * 1024
 _SHOWN_CHARACTERS = 120
 _GONE = "TensorBoard has dropped this record meanwhile; reload."
+_CHANGING = "This step is being logged anew; ask again."
 _LEFT_OUT = {"error": "left out: the run's records are too large; ask for single tags"}
 # The provider insists on a limit; what TensorBoard keeps is far below it.
 _ALL = 1_000_000
 # Under the fast loader a read takes about 44 ms whatever its size, so reads run side by side.
 _READERS = 16
+# Of a step that is logged anew while it is read; it takes a writer in a tight loop to need two.
+_READINGS = 3
 
 Datum = Any
 Series = dict[str, dict[str, Sequence[Datum]]]
@@ -151,10 +154,10 @@ class ExplanationData:
             NotLogged: There is no such record.
             Unreadable: It is damaged, or of a newer version.
         """
-        datum = self._steps(context, experiment, run, tag).get(step)
-        if datum is None:
+        _, found = self._read_whole(context, experiment, run, tag, [step])
+        if step not in found:
             raise NotLogged(_not_kept(step))
-        (read,) = self._read_steps(context, tag, [datum])
+        read = found[step]
         if read.error is not None:
             raise Unreadable(read.error)
         return _readable(lambda: check_explanation(read.blobs, tag=tag, step=step))
@@ -176,9 +179,7 @@ class ExplanationData:
                 f"Expected 1 to {MAX_STEPS_PER_REQUEST} steps at once, got {len(steps)}."
             )
         steps = list(dict.fromkeys(steps))
-        kept = self._steps(context, experiment, run, tag)
-        found = [kept[step] for step in steps if step in kept]
-        read = {entry.step: entry for entry in self._read_steps(context, tag, found)}
+        kept, read = self._read_whole(context, experiment, run, tag, steps)
         return frame_steps(
             [
                 read.get(step) or StepBlobs(step, error=_not_kept(step))
@@ -272,6 +273,23 @@ class ExplanationData:
             raise NotLogged(f"Run {shown(run)} has no explanations under {shown(tag)}.")
         return {datum.step: datum for datum in series[run][tag]}
 
+    def _read_whole(
+        self, context: RequestContext, experiment: str, run: str, tag: str, steps: Sequence[int]
+    ) -> tuple[dict[int, Datum], dict[int, StepBlobs]]:
+        """The steps that TensorBoard keeps, and what was read of those that are asked for.
+
+        Blobs have the keys of those that they replace: a step that is logged anew while it is read
+        is read again, so that no answer is made of two records.
+        """
+        kept = self._steps(context, experiment, run, tag)
+        for _ in range(_READINGS):
+            found = [kept[step] for step in steps if step in kept]
+            read = {entry.step: entry for entry in self._read_steps(context, tag, found)}
+            before, kept = kept, self._steps(context, experiment, run, tag)
+            if all(step in kept and _same(kept[step], before[step]) for step in read):
+                return kept, read
+        raise NotLogged(_CHANGING)
+
     def _read_steps(
         self, context: RequestContext, tag: str, data: Sequence[Datum]
     ) -> list[StepBlobs]:
@@ -334,6 +352,12 @@ class ExplanationData:
             return blob
 
         return list(self._pool.map(read, keys))
+
+
+def _same(first: Datum, second: Datum) -> bool:
+    """Whether a step's record is the one that it was."""
+    times = finite(first.wall_time), finite(second.wall_time)
+    return times[0] == times[1] and len(first.values) == len(second.values)
 
 
 def _is_sample(tag: str) -> bool:

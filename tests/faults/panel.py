@@ -88,12 +88,18 @@ def _decoded(blobs: list[bytes]) -> Explanation | str:
         return str(error)
 
 
-def plugin_over(folder: Path) -> MMXPlugin:
-    """The plugin over TensorBoard's loader in Python, in this process."""
+def plugin_with_loader(folder: Path) -> tuple[MMXPlugin, EventMultiplexer]:
+    """The plugin over TensorBoard's loader in Python, in this process; and the loader."""
     multiplexer = EventMultiplexer(tensor_size_guidance={"mmx": 50, "mmx_index": 0})
     multiplexer.AddRunsFromDirectory(str(folder))
     multiplexer.Reload()
-    return MMXPlugin(TBContext(data_provider=MultiplexerDataProvider(multiplexer, str(folder))))
+    provider = MultiplexerDataProvider(multiplexer, str(folder))
+    return MMXPlugin(TBContext(data_provider=provider)), multiplexer
+
+
+def plugin_over(folder: Path) -> MMXPlugin:
+    """The plugin alone."""
+    return plugin_with_loader(folder)[0]
 
 
 def panel_over(plugin: MMXPlugin) -> Panel:

@@ -12,10 +12,21 @@ import urllib.error
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 
 from mmx_core.events import ExplanationWriter
-from tests.faults.panel import TAG, Panel, panel_at, served, tiny
+from mmx_core.events.wire import decode_explanation, encode_explanation
+from tests.faults.panel import (
+    TAG,
+    Panel,
+    panel_at,
+    panel_over,
+    plugin_with_loader,
+    served,
+    tiny,
+)
 from tests.support.tensorboard_server import serve
 
 PATIENCE_SECONDS = 20
@@ -62,6 +73,51 @@ def looking(panel: Panel) -> Iterator[list[BaseException]]:
     finally:
         done.set()
         thread.join()
+
+
+@pytest.mark.parametrize("route", ["blobs", "header"])
+def test_a_step_logged_anew_between_two_reads_of_its_blobs_is_read_again(
+    tmp_path, monkeypatch, route
+):
+    """Its blobs have the same keys: the header would be the old one's, the maps the new one's."""
+    write(tmp_path, seed=1, steps=[0])
+    panel = panel_whose_reads_log_anew(tmp_path, monkeypatch, times=1)
+    if route == "blobs":
+        (shown,) = panel.shown(".").values()
+        assert shown.id == "2"
+        np.testing.assert_array_equal(shown.heatmaps, decoded(tiny(2, id="2")).heatmaps)
+    else:
+        assert json.loads(panel.ask("header", run=".", tag=TAG, step=0)[2])["id"] == "2"
+
+
+def test_a_step_that_is_logged_anew_at_every_read_is_refused_in_words(tmp_path, monkeypatch):
+    write(tmp_path, seed=1, steps=[0])
+    panel = panel_whose_reads_log_anew(tmp_path, monkeypatch, times=100)
+    status, _, body = panel.ask("header", run=".", tag=TAG, step=0)
+    assert (status, body) == (404, b"This step is being logged anew; ask again.")
+
+
+def panel_whose_reads_log_anew(folder, monkeypatch, *, times) -> Panel:
+    """Once a blob has been read, its step is logged again and loaded."""
+    plugin, multiplexer = plugin_with_loader(folder)
+    read, left, lock = MultiplexerDataProvider.read_blob, [times], threading.Lock()
+
+    def read_and_log_anew(self, *arguments, **options):
+        with lock:
+            blob = read(self, *arguments, **options)
+            if left[0]:
+                left[0] -= 1
+                write(folder, seed=2, steps=[0])
+                multiplexer.Reload()
+        return blob
+
+    monkeypatch.setattr(MultiplexerDataProvider, "read_blob", read_and_log_anew)
+    return panel_over(plugin)
+
+
+def decoded(explanation):
+    """As it is after a journey through the wire format."""
+    return decode_explanation(encode_explanation(explanation))
 
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "slow"])
