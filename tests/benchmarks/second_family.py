@@ -40,7 +40,7 @@ from demo.scenes import (
     training_style,
 )
 from demo.words import BACKGROUND, COLORS, SHAPES, article, relation
-from mmx_core import Sample, WordMask
+from mmx_core import Explainer, Sample, WordMask
 
 SIDE, PATCH, CELLS = 112, 8, 14
 PROMPT = "can you tell me what there is to see in this picture ?"
@@ -313,6 +313,22 @@ def _with_another(layout: Layout, index: int, random: np.random.Generator) -> La
     return replace(layout, things=tuple(things))
 
 
+def accuracy(model: Path, count: int = 100) -> dict[str, float]:
+    """Share of colours and of shapes, by either name, that the model puts first."""
+    explainer = Explainer.from_pretrained(model, dtype=torch.float32, scales=(1.0,), candidates=1)
+    names = {_first(word): shape for shape, words in SYNONYMS.items() for word in words}
+    names |= {_first(color): color for color in COLORS}
+    right: dict[str, list[bool]] = {"colours": [], "shapes": []}
+    for sample in samples(count):
+        explanation = explainer.explain_prepared(sample, explainer.prepare(sample))
+        leading = explanation.candidates[-len(explanation.tokens) :]
+        for token, (best, *_) in zip(explanation.tokens, leading, strict=True):
+            if token.id in names:
+                kind = "colours" if names[token.id] in COLORS else "shapes"
+                right[kind].append(names.get(best.id) == names[token.id])
+    return {kind: float(np.mean(values)) for kind, values in right.items()}
+
+
 def main() -> None:
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -320,8 +336,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--check", action="store_true", help="what a trained one gets right")
     arguments = parser.parse_args()
-    train(arguments.out, seed=arguments.seed, steps=arguments.steps, size=arguments.batch)
+    if not arguments.check:
+        train(arguments.out, seed=arguments.seed, steps=arguments.steps, size=arguments.batch)
+    for kind, share in accuracy(arguments.out).items():
+        print(f"{kind}: {share:.1%} right, of 100 unseen scenes")
 
 
 if __name__ == "__main__":
