@@ -57,6 +57,21 @@ it("asks again for the steps that an answer left out, as long as any come", asyn
   expect(worker.sent).toHaveLength(3);
 });
 
+it("asks again for a step that was logged again while it was on its way", async () => {
+  const { worker, answer, source } = fakeWorker();
+  const wanted = source.load(place(1));
+  source.forgetStep(place(1));
+  answer(worker.sent[0]!);
+  await vi.waitFor(() => expect(worker.sent).toHaveLength(2));
+  expect(source.cached(place(1))).toBeUndefined();
+  answer(worker.sent[1]!);
+  expect((await wanted).step).toBe(1);
+  expect(source.cached(place(1))?.step).toBe(1);
+  source.forgetStep(place(1));
+  void source.load(place(1));
+  expect(worker.sent).toHaveLength(3);
+});
+
 it("gives up requests that nobody waits for any more", async () => {
   const { worker, source } = fakeWorker();
   const stale = source.load(place(1));

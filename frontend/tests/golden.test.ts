@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { DamagedError, NewerVersionError, decodeBlob } from "../src/core/blob";
-import { decodeBlobsResponse } from "../src/core/blobs_response";
+import { decodeBlobsResponse, decodeStep } from "../src/core/blobs_response";
 import { crc32 } from "../src/core/crc32";
 import { type Explanation, seenAt } from "../src/core/explanation";
 
@@ -40,6 +40,18 @@ function read(name: string): { framed: Uint8Array<ArrayBuffer>; golden: { steps:
 
 async function decoded(bytes: Uint8Array<ArrayBuffer> = framed) {
   return decodeBlobsResponse(bytes.buffer, "run", "mmx/val/0007");
+}
+
+/** A JSON blob, stored as it is (wire_format.md). */
+function json(value: object): Uint8Array<ArrayBuffer> {
+  const text = new TextEncoder().encode(JSON.stringify(value));
+  const blob = new Uint8Array(16 + text.length);
+  blob.set([...new TextEncoder().encode("MMXB"), 1, 3, 0, 0]);
+  blob.set(text, 16);
+  const fields = new DataView(blob.buffer);
+  fields.setUint32(12, text.length, true);
+  fields.setUint32(8, crc32(blob), true);
+  return blob;
 }
 
 /** The first step's blobs, cut out of the frame. */
@@ -157,6 +169,14 @@ describe("the golden file", () => {
     expect(layers[0]!.damage).toBe("checksum mismatch");
     expect(layers.slice(1).map((layer) => layer.damage)).toEqual([null, null]);
     expect(matrixDamage).toBeNull();
+  });
+
+  it("is refused where its header says that it was logged elsewhere", async () => {
+    const header = (await decodeBlob(blobs()[0]!)) as { value: object };
+    const at = (logged: object) => decodeStep([json({ ...header.value, logged }), ...blobs().slice(1)], "run", "mmx/val/0007", 3);
+    expect(await at({ tag: "mmx/val/0007", step: 3 })).toHaveProperty("explanation.step", 3);
+    expect(await at({ tag: "mmx/val/0007", step: 2 })).toEqual({ step: 3, damage: "logged as mmx/val/0007, step 2" });
+    expect(await at({ tag: "mmx/val/0008", step: 3 })).toHaveProperty("damage", "logged as mmx/val/0008, step 3");
   });
 
   it("tells a newer version from damage", async () => {

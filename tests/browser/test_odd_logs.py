@@ -46,6 +46,15 @@ def test_the_strip_has_a_row_for_every_scale_of_any_step(page, odd_base):
     assert "2 steps × 3 scales" in panel.locator("mmx-filmstrip h2").inner_text().lower()
 
 
+def test_the_panel_says_how_many_of_the_steps_tensorboard_was_told_to_keep(page, tmp_path):
+    with ExplanationWriter(tmp_path / "bounded") as writer:
+        for step in range(20):
+            writer.add_explanation("val/0", make_explanation(scales=FEW, seed=step), step)
+    with serve(tmp_path, arguments=["--samples_per_plugin=mmx=4"]) as base:
+        panel = open_panel(page, base, "p.mmx.run=bounded")
+        panel.wait_for_selector("mmx-step-slider .value:has-text('4 of 20 steps kept')")
+
+
 def test_a_page_can_be_saved_of_a_sample_whose_image_is_missing(watched, odd_base):
     # The missing image is an error in the console, so the page is not held to having none.
     panel = open_panel(watched.page, odd_base, "p.mmx.run=imageless")

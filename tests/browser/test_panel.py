@@ -193,7 +193,8 @@ def test_the_checkpoint_slider_loads_another_step(panel, logged):
     values = logged[RUN, "0", STEPS[0]].heatmaps
     drawn = drawn_cells(panel, *values.shape[1:], ASPECT)
     assert_drawn(drawn, values[2], float(values.max()), opacity=OPACITY)
-    assert "3 of 3 steps kept" in panel.locator("mmx-step-slider .value").inner_text()
+    # Once the index records have come, which tell how many were logged.
+    panel.wait_for_selector("mmx-step-slider .value:has-text('3 of 3 steps kept')")
 
 
 def test_other_samples_and_runs_can_be_opened(page, panel):

@@ -16,6 +16,9 @@ export async function decodeExplanation(
   origin: Origin,
 ): Promise<Explanation> {
   const header = await decodeHeader(blobs[0]);
+  // Where it was logged, if it says so: found elsewhere, damage has moved it.
+  const { tag, step } = { ...origin, ...object(header.logged ?? {}, "logged") };
+  if (tag !== origin.tag || step !== origin.step) throw new DamagedError(`logged as ${tag}, step ${step}`);
   const context = readTokens(header);
   const promptLength = count(header.prompt_length, "prompt_length");
   const answer = context.length - promptLength;

@@ -26,6 +26,7 @@ export class ExplanationSource {
   private readonly cache = new ByteCache<StepResult>(CACHE_BYTES);
   private readonly pending = new Map<string, Promise<StepResult>>();
   private readonly requests = new Map<number, Request>();
+  private readonly outdated = new Set<string>();
   private nextId = 0;
   /** Called when something asked for has come. */
   onLoad: () => void = () => undefined;
@@ -75,9 +76,11 @@ export class ExplanationSource {
     this.cache.clear();
   }
 
-  /** A resumed training has logged this step again. */
+  /** A resumed training has logged this step again: what is held, or on its way, may be the old record. */
   forgetStep(place: Place): void {
-    this.cache.delete(keyOf(place));
+    const key = keyOf(place);
+    this.cache.delete(key);
+    if (this.pending.has(key)) this.outdated.add(key);
   }
 
   private fetch(run: string, tag: string, steps: number[]): void {
@@ -93,14 +96,17 @@ export class ExplanationSource {
       if (rest.length < steps.length) this.prefetch(run, tag, rest);
       return answer;
     });
-    steps.forEach((step, i) => this.pending.set(keys[i]!, settled.then((answer) => this.take(answer, keys[i]!, step))));
+    steps.forEach((step, i) => this.pending.set(keys[i]!, settled.then((answer) => this.take(answer, { run, tag, step }))));
     void this.loader.load(id, run, tag, steps).then((answer) => this.requests.get(id)?.settle(answer));
     void settled.then(() => this.onLoad());
   }
 
-  private take(reply: LoadReply, key: string, step: number): StepResult | Promise<StepResult> {
+  private take(reply: LoadReply, place: Place): StepResult | Promise<StepResult> {
+    const key = keyOf(place);
+    const outdated = this.outdated.delete(key);
     if ("failure" in reply) throw new ServerError(reply.failure.kind, reply.failure.message);
-    const result = reply.results.find((entry) => entry.step === step);
+    if (outdated) return this.load(place);
+    const result = reply.results.find((entry) => entry.step === place.step);
     const again = this.pending.get(key);
     if (!result && again) return again;
     if (!result) throw new ServerError("refused", "The server's answer lacks this step.");

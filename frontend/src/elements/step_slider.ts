@@ -125,7 +125,7 @@ export class StepSlider extends PanelElement {
       </span>
       <span class="value number">
         <strong>${step}</strong>
-        <small>${kept} of ${Math.max(kept, this.logged ?? 0)} steps kept</small>
+        <small>${kept}${this.logged === null ? "" : ` of ${Math.max(kept, this.logged)}`} steps kept</small>
       </span>
       <button
         class="play"
