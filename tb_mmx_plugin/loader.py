@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # any other by chance, so that with any bound the first checkpoint goes, and whichever somebody came
 # back for. What all take in memory depends on the number of runs and samples as much as on that of
 # steps; `mmx list` tells it before TensorBoard is started, and `--samples_per_plugin=mmx=N` bounds
-# it.
+# it (without the data server `mmx=N,mmx_index=N,scalars=N`).
 STEPS_KEPT = 0
 # Index records are a few hundred bytes.
 ALL_RECORDS = 0

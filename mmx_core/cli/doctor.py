@@ -158,7 +158,7 @@ def kept_steps() -> Iterator[Finding]:
     from mmx_core.cli.inventory import STEPS_KEPT
 
     kept = f"{STEPS_KEPT} of each sample" if STEPS_KEPT else "all"
-    how = "--samples_per_plugin=mmx=N keeps N of each sample; `mmx list` tells what they take"
+    how = "--samples_per_plugin=mmx=N keeps N of each sample (0: all); `mmx list` tells the memory"
     yield Finding("steps kept", "ok", f"{kept}; {how}")
 
 

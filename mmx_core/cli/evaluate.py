@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmx_core.cli.errors import CommandError, one_line
+from mmx_core.cli.logdir import check_target
 from mmx_core.cli.table import format_table
 from mmx_core.export.printable import printable
 
@@ -88,7 +89,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--device", help="such as cpu or cuda:1; CUDA if there is one")
-    parser.add_argument("--logdir", type=Path, metavar="DIR", help="log every method as a run")
+    parser.add_argument("--logdir", metavar="DIR", help="log every method as a run")
     parser.add_argument(
         "--out",
         type=Path,
@@ -194,6 +195,8 @@ def _check(arguments: argparse.Namespace) -> None:
             "expected lemminflect, which tells nouns, found none; install it: pip install "
             "'mmx-explain[core]'"
         )
+    if arguments.logdir is not None:
+        check_target(arguments.logdir)
     for name, least in (("samples", 1), ("faithfulness_samples", 0), ("steps", 1)):
         value = getattr(arguments, name)
         if value is not None and value < least:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmx_core.cli.errors import CommandError, one_line
 from mmx_core.cli.inputs import add_inputs, check_inputs, first_name, load_inputs
+from mmx_core.cli.logdir import check_target
 from mmx_core.cli.table import format_table
 from mmx_core.export.printable import printable, token_name
 
@@ -112,10 +113,7 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if not -(2**63) <= arguments.step < 2**63:
         raise CommandError(f"--step: expected a number of 64 bits, got {arguments.step}")
-    if os.path.exists(arguments.logdir) and not os.path.isdir(arguments.logdir):
-        raise CommandError(
-            f"--logdir: expected a directory, got the file {arguments.logdir!r}; name another"
-        )
+    check_target(arguments.logdir)
     model: str = arguments.model
     if not os.path.isdir(model) and (os.path.exists(model) or not _HUB_ID.fullmatch(model)):
         got = "a file" if os.path.exists(model) else "no such directory"
@@ -184,11 +182,13 @@ def _explain(explainer: Explainer, inputs: Mapping[str, Any], tag: str) -> Expla
 
 
 def _log(explanation: Explanation, arguments: argparse.Namespace, tag: str) -> None:
+    from tensorboard.compat import tf
+
     from mmx_core.events.writer import add_explanation
 
     try:
         add_explanation(arguments.logdir, tag, explanation, arguments.step, strict=True)
-    except OSError as error:
+    except (OSError, NotImplementedError, tf.errors.OpError) as error:
         raise CommandError(
             f"--logdir: expected a directory that can be written, got {arguments.logdir!r} "
             f"({one_line(error)}); name another"

@@ -23,9 +23,9 @@ STEPS_KEPT = 0
 # server keeps index records of all steps, but of scalars a thousand points.
 _SERVER_BYTES_PER_KEPT, _SERVER_BYTES_PER_RECORD, _SERVER_BYTES_PER_SCALAR = 750, 1200, 550
 _SCALARS_KEPT = 1000
-# Without it, an index record that is kept holds the memory of its whole event, maps and all: which
-# steps are kept makes no difference. An event with metrics is there twice, as TensorBoard converts
-# it.
+# Without it, an index record or a scalar that is kept holds the memory of its whole event, maps and
+# all: which steps are kept makes no difference unless it is the same for all three. An event with
+# metrics is there twice, as TensorBoard converts it.
 _LOADER_BYTES_PER_RECORD, _LOADER_BYTES_PER_SCALAR = 4000, 1000
 _LOADER_BYTES_PER_CONVERTED = 2500
 
@@ -201,11 +201,13 @@ def _table(found: list[RunInventory], keep: int) -> str:
     fewer = max(_kept(sample, keep) for sample in samples) // 2
     less = format_bytes(sum(_in_data_server(sample, fewer) for sample in samples))
     example = f": {less} with N = {fewer}" if fewer else ""
+    every = "; without it all are kept" if keep else ""
     return (
         f"{format_table(header, rows, text=(0, 2))}\n\n"
         f"{disk} on disk, about {memory} in TensorBoard's memory: {kept} of each sample.\n"
-        f"--samples_per_plugin=mmx=N keeps N of them{example}.\n"
-        f"Where it runs without its data server it takes about {without}, whatever N is."
+        f"--samples_per_plugin=mmx=N keeps N of them{example}{every}.\n"
+        f"Where it runs without its data server it takes about {without}, whatever N is;\n"
+        "there mmx=N,mmx_index=N,scalars=N bounds it, and the tab counts no other steps."
     )
 
 

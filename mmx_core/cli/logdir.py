@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from mmx_core.cli.errors import CommandError, one_line
@@ -24,6 +25,10 @@ def folders_of(logdir: str) -> dict[str, str]:
         ) from None
     except ValueError as error:
         raise CommandError(str(error).replace("logdir", "LOGDIR", 1)) from None
+    except OSError as error:  # a URL's host does not answer, or lets nobody in
+        raise CommandError(
+            f"LOGDIR: expected a directory that can be read, got {logdir!r} ({one_line(error)})"
+        ) from None
     try:
         folders = run_folders(logdir)
     except UnicodeError as error:
@@ -34,6 +39,31 @@ def folders_of(logdir: str) -> dict[str, str]:
     if not folders:
         raise nothing_logged(logdir)
     return folders
+
+
+def check_target(logdir: str) -> None:
+    """Refuses a directory or URL that nothing can be logged to, before any work is done.
+
+    Raises:
+        CommandError: It is a file's, or a URL of a kind that cannot be written to here.
+    """
+    if os.path.exists(logdir) and not os.path.isdir(logdir):
+        raise CommandError(f"--logdir: expected a directory, got the file {logdir!r}; name another")
+    if "://" not in logdir:
+        return
+    from tensorboard.compat import tf
+
+    from mmx_core.events.sinks import EventFile
+
+    try:
+        EventFile(logdir)
+        tf.io.gfile.isdir(logdir)
+    except (ValueError, ImportError, OSError) as error:
+        text = one_line(error).removeprefix("logdir: ")
+        raise CommandError(
+            f"--logdir: expected a directory or URL that can be written, got {logdir!r} ({text}); "
+            "name another"
+        ) from None
 
 
 def nothing_logged(logdir: str) -> CommandError:

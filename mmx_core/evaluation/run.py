@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ def evaluate(
     journal: Journal,
     *,
     processes: Processes,
-    logdir: Path | None = None,
+    logdir: str | os.PathLike[str] | None = None,
     finished: Callable[[], None] = lambda: None,
 ) -> list[str]:
     """Measures what the journal does not hold yet.
@@ -79,7 +79,7 @@ def evaluate(
         plan: What is measured.
         journal: Where it goes.
         processes: Which samples are this process's: every ``count``-th.
-        logdir: Every explanation is logged there, each method as a run.
+        logdir: Every explanation is logged there, a directory or a URL, each method as a run.
         finished: Called after each of this process's samples.
 
     Returns:
@@ -184,9 +184,12 @@ def _jsonable(result: Result) -> dict[str, Any]:
 class _Log:
     """Each method's explanations as a run of its own."""
 
-    def __init__(self, logdir: Path | None, methods: Sequence[str]) -> None:
+    def __init__(self, logdir: str | os.PathLike[str] | None, methods: Sequence[str]) -> None:
+        # Not a Path, which would make one slash of a URL's two.
         self._writers = (
-            {} if logdir is None else {name: ExplanationWriter(logdir / name) for name in methods}
+            {}
+            if logdir is None
+            else {name: ExplanationWriter(os.path.join(logdir, name)) for name in methods}
         )
 
     def add(

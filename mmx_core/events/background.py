@@ -33,7 +33,8 @@ class Background:
     """Does jobs in order on a thread of its own; whoever hands over too many waits.
 
     Args:
-        settle: Done after a job that no other waits behind: brings what was written to the disk.
+        settle: Brings what was written to the disk. Done after a job that no other waits behind,
+            and where somebody waits for it.
         max_waiting: Jobs that may wait.
         max_bytes: What jobs that wait, and the one being done, may hold together. A larger job is
             taken once it is alone.
@@ -48,8 +49,11 @@ class Background:
         self._process = os.getpid()
         self._changed = threading.Condition()
         self._waiting: deque[tuple[str, Job, int]] = deque()
-        self._held_bytes = 0
+        # Of the job being done.
+        self._busy_bytes = 0
         self._thread: threading.Thread | None = None
+        # Jobs, counted: handed over, begun, on the disk; and how many of them somebody waits for.
+        self._given = self._begun = self._settled = self._wanted = 0
         # By activity and kind, so that a run that goes on for weeks does not collect them.
         self._errors: dict[tuple[str, str], Exception] = {}
 
@@ -64,17 +68,24 @@ class Background:
         with self._changed:
             while not self._has_room(size):
                 self._changed.wait()
+            # The thread first: whatever interrupts this (Ctrl-C), no job waits for none.
+            started = self._thread is not None or self._start()
             self._waiting.append((what, job, size))
-            self._held_bytes += size
-            if self._thread is not None or self._start():
+            self._given += 1
+            if started:
                 return
             self._thread = threading.current_thread()
         self._work()
 
     def wait(self) -> None:
-        """Returns once all is done and on the disk."""
+        """Returns once all that was handed over before is done and on the disk."""
         with self._changed:
+            wanted = self._given
             while self._thread not in (None, threading.current_thread()):
+                if self._settled >= wanted and self._waiting:
+                    return  # others log without a pause; else the thread is about to end
+                if self._wanted <= self._settled:  # one after the other, so that none is put off
+                    self._wanted = wanted
                 self._changed.wait()
 
     def tell(self, *, strict: bool | None = None) -> None:
@@ -97,8 +108,9 @@ class Background:
     def _has_room(self, size: int) -> bool:
         if self._thread is None:
             return True
+        held = self._busy_bytes + sum(size for _, _, size in self._waiting)
         return len(self._waiting) < self._max_waiting and (
-            self._held_bytes + size <= self._max_bytes or self._held_bytes == 0
+            held + size <= self._max_bytes or held == 0
         )
 
     def _start(self) -> bool:
@@ -106,43 +118,53 @@ class Background:
         # Once the main thread is over nobody would wait for it: handlers of ``atexit`` may log.
         if not threading.main_thread().is_alive():
             return False
-        self._thread = threading.Thread(target=self._work, name="mmx-logging", daemon=False)
+        thread = threading.Thread(target=self._work, name="mmx-logging", daemon=False)
         try:
-            self._thread.start()
+            thread.start()
         except RuntimeError:  # as many threads as the system grants
-            self._thread = None
             return False
+        # Now that it runs (it waits for the lock, which the caller holds): one that an interrupt
+        # kept from starting would be waited for without end.
+        self._thread = thread
         return True
 
     def _work(self) -> None:
         """Does all jobs and ends; to be called by ``_thread``."""
-        settled = True
         try:
             while True:
                 with self._changed:
-                    if self._waiting:
-                        (what, job, size), settled = self._waiting.popleft(), False
-                    elif not settled:
-                        (what, job, size), settled = (_SETTLING, self._settle, 0), True
+                    if self._thread is not threading.current_thread():
+                        return  # started by a call that was interrupted before it named this one
+                    settled = self._begun
+                    if self._settled < settled and (not self._waiting or self._is_wanted()):
+                        what, job, size = _SETTLING, self._settle, 0
+                    elif self._waiting:
+                        what, job, size = self._waiting.popleft()
+                        self._begun, settled = self._begun + 1, self._settled
                     else:
                         # Before the lock is let go: whoever comes next starts another thread.
                         self._end()
                         return
+                    self._busy_bytes = size
                 try:
                     job()
                 except Exception as error:
                     self._keep(what, error)
                 del job  # or it would hold its explanation until the next one comes
                 with self._changed:
-                    self._held_bytes -= size
+                    self._busy_bytes, self._settled = 0, settled
                     self._changed.notify_all()
         finally:
             self._end()
 
+    def _is_wanted(self) -> bool:
+        """Whether somebody waits for what is done and not yet on the disk."""
+        return self._settled < self._wanted <= self._begun
+
     def _end(self) -> None:
         with self._changed:
             if self._thread is threading.current_thread():
-                self._thread = None
+                self._thread, self._busy_bytes = None, 0
                 self._changed.notify_all()
 
     def _keep(self, what: str, error: Exception) -> None:
@@ -160,8 +182,11 @@ _untold: set[Background] = set()
 def _tell_at_exit() -> None:
     """Errors that came after the last call would be lost; threads have ended by now."""
     for background in list(_untold):
-        if not background.inherited:
-            background.tell()
+        while background in _untold and not background.inherited:
+            try:
+                background.tell()
+            except Exception:  # where it is strict; nobody is left to catch it, and others follow
+                traceback.print_exc()
 
 
 atexit.register(_tell_at_exit)

@@ -211,7 +211,7 @@ def read_explanations(
 
     Raises:
         FileNotFoundError: There is no such directory.
-        ValueError: It is a web server's.
+        ValueError: It is a URL that TensorBoard cannot read, such as a web server's.
 
     Example:
         >>> frame = read_explanations("runs/", tag="val/0007").to_pandas()
@@ -225,16 +225,27 @@ def check_logdir(logdir: str) -> None:
 
     Raises:
         FileNotFoundError: There is no such directory.
-        ValueError: It is a web server's.
+        ValueError: It is a URL that TensorBoard cannot read, such as a web server's.
     """
     from tensorboard.compat import tf
 
-    if logdir.startswith(("http://", "https://")):
+    from mmx_core.events.sinks import WEB_SERVERS
+
+    if logdir.startswith(WEB_SERVERS):
         raise ValueError(
             "logdir: expected a directory, or a URL whose directories TensorBoard can list, got "
             f"{logdir!r}; those of a web server it cannot: copy or mount them"
         )
-    if not tf.io.gfile.isdir(logdir):
+    try:
+        there = tf.io.gfile.isdir(logdir)
+    except (ImportError, ValueError) as error:
+        if "://" not in logdir:
+            raise
+        # The package for this kind of URL is missing, or there is none; fsspec says which.
+        raise ValueError(
+            f"logdir: expected a URL that TensorBoard can read, got {logdir!r} ({error})"
+        ) from error
+    if not there:
         raise FileNotFoundError(f"logdir: expected a directory, got {logdir!r}")
 
 

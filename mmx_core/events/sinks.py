@@ -7,6 +7,7 @@ import re
 import socket
 import time
 from contextlib import suppress
+from itertools import count
 from typing import Any, Protocol
 
 from tensorboard.compat import tf
@@ -16,6 +17,8 @@ from mmx_core.events.record_file import frame_record
 
 _FILE_TIME = re.compile(r"events\.out\.tfevents\.([0-9]{10})(?:\.([0-9]{9})(?![0-9]))?")
 _LOGGED_ATTRIBUTE = "_mmx_logged_images"
+_NUMBERS = count()
+WEB_SERVERS = ("http://", "https://")
 
 
 class Sink(Protocol):
@@ -41,10 +44,18 @@ class EventFile:
     Args:
         logdir: Directory, or a URL that TensorBoard can write to.
         suffix: Appended to the file's name.
+
+    Raises:
+        ValueError: It is a web server's.
     """
 
     def __init__(self, logdir: str | os.PathLike[str], *, suffix: str = "") -> None:
         self.logdir = os.fspath(logdir)
+        if self.logdir.startswith(WEB_SERVERS):
+            raise ValueError(
+                "logdir: expected a directory, or a URL that can be written to, got "
+                f"{self.logdir!r}; a web server takes no files"
+            )
         self.logged_images: set[str] = set()
         self._suffix = suffix
         self._file: Any = None
@@ -80,7 +91,9 @@ class EventFile:
         tf.io.gfile.makedirs(self.logdir)
         seconds, nanoseconds = _time_of_next_file(self.logdir)
         name = f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}.{socket.gethostname()}"
-        path = os.path.join(self.logdir, f"{name}.{os.getpid()}{self._suffix}")
+        # Two that follow the same file at the same moment would otherwise have one name.
+        unique = f"{os.getpid()}.{next(_NUMBERS)}"
+        path = os.path.join(self.logdir, f"{name}.{unique}{self._suffix}")
         file = tf.io.gfile.GFile(path, "wb")
         start = Event(
             wall_time=time.time(),

@@ -220,7 +220,12 @@ def decode_header(blobs: Sequence[bytes]) -> HeaderReader:
 
 def encode_image(image: EncodedImage) -> list[bytes]:
     """Encodes an image's own record: its description, then the file's bytes."""
-    description = {"width": image.width, "height": image.height, "format": image.format}
+    description = {
+        "width": image.width,
+        "height": image.height,
+        "format": image.format,
+        "hash": image.hash,
+    }
     return [encode_json(description), encode_bytes(image.data)]
 
 
@@ -229,6 +234,10 @@ def decode_image(blobs: Sequence[bytes], image_hash: str) -> EncodedImage:
     if len(blobs) < 2:
         raise DamagedBlob(f"image: expected 2 blobs, got {len(blobs)}")
     description = expect(decode_json(blobs[0]), dict, "image")
+    if description.get("hash", image_hash) != image_hash:
+        raise DamagedBlob(
+            f"image: expected that of {image_hash[:128]}, got {str(description['hash'])[:128]}'s"
+        )
     if description.get("format") not in ("png", "jpeg"):
         raise DamagedBlob(f"image: expected png or jpeg, got {description.get('format')!r}")
     width, height = (expect(description.get(k), int, f"image.{k}") for k in ("width", "height"))

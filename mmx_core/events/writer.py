@@ -158,6 +158,9 @@ class ExplanationWriter:
             call that raises an earlier one's error has not logged its own.
         background: Do not wait for encoding and writing.
 
+    Raises:
+        ValueError: The URL is a web server's.
+
     Example:
         >>> with ExplanationWriter("runs/one") as writer:
         ...     writer.add_explanation("val/0007", explanation, global_step=300)
@@ -242,12 +245,12 @@ class ExplanationWriter:
         with guarded(_LOGGING, strict=self.strict):
             queue = self._queue()
             self._closed = True
-            try:
-                if queue is not None:
-                    queue.wait()
-                    queue.tell(strict=self.strict)
-            finally:
-                self.file.close()
+            if queue is not None:
+                # Who interrupts this leaves the file open, and the thread goes on writing.
+                queue.wait()
+            self.file.close()
+            if queue is not None:
+                queue.tell(strict=self.strict)
 
     def __enter__(self) -> ExplanationWriter:
         return self
@@ -316,8 +319,9 @@ def _sink(writer: Any, images: Sequence[EncodedImage] = ()) -> Iterator[Sink]:
 
 def _file_of_path(logdir: str, images: Sequence[EncodedImage]) -> EventFile:
     """A new event file; its name tells later calls which images it holds."""
+    file = EventFile(logdir)
     if not images:
-        return EventFile(logdir)
+        return file
     names = [image.hash for image in images]
     # Of several images a name of their own: file names are short.
     held = names[0] if len(names) == 1 else hashlib.sha256(" ".join(names).encode()).hexdigest()
@@ -325,7 +329,6 @@ def _file_of_path(logdir: str, images: Sequence[EncodedImage]) -> EventFile:
     files = tf.io.gfile.listdir(logdir) if tf.io.gfile.isdir(logdir) else []
     if not any(name.endswith(suffix) for name in files):
         return EventFile(logdir, suffix=suffix)
-    file = EventFile(logdir)
     file.logged_images.update(names)
     return file
 

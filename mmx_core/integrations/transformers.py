@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -29,7 +28,7 @@ class ExplainCallback(TrainerCallback):
 
     Args:
         samples: Fixed probe samples. Give them answers, so that checkpoints are comparable.
-        logdir: Where event files go; ``OUTPUT_DIR/explanations`` by default.
+        logdir: Where event files go, a directory or a URL; ``OUTPUT_DIR/explanations`` by default.
         set_name: First part of the tags, ``SET/SAMPLE_ID``.
         processor: As for ``Explainer``; the Trainer's ``processing_class`` by default.
         image_processor: As above.
@@ -61,7 +60,8 @@ class ExplainCallback(TrainerCallback):
         if len(set(names)) < len(names):
             raise ValueError(f"samples: expected distinct ids, got {names}")
         self.samples = tuple(samples)
-        self.logdir = None if logdir is None else Path(logdir)
+        # Not a Path, which would make one slash of a URL's two.
+        self.logdir = None if logdir is None else os.fspath(logdir)
         self.set_name = set_name
         self.background = background
         self.strict = strict
@@ -133,7 +133,7 @@ class ExplainCallback(TrainerCallback):
 
     def _open(self, args: TrainingArguments) -> ExplanationWriter:
         if self._writer is None:
-            directory = self.logdir or Path(str(args.output_dir)) / "explanations"
+            directory = self.logdir or os.path.join(str(args.output_dir), "explanations")
             self._writer = ExplanationWriter(
                 directory, strict=self.strict, background=self.background
             )

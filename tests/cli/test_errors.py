@@ -64,6 +64,8 @@ def flat(options: dict[str, str]) -> list[str]:
         ({"--answer": ""}, "--answer: expected text"),
         ({"--tag": "images/3"}, "reserved"),
         ({"--logdir": __file__}, "--logdir: expected a directory, got the file"),
+        ({"--logdir": "https://host/runs"}, "a web server takes no files"),
+        ({"--logdir": "nosuch://host/runs"}, "(Protocol not known: nosuch); name another"),
         ({"--messages": __file__}, "--prompt: expected either it or --messages, got both"),
         ({"--video": "."}, "--video: expected a directory of frames"),
         ({"--fps": "0"}, "--fps: expected a number above 0"),

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -84,6 +85,21 @@ def test_every_method_is_logged_as_a_run(out: Path) -> None:
     raw = maps["mmx"].base.maps
     assert np.abs(maps["lens"].heatmaps - raw).max() <= 2 * raw.max() / 255
     assert {"obj_iou", "pixel_ap"} <= set(maps["random"].metrics)
+
+
+def test_a_log_at_a_url_is_read_from_it(tmp_path: Path) -> None:
+    options = ("--methods", "random", "--steps", "2", "--device", "cpu", "--samples", "1")
+    assert run(tmp_path / "out", *options, "--logdir", "memory://evaluation") == 0
+    assert [e.run for e in read_explanations("memory://evaluation")] == ["random"]
+    fsspec.filesystem("memory").rm("/evaluation", recursive=True)
+
+
+def test_a_log_that_cannot_be_is_refused_before_the_model_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path / "out", *FEW, "--logdir", "http://host/runs") == 2
+    assert "a web server takes no files" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_killed_evaluation_goes_on_where_it_was(out: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -94,18 +95,34 @@ def test_what_is_foretold_is_what_a_real_tensorboard_grows_by_within_a_factor_of
 ) -> None:
     (taken,) = listed(large, capsys, f"--keep={keep}").values()
     foretold = taken["data_server_bytes" if load_fast else "tensorboard_bytes"]
-    write_log(tmp_path, runs=1, samples=1, steps=1)
-    hint = f"--samples_per_plugin=mmx={keep}"
+    grown = grown_bytes(large, tmp_path, f"mmx={keep}", load_fast=load_fast)
+    assert foretold / 2 < grown < 2 * foretold, (foretold, grown)
+
+
+def grown_bytes(large: Path, folder: Path, kept: str, *, load_fast: bool) -> int:
+    """What TensorBoard takes more for the large log than for one step of one sample."""
+    write_log(folder, runs=1, samples=1, steps=1)
 
     def loaded_bytes(logdir: Path) -> int:
-        with serve(logdir, load_fast=load_fast, arguments=[hint]) as base:
+        arguments = [f"--samples_per_plugin={kept}"]
+        with serve(logdir, load_fast=load_fast, arguments=arguments) as base:
             last = f"run=run-0&tag=mmx/val/0039&step={100 * (LOADED['steps'] - 1)}"
             while logdir == large and fetch(f"{base}/data/plugin/mmx/header?{last}")[0] != 200:
                 time.sleep(0.2)
             return server_bytes(logdir)
 
-    grown = loaded_bytes(large) - loaded_bytes(tmp_path)
-    assert foretold / 2 < grown < 2 * foretold, (foretold, grown)
+    return loaded_bytes(large) - loaded_bytes(folder)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for memory")
+def test_without_a_data_server_the_flags_that_are_named_bound_the_memory(
+    large, tmp_path, capsys
+) -> None:
+    (taken,) = listed(large, capsys).values()
+    assert main(["list", str(large)]) == 0
+    (named,) = re.findall(r"(mmx=N,\S+) bounds it", capsys.readouterr().out)
+    grown = grown_bytes(large, tmp_path, named.replace("N", "5"), load_fast=False)
+    assert grown < taken["tensorboard_bytes"] / 3, (taken["tensorboard_bytes"], grown)
 
 
 def test_what_a_resumed_run_dropped_is_not_counted(tmp_path, capsys) -> None:
@@ -130,8 +147,9 @@ def test_the_table_is_aligned_and_names_everything(logdir, capsys) -> None:
     assert "in TensorBoard's memory: every step of each sample." in total[0]
     assert "with N = 1." in total[1] and "without its data server" in total[2]
     assert main(["list", str(logdir), "--keep=1"]) == 0
-    *_, kept, flag, _ = capsys.readouterr().out.splitlines()
-    assert "1 step of each sample." in kept and flag.endswith("keeps N of them.")
+    *_, kept, flag, _, _ = capsys.readouterr().out.splitlines()
+    assert "1 step of each sample." in kept
+    assert flag.endswith("keeps N of them; without it all are kept.")
 
 
 def test_a_directory_without_explanations_is_told_apart_from_a_wrong_one(tmp_path, capsys) -> None:

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 import torch
@@ -99,6 +100,15 @@ def test_each_evaluation_logs_every_probe_sample_as_one_step(
     assert logged == [(f"mmx/val/{i:04d}", step) for i in (0, 1) for step in (1, 2)]
     first, second = (e for e in found if e.tag == "mmx/val/0000")
     assert not np.allclose(first.base.probability, second.base.probability)  # it learned
+
+
+def test_a_callback_logs_to_a_url_as_it_is(tmp_path: Path, device: torch.device) -> None:
+    tiny = make_tiny(device=str(device))
+    callback = build_callback(tiny, logdir="memory://callback/run")
+    make_trainer(tiny, tmp_path, callback, steps=1).train()
+    found = [(e.tag, e.step) for e in mmx.read_explanations("memory://callback")]
+    assert found == [("mmx/val/0000", 1), ("mmx/val/0001", 1)]
+    fsspec.filesystem("memory").rm("/callback", recursive=True)
 
 
 def test_figures_of_masked_samples_are_logged_as_scalars(

@@ -172,6 +172,44 @@ def test_many_threads_lose_nothing():
         assert [number for thread, number in done if thread == who] == list(range(200))
 
 
+def test_who_waits_does_not_wait_for_what_others_log_without_a_pause():
+    settled, done, stop = [], [], threading.Event()
+    queue = Background(settle=lambda: settled.append(len(done)))
+
+    def log() -> None:
+        while not stop.is_set():
+            queue.submit("counting", lambda: done.append(time.sleep(0.001)))
+
+    others = threading.Thread(target=log)
+    others.start()
+    try:
+        while not queue._waiting:
+            time.sleep(0.001)
+        mine = threading.Event()
+        queue.submit("counting", mine.set)
+        waiting = threading.Thread(target=queue.wait, daemon=True)
+        waiting.start()
+        waiting.join(SECONDS / 4)
+        assert not waiting.is_alive() and mine.is_set() and settled
+    finally:
+        stop.set()
+        others.join()
+    queue.wait()
+    assert settled[-1] == len(done)
+
+
+def test_two_writers_that_begin_at_once_where_the_clock_has_gone_back_share_no_file(tmp_path):
+    """Their files are named after the one from the future, which both follow."""
+    (tmp_path / "events.out.tfevents.9999999999.000000001.host.1").write_bytes(b"")
+    writers = [ExplanationWriter(tmp_path, background=True) for _ in range(8)]
+    for name, writer in enumerate(writers):
+        writer.add_explanation(f"val/{name}", make_explanation(), 0)
+    for writer in writers:
+        writer.close()
+    assert [e.tag for e in read_explanations(tmp_path)] == [f"mmx/val/{n}" for n in range(8)]
+    assert len(list(tmp_path.iterdir())) == 9
+
+
 def test_the_queue_lets_go_of_what_it_has_written(tmp_path):
     class Array(np.ndarray):
         """One that can be watched."""
@@ -292,6 +330,52 @@ def test_where_no_thread_can_be_had_the_caller_writes(tmp_path, monkeypatch):
     assert steps_of(tmp_path) == [0, 1, 2]
 
 
+class Interrupted(threading.Thread):
+    """Ctrl-C comes while this is started: before it runs, or just after."""
+
+    runs = True
+
+    def start(self) -> None:
+        if self.runs:
+            super().start()
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("runs", [False, True], ids=["before it runs", "after"])
+def test_an_interrupt_while_the_thread_is_started_loses_that_call_alone(monkeypatch, runs):
+    done: list[int] = []
+    queue = Background(settle=lambda: None, max_bytes=100)
+    with monkeypatch.context() as patched:
+        patched.setattr(Interrupted, "runs", runs)
+        patched.setattr(threading, "Thread", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            queue.submit("counting", lambda: done.append(0), size=100)
+    for number in (1, 2):
+        queue.submit("counting", lambda number=number: done.append(number), size=100)
+    queue.wait()
+    assert done == [1, 2]
+
+
+def test_an_interrupt_of_work_that_the_caller_does_itself_holds_nobody_up(monkeypatch):
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    queue, done = Background(settle=lambda: None, max_bytes=100), []
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(KeyboardInterrupt):
+            queue.submit("counting", interrupt, size=100)
+    gate = held_up(queue)
+    taken = submitted_elsewhere(queue, lambda: done.append(1), size=100)
+    assert taken.wait(SECONDS)
+    gate.opened.set()
+    queue.wait()
+    assert done == [1]
+
+
 def run_script(script: str, *arguments, **environment: str) -> subprocess.CompletedProcess[str]:
     head = (
         "import atexit, os, signal, sys, time\n"
@@ -339,6 +423,43 @@ def test_an_error_that_no_call_could_tell_is_told_at_the_end(tmp_path):
     result = run_script("log(0)", tmp_path / "run", MMX_STRICT="0")
     assert result.returncode == 0
     assert result.stderr.count("logging an explanation failed") == 1
+
+
+@pytest.mark.parametrize("strict", ["0", "1"])
+def test_at_the_end_every_writer_tells_its_own_error(tmp_path, strict):
+    """Of two kinds, since of one kind a process warns once."""
+    (tmp_path / "run").write_text("in the way")
+    script = (
+        "import pathlib; log(0)\n"
+        "writer = ExplanationWriter(pathlib.Path(sys.argv[1]) / 'deeper', background=True)\n"
+        "log(1)"
+    )
+    result = run_script(script, tmp_path / "run", MMX_STRICT=strict)
+    assert result.returncode == 0
+    assert "FileExistsError" in result.stderr and "NotADirectoryError" in result.stderr
+
+
+INTERRUPTED = """
+import threading
+from mmx_core.events.sinks import EventFile
+write, begun = EventFile.write, threading.Event()
+def write_slowly(*arguments):
+    begun.set()
+    time.sleep(0.02)  # as on a disk that is busy
+    write(*arguments)
+EventFile.write = write_slowly
+log(*range(20))
+begun.wait()
+threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+"""
+
+
+@pytest.mark.parametrize("call", ["flush", "close"])
+def test_an_impatient_interrupt_while_it_is_waited_for_loses_nothing(tmp_path, call):
+    result = run_script(f"{INTERRUPTED}writer.{call}()", tmp_path)
+    assert result.returncode == -signal.SIGINT and "KeyboardInterrupt" in result.stderr
+    assert "failed" not in result.stderr
+    assert steps_of(tmp_path) == list(range(20))
 
 
 def test_a_killed_process_loses_only_what_it_had_not_flushed(tmp_path):

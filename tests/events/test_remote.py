@@ -13,7 +13,13 @@ import pytest
 from tensorboard import default, program
 
 from mmx_core.cli import main
-from mmx_core.events import ExplanationWriter, add_explanation, read_explanations
+from mmx_core.events import (
+    ExplanationWriter,
+    LoggingWarning,
+    add_explanation,
+    guard,
+    read_explanations,
+)
 from tb_mmx_plugin.loader import MMXLoader
 from tests.support.explanations import make_explanation
 from tests.support.tensorboard_server import START_SECONDS, fetch
@@ -67,6 +73,37 @@ def test_a_web_servers_directory_is_refused_in_plain_words(capsys):
         read_explanations("http://127.0.0.1:1/runs")
     assert main(["list", "http://127.0.0.1:1/runs"]) != 0
     assert "LOGDIR: expected a directory, or a URL" in capsys.readouterr().err
+
+
+def test_a_web_server_takes_no_log_and_that_is_said_in_plain_words(monkeypatch):
+    monkeypatch.setattr(guard, "_warned", set())
+    with pytest.raises(ValueError, match="a web server takes no files"):
+        ExplanationWriter("https://127.0.0.1:1/runs")
+    with pytest.warns(LoggingWarning, match="a web server takes no files"):
+        add_explanation("http://127.0.0.1:1/runs", "val/7", make_explanation(), 1, strict=False)
+
+
+@pytest.mark.parametrize("scheme", ["nosuch", "s3"])
+def test_a_url_that_nothing_here_can_read_is_refused_with_the_reason(scheme, capsys):
+    """The package for s3 is not among those that the tests install."""
+    with pytest.raises(ValueError, match=f"got '{scheme}://place/runs' .*(not known|s3fs)"):
+        read_explanations(f"{scheme}://place/runs")
+    assert main(["list", f"{scheme}://place/runs"]) == 2
+    assert "mmx: LOGDIR: expected a URL that TensorBoard can read" in capsys.readouterr().err
+
+
+def test_a_host_that_does_not_answer_is_told_in_a_sentence(capsys):
+    assert main(["list", "ftp://127.0.0.1:1/runs"]) == 2
+    assert "mmx: LOGDIR: expected a directory that can be read" in capsys.readouterr().err
+
+
+def test_a_url_that_is_given_again_and_again_holds_its_image_once():
+    for step in (1, 2, 3):
+        add_explanation("memory://again/run", "val/7", make_explanation(), step, strict=True)
+    files = fsspec.filesystem("memory").ls("/again/run", detail=False)
+    assert len(files) == 3 and sum(".mmx-image-" in name for name in files) == 1
+    assert [bool(e.image) for e in read_explanations("memory://again")] == [True] * 3
+    fsspec.filesystem("memory").rm("/again", recursive=True)
 
 
 def test_a_url_of_files_is_a_directory(tmp_path):

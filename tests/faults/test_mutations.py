@@ -20,7 +20,13 @@ from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
 from mmx_core.events.reader import DamagedRecordWarning, read_explanations
 from mmx_core.events.record_file import frame_record, read_records
 from mmx_core.events.sinks import EventFile
-from mmx_core.events.wire import check_explanation, decode_explanation, encode_explanation
+from mmx_core.events.wire import (
+    check_explanation,
+    decode_explanation,
+    decode_image,
+    encode_explanation,
+    encode_image,
+)
 from mmx_core.explanation import Explanation
 from tb_mmx_plugin.data import ExplanationData, NotLogged, Unreadable
 from tests.faults.panel import TAG, panel_over, plugin_over, tiny
@@ -264,6 +270,22 @@ def test_an_index_record_that_a_flipped_bit_has_moved_is_not_in_the_table(
     found = {(entry["tag"], entry["step"]): entry for entry in json.loads(body)["records"]}
     entry = found[value.tag.replace("mmx_index/", "mmx/"), event.step]
     assert f"logged.{moved}: " in entry["error"] and "answer" not in entry
+
+
+def test_an_image_found_under_anothers_name_is_not_shown(tmp_path, event_file):
+    """As where the records of two files are mixed up: a map would lie over the wrong picture."""
+    name, content = event_file
+    (tmp_path / name).write_bytes(content)
+    start, image, *steps = read_records(str(tmp_path / name), print)
+    event, other = Event.FromString(image), tiny(9).image.hash
+    event.summary.value[0].tag = f"mmx/images/{other}"
+    moved = [start, event.SerializeToString(), *steps]
+    (tmp_path / name).write_bytes(b"".join(map(frame_record, moved)))
+    status, _, body = panel_over(plugin_over(tmp_path)).ask("image", run=".", hash=other)
+    assert status == 409 and f"expected that of {other}".encode() in body
+    with pytest.raises(DamagedBlob, match="expected that of"):
+        decode_image(encode_image(logged(0).image), other)
+    assert decode_image(encode_image(logged(0).image), logged(0).image.hash) == logged(0).image
 
 
 def test_a_record_found_where_it_says_that_it_was_logged_is_read():

@@ -135,6 +135,19 @@ def test_every_step_is_kept_the_first_among_them(base):
     assert [record["step"] for record in records] == list(range(MANY))
 
 
+@pytest.mark.parametrize("load_fast", [True, False], ids=["fast", "slow"])
+def test_of_a_bounded_number_of_steps_the_last_is_kept_and_all_are_counted(tmp_path, load_fast):
+    """What the panel says of it: "3 of 60 steps kept"."""
+    with ExplanationWriter(tmp_path / "many") as writer:
+        for step in range(MANY):
+            writer.add_explanation("val/1", make_explanation(1, 1, ((1.0, (2, 2)),)), step)
+    with serve(tmp_path, load_fast=load_fast, arguments=["--samples_per_plugin=mmx=3"]) as url:
+        kept = steps(f"{url}/data", "many")
+        assert len(kept) == 3 and kept[-1] == MANY - 1
+        records = json.loads(get(f"{url}/data", "records", run="many")[2])["records"]
+        assert [record["step"] for record in records] == list(range(MANY))
+
+
 def test_a_resumed_run_shows_each_step_once(base):
     assert steps(base, "resumed") == [100, 200]
     (entry,) = unframe(get(base, "blobs", run="resumed", tag="mmx/val/1", step=200)[2])
