@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from tests.benchmarks import server
 from tests.benchmarks.make_log import write_log
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +51,29 @@ def test_what_writing_costs_is_printed():
         assert all(value > 0 for value in figures[part].values())
     assert figures["slow"]["checksum_ms"] > 10 * figures["fast"]["checksum_ms"]
     assert set(figures["share"]["loop_ms"]) == {"none", "waiting", "background"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for memory")
+def test_processes_are_found_whose_threads_come_and_go():
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            thread = threading.Thread(target=int)
+            thread.start()
+            thread.join()
+
+    churning = [threading.Thread(target=churn) for _ in range(3)]
+    with subprocess.Popen(["sleep", "60"]) as child:
+        for thread in churning:
+            thread.start()
+        try:
+            assert all(child.pid in server._children(os.getpid()) for _ in range(300))
+        finally:
+            stop.set()
+            child.kill()
+            for thread in churning:
+                thread.join()
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for memory")

@@ -3,7 +3,9 @@
 Each run lives several times. Every life but the last is ended by SIGKILL once its files have
 reached a random size, with the disk slowed down so that the kill falls within a record; the next
 resumes from a step that had been logged, or from one or two before it. Prints, as JSON, which life
-logged each step that was acknowledged and not dropped since, and the steps that may be there.
+logged each step that was acknowledged and not dropped since, and whether step 0 may be there, too:
+a kill may come once its record is whole and before that was acknowledged. Of any later step that
+does not matter, since the next life logs it again; none resumes from step 0.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def run(folder: Path, chosen: random.Random) -> dict[str, object]:
         logged = {step: by for step, by in logged.items() if step < first or life == 0}
         logged |= dict.fromkeys(acknowledged, life)
         cut += not last
-    return {"logged": logged, "kills": cut}
+    return {"logged": logged, "kills": cut, "step 0 may be there": 0 not in logged}
 
 
 def one_life(folder: Path, life: int, first: int, size: int | None) -> list[int]:
