@@ -4,7 +4,8 @@
     python -m tests.benchmarks.studies STUDY --set wordy --model DIR    of second_family.py
 
 The sets are the demo's, and wordy and wordy_absent of the second family. STUDY is methods, scales,
-suppression, ranking, depth, checkpoints, cost, faithfulness or hallucination.
+suppression, ranking, depth, checkpoints, cost, faithfulness, hallucination (words that we
+invented) or mistakes (words that the model itself gets wrong).
 
 Defaults were chosen on training scenes (``--split training``); what is reported is measured on
 validation scenes. Every figure is a mean over words, ± half of a bootstrap 95 % interval over
@@ -18,6 +19,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,7 @@ from transformers.utils import logging as transformers_logging
 
 from demo.scenes import TRAINING_SPLIT, VALIDATION_SPLIT
 from demo.sets import evaluation_samples
-from mmx_core import Explainer, Sample
+from mmx_core import Explainer, Explanation, Sample
 from mmx_core.attribution.msea import resize
 from mmx_core.attribution.rivals import Attribution, Method
 from mmx_core.attribution.rivals.base import encode_base
@@ -243,16 +245,49 @@ def hallucination_study(explainer: Explainer, samples: Sequence[Sample]) -> list
         # A word's first piece: the others all but follow from it.
         first = np.asarray([tokens[0] for tokens in pieces])
         shown = shown_words(sample.word_masks(explanation.answer))
-        figures = {
-            "grounding": explanation.grounding,
-            "peak of the map": explanation.heatmaps.max(axis=(1, 2)),
-            "peak of the lens at scale 1": explanation.base.maps.max(axis=(1, 2)),
-            "probability at scale 1": explanation.base.probability,
-        }
-        for name, values in figures.items():
+        for name, values in word_figures(explanation).items():
             there, invented = scores.setdefault(name, ([], []))
             there.extend(values[first[shown]].tolist())
             invented.extend(values[first[list(sample.absent)]].tolist())
+    return _aurocs(scores)
+
+
+def mistakes_study(explainer: Explainer, samples: Sequence[Sample]) -> list[tuple[str, ...]]:
+    """How well figures of the names of shapes tell those that the model gets right from the others.
+
+    Of objects whose colour it names rightly, so that it is known which object it speaks of.
+    """
+    shapes = {name: shape for shape, names in second_family.SYNONYMS.items() for name in names}
+    scores: dict[str, tuple[list[float], list[float]]] = {}
+    for sample in tqdm(samples, file=sys.stderr):
+        explanation = explainer.explain(sample.image_list()[0], sample.prompt, id=sample.id)
+        pieces = tokens_of_words(
+            explainer.adapter.tokenizer, explanation.answer, [t.id for t in explanation.tokens]
+        )
+        shown = {(color, shapes[shape]) for color, shape in (m.name.split() for m in sample.masks)}
+        colors = {color for color, _ in shown}
+        words = [word.strip(".,") for word in explanation.answer.split()]
+        for (color, shape), tokens in zip(pairwise(words), pieces[1:], strict=True):
+            if color in colors and shape in shapes:
+                for name, values in word_figures(explanation).items():
+                    right_and_wrong = scores.setdefault(name, ([], []))
+                    wrong = (color, shapes[shape]) not in shown
+                    right_and_wrong[wrong].append(float(values[tokens[0]]))
+    return _aurocs(scores)
+
+
+def word_figures(explanation: Explanation) -> dict[str, np.ndarray]:
+    """``(T,)`` each: what might tell what is there from what is not."""
+    return {
+        "grounding": explanation.grounding,
+        "peak of the map": explanation.heatmaps.max(axis=(1, 2)),
+        "peak of the lens at scale 1": explanation.base.maps.max(axis=(1, 2)),
+        "probability at scale 1": explanation.base.probability,
+        "least probability at any scale": np.min([s.probability for s in explanation.scales], 0),
+    }
+
+
+def _aurocs(scores: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> list[tuple[str, ...]]:
     return [
         (name, f"{auroc(*pair):.3f}", str(len(pair[0])), str(len(pair[1])))
         for name, pair in scores.items()
@@ -299,7 +334,7 @@ def main() -> None:
     """Prints one study's table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = ("methods", "scales", "suppression", "ranking", "depth", "checkpoints", "cost")
-    names += ("faithfulness", "hallucination")
+    names += ("faithfulness", "hallucination", "mistakes")
     parser.add_argument("study", choices=names)
     parser.add_argument("--samples", type=int, default=60)
     parser.add_argument("--set", default="val")
@@ -328,6 +363,9 @@ def main() -> None:
     elif arguments.study == "hallucination":
         header = ("AUROC", "there", "invented")
         rows = hallucination_study(load(final), samples)
+    elif arguments.study == "mistakes":
+        header = ("AUROC", "right", "wrong")
+        rows = mistakes_study(load(final), samples)
     elif arguments.study == "faithfulness":
         header = ("deletion", "insertion", "flips", "all hidden")
         rows = faithfulness_study(load(final), samples)
