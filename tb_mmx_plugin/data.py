@@ -238,7 +238,7 @@ class ExplanationData:
             try:
                 found.update(read([tag]))
             except Exception as error:
-                unread[tag] = f"{type(error).__name__}: {error}"
+                unread[tag] = clipped(f"{type(error).__name__}: {error}")
         return found, unread
 
     def _logged(
@@ -284,11 +284,19 @@ class ExplanationData:
         kept = self._steps(context, experiment, run, tag)
         for _ in range(_READINGS):
             found = [kept[step] for step in steps if step in kept]
-            read = {entry.step: entry for entry in self._read_steps(context, tag, found)}
+            refusal, read = NotLogged(_CHANGING), None
+            try:
+                read = {entry.step: entry for entry in self._read_steps(context, tag, found)}
+            except NotLogged as gone:  # logged anew with fewer blobs, or dropped
+                refusal = gone
             before, kept = kept, self._steps(context, experiment, run, tag)
-            if all(step in kept and _same(kept[step], before[step]) for step in read):
+            if read is not None and all(
+                (step in before) == (step in kept)
+                and (step not in read or _same(before[step], kept[step]))
+                for step in steps
+            ):
                 return kept, read
-        raise NotLogged(_CHANGING)
+        raise refusal
 
     def _read_steps(
         self, context: RequestContext, tag: str, data: Sequence[Datum]
@@ -413,9 +421,10 @@ def _record(datum: Datum, tag: str) -> tuple[dict[str, Any], int]:
             raise DamagedBlob(f"index record: expected 1 blob, got {len(values)} values")
         return decode_record(values[0], tag=tag, step=datum.step), payload_length(values[0])
     except DamagedBlob as error:
-        return {"error": f"damaged: {error}"}, 0
+        text = f"damaged: {error}"
     except UnsupportedVersion as error:
-        return {"error": str(error)}, 0
+        text = str(error)
+    return {"error": text}, len(text)
 
 
 def _misplaced(tag: str, step: int, blobs: Sequence[bytes]) -> str | None:

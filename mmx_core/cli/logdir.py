@@ -58,7 +58,7 @@ def check_target(logdir: str) -> None:
     try:
         EventFile(logdir)
         tf.io.gfile.isdir(logdir)
-    except (ValueError, ImportError, OSError) as error:
+    except Exception as error:  # of any of the packages that fsspec may use
         text = one_line(error).removeprefix("logdir: ")
         raise CommandError(
             f"--logdir: expected a directory or URL that can be written, got {logdir!r} ({text}); "

@@ -52,8 +52,11 @@ class Background:
         # Of the job being done.
         self._busy_bytes = 0
         self._thread: threading.Thread | None = None
-        # Jobs, counted: handed over, begun, on the disk; and how many of them somebody waits for.
-        self._given = self._begun = self._settled = self._wanted = 0
+        # Jobs, counted: begun, on the disk; and how many of them somebody waits for.
+        self._begun = self._settled = self._wanted = 0
+        # Callers within ``submit``, and whether more may come.
+        self._entering: set[object] = set()
+        self._closed = False
         # By activity and kind, so that a run that goes on for weeks does not collect them.
         self._errors: dict[tuple[str, str], Exception] = {}
 
@@ -64,28 +67,45 @@ class Background:
             what: The activity, as :func:`~mmx_core.events.guard.guarded` names it.
             job: What to do. An error is kept for :meth:`tell`.
             size: Bytes that it holds until it is done.
+
+        Raises:
+            OSError: It was closed before.
         """
         with self._changed:
-            while not self._has_room(size):
-                self._changed.wait()
-            # The thread first: whatever interrupts this (Ctrl-C), no job waits for none.
-            started = self._thread is not None or self._start()
-            self._waiting.append((what, job, size))
-            self._given += 1
-            if started:
-                return
-            self._thread = threading.current_thread()
-        self._work()
+            if self._closed:
+                raise OSError("the writer was closed meanwhile")
+            me = object()
+            try:
+                self._entering.add(me)
+                while not self._has_room(size):
+                    self._changed.wait()
+                # The thread first: whatever interrupts this (Ctrl-C), no job waits for none.
+                started = self._thread is not None or self._start()
+                self._waiting.append((what, job, size))
+                if not started:
+                    self._thread = threading.current_thread()
+            finally:
+                self._entering.discard(me)
+                self._changed.notify_all()
+        if not started:
+            self._work()
 
     def wait(self) -> None:
         """Returns once all that was handed over before is done and on the disk."""
         with self._changed:
-            wanted = self._given
-            while self._thread not in (None, threading.current_thread()):
+            wanted = self._begun + len(self._waiting)
+            while self._is_elsewhere():
                 if self._settled >= wanted and self._waiting:
                     return  # others log without a pause; else the thread is about to end
                 if self._wanted <= self._settled:  # one after the other, so that none is put off
                     self._wanted = wanted
+                self._changed.wait()
+
+    def close(self) -> None:
+        """Takes no more jobs, and returns once those of all who came before are on the disk."""
+        with self._changed:
+            self._closed = True
+            while self._is_elsewhere() or self._entering:
                 self._changed.wait()
 
     def tell(self, *, strict: bool | None = None) -> None:
@@ -104,6 +124,10 @@ class Background:
     def inherited(self) -> bool:
         """Whether this is a forked child's copy: its thread is gone and its lock may be held."""
         return self._process != os.getpid()
+
+    def _is_elsewhere(self) -> bool:
+        """Whether another thread than the caller's is at work."""
+        return self._thread not in (None, threading.current_thread())
 
     def _has_room(self, size: int) -> bool:
         if self._thread is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 import struct
 import zlib
 from enum import IntEnum
@@ -42,12 +43,21 @@ FloatArray = NDArray[np.floating[Any]]
 MAX_JSON_DEPTH = 64
 
 
+_clipping = reprlib.Repr()
+_clipping.maxstring = _clipping.maxother = 128
+
+
 class DamagedBlob(ValueError):
     """Bytes that are not what the wire format says; the message names what and where."""
 
 
 class UnsupportedVersion(ValueError):
     """A blob or header of a newer version than this reader knows."""
+
+
+def quoted(value: Any) -> str:
+    """What a log holds, for a message: cut where it is long, as a stranger's may be."""
+    return _clipping.repr(value)
 
 
 class Dtype(IntEnum):

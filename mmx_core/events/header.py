@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmx_core.events.blob import DamagedBlob, FloatArray, UnsupportedVersion
+from mmx_core.events.blob import DamagedBlob, FloatArray, UnsupportedVersion, quoted
 from mmx_core.explanation import Candidate, ExplainedImage, Explanation, Token
 
 VERSION = 1
@@ -167,7 +167,9 @@ def check_place(header: Header, tag: str, step: int | None) -> None:
     logged = expect(header.get("logged", {}), dict, "logged")
     for name, found in (("tag", tag), ("step", step)):
         if found not in ("", None) and logged.get(name, found) != found:
-            raise DamagedBlob(f"logged.{name}: {logged[name]!r}, but found at {found!r}")
+            raise DamagedBlob(
+                f"logged.{name}: {quoted(logged[name])}, but found at {quoted(found)}"
+            )
 
 
 class HeaderReader:
@@ -305,7 +307,7 @@ class HeaderReader:
     def metrics(self) -> dict[str, float]:
         """Named figures; null is NaN."""
         metrics = expect(self._get("metrics"), dict, "metrics")
-        return {name: _float(value, f"metrics.{name}") for name, value in metrics.items()}
+        return {name: _float(value, f"metrics[{quoted(name)}]") for name, value in metrics.items()}
 
     def provenance(self) -> dict[str, Any]:
         """Settings, versions and, under ``model``, the model's description."""

@@ -238,10 +238,13 @@ def check_logdir(logdir: str) -> None:
         )
     try:
         there = tf.io.gfile.isdir(logdir)
-    except (ImportError, ValueError) as error:
-        if "://" not in logdir:
+    except tf.errors.NotFoundError:
+        there = False
+    except Exception as error:
+        if "://" not in logdir or isinstance(error, OSError):
             raise
-        # The package for this kind of URL is missing, or there is none; fsspec says which.
+        # The package for this kind of URL is missing, there is no such kind, or what holds the
+        # directory (an archive) is damaged; fsspec says which.
         raise ValueError(
             f"logdir: expected a URL that TensorBoard can read, got {logdir!r} ({error})"
         ) from error

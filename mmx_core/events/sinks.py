@@ -131,6 +131,10 @@ def _time_of_file(name: str) -> tuple[int, int]:
     return int(found[1]), int(found[2] or 999_999_999)
 
 
+class NoSummaryWriter(TypeError):
+    """What was given holds no summary writer."""
+
+
 class SummaryWriterSink:
     """A torch ``SummaryWriter``, a tensorboardX one, or a logger that holds either.
 
@@ -141,13 +145,13 @@ class SummaryWriterSink:
         writer: The user's; which images it has got is remembered on the summary writer.
 
     Raises:
-        TypeError: There is no summary writer.
+        NoSummaryWriter: There is none.
     """
 
     def __init__(self, writer: Any) -> None:
         inner = _summary_writer_of(writer)
         if inner is None and not _writes_elsewhere(writer):
-            raise TypeError(
+            raise NoSummaryWriter(
                 "writer: expected a torch SummaryWriter, a tensorboardX SummaryWriter, a Lightning "
                 "logger or accelerate tracker of TensorBoard, an ExplanationWriter or a logdir "
                 f"path, got {type(writer).__name__}"

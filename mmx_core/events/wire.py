@@ -22,6 +22,7 @@ from mmx_core.events.blob import (
     encode_json,
     encode_maps,
     payload_length,
+    quoted,
 )
 from mmx_core.events.header import (
     VERSION,
@@ -239,7 +240,7 @@ def decode_image(blobs: Sequence[bytes], image_hash: str) -> EncodedImage:
             f"image: expected that of {image_hash[:128]}, got {str(description['hash'])[:128]}'s"
         )
     if description.get("format") not in ("png", "jpeg"):
-        raise DamagedBlob(f"image: expected png or jpeg, got {description.get('format')!r}")
+        raise DamagedBlob(f"image: expected png or jpeg, got {quoted(description.get('format'))}")
     width, height = (expect(description.get(k), int, f"image.{k}") for k in ("width", "height"))
     if width < 1 or height < 1:
         raise DamagedBlob(f"image: expected at least 1x1 pixels, got {width}x{height}")
@@ -315,7 +316,7 @@ def decode_record(blob: bytes, *, tag: str = "", step: int | None = None) -> dic
     for name, value in record.items():
         _check_kind(value, _RECORD_KINDS[name], name)
     for name, value in record.get("metrics", {}).items():
-        _check_kind(value, (int, float, NoneType), f"metrics.{name}")
+        _check_kind(value, (int, float, NoneType), f"metrics[{quoted(name)}]")
     return record
 
 

@@ -20,7 +20,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from mmx_core.events.background import Background, held_bytes, snapshot
 from mmx_core.events.guard import guarded
 from mmx_core.events.records import explanation_event, image_event, restart_events, scalar_event
-from mmx_core.events.sinks import EventFile, Sink, SummaryWriterSink
+from mmx_core.events.sinks import EventFile, NoSummaryWriter, Sink, SummaryWriterSink
 from mmx_core.events.tags import sample_tags
 from mmx_core.explanation import EncodedImage, Explanation
 
@@ -247,7 +247,7 @@ class ExplanationWriter:
             self._closed = True
             if queue is not None:
                 # Who interrupts this leaves the file open, and the thread goes on writing.
-                queue.wait()
+                queue.close()
             self.file.close()
             if queue is not None:
                 queue.tell(strict=self.strict)
@@ -346,7 +346,12 @@ def _means(explanations: Sequence[Explanation]) -> dict[str, float]:
 
 def _check_writer(writer: Any) -> None:
     if not isinstance(writer, (ExplanationWriter, str, os.PathLike)):
-        SummaryWriterSink(writer)
+        try:
+            SummaryWriterSink(writer)
+        except NoSummaryWriter:
+            raise
+        except Exception:
+            return  # a logger's own trouble, such as a full disk: told where it is written to
 
 
 def _check_explanation(explanation: Any) -> None:

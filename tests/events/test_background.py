@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
 from mmx_core.events import (
     ExplanationWriter,
@@ -196,6 +197,55 @@ def test_who_waits_does_not_wait_for_what_others_log_without_a_pause():
         others.join()
     queue.wait()
     assert settled[-1] == len(done)
+
+
+def test_closing_waits_for_those_who_are_being_let_in_and_lets_in_nobody_else():
+    settled, done = [], []
+    queue = Background(settle=lambda: settled.append(len(done)), max_waiting=1)
+    gate = held_up(queue)
+    queue.submit("counting", lambda: done.append(0))
+    taken = [submitted_elsewhere(queue, partial(done.append, number)) for number in (1, 2, 3)]
+    deadline = time.monotonic() + SECONDS
+    while len(queue._entering) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    closing = threading.Thread(target=queue.close, daemon=True)
+    closing.start()
+    while not queue._closed:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    with pytest.raises(OSError, match="was closed meanwhile"):
+        queue.submit("counting", lambda: done.append(4))
+    assert closing.is_alive()
+    gate.opened.set()
+    closing.join(SECONDS)
+    assert not closing.is_alive() and queue._thread is None
+    assert all(event.is_set() for event in taken)
+    assert sorted(done) == [0, 1, 2, 3] and settled[-1] == 4
+
+
+def test_a_call_that_another_thread_closes_amid_says_so_and_all_others_are_there(tmp_path):
+    writer = ExplanationWriter(tmp_path, background=True, strict=True)
+    logged: list[int] = []
+    refusals: list[str] = []
+
+    def log(step: int) -> None:
+        try:
+            writer.mark_resume(step)
+            logged.append(step)
+        except OSError as error:
+            refusals.append(str(error))
+
+    threads = [threading.Thread(target=log, args=(step,)) for step in range(1, 41)]
+    for thread in threads:
+        thread.start()
+    writer.close()
+    for thread in threads:
+        thread.join(SECONDS)
+    (file,) = tmp_path.iterdir()
+    events = LegacyEventFileLoader(str(file)).Load()
+    assert {event.step for event in events if event.session_log.status} == set(logged)
+    assert len(logged) + len(refusals) == 40 and all("closed" in told for told in refusals)
 
 
 def test_two_writers_that_begin_at_once_where_the_clock_has_gone_back_share_no_file(tmp_path):

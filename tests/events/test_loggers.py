@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,14 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from mmx_core.events import add_explanation, read_explanations
+from mmx_core.events import (
+    LoggingWarning,
+    add_explanation,
+    add_metrics,
+    guard,
+    mark_resume,
+    read_explanations,
+)
 from tests.support.explanations import make_explanation
 
 
@@ -42,6 +50,27 @@ def test_what_accelerates_tracker_is_given_is_in_its_log(tmp_path, accelerator, 
 def test_a_tracker_of_a_process_that_logs_nothing_takes_explanations_and_writes_none(tmp_path):
     add_explanation(GeneralTracker(_blank=True), "val/7", make_explanation(), 0, strict=True)
     assert not list(tmp_path.iterdir())
+
+
+class FullDisk:
+    """A logger that opens its file when it is first asked for it, and cannot."""
+
+    @property
+    def experiment(self):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_logger_that_cannot_open_its_file_does_not_stop_the_run(monkeypatch):
+    monkeypatch.setattr(guard, "_warned", set())
+    for log in (
+        lambda **how: add_explanation(FullDisk(), "val/7", make_explanation(), 0, **how),
+        lambda **how: add_metrics(FullDisk(), "val", [make_explanation()], 0, **how),
+        lambda **how: mark_resume(FullDisk(), 1, **how),
+    ):
+        with pytest.warns(LoggingWarning, match="No space left on device"):
+            log(strict=False)
+        with pytest.raises(OSError, match="No space left on device"):
+            log(strict=True)
 
 
 class Explained(LightningModule):

@@ -13,6 +13,8 @@ import pytest
 from tensorboard import default, program
 
 from mmx_core.cli import main
+from mmx_core.cli.errors import CommandError
+from mmx_core.cli.logdir import check_target
 from mmx_core.events import (
     ExplanationWriter,
     LoggingWarning,
@@ -95,6 +97,30 @@ def test_a_url_that_nothing_here_can_read_is_refused_with_the_reason(scheme, cap
 def test_a_host_that_does_not_answer_is_told_in_a_sentence(capsys):
     assert main(["list", "ftp://127.0.0.1:1/runs"]) == 2
     assert "mmx: LOGDIR: expected a directory that can be read" in capsys.readouterr().err
+
+
+def test_an_archive_that_is_not_there_is_no_directory(tmp_path, capsys):
+    url = f"zip::file://{tmp_path}/none.zip"
+    with pytest.raises(FileNotFoundError):
+        read_explanations(url)
+    assert main(["list", url]) == 2
+    assert "mmx: LOGDIR: expected a directory" in capsys.readouterr().err
+
+
+def test_a_url_that_makes_no_sense_and_a_damaged_archive_are_refused_with_the_reason(
+    tmp_path, capsys
+):
+    (tmp_path / "bad.zip").write_bytes(b"no archive")
+    for url, reason in (
+        ("file:///a::file:///b", "chained"),
+        (f"zip::file://{tmp_path}/bad.zip", "zip file"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            read_explanations(url)
+        assert main(["list", url]) == 2
+        with pytest.raises(CommandError, match=f"--logdir: .*{reason}"):
+            check_target(url)
+        assert "mmx: LOGDIR: expected a URL that TensorBoard can read" in capsys.readouterr().err
 
 
 def test_a_url_that_is_given_again_and_again_holds_its_image_once():

@@ -27,6 +27,8 @@ from tests.faults.panel import (
     served,
     tiny,
 )
+from tests.plugin.test_data import unframe
+from tests.support.explanations import make_explanation
 from tests.support.tensorboard_server import serve
 
 PATIENCE_SECONDS = 20
@@ -88,6 +90,35 @@ def test_a_step_logged_anew_between_two_reads_of_its_blobs_is_read_again(
         np.testing.assert_array_equal(shown.heatmaps, decoded(tiny(2, id="2")).heatmaps)
     else:
         assert json.loads(panel.ask("header", run=".", tag=TAG, step=0)[2])["id"] == "2"
+
+
+def test_a_step_logged_anew_with_fewer_blobs_while_it_is_read_is_read_again(tmp_path, monkeypatch):
+    """Those that the first record had more are gone, which is no reason to refuse the step."""
+    large = make_explanation(3, 3, ((1.0, (2, 2)), (2.0, (4, 4))), id="large")
+    with ExplanationWriter(tmp_path) as writer:
+        writer.add_explanation("val/1", large, 0)
+    panel = panel_whose_reads_log_anew(tmp_path, monkeypatch, times=1)
+    (shown,) = panel.shown(".").values()
+    assert shown.id == "2"
+
+
+def test_a_step_that_is_dropped_while_it_is_read_is_not_kept(tmp_path, monkeypatch):
+    write(tmp_path, seed=1, steps=[0, 1])
+    plugin, multiplexer = plugin_with_loader(tmp_path)
+    read_blob = MultiplexerDataProvider.read_blob
+
+    def drop_and_read(self, *arguments, **options):
+        monkeypatch.setattr(MultiplexerDataProvider, "read_blob", read_blob)
+        with ExplanationWriter(tmp_path) as writer:
+            writer.mark_resume(1)
+        multiplexer.Reload()
+        return read_blob(self, *arguments, **options)
+
+    monkeypatch.setattr(MultiplexerDataProvider, "read_blob", drop_and_read)
+    _, _, body = panel_over(plugin).ask("blobs", run=".", tag=TAG, step=[0, 1])
+    first, second = unframe(body)
+    assert first["step"] == 0 and "error" not in first
+    assert second["error"] == "Step 1 is not among those that TensorBoard kept."
 
 
 def test_a_step_that_is_logged_anew_at_every_read_is_refused_in_words(tmp_path, monkeypatch):

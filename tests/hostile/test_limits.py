@@ -10,7 +10,7 @@ from werkzeug.test import Client, EnvironBuilder
 from werkzeug.wrappers import Response
 
 from mmx_core.events import records
-from mmx_core.events.blob import decode_json
+from mmx_core.events.blob import decode_json, encode_json
 from mmx_core.events.sinks import EventFile
 from tb_mmx_plugin import data as routes
 from tb_mmx_plugin import in_flight
@@ -125,6 +125,25 @@ def test_records_that_unpack_to_more_than_an_answer_are_left_out_and_can_be_aske
     }
     (alone,) = json.loads(panel.ask("records", run="run", tag="mmx/val/39")[2])["records"]
     assert len(alone["answer"]) == 500_000
+
+
+@pytest.mark.parametrize("name", ["tag", "metric"])
+def test_a_record_that_is_nothing_but_a_long_name_is_told_in_a_line(tmp_path, name):
+    long = "\U000e0001" * 250_000
+    told = {"logged": {"tag": long}} if name == "tag" else {"metrics": {long: "a"}}
+    forge.log(tmp_path, forge.with_blobs([encode_json({"version": 1, **told})], value=1))
+    _, panel = opened(tmp_path)
+    (record,) = panel.records(RUN)
+    assert record["error"].startswith("damaged: ") and len(record["error"]) < 400
+
+
+def test_a_header_that_names_another_place_at_length_is_told_in_a_line(tmp_path):
+    header = encode_json({"version": 1, "logged": {"tag": "\U000e0001" * 250_000}})
+    forge.log(tmp_path, forge.with_blobs([header]))
+    _, panel = opened(tmp_path)
+    for answer in panel.shown(RUN).values():
+        assert "logged.tag" in answer and len(answer) < 400
+    assert panel.ask("header", run=RUN, tag=TAG, step=forge.STEP)[0] == 409
 
 
 def test_a_damaged_length_of_one_record_leaves_no_other_out(tmp_path):
@@ -248,7 +267,7 @@ def test_a_record_that_tensorboard_has_dropped_meanwhile_is_404(tmp_path, monkey
 
     monkeypatch.setattr(plugin._data._provider, "read_blob_sequences", then_dropped)
     status, _, body = panel.ask("header", run=RUN, tag=TAG, step=forge.STEP)
-    assert (status, body) == (404, b"TensorBoard has dropped this record meanwhile; reload.")
+    assert (status, body) == (404, b"Run '.' has no explanations under 'mmx/val/1'.")
 
 
 def test_index_records_that_tensorboard_cannot_read_at_once_are_read_tag_by_tag(
