@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from mmx_core.events import ExplanationWriter
 from tests.browser.browser import open_panel, panel_of
 from tests.browser.pixels import drawn_cells
 from tests.browser.test_accessibility import violations
-from tests.support.odd_explanations import write_odd_logdir
+from tests.support.odd_explanations import make_video, write_odd_logdir
 from tests.support.tensorboard_server import serve
 
 THUMBNAIL_HEAT = """i => {
@@ -50,6 +51,17 @@ HATCHED = """() => {
 @pytest.fixture(scope="module")
 def several_base(tmp_path_factory) -> Iterator[str]:
     with serve(write_odd_logdir(tmp_path_factory.mktemp("several"))) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def odd_steps(tmp_path_factory) -> Iterator[str]:
+    """A video at many steps."""
+    folder = tmp_path_factory.mktemp("steps")
+    with ExplanationWriter(folder / "odd") as writer:
+        for step in range(12):
+            writer.add_explanation("val/video", make_video(8, seed=step), step)
+    with serve(folder) as url:
         yield url
 
 
@@ -176,6 +188,47 @@ def test_a_video_plays_its_frames_and_shows_their_share(browser, several_base):
     context.close()
 
 
+def test_who_goes_to_a_frame_by_key_or_link_is_not_taken_along_by_the_video(browser, several_base):
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    panel = shown(context.new_page(), several_base, "video", "&p.mmx.token=0&p.mmx.image=3")
+    page = context.pages[0]
+    for leave in (
+        lambda: page.keyboard.press(","),
+        lambda: page.evaluate("location.hash = location.hash.replace(/image=\\d/, 'image=1')"),
+    ):
+        panel.click("button[aria-label='Play the video']")
+        panel.wait_for_selector("button[aria-label='Pause']")
+        leave()
+        panel.wait_for_selector("button[aria-label='Play the video']")
+        panel.wait_for_timeout(100)
+        still = state(panel, "image")
+        panel.wait_for_timeout(900)
+        assert state(panel, "image") == still
+    assert still == 1
+    context.close()
+
+
+@pytest.mark.parametrize("strip", ["mmx-image-strip .strip", "mmx-filmstrip"])
+def test_what_was_scrolled_away_stays_away_while_something_else_changes(page, odd_steps, strip):
+    page.set_viewport_size({"width": 420, "height": 800})
+    where = "p.mmx.film=1&p.mmx.step=0&p.mmx.image=0&p.mmx.compare=side&p.mmx.otherStep=0"
+    panel = open_panel(page, odd_steps, where)
+    box = panel.wait_for_selector(strip)
+    panel.wait_for_selector("mmx-filmstrip canvas")
+    panel.wait_for_timeout(300)
+    assert box.evaluate("box => box.scrollLeft") == 0
+    end = box.evaluate("box => (box.scrollLeft = 1e6, box.scrollLeft)")
+    assert end > 50
+    page.keyboard.press("s")
+    for token in (1, 0):
+        panel.dispatch_event(f'[data-token-index="{token}"]', "mouseenter")
+    panel.wait_for_timeout(200)
+    assert box.evaluate("box => box.scrollLeft") == end
+    page.keyboard.press("." if "image" in strip else "]")
+    panel.wait_for_timeout(300)
+    assert box.evaluate("box => box.scrollLeft") < end
+
+
 def test_who_wants_no_motion_moves_from_frame_to_frame(page, several_base):
     panel = shown(page, several_base, "video", "&p.mmx.token=0&p.mmx.image=3")
     step = "mmx-image-strip button[aria-label='Next frame']"
@@ -273,6 +326,19 @@ def test_a_word_of_the_prompt_that_has_a_map_can_be_chosen_from_the_keyboard(pag
     assert cells[1, 1, 3] > 150 and cells[-2, -2, 3] < 20
     page.keyboard.press("Escape")
     panel.wait_for_selector("mmx-scale-scrubber .card")
+
+
+def test_a_word_of_the_prompt_that_is_marked_shows_its_map_first_and_lets_go_then(
+    page, several_base
+):
+    panel = shown(page, several_base, "words", "&p.mmx.context=1")
+    token = '.prompt.mapped[data-context-index="1"]'
+    panel.click(token)
+    panel.wait_for_selector(".beside")
+    assert state(panel, "context") == 1
+    panel.click(token)
+    panel.wait_for_selector("mmx-scale-scrubber .card")
+    assert (state(panel, "context"), state(panel, "beside")) == (None, "")
 
 
 def test_what_the_model_does_not_see_is_hatched(page, several_base):

@@ -10,7 +10,7 @@ import { type Explanation, answerLength, answerToken, seenAt } from "./explanati
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "./explanation_source";
 import { ServerError } from "./fetch_checked";
 import { otherPlace, resolve } from "./places";
-import { type Side, sideOf } from "./stage_picture";
+import { NO_SUCH_IMAGE, type Side, sideOf } from "./stage_picture";
 import { type ViewState, INITIAL_VIEW, keepToken, layerIndex, layerName, nearestStep, selectedTokens, toParameters } from "./state";
 
 export type Status =
@@ -114,10 +114,10 @@ export class PanelModel {
   get otherSide(): Side | null {
     if (!this.other || !this.explanation) return null;
     const { explanation, images, pairs } = this.other;
-    // Another image in its place would be compared unawares.
-    const at = this.view.image;
+    const at = this.inView(explanation);
+    if (at < 0) return { explanation, image: NO_SUCH_IMAGE, tokens: [] };
     const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => counterpart(pairs, token) ?? []);
-    return { explanation: seenAt(explanation, at), image: images[at] ?? NO_IMAGE, tokens: at < images.length ? tokens : [] };
+    return { explanation: seenAt(explanation, at), image: images[at] ?? NO_IMAGE, tokens };
   }
 
   /** Per tag of the current run, from its index records. */
@@ -157,8 +157,17 @@ export class PanelModel {
     return this.filmSteps.map((step) => {
       const result = this.source.cached({ run, tag, step });
       if (!result) return null;
-      return "explanation" in result ? seenAt(result.explanation, this.view.image) : undefined;
+      if (!("explanation" in result)) return undefined;
+      const { explanation } = result;
+      const at = this.inView(explanation);
+      return at < 0 ? { ...explanation, layers: explanation.layers.map((layer) => ({ ...layer, values: null })) } : seenAt(explanation, at);
     });
+  }
+
+  /** Which of another explanation's views shows what is in view; another one would mislead. */
+  private inView(explanation: Explanation): number {
+    const shown = this.explanation?.views[this.view.image];
+    return explanation.views.findIndex(({ picture, seconds }) => picture === shown?.picture && `${seconds}` === `${shown.seconds}`);
   }
 
   /** Read the index; the selection stays where it still exists. */
@@ -186,9 +195,11 @@ export class PanelModel {
   /** Change the view; what it needs is fetched. */
   async change(patch: Partial<ViewState>): Promise<void> {
     const before = this.view;
-    this.notice = "";
-    this.news = "";
+    // A video that plays is not the reader's doing.
+    if (!("image" in patch)) this.notice = this.news = "";
     const view = { ...before, ...patch };
+    // The map of a word beside the answer has no scales, and is of no span.
+    if (view.more !== before.more || view.layer !== before.layer) view.beside = patch.beside ?? "";
     const compared = view.compare !== "single";
     // What is compared is drawn in one range, unless the reader has chosen another.
     if (compared && before.compare === "single" && view.range === "sample") view.range = "compared";

@@ -32,6 +32,8 @@ export interface Side {
   tokens: number[];
 }
 
+export const NO_SUCH_IMAGE: ImageState = { bitmap: null, missing: "no such image here" };
+
 /** `peer` is the other side of a comparison: the range may have to cover both. */
 export function pictureOf(side: Side, view: ViewState, peer: Side | null = null): StagePicture {
   const { explanation, image, tokens } = side;
@@ -49,7 +51,7 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
     map,
     range: rangeOf(explanation, lacking ? peerLayer : layer, map, view, other),
     colors: view.colors,
-    caption: tokens.length ? captionOf(explanation, wordsText(explanation, tokens, view), layerText || "no such scale") : "no such token here",
+    caption: tokens.length ? captionOf(explanation, wordsText(explanation, tokens, view), layerText || "no such scale") : image === NO_SUCH_IMAGE ? "" : "no such token here",
     layerText,
     beside: false,
     trouble: lacking || damageText(layer) || image.missing,
@@ -117,7 +119,7 @@ export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
     caption: captionOf(a.explanation, `${wordsText(a.explanation, a.tokens, view)} · A − B`, layerText),
     layerText,
     beside: false,
-    trouble: map ? a.image.missing : "A and B have no map in common here: no such token or scale in B.",
+    trouble: map ? a.image.missing : "No map in common here: B lacks the token, the image or the scale.",
   };
 }
 

@@ -17,6 +17,7 @@ export class AnswerStrip extends PanelElement {
     more: { attribute: false },
     combine: { attribute: false },
     pinned: { attribute: false },
+    beside: { attribute: false },
     other: { attribute: false },
     template: { type: Boolean },
     hover: { attribute: false },
@@ -28,6 +29,8 @@ export class AnswerStrip extends PanelElement {
   declare combine: Combination;
   /** The pinned context token. */
   declare pinned: number | null;
+  /** The key of the word beside the answer that is shown. */
+  declare beside: string;
   /** B's answer and how its tokens stand to these; null while nothing is compared. */
   declare other: { explanation: Explanation; pairs: Pair[] } | null;
   declare template: boolean;
@@ -82,9 +85,6 @@ export class AnswerStrip extends PanelElement {
         font-size: 13px;
         color: var(--muted);
       }
-      .answer {
-        cursor: pointer;
-      }
       .answer:hover,
       .hovered {
         box-shadow: 0 0 0 1.5px var(--muted);
@@ -105,9 +105,6 @@ export class AnswerStrip extends PanelElement {
         min-width: 62px;
         font-size: 11px;
         color: var(--muted);
-      }
-      .prompt {
-        cursor: pointer;
       }
       .mapped {
         text-decoration: underline dotted;
@@ -305,7 +302,9 @@ export class AnswerStrip extends PanelElement {
     if (t < 0) {
       const pinned = this.pinned === j;
       const mapped = this.explanation.alternatives.find(({ context, candidate }) => context === j && candidate.id === token.id);
-      const asked = mapped && !pinned ? { beside: besideKey(mapped), compare: "single" as const } : { beside: "" };
+      const key = mapped ? besideKey(mapped) : "";
+      const again = mapped ? this.beside === key : pinned;
+      const asked = mapped && !again ? { beside: key, compare: "single" as const } : { beside: "" };
       return html`<button
         class="${kind} prompt ${pinned ? "pinned" : ""} ${mapped ? "mapped" : ""}"
         aria-pressed=${pinned}
@@ -313,7 +312,7 @@ export class AnswerStrip extends PanelElement {
         style=${style}
         title="${mapped ? "Show its map and mark" : "Mark"} its column (again: no mark)"
         data-context-index=${j}
-        @click=${() => this.ask("view-change", { context: pinned ? null : j, ...asked })}
+        @click=${() => this.ask("view-change", { context: again ? null : j, ...asked })}
         @mouseenter=${over}
         @mouseleave=${out}
       >${tokenText(token.text)}</button>`;

@@ -74,7 +74,7 @@ export class CompareStage extends PanelElement {
         box-shadow: 0 0 0 1px rgb(0 0 0 / 0.5);
         pointer-events: none;
       }
-      input.curtain[type="range"] {
+      input.curtain {
         position: absolute;
         left: -13px;
         right: -13px;
@@ -84,10 +84,10 @@ export class CompareStage extends PanelElement {
         margin: -13px 0 0;
         pointer-events: none;
       }
-      input.curtain[type="range"]::-webkit-slider-runnable-track {
+      input.curtain::-webkit-slider-runnable-track {
         background: none;
       }
-      input.curtain[type="range"]::-webkit-slider-thumb {
+      input.curtain::-webkit-slider-thumb {
         width: 26px;
         height: 26px;
         margin-top: -11.5px;
@@ -97,10 +97,10 @@ export class CompareStage extends PanelElement {
         cursor: ew-resize;
         pointer-events: auto;
       }
-      input.curtain[type="range"]::-moz-range-track {
+      input.curtain::-moz-range-track {
         background: none;
       }
-      input.curtain[type="range"]::-moz-range-thumb {
+      input.curtain::-moz-range-thumb {
         width: 26px;
         height: 26px;
         border: 0;

@@ -1,5 +1,5 @@
 // The selected token over all steps (columns) and scales (rows), and what changed as numbers.
-import { type PropertyValues, css, html, svg } from "lit";
+import { css, html, svg } from "lit";
 import { type Rect, drawMap, drawPicture } from "../core/draw_map";
 import { type Explanation, type Layer, answerToken } from "../core/explanation";
 import { sameLayer, spanMap } from "../core/heatmap";
@@ -167,6 +167,8 @@ export class Filmstrip extends PanelElement {
     `;
   }
 
+  /** The step that was last scrolled to. */
+  private revealed: number | null = null;
   private readonly watcher = new ResizeObserver(() => this.requestUpdate());
 
   override connectedCallback(): void {
@@ -179,10 +181,8 @@ export class Filmstrip extends PanelElement {
     this.watcher.disconnect();
   }
 
-  override updated(changed: PropertyValues<{ view: ViewState }>): void {
-    if (changed.get("view")?.step !== this.view.step) {
-      this.reveal();
-    }
+  override updated(): void {
+    if (this.view.step !== this.revealed) this.reveal();
     const canvas = this.renderRoot.querySelector("canvas");
     const known = this.film.find((entry) => entry);
     if (!canvas || !known) return;
@@ -216,6 +216,7 @@ export class Filmstrip extends PanelElement {
   private reveal(): void {
     const button = this.renderRoot.querySelector<HTMLElement>('[aria-current="true"]');
     if (!button) return;
+    this.revealed = this.view.step;
     const right = button.offsetLeft + button.offsetWidth - this.clientWidth;
     const left = button.offsetLeft - LABEL_ROOM;
     this.scrollLeft = Math.min(left, Math.max(right, this.scrollLeft));

@@ -1,6 +1,6 @@
 // The sample's images, or a video's frames: which of them the selected tokens read from. One range
 // for all, so that the brightest is the one.
-import { type PropertyValues, css, html, nothing, svg } from "lit";
+import { css, html, nothing, svg } from "lit";
 import { besideOf } from "../core/beside";
 import { drawMap, drawPicture } from "../core/draw_map";
 import { type Explanation, seenAt } from "../core/explanation";
@@ -38,6 +38,10 @@ export class ImageStrip extends PanelElement {
   declare playing: number | null;
 
   private timer = 0;
+  /** Where playing has got to: who goes elsewhere, by a key or a link, is not to be taken along. */
+  private reached = "";
+  /** What was last scrolled to. */
+  private revealed = "";
 
   constructor() {
     super();
@@ -200,12 +204,11 @@ export class ImageStrip extends PanelElement {
     this.play(null);
   }
 
-  override willUpdate(changed: PropertyValues<this>): void {
-    const before = changed.get("explanation");
-    if (before && before.tag !== this.explanation.tag) this.play(null);
+  override willUpdate(): void {
+    if (this.playing !== null && this.spot() !== this.reached) this.play(null);
   }
 
-  override updated(changed: PropertyValues<this>): void {
+  override updated(): void {
     const { explanation, view } = this;
     const pictures = explanation.views.map((_, i) => pictureOf(sideOf(seenAt(explanation, i), this.images[i] ?? NO_IMAGE, view), view, this.peer));
     const high = Math.max(...pictures.map(({ range }) => range.high));
@@ -218,7 +221,10 @@ export class ImageStrip extends PanelElement {
       const { colors, opacity, smooth } = view;
       if (map) drawMap(context, map, rect, { range: { low: 0, high }, colors, opacity, smooth, hatch });
     });
-    if (changed.get("view")?.image !== view.image) this.reveal(cards[view.image]!);
+    const card = cards[view.image];
+    if (!card || this.revealed === this.spot()) return;
+    this.revealed = this.spot();
+    this.reveal(card);
   }
 
   /** Within the strip alone: scrollIntoView would move the page as well. */
@@ -236,8 +242,13 @@ export class ImageStrip extends PanelElement {
     this.ask("view-change", { image });
   }
 
+  private spot(image = this.view.image): string {
+    return this.view.tag + image;
+  }
+
   private play(video: number | null): void {
     this.playing = video;
+    this.reached = this.spot();
     window.clearInterval(this.timer);
     if (video !== null) this.timer = window.setInterval(() => this.advance(video), FRAME_MS);
   }
@@ -246,7 +257,10 @@ export class ImageStrip extends PanelElement {
     const image = nextFrame(picturesOf(this.explanation), video, this.view.image);
     // A hidden tab stops: nobody sees where the video has got to.
     if (image === null || document.hidden || !window.innerHeight) this.play(null);
-    else this.ask("view-change", { image });
+    else {
+      this.reached = this.spot(image);
+      this.ask("view-change", { image });
+    }
   }
 }
 customElements.define("mmx-image-strip", ImageStrip);

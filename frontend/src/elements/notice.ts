@@ -5,14 +5,10 @@ import { PanelElement, controls } from "./base";
 
 const SNIPPET = [
   "import mmx_core as mmx",
-  "from torch.utils.tensorboard import SummaryWriter",
   "",
   "explainer = mmx.Explainer(model, processor)",
   'explanation = explainer.explain(image, "Describe the image.")',
-  "",
-  'writer = SummaryWriter("runs/first")',
-  'mmx.add_explanation(writer, "val/0000", explanation, global_step=0)',
-  "writer.close()",
+  'mmx.add_explanation("runs/first", "val/0000", explanation, global_step=0)',
 ].join("\n");
 
 export class Notice extends PanelElement {
@@ -110,19 +106,19 @@ export class Notice extends PanelElement {
       case "empty":
         return this.empty();
       case "gone":
-        return this.box("TensorBoard does not answer", "The server may have been stopped, or the connection cut. Your view is kept in the address.", true);
+        return this.box("TensorBoard does not answer", "The server may have been stopped, or the connection cut. Your view is kept in the address.");
       case "damaged":
-        return this.box(`${this.place} cannot be shown`, `${sentence(this.status.message)} Other steps and samples can still be opened.`, true);
+        return this.box(`${this.place} cannot be shown`, `${sentence(this.status.message)} Other steps and samples can still be opened.`);
       case "ready":
         return nothing;
     }
   }
 
-  private box(title: string, text: string, retry: boolean) {
+  private box(title: string, text: string) {
     return html`<div class="box" role="alert">
       <h1>${title}</h1>
       <p>${text}</p>
-      ${retry ? html`<button class="primary" @click=${() => this.ask("retry", null)}>Try again</button>` : nothing}
+      <button class="primary" @click=${() => this.ask("retry", null)}>Try again</button>
     </div>`;
   }
 
@@ -130,8 +126,8 @@ export class Notice extends PanelElement {
     return html`<div class="box">
       <h1>No explanations here yet</h1>
       <p>
-        Log one from an evaluation loop, and it appears with TensorBoard's next reload. Each call adds one sample at one
-        step; log the same samples at every checkpoint to see what changed.
+        Log one into a directory or your SummaryWriter, and it appears with TensorBoard's next reload. Each call adds one
+        sample at one step; log the same samples at every checkpoint to see what changed.
       </p>
       <pre tabindex="0" aria-label="Example">${SNIPPET}</pre>
       <button class="primary" @click=${this.copy}>Copy</button>

@@ -143,6 +143,7 @@ export class Panel extends PanelElement {
         .more=${view.more}
         .combine=${view.combine}
         .pinned=${view.context}
+        .beside=${view.beside}
         .other=${comparing ? other : null}
         ?template=${view.template}
         .hover=${this.hover}
