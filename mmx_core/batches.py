@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ def _window(explainer: Explainer, samples: Sequence[Sample], limit: int) -> Iter
         try:
             ready.append((sample, explainer.prepare(sample)))
         except Exception as error:
-            failure = error
+            failure = _light(error)
             break
     lengths = [longest(explainer, prepared) if limit else 0 for _, prepared in ready]
     done: dict[int, Explanation | Exception] = {}
@@ -77,8 +78,17 @@ def _explained(
         return list(explainer.explain_together(members))
     except Exception as error:
         if len(members) == 1:
-            return [error]
+            return [_light(error)]
     return [outcome for member in members for outcome in _explained(explainer, [member])]
+
+
+def _light(error: Exception) -> Exception:
+    """The error without what its frames hold: activations, where memory may be what was short."""
+    chain: BaseException | None = error
+    while chain is not None:
+        traceback.clear_frames(chain.__traceback__)
+        chain = chain.__cause__ or chain.__context__
+    return error
 
 
 def longest(explainer: Explainer, prepared: Prepared) -> int:

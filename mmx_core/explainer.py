@@ -263,7 +263,8 @@ class Explainer:
             passes = run_passes(self.adapter, [prepared for _, prepared in batch], self.scales)
         for (sample, prepared), (states, text) in zip(batch, passes, strict=True):
             with _naming(sample):
-                with torch.no_grad():
+                # Again, and not across the yield: its consumer may go on to train.
+                with undisturbed(self.adapter.model):
                     measured = read_passes(
                         self.adapter, prepared, states, text, self.scales, self.settings
                     )

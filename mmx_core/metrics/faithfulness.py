@@ -164,7 +164,7 @@ class Perturber:
         length = self._shown.length
         on_cpu = self._adapter.device.type == "cpu"
         size = max(1, (_CPU_BATCH_TOKENS if on_cpu else _BATCH_TOKENS) // length)
-        vocabulary = self._adapter.head_weight.shape[0]
+        vocabulary = self._adapter.vocabulary_size
         size = min(size, max(1, _LOGIT_ELEMENTS // vocabulary))
         parts = []
         with undisturbed(self._adapter.model):

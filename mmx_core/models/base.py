@@ -15,6 +15,7 @@ from torch import Tensor
 from mmx_core.models.chat import Message, RenderedPrompt, render_chat, user_turn
 from mmx_core.models.layout import Layout, VisualSpan
 from mmx_core.pictures import Clip, Picture
+from mmx_core.undisturbed import undisturbed
 
 
 @dataclass(frozen=True)
@@ -100,22 +101,46 @@ class ModelAdapter(ABC):
     def head_weight(self) -> Tensor:
         """``(V, d)`` the language-model head."""
         head = self.model.get_output_embeddings()
+        if hasattr(head, "base_layer"):
+            columns, bias = self._adapted(torch.eye(self._hidden_size)), self.head_bias
+            return (columns if bias is None else columns - bias).T
         weight = _parameter(head, "weight")
         # Quantised layers hand out their weight by a call, in a form of its own.
         weight = weight() if callable(weight) and not isinstance(weight, Tensor) else weight
-        weight = weight.dequantize() if weight.is_quantized else weight
-        if hasattr(head, "get_delta_weight") and not head.merged and not head.disable_adapters:
-            # LoRA on the head itself: its own weight is only what it started from.
-            for name in head.active_adapters:
-                if name in head.lora_A:
-                    weight = weight + head.get_delta_weight(name)
-        return weight
+        return weight.dequantize() if weight.is_quantized else weight
 
     @property
     def head_bias(self) -> Tensor | None:
         """``(V,)``, where the head has one."""
-        bias = _parameter(self.model.get_output_embeddings(), "bias")
+        head = self.model.get_output_embeddings()
+        if hasattr(head, "base_layer"):
+            bias = self._adapted(torch.zeros(1, self._hidden_size))[0]
+            return bias if bias.any() else None
+        bias = _parameter(head, "bias")
         return bias() if callable(bias) and not isinstance(bias, Tensor) else bias
+
+    @property
+    def vocabulary_size(self) -> int:
+        """``V``."""
+        head = self.model.get_output_embeddings()
+        if hasattr(head, "base_layer"):
+            return self._adapted(torch.zeros(1, self._hidden_size)).shape[1]
+        return int(self.head_weight.shape[0])
+
+    @property
+    def _hidden_size(self) -> int:
+        return int(self.model.config.get_text_config().hidden_size)
+
+    def _adapted(self, states: Tensor) -> Tensor:
+        """What a head that PEFT has wrapped makes of states.
+
+        Its own weight is only what it started from, and how an adapter changes it, the method
+        (LoRA, DoRA, IA3, ...) alone knows; but all of them are affine.
+        """
+        head = self.model.get_output_embeddings()
+        with undisturbed(head):
+            logits: Tensor = head(states.to(self.head_device, self.model.dtype))
+        return logits
 
     def logits(self, hidden: Tensor) -> Tensor:
         """``(N, d)`` states to ``(N, V)`` logits, as the model itself computes them."""
@@ -373,6 +398,8 @@ class ModelAdapter(ABC):
 
 def _device(module: Any) -> torch.device:
     """Where a layer's weight is when it is used."""
+    while hasattr(module, "base_layer"):  # PEFT's wrapper, which accelerate's hook is not on
+        module = module.base_layer
     weight = module.weight
     if not isinstance(weight, Tensor):  # a quantised layer's is a method
         weight = weight()

@@ -141,7 +141,8 @@ def render_chat(
         chat_template: Jinja source.
 
     Raises:
-        ValueError: No template; or the template yields other placeholders than there are pictures.
+        ValueError: No template; or the template refuses the conversation, or yields other
+            placeholders than there are pictures.
     """
     if chat_template is None and getattr(tokenizer, "chat_template", None) is None:
         raise ValueError(
@@ -151,14 +152,20 @@ def render_chat(
     plain = checked_messages(messages)
 
     def render(some: Sequence[Message], *, answer: bool) -> str:
-        return str(
-            tokenizer.apply_chat_template(
+        from jinja2 import TemplateError
+
+        try:
+            text = tokenizer.apply_chat_template(
                 list(some),
                 chat_template=chat_template,
                 tokenize=False,
                 add_generation_prompt=answer,
             )
-        )
+        except TemplateError as error:
+            raise ValueError(
+                f"messages: expected a conversation that the model's chat template takes: {error}"
+            ) from error
+        return str(text)
 
     rendered = render(plain, answer=True)
     encoded = _tokenize(tokenizer, rendered)
@@ -233,13 +240,11 @@ def _checked(index: int, message: Any) -> dict[str, Any]:
 
 def _turn_ends(messages: Sequence[Message], render: Callable[..., str]) -> list[int]:
     """Where each turn ends in the rendered conversation, in characters."""
-    from jinja2 import TemplateError
-
     ends: list[int] = []
     for count in range(1, len(messages) + 1):
         try:
             ends.append(len(render(messages[:count], answer=False)))
-        except TemplateError:  # a template may refuse a conversation that stops here
+        except ValueError:  # a template may refuse a conversation that stops here
             ends.append(ends[-1] if ends else 0)
     return ends
 

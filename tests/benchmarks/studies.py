@@ -196,7 +196,7 @@ def lens_after(layer: int) -> Method:
         finally:
             handle.remove()
         states = decoder.norm(kept[0])[0][encoded.visual[0].positions]
-        rows = adapter.head_weight[torch.tensor(prepared.answer_ids, device=adapter.device)]
+        rows = adapter.head_weight[torch.tensor(prepared.answer_ids, device=adapter.head_device)]
         maps = torch.relu(rows.float() @ states.float().T)
         return Attribution(maps.view(len(maps), *encoded.visual[0].grid).cpu().numpy())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -463,6 +464,47 @@ def test_one_that_fails_in_a_forward_takes_no_other_with_it(
     assert [next(batch).id for _ in range(2)] == ["first", "second"]
     with pytest.raises(RuntimeError, match="out of memory"):
         next(batch)
+
+
+@pytest.mark.parametrize("place", ["while it is answered", "in its forward"])
+def test_what_a_failed_sample_held_is_let_go_before_its_turn_comes(
+    qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """It may have failed for want of memory, which those before it then lack, too."""
+    held: list[weakref.ref[torch.Tensor]] = []
+
+    def fail() -> None:
+        activations = torch.zeros(1000)
+        held.append(weakref.ref(activations))
+        raise torch.OutOfMemoryError
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        if any(known() is not None for known in held):
+            raise AssertionError("the failed sample's activations are still there")
+        if (kwargs["input_ids"] == marker).any():
+            fail()
+        return original(*args, **kwargs)
+
+    explainer = build(qwen2, scales=(1.0,))
+    original, marker = qwen2.model.model.forward, qwen2.tokenizer.convert_tokens_to_ids("dog")
+    monkeypatch.setattr(qwen2.model.model, "forward", failing)
+    monkeypatch.setattr(qwen2.model, "generate", lambda **_: fail())
+    answers = ["a star", "a red circle", "a dog" if place == "in its forward" else None]
+    samples = [Sample(str(i), FIRST, PROMPT, answer) for i, answer in enumerate(answers)]
+    # Of the samples of like length, the last fails before the second is explained.
+    batch = explainer.explain_batch(samples, max_tokens_per_batch=100)
+    assert [next(batch).id for _ in range(2)] == ["0", "1"]
+    with pytest.raises(torch.OutOfMemoryError):
+        next(batch)
+
+
+def test_a_conversation_that_the_template_itself_refuses_is_told_with_its_words(
+    qwen2: TinyModel,
+) -> None:
+    refusing = "{{ raise_exception('roles must alternate') }}"
+    explainer = build(qwen2, chat_template=refusing)
+    with pytest.raises(ValueError, match=r"sample 'odd': messages: .*roles must alternate"):
+        explainer.explain(FIRST, PROMPT, answer=ANSWER, id="odd")
 
 
 def test_a_generated_answer_ends_where_positions_do() -> None:

@@ -84,19 +84,62 @@ def test_a_trained_adapter_changes_the_explanation(family: str) -> None:
     np.testing.assert_allclose(adapted.heatmaps, merged.heatmaps, atol=1e-3)
 
 
-def test_a_head_with_lora_is_read_as_it_has_become() -> None:
-    from peft import LoraConfig, get_peft_model
+def with_adapted_head(method: str, **settings: Any) -> Any:
+    """By any of PEFT's methods, as if it had been trained."""
+    import peft
 
-    model = get_peft_model(
-        copy.deepcopy(tiny_of("qwen2_vl").model), LoraConfig(r=4, target_modules=["lm_head"])
-    )
+    config = getattr(peft, f"{method}Config")(target_modules=["lm_head"], **settings)
+    model = peft.get_peft_model(copy.deepcopy(tiny_of("qwen2_vl").model), config)
+    torch.manual_seed(0)
     with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if "lora_B" in name:
-                weight.normal_(std=0.3)
-    adapted = explain(model, "qwen2_vl")
-    merged = explain(model.merge_and_unload(), "qwen2_vl")
-    np.testing.assert_allclose(adapted.base.maps, merged.base.maps, atol=1e-3)
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.add_(0.3 * torch.randn_like(weight))
+    return model.eval()
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("Lora", {"r": 4}),
+        ("Lora", {"r": 4, "use_dora": True}),
+        ("Lora", {"r": 4, "lora_bias": True}),
+        ("LoHa", {"r": 4}),
+        ("IA3", {"feedforward_modules": []}),
+    ],
+    ids=["LoRA", "DoRA", "LoRA with a bias", "LoHa", "IA3"],
+)
+def test_an_adapted_head_is_read_as_it_has_become(method: str, settings: dict[str, Any]) -> None:
+    parts = tiny_of("qwen2_vl").parts
+    model = with_adapted_head(method, **settings)
+    adapter = Explainer(model, **parts).adapter
+    hidden = torch.randn(5, 64)
+    with torch.no_grad():
+        expected = adapter.logits(hidden)
+        plain = Explainer(tiny_of("qwen2_vl").model, **parts).adapter.logits(hidden)
+        bias = adapter.head_bias
+        found = hidden @ adapter.head_weight.T + (0 if bias is None else bias)
+    assert (expected - plain).abs().max() > 0.5
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert adapter.vocabulary_size == expected.shape[1]
+
+
+def test_an_adapted_head_with_dropout_is_read_without_it_and_leaves_no_trace() -> None:
+    model = with_adapted_head("Lora", r=4, lora_dropout=0.5)
+    calm = explain(model, "qwen2_vl")
+    model.train()
+    before = torch.random.get_rng_state()
+    trained = explain(model, "qwen2_vl")
+    assert torch.equal(before, torch.random.get_rng_state()) and model.training
+    np.testing.assert_array_equal(trained.base.probability, calm.base.probability)
+    np.testing.assert_array_equal(trained.base.maps, calm.base.maps)
+
+
+def test_an_adapted_head_may_wait_elsewhere() -> None:
+    model = with_adapted_head("Lora", r=4)
+    here = explain(model, "qwen2_vl")
+    there = explain(offloaded(model), "qwen2_vl")
+    np.testing.assert_allclose(there.heatmaps, here.heatmaps, atol=1e-4)
 
 
 def test_a_learnt_prompt_is_refused() -> None:

@@ -11,6 +11,7 @@ from tensorboard.util import tensor_util
 from mmx_core.events import add_explanation, records
 from mmx_core.events.sinks import EventFile
 from mmx_core.events.wire import decode_explanation, encode_explanation
+from tb_mmx_plugin import checked_provider
 from tb_mmx_plugin.data import NotLogged, RequestError, Unreadable
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
 from tests.plugin.conftest import open_data, open_reloadable
@@ -69,6 +70,18 @@ def test_only_runs_with_something_new_are_read_again(tmp_path, context, monkeypa
     steps = {r["run"]: r["samples"][0]["steps"] for r in data.index(context, EXPERIMENT)["runs"]}
     assert steps == {"busy": [0, 5], "quiet": [0]}
     assert [sorted(runs) for runs in asked[1:]] == [["busy"]]
+
+
+def test_a_log_that_has_not_changed_is_listed_without_a_look_at_its_tensors(
+    data, context, monkeypatch
+):
+    first = data.index(context, EXPERIMENT)
+
+    def never(tensor):
+        raise AssertionError("a large log has 40,000 of them")
+
+    monkeypatch.setattr(checked_provider, "truthful", never)
+    assert data.index(context, EXPERIMENT) == first
 
 
 def test_records_are_decoded(data, context):

@@ -33,7 +33,8 @@ def last_layer_attention(adapter: ModelAdapter, prepared: Prepared, seed: int) -
     rows: list[Tensor] = []
 
     def keep(weights: Tensor) -> None:
-        rows.append(weights[:, encoded.predicting_positions].mean(dim=0, dtype=torch.float32))
+        at = encoded.predicting_positions.to(weights.device)
+        rows.append(weights[:, at].mean(dim=0, dtype=torch.float32))
 
     _attend(adapter, encoded, adapter.model.get_decoder().layers[-1:], keep)
     return _at_tokens(encoded, prepared, rows[0])
@@ -68,12 +69,14 @@ def attention_rollout(adapter: ModelAdapter, prepared: Prepared, seed: int) -> A
 
     _attend(adapter, encoded, adapter.model.get_decoder().layers, multiply)
     assert product is not None  # a decoder has a layer
-    return _at_tokens(encoded, prepared, product[encoded.predicting_positions])
+    at = encoded.predicting_positions.to(product.device)
+    return _at_tokens(encoded, prepared, product[at])
 
 
 def _at_tokens(encoded: EncodedInput, prepared: Prepared, rows: Tensor) -> Attribution:
     """``(T, L)`` rows, read at visual tokens and at text."""
     visual, text = encoded.visual[0].positions, encoded.context_positions
+    rows = rows.to(visual.device)
     return attribution(encoded, prepared, rows[:, visual], rows[:, text])
 
 

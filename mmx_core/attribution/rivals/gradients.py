@@ -34,7 +34,7 @@ def grad_cam(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attributio
     visual = encoded.visual[0].positions
 
     def weighted(states: Tensor, gradient: Tensor) -> Tensor:
-        return states @ gradient[visual].mean(dim=0)
+        return states @ gradient[visual.to(gradient.device)].mean(dim=0)
 
     last = adapter.model.get_decoder().layers[-1]
     return _differentiate(adapter, prepared, encoded, last, weighted)
@@ -97,8 +97,8 @@ def _differentiate(
         for index, logit in enumerate(logits.unbind()):
             (gradient,) = torch.autograd.grad(logit, start, retain_graph=index < last)
             rows.append(torch.relu(combine(states, gradient[0].float())))
-    values = torch.stack(rows).detach()
     visual, text = encoded.visual[0].positions, encoded.context_positions
+    values = torch.stack(rows).detach().to(visual.device)
     return attribution(encoded, prepared, values[:, visual], values[:, text])
 
 

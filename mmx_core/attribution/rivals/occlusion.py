@@ -64,7 +64,7 @@ def occlusion(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attributi
 def _probabilities(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> Tensor:
     """``(B, T, d)`` predicting states to ``(B, T)`` float32, of the explained tokens."""
     states, targets = hidden.flatten(0, 1), ids.repeat(len(hidden))
-    chunk = max(1, _CHUNK_ELEMENTS // adapter.head_weight.shape[0])
+    chunk = max(1, _CHUNK_ELEMENTS // adapter.vocabulary_size)
     parts = []
     for start in range(0, len(states), chunk):
         logits = adapter.logits(states[start : start + chunk]).float()
