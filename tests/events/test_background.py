@@ -500,6 +500,8 @@ def write_slowly(*arguments):
 EventFile.write = write_slowly
 log(*range(20))
 begun.wait()
+# What runs behind a script may have been started with interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 """
 
