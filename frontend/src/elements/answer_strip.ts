@@ -6,21 +6,21 @@ import { besideKey } from "../core/beside";
 import { type Explanation, type Token, answerToken, matrixValue } from "../core/explanation";
 import { COMBINATIONS, type Combination } from "../core/state";
 import { probabilityText, startsWord, tokenText } from "../core/text";
-import { type Hover, NO_HOVER, PanelElement, controls, options } from "./base";
+import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "./base";
 
 const STRONGEST_TINT = 0.62;
 
 export class AnswerStrip extends PanelElement {
   static override properties = {
-    explanation: { attribute: false },
-    selected: { attribute: false },
-    more: { attribute: false },
-    combine: { attribute: false },
-    pinned: { attribute: false },
-    beside: { attribute: false },
-    other: { attribute: false },
+    explanation: unattributed,
+    selected: unattributed,
+    more: unattributed,
+    combine: unattributed,
+    pinned: unattributed,
+    beside: unattributed,
+    other: unattributed,
     template: { type: Boolean },
-    hover: { attribute: false },
+    hover: unattributed,
   };
   declare explanation: Explanation;
   declare selected: number;

@@ -35,6 +35,9 @@ export function options<Value extends string | number>(
   return listed.map((value) => html`<option value=${value} .selected=${value === chosen}>${text(value)}</option>`);
 }
 
+/** Of a property that no attribute stands for. */
+export const unattributed = { attribute: false };
+
 /** To play, or to pause what plays. */
 export function playIcon(playing: boolean) {
   const path = playing ? "M2 1h3v10H2zM7 1h3v10H7z" : "M2.5 1v10l8-5z";

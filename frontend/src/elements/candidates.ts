@@ -4,15 +4,15 @@ import { besideKey } from "../core/beside";
 import { whyNot } from "../core/candidate_search";
 import { type Alternative, type Explanation, answerToken } from "../core/explanation";
 import { probabilityText, tokenText } from "../core/text";
-import { PanelElement, controls } from "./base";
+import { PanelElement, controls, unattributed } from "./base";
 
 const SHOWN = 5;
 
 export class Candidates extends PanelElement {
   static override properties = {
-    explanation: { attribute: false },
-    selected: { attribute: false },
-    beside: { attribute: false },
+    explanation: unattributed,
+    selected: unattributed,
+    beside: unattributed,
     typed: { state: true },
   };
   declare explanation: Explanation;

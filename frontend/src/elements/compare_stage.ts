@@ -4,17 +4,17 @@ import { type Side, type StagePicture, differenceOf, pictureOf } from "../core/s
 import type { Point } from "../core/stage_view";
 import type { ViewState } from "../core/state";
 import { stepText } from "../core/text";
-import { PanelElement, controls } from "./base";
+import { PanelElement, controls, unattributed } from "./base";
 import type { Stage } from "./stage";
 
 const BLINK_MS = 700;
 
 export class CompareStage extends PanelElement {
   static override properties = {
-    a: { attribute: false },
-    b: { attribute: false },
-    view: { attribute: false },
-    cursor: { attribute: false },
+    a: unattributed,
+    b: unattributed,
+    view: unattributed,
+    cursor: unattributed,
     trouble: { type: String },
     dark: { type: Boolean },
     curtain: { state: true },

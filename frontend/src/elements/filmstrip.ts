@@ -9,7 +9,7 @@ import { type Series, seriesOf } from "../core/series";
 import { imageRect } from "../core/stage_view";
 import { type ViewState, INITIAL_VIEW, layerIndex, layerName, tokensAt } from "../core/state";
 import { factorText, probabilityText, stepText, tokenText, valueText } from "../core/text";
-import { PanelElement, controls, prepareCanvas } from "./base";
+import { PanelElement, controls, prepareCanvas, unattributed } from "./base";
 
 const CELL_HEIGHT = 46;
 const [NARROWEST, WIDEST] = [34, 74];
@@ -19,12 +19,12 @@ const SPARK_HEIGHT = 26;
 
 export class Filmstrip extends PanelElement {
   static override properties = {
-    film: { attribute: false },
-    steps: { attribute: false },
+    film: unattributed,
+    steps: unattributed,
     total: { type: Number },
-    image: { attribute: false },
-    view: { attribute: false },
-    other: { attribute: false },
+    image: unattributed,
+    view: unattributed,
+    other: unattributed,
     dark: { type: Boolean },
   };
   /** One entry per step; null until it has come, undefined where it is damaged. */

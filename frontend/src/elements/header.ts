@@ -6,7 +6,7 @@ import type { SampleSummary } from "../core/model";
 import type { Place } from "../core/explanation_source";
 import { COMPARE_MODES, type CompareMode, RANGE_NAMES, type ViewState, rangesFor } from "../core/state";
 import { stepText } from "../core/text";
-import { PanelElement, controls, options } from "./base";
+import { PanelElement, controls, options, unattributed } from "./base";
 import type { SamplePicker } from "./sample_picker";
 
 const COMPARE_TITLES: Record<CompareMode, string> = {
@@ -19,10 +19,10 @@ const COMPARE_TITLES: Record<CompareMode, string> = {
 
 export class Header extends PanelElement {
   static override properties = {
-    runs: { attribute: false },
-    view: { attribute: false },
-    summaries: { attribute: false },
-    other: { attribute: false },
+    runs: unattributed,
+    view: unattributed,
+    summaries: unattributed,
+    other: unattributed,
     playing: { type: Boolean },
   };
   declare runs: readonly RunEntry[];

@@ -9,7 +9,7 @@ import { type Picture, nextFrame, percentText, picturesOf, sharesOf, textShare, 
 import { type Side, pictureOf, sideOf } from "../core/stage_picture";
 import { imageRect } from "../core/stage_view";
 import { type ViewState, INITIAL_VIEW, selectedTokens } from "../core/state";
-import { PanelElement, controls, playIcon, prepareCanvas } from "./base";
+import { PanelElement, controls, playIcon, prepareCanvas, unattributed } from "./base";
 
 const THUMBNAIL = { width: 92, height: 58 };
 const CARD_WIDTH = THUMBNAIL.width + 6;
@@ -19,10 +19,10 @@ const FRAME_MS = 600;
 
 export class ImageStrip extends PanelElement {
   static override properties = {
-    explanation: { attribute: false },
-    images: { attribute: false },
-    peer: { attribute: false },
-    view: { attribute: false },
+    explanation: unattributed,
+    images: unattributed,
+    peer: unattributed,
+    view: unattributed,
     dark: { type: Boolean },
     playing: { state: true },
   };

@@ -4,12 +4,12 @@ import { cssColor } from "../core/color";
 import type { StagePicture } from "../core/stage_picture";
 import { RANGE_NAMES, type ViewState } from "../core/state";
 import { valueText } from "../core/text";
-import { PanelElement, controls, prepareCanvas } from "./base";
+import { PanelElement, controls, prepareCanvas, unattributed } from "./base";
 
 const BAR = { width: 132, height: 10 };
 
 export class Legend extends PanelElement {
-  static override properties = { picture: { attribute: false }, view: { attribute: false } };
+  static override properties = { picture: unattributed, view: unattributed };
   declare picture: StagePicture;
   declare view: ViewState;
 

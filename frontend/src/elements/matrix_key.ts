@@ -3,13 +3,13 @@
 import { css, html, nothing } from "lit";
 import { type ColorMap, cssColor } from "../core/color";
 import { valueText } from "../core/text";
-import { PanelElement, controls } from "./base";
+import { PanelElement, controls, unattributed } from "./base";
 
 export class MatrixKey extends PanelElement {
   static override properties = {
-    colors: { attribute: false },
-    high: { attribute: false },
-    unit: { attribute: false },
+    colors: unattributed,
+    high: unattributed,
+    unit: unattributed,
     signed: { type: Boolean },
   };
   declare colors: ColorMap;

@@ -3,12 +3,12 @@ import { css, html } from "lit";
 import { type Explanation, MATRIX_MODES, isContext, matrixValue } from "../core/explanation";
 import { MODE_NAMES } from "../core/matrix_text";
 import { tokenText, valueText } from "../core/text";
-import { PanelElement, controls } from "./base";
+import { PanelElement, controls, unattributed } from "./base";
 
 export class MatrixTable extends PanelElement {
   static override properties = {
-    explanation: { attribute: false },
-    row: { attribute: false },
+    explanation: unattributed,
+    row: unattributed,
     template: { type: Boolean },
   };
   declare explanation: Explanation;

@@ -6,7 +6,7 @@ import { type Candidate, type Explanation, type MatrixMode, isContext, matrixVal
 import { tipPlace } from "../core/matrix_tip_place";
 import type { Size } from "../core/stage_view";
 import { probabilityText, tokenText, valueText } from "../core/text";
-import { PanelElement, controls } from "./base";
+import { PanelElement, controls, unattributed } from "./base";
 
 const SHOWN = 6;
 const WIDTH = 290;
@@ -15,12 +15,12 @@ const GUTTER = 30;
 
 export class MatrixTip extends PanelElement {
   static override properties = {
-    explanation: { attribute: false },
-    row: { attribute: false },
-    column: { attribute: false },
-    words: { attribute: false },
-    cell: { attribute: false },
-    room: { attribute: false },
+    explanation: unattributed,
+    row: unattributed,
+    column: unattributed,
+    words: unattributed,
+    cell: unattributed,
+    room: unattributed,
   };
   declare explanation: Explanation;
   declare row: number;

@@ -1,7 +1,7 @@
 // What is said when there is nothing to show: loading, no data yet, damaged, server gone.
 import { css, html, nothing } from "lit";
 import type { Status } from "../core/model";
-import { PanelElement, controls } from "./base";
+import { PanelElement, controls, unattributed } from "./base";
 
 const SNIPPET = [
   "import mmx_core as mmx",
@@ -13,8 +13,8 @@ const SNIPPET = [
 
 export class Notice extends PanelElement {
   static override properties = {
-    status: { attribute: false },
-    place: { attribute: false },
+    status: unattributed,
+    place: unattributed,
     copied: { state: true },
   };
   declare status: Status;

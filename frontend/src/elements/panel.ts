@@ -9,7 +9,7 @@ import { probabilityText, stepText } from "../core/text";
 import { type Side, type StagePicture, differenceOf, pictureOf } from "../core/stage_picture";
 import type { Point } from "../core/stage_view";
 import type { AnswerStrip } from "./answer_strip";
-import { type Hover, NO_HOVER, PanelElement, controls, palette } from "./base";
+import { type Hover, NO_HOVER, PanelElement, controls, palette, unattributed } from "./base";
 import type { CompareStage } from "./compare_stage";
 import type { ExportDialog } from "./export_dialog";
 import type { Header } from "./header";
@@ -26,7 +26,7 @@ interface TableSort {
 
 export class Panel extends PanelElement {
   static override properties = {
-    model: { attribute: false },
+    model: unattributed,
     dark: { type: Boolean },
     hover: { state: true },
     cursor: { state: true },

@@ -4,12 +4,12 @@ import { type Explanation, answerToken } from "../core/explanation";
 import { readersOf } from "../core/region";
 import { type ViewState, layerIndex } from "../core/state";
 import { probabilityText, tokenText, valueText } from "../core/text";
-import { PanelElement, controls } from "./base";
+import { PanelElement, controls, unattributed } from "./base";
 
 const SHOWN = 5;
 
 export class Readers extends PanelElement {
-  static override properties = { explanation: { attribute: false }, view: { attribute: false } };
+  static override properties = { explanation: unattributed, view: unattributed };
   declare explanation: Explanation;
   declare view: ViewState;
 

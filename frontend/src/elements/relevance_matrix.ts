@@ -12,7 +12,7 @@ import { MatrixScene } from "../core/matrix_scene";
 import { MODE_NAMES, MODE_TITLES, MODE_UNITS, describeRow } from "../core/matrix_text";
 import type { Point, Size } from "../core/stage_view";
 import { type ViewState, selectedTokens } from "../core/state";
-import { type Hover, NO_HOVER, PanelElement, controls, options, prepareCanvas } from "./base";
+import { type Hover, NO_HOVER, PanelElement, controls, options, prepareCanvas, unattributed } from "./base";
 import "./matrix_key";
 import "./matrix_table";
 
@@ -22,9 +22,9 @@ const SETTLED_MS = 150;
 
 export class RelevanceMatrix extends PanelElement {
   static override properties = {
-    explanation: { attribute: false },
-    view: { attribute: false },
-    hover: { attribute: false },
+    explanation: unattributed,
+    view: unattributed,
+    hover: unattributed,
     dark: { type: Boolean },
     room: { state: true },
     tabular: { state: true },

@@ -2,15 +2,15 @@
 import { css, html, nothing } from "lit";
 import type { SampleEntry } from "../core/api";
 import type { SampleSummary } from "../core/model";
-import { PanelElement, controls } from "./base";
+import { PanelElement, controls, unattributed } from "./base";
 
 const LONGEST_LIST = 200;
 
 export class SamplePicker extends PanelElement {
   static override properties = {
-    samples: { attribute: false },
-    tag: { attribute: false },
-    summaries: { attribute: false },
+    samples: unattributed,
+    tag: unattributed,
+    summaries: unattributed,
     query: { state: true },
     marked: { state: true },
   };

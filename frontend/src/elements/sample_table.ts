@@ -17,7 +17,7 @@ import {
   visibleRange,
 } from "../core/sample_rows";
 import { stepText } from "../core/text";
-import { PanelElement, controls, options } from "./base";
+import { PanelElement, controls, options, unattributed } from "./base";
 import { HEAD_HEIGHT, ROW_HEIGHT, SIDE, tableStyle } from "./sample_table_style";
 
 const OVERSCAN = 8;
@@ -36,13 +36,13 @@ export interface TableChange {
 
 export class SampleTable extends PanelElement {
   static override properties = {
-    records: { attribute: false },
-    step: { attribute: false },
+    records: unattributed,
+    step: unattributed,
     // Whoever hands these over may make them anew each time.
     other: { attribute: false, hasChanged: differs },
-    selected: { attribute: false },
-    thumbnail: { attribute: false },
-    query: { attribute: false },
+    selected: unattributed,
+    thumbnail: unattributed,
+    query: unattributed,
     sort: { attribute: false, hasChanged: differs },
     width: { state: true },
     range: { state: true },

@@ -9,7 +9,7 @@ import { rangeOf } from "../core/range";
 import { imageRect } from "../core/stage_view";
 import { type ViewState, INITIAL_VIEW, layerIndex, selectedTokens } from "../core/state";
 import { factorText, probabilityText, tokenText } from "../core/text";
-import { PanelElement, controls, prepareCanvas } from "./base";
+import { PanelElement, controls, prepareCanvas, unattributed } from "./base";
 
 const THUMBNAIL_HEIGHT = 54;
 const GAP_PX = 6;
@@ -17,10 +17,10 @@ const WHEEL_STEP = 60;
 
 export class ScaleScrubber extends PanelElement {
   static override properties = {
-    explanation: { attribute: false },
-    other: { attribute: false },
-    image: { attribute: false },
-    view: { attribute: false },
+    explanation: unattributed,
+    other: unattributed,
+    image: unattributed,
+    view: unattributed,
     dark: { type: Boolean },
   };
   declare explanation: Explanation;

@@ -6,7 +6,7 @@ import type { StagePicture } from "../core/stage_picture";
 import { GRID_CELL_PX, type Point, type Size, imagePoint, imageRect, panBy, zoomAt } from "../core/stage_view";
 import { type Region, type ViewState, INITIAL_VIEW } from "../core/state";
 import { valueText } from "../core/text";
-import { PanelElement, controls, prepareCanvas } from "./base";
+import { PanelElement, controls, prepareCanvas, unattributed } from "./base";
 
 const WHEEL_ZOOM = 0.0018;
 const BUTTON_ZOOM = 1.5;
@@ -16,9 +16,9 @@ const CLICK_PX = 4;
 
 export class Stage extends PanelElement {
   static override properties = {
-    picture: { attribute: false },
-    view: { attribute: false },
-    cursor: { attribute: false },
+    picture: unattributed,
+    view: unattributed,
+    cursor: unattributed,
     badge: { type: String },
     side: { type: String, reflect: true },
     dark: { type: Boolean },

@@ -1,14 +1,14 @@
 // The checkpoint slider: one tick per step that TensorBoard kept, and play.
 import { css, html } from "lit";
 import { stepText } from "../core/text";
-import { PanelElement, controls, playIcon } from "./base";
+import { PanelElement, controls, playIcon, unattributed } from "./base";
 
 export class StepSlider extends PanelElement {
   static override properties = {
-    steps: { attribute: false },
-    step: { attribute: false },
-    other: { attribute: false },
-    logged: { attribute: false },
+    steps: unattributed,
+    step: unattributed,
+    other: unattributed,
+    logged: unattributed,
     playing: { type: Boolean },
   };
   declare steps: readonly number[];
