@@ -6,19 +6,18 @@ describe("columns", () => {
   it("are the metrics, the record's own numbers and, while comparing, the change", () => {
     const records = [{ tag: "mmx/val/1", step: 1, metrics: { iou: 0.5 } }];
     const keys = (comparing: boolean) => numberColumns(makeRows(records, null, null), comparing).map(({ key }) => key);
-    expect(keys(false)).toEqual(["metric:iou", "grounding", "lowest_grounding", "agreement"]);
+    expect(keys(false)).toEqual(["metric:iou", "grounding", "lowest_grounding", "lowest_probability", "agreement"]);
     expect(keys(true)).toEqual([...keys(false), "change"]);
   });
 
   it("give way from the least important, never the one sorted by", () => {
-    const columns = ["metric:iou", "metric:auc", "grounding", "lowest_grounding", "agreement", "change"].map((key) => ({
-      key,
-      width: 100,
-    }));
+    const own = ["grounding", "lowest_grounding", "lowest_probability", "agreement"];
+    const columns = ["metric:iou", "metric:auc", ...own, "change"].map((key) => ({ key, width: 100 }));
     const keys = (room: number, sorted?: string) => fittingColumns(columns, room, sorted).map(({ key }) => key);
-    expect(keys(600)).toEqual(columns.map(({ key }) => key));
-    expect(keys(450)).toEqual(["metric:iou", "grounding", "lowest_grounding", "change"]);
-    expect(keys(250)).toEqual(["lowest_grounding", "change"]);
+    expect(keys(700)).toEqual(columns.map(({ key }) => key));
+    expect(keys(550)).toEqual(["metric:iou", "grounding", "lowest_grounding", "lowest_probability", "change"]);
+    expect(keys(350)).toEqual(["lowest_grounding", "lowest_probability", "change"]);
+    expect(keys(250)).toEqual(["lowest_probability", "change"]);
     expect(keys(250, "metric:auc")).toEqual(["metric:auc", "change"]);
     expect(keys(20, "agreement")).toEqual(["agreement"]);
   });

@@ -265,6 +265,8 @@ def encode_record(
         step: At which.
     """
     known = explanation.grounding[~np.isnan(explanation.grounding)]
+    said = [not token.special for token in explanation.tokens]
+    sureness = explanation.base.probability[said]
     ranks = np.concatenate([scale.rank for scale in explanation.scales])
     return encode_json(
         {
@@ -276,6 +278,7 @@ def encode_record(
             "images": len(explanation.per_image),
             "grounding": number(known.mean()) if known.size else None,
             "lowest_grounding": number(known.min()) if known.size else None,
+            "lowest_probability": number(sureness.min()) if sureness.size else None,
             "agreement": number((ranks == 0).mean()),
             "metrics": {str(name): number(value) for name, value in explanation.metrics.items()},
             "bytes": byte_count,
@@ -293,6 +296,7 @@ _RECORD_KINDS: dict[str, tuple[type, ...]] = {
     "images": (int,),
     "grounding": (int, float, NoneType),
     "lowest_grounding": (int, float, NoneType),
+    "lowest_probability": (int, float, NoneType),
     "agreement": (int, float, NoneType),
     "metrics": (dict,),
     "bytes": (int,),

@@ -38,6 +38,7 @@ from mmx_core.evaluation.measure import measure_methods, words_of
 from mmx_core.evaluation.memory import peak_megabytes
 from mmx_core.evaluation.methods import METHODS, OURS, explained, single_scale
 from mmx_core.evaluation.report import summarise
+from mmx_core.events.wire import decode_record, encode_record
 from mmx_core.metrics import auroc
 from mmx_core.metrics.faithfulness import Perturber, faithfulness
 from mmx_core.metrics.summary import shown_words
@@ -255,10 +256,12 @@ def hallucination_study(explainer: Explainer, samples: Sequence[Sample]) -> list
 def mistakes_study(explainer: Explainer, samples: Sequence[Sample]) -> list[tuple[str, ...]]:
     """How well figures of the names of shapes tell those that the model gets right from the others.
 
-    Of objects whose colour it names rightly, so that it is known which object it speaks of.
+    Of objects whose colour it names rightly, so that it is known which object it speaks of. Then
+    how well what the panel's table sorts by tells answers without such a mistake from the others.
     """
     shapes = {name: shape for shape, names in second_family.SYNONYMS.items() for name in names}
     scores: dict[str, tuple[list[float], list[float]]] = {}
+    of_answers: dict[str, tuple[list[float], list[float]]] = {}
     for sample in tqdm(samples, file=sys.stderr):
         explanation = explainer.explain(sample.image_list()[0], sample.prompt, id=sample.id)
         pieces = tokens_of_words(
@@ -267,13 +270,19 @@ def mistakes_study(explainer: Explainer, samples: Sequence[Sample]) -> list[tupl
         shown = {(color, shapes[shape]) for color, shape in (m.name.split() for m in sample.masks)}
         colors = {color for color, _ in shown}
         words = [word.strip(".,") for word in explanation.answer.split()]
+        mistaken = False
         for (color, shape), tokens in zip(pairwise(words), pieces[1:], strict=True):
             if color in colors and shape in shapes:
+                wrong = (color, shapes[shape]) not in shown
+                mistaken |= wrong
                 for name, values in word_figures(explanation).items():
                     right_and_wrong = scores.setdefault(name, ([], []))
-                    wrong = (color, shapes[shape]) not in shown
                     right_and_wrong[wrong].append(float(values[tokens[0]]))
-    return _aurocs(scores)
+        record = decode_record(encode_record(explanation, 0))
+        for name in ("lowest_probability", "lowest_grounding", "grounding", "agreement"):
+            title = f"answer: {name.replace('_', ' ')}"
+            of_answers.setdefault(title, ([], []))[mistaken].append(record[name])
+    return _aurocs({**scores, **of_answers})
 
 
 def word_figures(explanation: Explanation) -> dict[str, np.ndarray]:

@@ -226,9 +226,9 @@ def test_the_table_of_samples_finds_sorts_and_opens(page, base):
     rows.nth(1).click()
     panel.wait_for_function("document.querySelector('mmx-panel').model.view.tag === 'mmx/val/1'")
     wait_ready(panel)
-    panel.click('mmx-sample-table [role="columnheader"] button:has-text("lowest grounding")')
+    panel.click('mmx-sample-table [role="columnheader"] button:has-text("lowest probability")')
     told = panel.locator("mmx-sample-table [aria-sort]:not([aria-sort='none'])").inner_text()
-    assert "lowest grounding" in told
+    assert "lowest probability" in told
     panel.fill("mmx-sample-table input", "no such words anywhere")
     panel.wait_for_function(
         "!document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-sample-table')"

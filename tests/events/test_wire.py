@@ -227,7 +227,7 @@ def test_the_index_record_says_what_a_table_needs():
         explanation,
         grounding=np.array([0.25, 0.75], np.float32),
         scales=tuple(
-            replace(scale, rank=np.array(rank))
+            replace(scale, rank=np.array(rank), probability=np.array([0.875, 0.625]))
             for scale, rank in zip(explanation.scales, ([0, 0], [0, 3]), strict=True)
         ),
     )
@@ -240,12 +240,18 @@ def test_the_index_record_says_what_a_table_needs():
         "images": 1,
         "grounding": 0.5,
         "lowest_grounding": 0.25,
+        "lowest_probability": 0.625,
         "agreement": 0.75,
         "metrics": {"obj_iou": 0.5, "func_iou": 0.875},
         "bytes": 1234,
     }
     with pytest.raises(UnsupportedVersion):
         decode_record(encode_json({"version": 2}))
+    # The end of the turn is no word: how sure the model was to stop is left out.
+    ended = replace(explanation.tokens[1], special=True)
+    context = (*explanation.context[:-1], ended)
+    explanation = replace(explanation, context=context, tokens=context[explanation.prompt_length :])
+    assert decode_record(encode_record(explanation, 0))["lowest_probability"] == 0.875
 
 
 @pytest.mark.parametrize("name", [golden.FIRST, golden.CURRENT])

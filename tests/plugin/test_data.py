@@ -93,6 +93,9 @@ def test_records_are_decoded(data, context):
     record = answer["records"][1]
     assert record.pop("grounding") == pytest.approx(explanation.grounding.mean())
     assert record.pop("lowest_grounding") == pytest.approx(explanation.grounding.min())
+    said = [not token.special for token in explanation.tokens]
+    least = explanation.base.probability[said].min()
+    assert record.pop("lowest_probability") == pytest.approx(least)
     assert record.pop("agreement") == pytest.approx(
         sum((scale.rank == 0).sum() for scale in explanation.scales) / 15
     )

@@ -29,6 +29,7 @@ export interface IndexRecord {
   metrics?: Record<string, number | null>;
   grounding?: number | null;
   lowest_grounding?: number | null;
+  lowest_probability?: number | null;
   agreement?: number | null;
   bytes?: number;
   error?: string;

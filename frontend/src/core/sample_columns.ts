@@ -19,12 +19,13 @@ const CHANGE_WIDTH = 192;
 
 const OWN_COLUMNS: [key: string, title: string, hint: string][] = [
   ["grounding", "grounding", "How much of the activation falls on the image, on average over the answer's tokens"],
-  ["lowest_grounding", "lowest grounding", "Grounding of the answer's least grounded token: how little of it was read from the image"],
+  ["lowest_grounding", "lowest grounding", "Of the answer's least grounded token"],
+  ["lowest_probability", "lowest probability", "Of the answer's token that the model was least sure of"],
   ["agreement", "agreement", "How often a scale on its own would have said the same token"],
 ];
 const CHANGE_HINT = "Whether A's answer is another than B's, and the number that differs most (A less B)";
 /** First what a triage starts from; a metric not named here comes after those that are. */
-const IMPORTANCE = ["change", "lowest_grounding", "grounding"];
+const IMPORTANCE = ["change", "lowest_probability", "lowest_grounding", "grounding"];
 
 export function numberColumns(rows: readonly SampleRow[], comparing: boolean): NumberColumn[] {
   const columns = [

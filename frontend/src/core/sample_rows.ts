@@ -13,6 +13,7 @@ export interface SampleRecord {
   metrics?: Record<string, number | null>;
   grounding?: number | null;
   lowest_grounding?: number | null;
+  lowest_probability?: number | null;
   agreement?: number | null;
   /** Why the record cannot be read; then it has nothing else. */
   error?: string;
@@ -57,7 +58,7 @@ export interface Part {
 /** More words than one line shows. */
 const LONGEST_LINE = 100;
 const METRIC = "metric:";
-const OWN_NUMBERS = ["grounding", "lowest_grounding", "agreement"] as const;
+const OWN_NUMBERS = ["grounding", "lowest_grounding", "lowest_probability", "agreement"] as const;
 type Value = number | null | undefined;
 
 export function metricKey(name: string): string {
