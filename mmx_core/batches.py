@@ -84,10 +84,12 @@ def _explained(
 
 def _light(error: Exception) -> Exception:
     """The error without what its frames hold: activations, where memory may be what was short."""
+    seen: set[int] = set()
     chain: BaseException | None = error
-    while chain is not None:
+    while chain is not None and id(chain) not in seen:  # ``raise error from error`` is a circle
+        seen.add(id(chain))
         traceback.clear_frames(chain.__traceback__)
-        chain = chain.__cause__ or chain.__context__
+        chain = chain.__context__ if chain.__cause__ is None else chain.__cause__
     return error
 
 

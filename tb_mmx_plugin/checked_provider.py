@@ -9,7 +9,7 @@ shows a step's first record where the fast one shows its last; here both do as t
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,16 @@ from tensorboard.compat.proto.types_pb2 import DT_STRING
 
 def checked(provider: Any) -> Any:
     """The provider over checked tensors; one of a kind that TensorBoard does not have as it is."""
-    for name, wrap in (("_multiplexer", _CheckedMultiplexer), ("_stub", _CheckedStub)):
+    return _over(provider, {"_multiplexer": _CheckedMultiplexer, "_stub": _CheckedStub})
+
+
+def ascending(provider: Any) -> Any:
+    """The provider for listing, which believes no shape: of a large log checking takes longest."""
+    return _over(provider, {"_multiplexer": _AscendingMultiplexer})
+
+
+def _over(provider: Any, wraps: Mapping[str, Callable[[Any], Any]]) -> Any:
+    for name, wrap in wraps.items():
         source = getattr(provider, name, None)
         if source is not None:
             mended = copy.copy(provider)
@@ -44,7 +53,7 @@ def truthful(tensor: TensorProto) -> TensorProto:
     return TensorProto(dtype=DT_STRING, tensor_shape=shape, string_val=strings)
 
 
-class _CheckedMultiplexer:
+class _AscendingMultiplexer:
     """The loader in Python."""
 
     def __init__(self, multiplexer: Any) -> None:
@@ -54,7 +63,14 @@ class _CheckedMultiplexer:
         return getattr(self._multiplexer, name)
 
     def Tensors(self, run: str, tag: str) -> list[Any]:
-        return [_checked_event(event) for event in _ascending(self._multiplexer.Tensors(run, tag))]
+        return _ascending(self._multiplexer.Tensors(run, tag))
+
+
+class _CheckedMultiplexer(_AscendingMultiplexer):
+    """As above, every tensor checked."""
+
+    def Tensors(self, run: str, tag: str) -> list[Any]:
+        return [_checked_event(event) for event in super().Tensors(run, tag)]
 
 
 class _CheckedStub:

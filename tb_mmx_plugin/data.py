@@ -29,7 +29,7 @@ from mmx_core.events.tags import (
 )
 from mmx_core.events.wire import check_explanation, decode_image, decode_record
 from mmx_core.explanation import EncodedImage
-from tb_mmx_plugin.checked_provider import checked
+from tb_mmx_plugin.checked_provider import ascending, checked
 from tb_mmx_plugin.frame import StepBlobs, finite, frame_steps
 
 MAX_STEPS_PER_REQUEST = 64
@@ -82,8 +82,7 @@ class ExplanationData:
 
     def __init__(self, data_provider: provider.DataProvider) -> None:
         self._provider = checked(data_provider)
-        # For listing, which believes no shape: checking 40,000 tensors takes as long as the rest.
-        self._unchecked = data_provider
+        self._lists = ascending(data_provider)
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="mmx-blobs")
         self._known: dict[tuple[str, str], tuple[Fingerprint, dict[str, Any]]] = {}
         self._listing = Lock()
@@ -99,7 +98,7 @@ class ExplanationData:
             return self._index(context, experiment)
 
     def _index(self, context: RequestContext, experiment: str) -> dict[str, Any]:
-        listed = self._unchecked.list_blob_sequences(
+        listed = self._lists.list_blob_sequences(
             context, experiment_id=experiment, plugin_name=PLUGIN
         )
         prints = {run: _fingerprint(tags) for run, tags in listed.items()}
@@ -286,11 +285,11 @@ class ExplanationData:
         kept = self._steps(context, experiment, run, tag)
         for _ in range(_READINGS):
             found = [kept[step] for step in steps if step in kept]
-            refusal, read = NotLogged(_CHANGING), None
+            refusal, read = _CHANGING, None
             try:
                 read = {entry.step: entry for entry in self._read_steps(context, tag, found)}
             except NotLogged as gone:  # logged anew with fewer blobs, or dropped
-                refusal = gone
+                refusal = str(gone)
             before, kept = kept, self._steps(context, experiment, run, tag)
             if read is not None and all(
                 (step in before) == (step in kept)
@@ -298,7 +297,9 @@ class ExplanationData:
                 for step in steps
             ):
                 return kept, read
-        raise refusal
+        # An error holds its frame until the next garbage collection: not with the blobs in it.
+        read = None
+        raise NotLogged(refusal)
 
     def _read_steps(
         self, context: RequestContext, tag: str, data: Sequence[Datum]

@@ -14,6 +14,7 @@ const TIMES: Record<number, [picture: number, seconds: number[]][]> = {
   20: [[0, [0, 1]], [0, [2, 3]]],
   30: [[0, []], [1, [0, 0.5]], [1, [1, 1.5]]],
   40: [[0, [1, 1.5]], [0, [0, 0.5]]],
+  50: [[0, [0]], [0, [0]], [0, [0]]],
 };
 const steps = Object.keys(TIMES).map(Number);
 const index: IndexResponse = {
@@ -66,7 +67,14 @@ it("shows in the strip over steps the same moment at each, and no map where ther
   const model = await shown({ step: 10, image: 1, film: true });
   await vi.waitFor(() => expect(model.film()).not.toContain(null));
   const first = model.film().map((entry) => entry!.layers[0]!.values);
-  expect(first.map((values) => values && [...values])).toEqual([[10, 1, 10, 1], null, null, [40, 0, 40, 0]]);
+  expect(first.map((values) => values && [...values])).toEqual([[10, 1, 10, 1], null, null, [40, 0, 40, 0], null]);
+});
+
+it("takes the frame in view for itself where frames share their times", async () => {
+  const model = await shown({ step: 50, image: 2, film: true, compare: "side", otherStep: 50 });
+  await vi.waitFor(() => expect(model.film()).not.toContain(null));
+  expect([...model.film().at(-1)!.layers[0]!.values!]).toEqual([50, 2, 50, 2]);
+  expect([...model.otherSide!.explanation.layers[0]!.values!]).toEqual([50, 2, 50, 2]);
 });
 
 it("keeps what it has to tell while a video plays, and not beyond the reader's own change", async () => {
@@ -77,6 +85,9 @@ it("keeps what it has to tell while a video plays, and not beyond the reader's o
   expect([model.notice, model.news]).toEqual(["a notice", "1 new step"]);
   await model.change({ grey: !model.view.grey });
   expect([model.notice, model.news]).toEqual(["", ""]);
+  model.notice = "a notice";
+  await model.change({ ...model.view, image: 0 }); // a link
+  expect(model.notice).toBe("");
 });
 
 it("leaves a word beside the answer for another scale or a span, but not where a link asks for it", async () => {

@@ -54,8 +54,8 @@ class Background:
         self._thread: threading.Thread | None = None
         # Jobs, counted: begun, on the disk; and how many of them somebody waits for.
         self._begun = self._settled = self._wanted = 0
-        # Callers within ``submit``, and whether more may come.
-        self._entering: set[object] = set()
+        # Callers within ``submit`` and their threads, and whether more may come.
+        self._entering: dict[object, int] = {}
         self._closed = False
         # By activity and kind, so that a run that goes on for weeks does not collect them.
         self._errors: dict[tuple[str, str], Exception] = {}
@@ -71,24 +71,28 @@ class Background:
         Raises:
             OSError: It was closed before.
         """
-        with self._changed:
-            if self._closed:
-                raise OSError("the writer was closed meanwhile")
-            me = object()
-            try:
-                self._entering.add(me)
+        me, works = object(), False
+        try:
+            with self._changed:
+                if self._closed:
+                    raise OSError("the writer was closed meanwhile")
+                self._entering[me] = threading.get_ident()
                 while not self._has_room(size):
                     self._changed.wait()
                 # The thread first: whatever interrupts this (Ctrl-C), no job waits for none.
-                started = self._thread is not None or self._start()
+                works = self._thread is None and not self._start()
                 self._waiting.append((what, job, size))
-                if not started:
+                if works:
                     self._thread = threading.current_thread()
-            finally:
-                self._entering.discard(me)
-                self._changed.notify_all()
-        if not started:
-            self._work()
+                self._leave(me)
+            if works:
+                self._work()
+        except BaseException:
+            with self._changed:
+                self._leave(me)
+                if works:
+                    self._end()  # or the others would wait for work that nobody does
+            raise
 
     def wait(self) -> None:
         """Returns once all that was handed over before is done and on the disk."""
@@ -105,7 +109,9 @@ class Background:
         """Takes no more jobs, and returns once those of all who came before are on the disk."""
         with self._changed:
             self._closed = True
-            while self._is_elsewhere() or self._entering:
+            # A signal's handler may close what the call below it waits to enter.
+            here = threading.get_ident()
+            while self._is_elsewhere() or any(at != here for at in self._entering.values()):
                 self._changed.wait()
 
     def tell(self, *, strict: bool | None = None) -> None:
@@ -124,6 +130,10 @@ class Background:
     def inherited(self) -> bool:
         """Whether this is a forked child's copy: its thread is gone and its lock may be held."""
         return self._process != os.getpid()
+
+    def _leave(self, who: object) -> None:
+        self._entering.pop(who, None)
+        self._changed.notify_all()
 
     def _is_elsewhere(self) -> bool:
         """Whether another thread than the caller's is at work."""
@@ -165,6 +175,7 @@ class Background:
                     elif self._waiting:
                         what, job, size = self._waiting.popleft()
                         self._begun, settled = self._begun + 1, self._settled
+                        self._changed.notify_all()  # there is room for another
                     else:
                         # Before the lock is let go: whoever comes next starts another thread.
                         self._end()

@@ -43,8 +43,9 @@ FloatArray = NDArray[np.floating[Any]]
 MAX_JSON_DEPTH = 64
 
 
+_LONGEST_QUOTE = 200
 _clipping = reprlib.Repr()
-_clipping.maxstring = _clipping.maxother = 128
+_clipping.maxlevel, _clipping.maxstring, _clipping.maxother = 1, 128, 128
 
 
 class DamagedBlob(ValueError):
@@ -57,7 +58,7 @@ class UnsupportedVersion(ValueError):
 
 def quoted(value: Any) -> str:
     """What a log holds, for a message: cut where it is long, as a stranger's may be."""
-    return _clipping.repr(value)
+    return _clipping.repr(value)[:_LONGEST_QUOTE]
 
 
 class Dtype(IntEnum):

@@ -63,6 +63,9 @@ class EncodedInput:
         return torch.arange(start, start + self.answer_length, device=self.text_positions.device)
 
 
+_ENLARGED = 1024.0  # a power of two, which rounds nothing
+
+
 class ModelAdapter(ABC):
     """Answers a family's questions: placeholders, scales, where visual tokens are, states, head.
 
@@ -102,8 +105,11 @@ class ModelAdapter(ABC):
         """``(V, d)`` the language-model head."""
         head = self.model.get_output_embeddings()
         if hasattr(head, "base_layer"):
-            columns, bias = self._adapted(torch.eye(self._hidden_size)), self.head_bias
-            return (columns if bias is None else columns - bias).T
+            unit, bias = torch.eye(self._hidden_size), self.head_bias
+            if bias is None:
+                return self._adapted(unit).T
+            # In half precision a weight would be lost beside its bias.
+            return ((self._adapted(_ENLARGED * unit) - bias) / _ENLARGED).T
         weight = _parameter(head, "weight")
         # Quantised layers hand out their weight by a call, in a form of its own.
         weight = weight() if callable(weight) and not isinstance(weight, Tensor) else weight
@@ -138,8 +144,13 @@ class ModelAdapter(ABC):
         (LoRA, DoRA, IA3, ...) alone knows; but all of them are affine.
         """
         head = self.model.get_output_embeddings()
+        own = getattr(_innermost(head), "weight", None)
+        if isinstance(own, Tensor) and own.is_floating_point():
+            dtype = own.dtype
+        else:
+            dtype = self.model.dtype
         with undisturbed(head):
-            logits: Tensor = head(states.to(self.head_device, self.model.dtype))
+            logits: Tensor = head(states.to(self.head_device, dtype))
         return logits
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -396,10 +407,16 @@ class ModelAdapter(ABC):
         return image
 
 
+def _innermost(module: Any) -> Any:
+    """The layer that PEFT has wrapped, as often as it may be."""
+    while hasattr(module, "base_layer"):
+        module = module.base_layer
+    return module
+
+
 def _device(module: Any) -> torch.device:
     """Where a layer's weight is when it is used."""
-    while hasattr(module, "base_layer"):  # PEFT's wrapper, which accelerate's hook is not on
-        module = module.base_layer
+    module = _innermost(module)  # accelerate's hook is not on PEFT's wrapper
     weight = module.weight
     if not isinstance(weight, Tensor):  # a quantised layer's is a method
         weight = weight()

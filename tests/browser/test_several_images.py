@@ -339,6 +339,12 @@ def test_a_word_of_the_prompt_that_is_marked_shows_its_map_first_and_lets_go_the
     panel.click(token)
     panel.wait_for_selector("mmx-scale-scrubber .card")
     assert (state(panel, "context"), state(panel, "beside")) == (None, "")
+    panel.click(token)
+    panel.wait_for_selector(".beside")
+    page.keyboard.press("v")  # comparing, no such map is shown
+    panel.wait_for_selector("mmx-scale-scrubber .card")
+    panel.click(token)
+    panel.wait_for_selector(".beside")
 
 
 def test_what_the_model_does_not_see_is_hatched(page, several_base):

@@ -498,6 +498,20 @@ def test_what_a_failed_sample_held_is_let_go_before_its_turn_comes(
         next(batch)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_error_that_is_its_own_cause_is_raised_like_any_other(
+    qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: Any) -> None:
+        error = RuntimeError("its own cause")
+        raise error from error
+
+    monkeypatch.setattr(qwen2.model, "generate", fail)
+    batch = build(qwen2).explain_batch([Sample("odd", FIRST, PROMPT)], max_tokens_per_batch=4096)
+    with pytest.raises(RuntimeError, match="its own cause"):
+        next(batch)
+
+
 def test_a_conversation_that_the_template_itself_refuses_is_told_with_its_words(
     qwen2: TinyModel,
 ) -> None:

@@ -514,6 +514,29 @@ def test_an_impatient_interrupt_while_it_is_waited_for_loses_nothing(tmp_path, c
     assert steps_of(tmp_path) == list(range(20))
 
 
+PREEMPTED = """
+import threading
+from mmx_core.events.background import Background
+gate, queue = threading.Event(), Background(lambda: None, max_waiting=1)
+def leave(*_):
+    gate.set()
+    queue.close()
+    sys.exit(3)
+def preempt():
+    while not (queue._begun and queue._waiting and queue._entering):
+        time.sleep(0.01)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+signal.signal(signal.SIGTERM, leave)
+threading.Thread(target=preempt).start()
+for _ in range(3):  # the last waits for room
+    queue.submit("waiting", gate.wait)
+"""
+
+
+def test_a_signals_handler_may_close_what_the_call_below_it_waits_for(tmp_path):
+    assert run_script(PREEMPTED, tmp_path).returncode == 3
+
+
 def test_a_killed_process_loses_only_what_it_had_not_flushed(tmp_path):
     script = "log(*range(20)); writer.flush(); log(*range(20, 30)); os.kill(os.getpid(), 9)"
     result = run_script(script, tmp_path)

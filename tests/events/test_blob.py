@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from mmx_core.events import blob as b
-from mmx_core.events.blob import DamagedBlob, Dtype, UnsupportedVersion
+from mmx_core.events.blob import DamagedBlob, Dtype, UnsupportedVersion, quoted
 
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=False)
 SHAPES = arrays.array_shapes(min_dims=2, max_dims=4, max_side=6)
@@ -222,3 +222,12 @@ def test_what_no_reader_would_take_is_refused_when_written():
         b.encode_bytes(bytes(b.MAX_PAYLOAD_BYTES + 1))
     with pytest.raises(ValueError, match="at most 4 dimensions"):
         b.encode_array(np.zeros((1,) * 5, np.float32))
+
+
+def test_what_a_message_quotes_is_short_whatever_it_is():
+    nested = "x" * 1000
+    for _ in range(6):
+        nested = [nested] * 6
+    for value in (nested, "y" * 10**6, {"z" * 10**6: nested}, 10**4000, None):
+        assert len(quoted(value)) <= 200
+    assert quoted("short") == "'short'"

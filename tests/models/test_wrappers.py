@@ -124,6 +124,19 @@ def test_an_adapted_head_is_read_as_it_has_become(method: str, settings: dict[st
     assert adapter.vocabulary_size == expected.shape[1]
 
 
+def test_an_adapted_head_in_half_precision_is_read_exactly_beside_a_large_bias() -> None:
+    model = with_adapted_head("Lora", r=4, lora_bias=True)
+    model.model.model.language_model.to(torch.bfloat16)
+    head = model.get_output_embeddings().to(torch.bfloat16)
+    with torch.no_grad():
+        head.lora_B["default"].bias.normal_(std=30)
+        (delta,) = [head.get_delta_weight(name) for name in head.active_adapters]
+        expected = head.base_layer.weight.float() + delta.float()
+        # The vision tower is still float32, which may be what the model says that it is.
+        found = Explainer(model, **tiny_of("qwen2_vl").parts).adapter.head_weight.float()
+    torch.testing.assert_close(found, expected, atol=5e-3, rtol=2e-2)
+
+
 def test_an_adapted_head_with_dropout_is_read_without_it_and_leaves_no_trace() -> None:
     model = with_adapted_head("Lora", r=4, lora_dropout=0.5)
     calm = explain(model, "qwen2_vl")

@@ -8,7 +8,7 @@ import struct
 import pytest
 from tensorboard.util import tensor_util
 
-from mmx_core.events import add_explanation, records
+from mmx_core.events import ExplanationWriter, add_explanation, records
 from mmx_core.events.sinks import EventFile
 from mmx_core.events.wire import decode_explanation, encode_explanation
 from tb_mmx_plugin import checked_provider
@@ -70,6 +70,23 @@ def test_only_runs_with_something_new_are_read_again(tmp_path, context, monkeypa
     steps = {r["run"]: r["samples"][0]["steps"] for r in data.index(context, EXPERIMENT)["runs"]}
     assert steps == {"busy": [0, 5], "quiet": [0]}
     assert [sorted(runs) for runs in asked[1:]] == [["busy"]]
+
+
+def test_a_step_logged_again_by_a_clock_that_is_behind_is_listed_anew(tmp_path, context):
+    with ExplanationWriter(tmp_path / "run") as writer:
+        for step in (1, 2, 3):
+            writer.add_explanation("val/1", make_explanation(), step, wall_time=1000 + step)
+    data, reload = open_reloadable(tmp_path)
+
+    def listed():
+        (sample,) = data.index(context, EXPERIMENT)["runs"][0]["samples"]
+        return sample["steps"], sample["wall_times"]
+
+    assert listed() == ([1, 2, 3], [1001, 1002, 1003])
+    with ExplanationWriter(tmp_path / "run") as writer:
+        writer.add_explanation("val/1", make_explanation(), 2, wall_time=500)
+    reload()
+    assert listed() == ([1, 2], [1001, 500])
 
 
 def test_a_log_that_has_not_changed_is_listed_without_a_look_at_its_tensors(

@@ -6,7 +6,7 @@ import { ByteCache } from "./byte_cache";
 import { reason } from "./decode";
 import { withDifferenceMatrix } from "./difference_matrix";
 import { type EmbeddedData, embed } from "./embedded";
-import { type Explanation, answerLength, answerToken, seenAt } from "./explanation";
+import { type Explanation, type View, answerLength, answerToken, seenAt } from "./explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "./explanation_source";
 import { ServerError } from "./fetch_checked";
 import { otherPlace, resolve } from "./places";
@@ -166,8 +166,11 @@ export class PanelModel {
 
   /** Which of another explanation's views shows what is in view; another one would mislead. */
   private inView(explanation: Explanation): number {
-    const shown = this.explanation?.views[this.view.image];
-    return explanation.views.findIndex(({ picture, seconds }) => picture === shown?.picture && `${seconds}` === `${shown.seconds}`);
+    const key = (view?: View) => view && `${view.picture}:${view.seconds}`;
+    const [{ views }, at] = [explanation, this.view.image];
+    const shown = key(this.explanation?.views[at]);
+    // Frames may share their times.
+    return key(views[at]) === shown ? at : views.findIndex((view) => key(view) === shown);
   }
 
   /** Read the index; the selection stays where it still exists. */
@@ -196,7 +199,7 @@ export class PanelModel {
   async change(patch: Partial<ViewState>): Promise<void> {
     const before = this.view;
     // A video that plays is not the reader's doing.
-    if (!("image" in patch)) this.notice = this.news = "";
+    if (Object.keys(patch).some((name) => name !== "image")) this.notice = this.news = "";
     const view = { ...before, ...patch };
     // The map of a word beside the answer has no scales, and is of no span.
     if (view.more !== before.more || view.layer !== before.layer) view.beside = patch.beside ?? "";

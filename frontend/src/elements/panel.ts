@@ -143,7 +143,7 @@ export class Panel extends PanelElement {
         .more=${view.more}
         .combine=${view.combine}
         .pinned=${view.context}
-        .beside=${view.beside}
+        .beside=${beside === null ? "" : view.beside}
         .other=${comparing ? other : null}
         ?template=${view.template}
         .hover=${this.hover}
