@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from mmx_core.models.chat import Message, RenderedPrompt, render_chat, user_turn
+from mmx_core.models.head import bias_of_head, device_of, vocabulary_size, weight_of_head
 from mmx_core.models.layout import Layout, VisualSpan
 from mmx_core.pictures import Clip, Picture
-from mmx_core.undisturbed import undisturbed
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,6 @@ class EncodedInput:
         return torch.arange(start, start + self.answer_length, device=self.text_positions.device)
 
 
-_ENLARGED = 1024.0  # a power of two, which rounds nothing
-
-
 class ModelAdapter(ABC):
     """Answers a family's questions: placeholders, scales, where visual tokens are, states, head.
 
@@ -93,65 +90,27 @@ class ModelAdapter(ABC):
     @property
     def device(self) -> torch.device:
         """Where inputs go."""
-        return _device(self.model.get_input_embeddings())
+        return device_of(self.model.get_input_embeddings())
 
     @property
     def head_device(self) -> torch.device:
         """Where states are read: another than inputs go to if a model is spread over devices."""
-        return _device(self.model.get_output_embeddings())
+        return device_of(self.model.get_output_embeddings())
 
     @property
     def head_weight(self) -> Tensor:
         """``(V, d)`` the language-model head."""
-        head = self.model.get_output_embeddings()
-        if hasattr(head, "base_layer"):
-            unit, bias = torch.eye(self._hidden_size), self.head_bias
-            if bias is None:
-                return self._adapted(unit).T
-            # In half precision a weight would be lost beside its bias.
-            return ((self._adapted(_ENLARGED * unit) - bias) / _ENLARGED).T
-        weight = _parameter(head, "weight")
-        # Quantised layers hand out their weight by a call, in a form of its own.
-        weight = weight() if callable(weight) and not isinstance(weight, Tensor) else weight
-        return weight.dequantize() if weight.is_quantized else weight
+        return weight_of_head(self.model)
 
     @property
     def head_bias(self) -> Tensor | None:
         """``(V,)``, where the head has one."""
-        head = self.model.get_output_embeddings()
-        if hasattr(head, "base_layer"):
-            bias = self._adapted(torch.zeros(1, self._hidden_size))[0]
-            return bias if bias.any() else None
-        bias = _parameter(head, "bias")
-        return bias() if callable(bias) and not isinstance(bias, Tensor) else bias
+        return bias_of_head(self.model)
 
     @property
     def vocabulary_size(self) -> int:
         """``V``."""
-        head = self.model.get_output_embeddings()
-        if hasattr(head, "base_layer"):
-            return self._adapted(torch.zeros(1, self._hidden_size)).shape[1]
-        return int(self.head_weight.shape[0])
-
-    @property
-    def _hidden_size(self) -> int:
-        return int(self.model.config.get_text_config().hidden_size)
-
-    def _adapted(self, states: Tensor) -> Tensor:
-        """What a head that PEFT has wrapped makes of states.
-
-        Its own weight is only what it started from, and how an adapter changes it, the method
-        (LoRA, DoRA, IA3, ...) alone knows; but all of them are affine.
-        """
-        head = self.model.get_output_embeddings()
-        own = getattr(_innermost(head), "weight", None)
-        if isinstance(own, Tensor) and own.is_floating_point():
-            dtype = own.dtype
-        else:
-            dtype = self.model.dtype
-        with undisturbed(head):
-            logits: Tensor = head(states.to(self.head_device, dtype))
-        return logits
+        return vocabulary_size(self.model)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """``(N, d)`` states to ``(N, V)`` logits, as the model itself computes them."""
@@ -405,34 +364,6 @@ class ModelAdapter(ABC):
     def input_image(self, image: Image.Image) -> Image.Image:
         """The image at a size whose pixels fall into whole cells, where the family knows one."""
         return image
-
-
-def _innermost(module: Any) -> Any:
-    """The layer that PEFT has wrapped, as often as it may be."""
-    while hasattr(module, "base_layer"):
-        module = module.base_layer
-    return module
-
-
-def _device(module: Any) -> torch.device:
-    """Where a layer's weight is when it is used."""
-    module = _innermost(module)  # accelerate's hook is not on PEFT's wrapper
-    weight = module.weight
-    if not isinstance(weight, Tensor):  # a quantised layer's is a method
-        weight = weight()
-    if weight.device.type != "meta":
-        return torch.device(weight.device)
-    # Offloaded weights are nowhere until they are used; accelerate's hook knows where that is.
-    return torch.device(module._hf_hook.execution_device)
-
-
-def _parameter(module: Any, name: str) -> Any:
-    """A layer's parameter, fetched from where accelerate keeps it if it is offloaded."""
-    value = getattr(module, name, None)
-    if isinstance(value, Tensor) and value.device.type == "meta":
-        hook = module._hf_hook
-        return hook.weights_map[name].to(hook.execution_device)
-    return value
 
 
 def _to_pixels(keep: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[Any, Any]:
