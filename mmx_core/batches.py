@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from mmx_core.explanation import Explanation
+from mmx_core.kept_error import without_frames
 from mmx_core.prepare import Prepared
 from mmx_core.sample import Sample
 
@@ -52,7 +52,8 @@ def _window(explainer: Explainer, samples: Sequence[Sample], limit: int) -> Iter
         try:
             ready.append((sample, explainer.prepare(sample)))
         except Exception as error:
-            failure = _light(error)
+            # Memory may be what was short.
+            failure = without_frames(error)
             break
     lengths = [longest(explainer, prepared) if limit else 0 for _, prepared in ready]
     done: dict[int, Explanation | Exception] = {}
@@ -78,19 +79,8 @@ def _explained(
         return list(explainer.explain_together(members))
     except Exception as error:
         if len(members) == 1:
-            return [_light(error)]
+            return [without_frames(error)]
     return [outcome for member in members for outcome in _explained(explainer, [member])]
-
-
-def _light(error: Exception) -> Exception:
-    """The error without what its frames hold: activations, where memory may be what was short."""
-    seen: set[int] = set()
-    chain: BaseException | None = error
-    while chain is not None and id(chain) not in seen:  # ``raise error from error`` is a circle
-        seen.add(id(chain))
-        traceback.clear_frames(chain.__traceback__)
-        chain = chain.__context__ if chain.__cause__ is None else chain.__cause__
-    return error
 
 
 def longest(explainer: Explainer, prepared: Prepared) -> int:

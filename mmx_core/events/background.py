@@ -19,6 +19,7 @@ from typing import Any
 from mmx_core.events.guard import guarded
 from mmx_core.events.header import plain
 from mmx_core.explanation import Explanation, ScaleExplanation
+from mmx_core.kept_error import without_frames
 
 MAX_WAITING = 64
 MAX_HELD_BYTES = 256 * 1024 * 1024
@@ -203,11 +204,9 @@ class Background:
                 self._changed.notify_all()
 
     def _keep(self, what: str, error: Exception) -> None:
-        # The lines stay, but what the frames hold (an explanation) goes.
-        traceback.clear_frames(error.__traceback__)
         kind = f"{type(error).__name__} {getattr(error, 'errno', None)}"
         with self._changed:
-            self._errors.setdefault((what, kind), error)
+            self._errors.setdefault((what, kind), without_frames(error))
             _untold.add(self)
 
 
