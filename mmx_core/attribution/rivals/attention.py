@@ -53,7 +53,7 @@ def attention_rollout(adapter: ModelAdapter, prepared: Prepared, seed: int) -> A
         seed: Not used.
 
     Raises:
-        ValueError: The model returns no attention weights.
+        ValueError: The model returns no attention weights, or has no layers.
     """
     encoded = encode_base(adapter, prepared)
     product: Tensor | None = None
@@ -68,7 +68,8 @@ def attention_rollout(adapter: ModelAdapter, prepared: Prepared, seed: int) -> A
         product = mixed if product is None else mixed @ product.to(mixed.device)
 
     _attend(adapter, encoded, adapter.model.get_decoder().layers, multiply)
-    assert product is not None  # a decoder has a layer
+    if product is None:
+        raise ValueError("model: expected a decoder with layers that attend, got none")
     at = encoded.predicting_positions.to(product.device)
     return _at_tokens(encoded, prepared, product[at])
 
