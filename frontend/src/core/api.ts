@@ -18,6 +18,7 @@ export interface IndexResponse {
   version: number;
   runs: RunEntry[];
 }
+/** As the plugin's `records` route answers it. */
 export interface IndexRecord {
   tag: string;
   step: number;
@@ -25,6 +26,7 @@ export interface IndexRecord {
   answer?: string;
   prompt?: string;
   tokens?: number;
+  /** Its hash. */
   image?: string | null;
   metrics?: Record<string, number | null>;
   grounding?: number | null;
@@ -32,6 +34,7 @@ export interface IndexRecord {
   lowest_probability?: number | null;
   agreement?: number | null;
   bytes?: number;
+  /** Why the record cannot be read; then it has nothing else. */
   error?: string;
 }
 

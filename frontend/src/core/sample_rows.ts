@@ -1,23 +1,8 @@
 // The rows of the table of samples: which records they show, their order, and which are in view.
 import { align } from "./alignment";
+import type { IndexRecord as SampleRecord } from "./api";
 
-/** An index record, as the plugin's `records` route answers it. */
-export interface SampleRecord {
-  tag: string;
-  step: number;
-  answer?: string;
-  prompt?: string;
-  /** The image's hash. */
-  image?: string | null;
-  tokens?: number;
-  metrics?: Record<string, number | null>;
-  grounding?: number | null;
-  lowest_grounding?: number | null;
-  lowest_probability?: number | null;
-  agreement?: number | null;
-  /** Why the record cannot be read; then it has nothing else. */
-  error?: string;
-}
+export type { SampleRecord };
 
 /** A run's records and the step that is shown of them; null for the latest. */
 export interface RecordsAtStep {
