@@ -5,10 +5,12 @@ Only the data provider is used: under the fast loader there is no multiplexer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from itertools import islice
-from threading import Lock
 from typing import Any
 
 from tensorboard import errors
@@ -17,34 +19,25 @@ from tensorboard.data import provider
 
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion, decode_json, payload_length
 from mmx_core.events.header import Header, check_place
-from mmx_core.events.tags import (
-    IMAGE_PREFIX,
-    INDEX_PLUGIN,
-    INDEX_PREFIX,
-    PLUGIN,
-    PREFIX,
-    image_hash,
-    natural_key,
-    sample_tags,
-)
-from mmx_core.events.wire import check_explanation, decode_image, decode_record
+from mmx_core.events.runs import sources
+from mmx_core.events.tags import IMAGE_PREFIX, INDEX_PLUGIN, INDEX_PREFIX, PLUGIN, PREFIX
+from mmx_core.events.wire import check_explanation, decode_image
 from mmx_core.explanation import EncodedImage
 from tb_mmx_plugin.checked_provider import ascending, checked
+from tb_mmx_plugin.errors import NotLogged, RequestError, Unreadable, clipped, shown
 from tb_mmx_plugin.frame import StepBlobs, finite, frame_steps
+from tb_mmx_plugin.listing import ALL, Listing, is_sample
+from tb_mmx_plugin.records import MAX_BYTES, decoded_records
 
 MAX_STEPS_PER_REQUEST = 64
-MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+MAX_RESPONSE_BYTES = MAX_BYTES
 # One step may be larger than an answer of several, but not without end.
 MAX_STEP_BYTES = 256 * 1024 * 1024
 MAX_BLOBS = 16_384
 # A header whose place is looked at before it is handed on; the largest real ones are 200 kB.
 _MAX_GLANCE_BYTES = 1024 * 1024
-_SHOWN_CHARACTERS = 120
 _GONE = "TensorBoard has dropped this record meanwhile; reload."
 _CHANGING = "This step is being logged anew; ask again."
-_LEFT_OUT = {"error": "left out: the run's records are too large; ask for single tags"}
-# The provider insists on a limit; what TensorBoard keeps is far below it.
-_ALL = 1_000_000
 # Under the fast loader a read takes about 44 ms whatever its size, so reads run side by side.
 _READERS = 16
 # Of a step that is logged anew while it is read; it takes a writer in a tight loop to need two.
@@ -52,25 +45,6 @@ _READINGS = 3
 
 Datum = Any
 Series = dict[str, dict[str, Sequence[Datum]]]
-Fingerprint = frozenset[tuple[str, int, float]]
-
-
-class RequestError(Exception):
-    """A request that cannot be answered; its message is one sentence for a person."""
-
-    status = 400
-
-
-class NotLogged(RequestError):
-    """What was asked for is not there."""
-
-    status = 404
-
-
-class Unreadable(RequestError):
-    """What was asked for is there, but damaged or of a newer version."""
-
-    status = 409
 
 
 class ExplanationData:
@@ -82,38 +56,12 @@ class ExplanationData:
 
     def __init__(self, data_provider: provider.DataProvider) -> None:
         self._provider = checked(data_provider)
-        self._lists = ascending(data_provider)
+        self._listing = Listing(ascending(data_provider))
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="mmx-blobs")
-        self._known: dict[tuple[str, str], tuple[Fingerprint, dict[str, Any]]] = {}
-        self._listing = Lock()
 
     def index(self, context: RequestContext, experiment: str) -> dict[str, Any]:
-        """Runs, samples, their steps, and images, without reading a blob.
-
-        Every sequence of a large log takes the provider a second to tell, and the panel asks at
-        each reload: so a run is read again only when something has come since, and by one request
-        at a time.
-        """
-        with self._listing:
-            return self._index(context, experiment)
-
-    def _index(self, context: RequestContext, experiment: str) -> dict[str, Any]:
-        listed = self._lists.list_blob_sequences(
-            context, experiment_id=experiment, plugin_name=PLUGIN
-        )
-        prints = {run: _fingerprint(tags) for run, tags in listed.items()}
-        known = {
-            run: self._known[experiment, run]
-            for run, print_ in prints.items()
-            if self._known.get((experiment, run), (None,))[0] == print_
-        }
-        changed = [run for run in prints if run not in known]
-        if changed:
-            for run, tags in self._sequences(context, experiment, changed).items():
-                known[run] = prints[run], _run_entry(run, tags)
-            self._known = {(experiment, run): entry for run, entry in known.items()}
-        runs = [entry for _, (_, entry) in _natural(known.items()) if entry["samples"]]
-        return {"version": 1, "runs": runs}
+        """Runs, samples, their steps, and images, without reading a blob."""
+        return {"version": 1, "runs": self._listing.index(context, experiment)}
 
     def records(
         self, context: RequestContext, experiment: str, *, run: str, tags: Sequence[str] = ()
@@ -133,10 +81,10 @@ class ExplanationData:
                 raise NotLogged(f"Run {shown(run)} has no tag {shown(tag)}.")
         return {
             "run": run,
-            "records": _records(found)
+            "records": decoded_records(found)
             + [
                 {
-                    "tag": PREFIX + tag.removeprefix(INDEX_PREFIX),
+                    "tag": _of_index(tag),
                     "step": step,
                     "wall_time": wall_time,
                     "error": f"damaged: index record: {reason}",
@@ -198,13 +146,17 @@ class ExplanationData:
             NotLogged: It is not logged in that run.
             Unreadable: Its record is damaged, or of a newer version.
         """
-        series = self._sequences(context, experiment, [run], IMAGE_PREFIX + name)
-        data = series.get(run, {}).get(IMAGE_PREFIX + name)
-        if not data:
-            raise NotLogged(f"Run {shown(run)} has no image {shown(name)}.")
-        keys = [reference.blob_key for reference in data[-1].values[:2]]
-        blobs = [blob for blob in self._read(context, keys) if blob is not None]
-        return _readable(lambda: decode_image(blobs, name))
+        tag = IMAGE_PREFIX + name
+        folders = self._listing.folders(context, experiment, run)
+        series = self._sequences(context, experiment, folders, tag)
+        for folder in reversed(folders):
+            data = series.get(folder, {}).get(tag)
+            if data:
+                keys = [reference.blob_key for reference in data[-1].values[:2]]
+                with _told(folder):
+                    blobs = [blob for blob in self._read(context, keys) if blob is not None]
+                return _readable(partial(decode_image, blobs, name))
+        raise NotLogged(f"Run {shown(run)} has no image {shown(name)}.")
 
     def _index_series(
         self, context: RequestContext, experiment: str, run: str, tags: Sequence[str] | None
@@ -213,26 +165,29 @@ class ExplanationData:
 
         TensorBoard raises for all of them where one holds a malformed tensor.
         """
+        folders = self._listing.folders(context, experiment, run)
 
         def read(wanted: Sequence[str] | None) -> dict[str, Sequence[Datum]]:
             series: Series = self._provider.read_tensors(
                 context,
                 experiment_id=experiment,
                 plugin_name=INDEX_PLUGIN,
-                downsample=_ALL,
-                run_tag_filter=provider.RunTagFilter(runs=[run], tags=wanted),
+                downsample=ALL,
+                run_tag_filter=provider.RunTagFilter(runs=folders, tags=wanted),
             )
-            return series.get(run, {})
+            counting = _counting(folders, series).items()
+            return {tag: list(steps.values()) for tag, steps in counting}
 
         try:
             return read(tags), {}
         except Exception:
-            listed = self._provider.list_tensors(
+            by_folder = self._provider.list_tensors(
                 context,
                 experiment_id=experiment,
                 plugin_name=INDEX_PLUGIN,
-                run_tag_filter=provider.RunTagFilter(runs=[run], tags=tags),
-            ).get(run, {})
+                run_tag_filter=provider.RunTagFilter(runs=folders, tags=tags),
+            )
+            listed = dict.fromkeys(tag for found in by_folder.values() for tag in found)
         found: dict[str, Sequence[Datum]] = {}
         unread: dict[str, str] = {}
         for tag in listed:
@@ -246,33 +201,47 @@ class ExplanationData:
         self, context: RequestContext, experiment: str, run: str, index_tag: str
     ) -> list[tuple[int, float | None]]:
         """Steps and times of the explanations that an index series belongs to."""
-        tag = PREFIX + index_tag.removeprefix(INDEX_PREFIX)
-        series = self._sequences(context, experiment, [run], tag).get(run, {}).get(tag, ())
-        return [(datum.step, finite(datum.wall_time)) for datum in series]
+        series = self._series(context, experiment, run, _of_index(index_tag))
+        return [(step, finite(datum.wall_time)) for step, datum in series.items()]
 
     def _sequences(
         self,
         context: RequestContext,
         experiment: str,
-        runs: Sequence[str],
-        tag: str | None = None,
+        folders: Sequence[str],
+        tag: str,
     ) -> Series:
-        """References to blobs, by run and tag."""
+        """References to blobs, by directory and tag."""
         return self._provider.read_blob_sequences(
             context,
             experiment_id=experiment,
             plugin_name=PLUGIN,
-            downsample=_ALL,
-            run_tag_filter=provider.RunTagFilter(runs=runs, tags=None if tag is None else [tag]),
+            downsample=ALL,
+            run_tag_filter=provider.RunTagFilter(runs=folders, tags=[tag]),
         )
 
-    def _steps(
+    def _series(
         self, context: RequestContext, experiment: str, run: str, tag: str
     ) -> dict[int, Datum]:
-        series = self._sequences(context, experiment, [run], tag)
-        if not _is_sample(tag) or tag not in series.get(run, {}):
+        """A sample's records by step, of whichever start they are."""
+        folders = self._listing.folders(context, experiment, run)
+        return _counting(folders, self._sequences(context, experiment, folders, tag)).get(tag, {})
+
+    def _steps(
+        self,
+        context: RequestContext,
+        experiment: str,
+        run: str,
+        tag: str,
+        wanted: Sequence[int],
+    ) -> dict[int, Datum]:
+        kept = self._series(context, experiment, run, tag)
+        if not set(wanted) <= kept.keys():  # another start may have come since they were listed
+            self._listing.index(context, experiment)
+            kept = self._series(context, experiment, run, tag)
+        if not is_sample(tag) or not kept:
             raise NotLogged(f"Run {shown(run)} has no explanations under {shown(tag)}.")
-        return {datum.step: datum for datum in series[run][tag]}
+        return kept
 
     def _read_whole(
         self, context: RequestContext, experiment: str, run: str, tag: str, steps: Sequence[int]
@@ -282,15 +251,16 @@ class ExplanationData:
         Blobs have the keys of those that they replace: a step that is logged anew while it is read
         is read again, so that no answer is made of two records.
         """
-        kept = self._steps(context, experiment, run, tag)
+        kept = self._steps(context, experiment, run, tag, steps)
         for _ in range(_READINGS):
             found = [kept[step] for step in steps if step in kept]
             refusal, read = _CHANGING, None
             try:
-                read = {entry.step: entry for entry in self._read_steps(context, tag, found)}
+                with _told(f"{run}/{tag}"):
+                    read = {entry.step: entry for entry in self._read_steps(context, tag, found)}
             except NotLogged as gone:  # logged anew with fewer blobs, or dropped
                 refusal = str(gone)
-            before, kept = kept, self._steps(context, experiment, run, tag)
+            before, kept = kept, self._steps(context, experiment, run, tag, ())
             if read is not None and all(
                 (step in before) == (step in kept)
                 and (step not in read or _same(before[step], kept[step]))
@@ -365,69 +335,38 @@ class ExplanationData:
         return list(self._pool.map(read, keys))
 
 
+def _counting(folders: Sequence[str], series: Series) -> dict[str, dict[int, Datum]]:
+    """The records that count, by tag and step, of all that a run's starts have logged."""
+    data = {
+        folder: {tag: {datum.step: datum for datum in of_tag} for tag, of_tag in tags.items()}
+        for folder, tags in series.items()
+    }
+    return {
+        tag: {step: data[folder][tag][step] for step, folder in sorted(steps.items())}
+        for tag, steps in sources(folders, data).items()
+    }
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """TensorBoard's data server cannot read its own key of a blob whose name JSON would escape."""
+    try:
+        yield
+    except RequestError:
+        raise
+    except Exception:
+        if json.dumps(name, ensure_ascii=False) == f'"{name}"':
+            raise
+        raise Unreadable(
+            f"TensorBoard's data server cannot read blobs of a name like {shown(name)}; start "
+            "TensorBoard with --load_fast=false."
+        ) from None
+
+
 def _same(first: Datum, second: Datum) -> bool:
     """Whether a step's record is the one that it was."""
     times = finite(first.wall_time), finite(second.wall_time)
     return times[0] == times[1] and len(first.values) == len(second.values)
-
-
-def _is_sample(tag: str) -> bool:
-    return tag.startswith(PREFIX) and image_hash(tag) is None and "/" in tag.removeprefix(PREFIX)
-
-
-def _fingerprint(tags: Mapping[str, Any]) -> Fingerprint:
-    """Changes when a record comes, goes or is replaced."""
-    return frozenset((tag, entry.max_step, entry.max_wall_time) for tag, entry in tags.items())
-
-
-def _run_entry(run: str, tags: Mapping[str, Sequence[Datum]]) -> dict[str, Any]:
-    return {
-        "run": run,
-        "samples": [
-            _sample(tag, series) for tag, series in _natural(tags.items()) if _is_sample(tag)
-        ],
-        "images": [name for tag in sorted(tags) if (name := image_hash(tag)) is not None],
-    }
-
-
-def _sample(tag: str, series: Sequence[Datum]) -> dict[str, Any]:
-    set_name, sample = tag.removeprefix(PREFIX).split("/", 1)
-    latest = {datum.step: datum.wall_time for datum in series}
-    return {
-        "tag": tag,
-        "set": set_name,
-        "sample": sample,
-        "steps": sorted(latest),
-        "wall_times": [finite(latest[step]) for step in sorted(latest)],
-    }
-
-
-def _records(found: Mapping[str, Sequence[Datum]]) -> list[dict[str, Any]]:
-    """Decoded index records, as many of them as fit into an answer once unpacked."""
-    records: list[dict[str, Any]] = []
-    room = MAX_RESPONSE_BYTES
-    for index_tag, series in _natural(found.items()):
-        tag = PREFIX + index_tag.removeprefix(INDEX_PREFIX)
-        for datum in series:
-            record, size = _record(datum, tag) if room > 0 else (_LEFT_OUT, 0)
-            room -= size
-            place = {"step": datum.step, "wall_time": finite(datum.wall_time)}
-            records.append({**record, "tag": tag, **place})
-    return records
-
-
-def _record(datum: Datum, tag: str) -> tuple[dict[str, Any], int]:
-    """The record, or why it cannot be read; and how large it is."""
-    try:
-        values = datum.numpy.ravel().tolist()
-        if len(values) != 1 or not isinstance(values[0], bytes):
-            raise DamagedBlob(f"index record: expected 1 blob, got {len(values)} values")
-        return decode_record(values[0], tag=tag, step=datum.step), payload_length(values[0])
-    except DamagedBlob as error:
-        text = f"damaged: {error}"
-    except UnsupportedVersion as error:
-        text = str(error)
-    return {"error": text}, len(text)
 
 
 def _misplaced(tag: str, step: int, blobs: Sequence[bytes]) -> str | None:
@@ -454,26 +393,15 @@ def _readable(decode: Callable[[], Any]) -> Any:
         raise Unreadable(f"The record needs a newer plugin: {error}.") from error
 
 
+def _of_index(index_tag: str) -> str:
+    return PREFIX + index_tag.removeprefix(INDEX_PREFIX)
+
+
 def _index_tag(tag: str) -> str:
-    try:
-        return sample_tags(tag).record
-    except ValueError as error:
-        raise RequestError(f"{error}.") from None
-
-
-def clipped(text: str) -> str:
-    """A text for a message: cut where it is very long."""
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
-
-
-def shown(name: str) -> str:
-    """A name in quotes, for a message: cut where it is very long."""
-    return repr(clipped(name))
+    if not is_sample(tag):
+        raise RequestError(f"tag: expected mmx/SET/SAMPLE, got {shown(tag)}.")
+    return INDEX_PREFIX + tag.removeprefix(PREFIX)
 
 
 def _not_kept(step: int) -> str:
     return f"Step {step} is not among those that TensorBoard kept."
-
-
-def _natural(items: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    return sorted(items, key=lambda item: natural_key(item[0]))

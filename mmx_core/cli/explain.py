@@ -187,7 +187,9 @@ def _log(explanation: Explanation, arguments: argparse.Namespace, tag: str) -> N
     from mmx_core.events.writer import add_explanation
 
     try:
-        add_explanation(arguments.logdir, tag, explanation, arguments.step, strict=True)
+        add_explanation(
+            arguments.logdir, tag, explanation, arguments.step, replaces=True, strict=True
+        )
     except (OSError, NotImplementedError, tf.errors.OpError) as error:
         raise CommandError(
             f"--logdir: expected a directory that can be written, got {arguments.logdir!r} "

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import re
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from mmx_core.cli.errors import CommandError, missing, one_line
 from mmx_core.cli.logdir import folders_of, nothing_logged, report_damage
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
-from mmx_core.events.reader import Damage
-from mmx_core.events.tags import PREFIX, sample_tags
+from mmx_core.events.log import Damage, LoggedRun, read_runs
+from mmx_core.events.runs import ROOT
+from mmx_core.events.tags import sample_tags, shown_name
 from mmx_core.explanation import Explanation
-from mmx_core.export.log import LoggedRun, read_run
 
 FORMATS = ("png", "html", "npz", "safetensors")
 _LAST, _ALL = "last", "all"
+_MOST_CHARACTERS = 120
 
 
 def add_parser(commands: Any) -> None:
@@ -42,6 +46,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="named after the sample if left out"
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the file if there is one (refused)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -55,10 +62,13 @@ def run(arguments: argparse.Namespace) -> None:
             f"--token: expected with --format png alone, got it with {kind}; leave it out, "
             f"{kind} holds every token"
         )
+    if arguments.out is not None:
+        _check_free(arguments.out, arguments.overwrite)
     logged = _read(arguments.logdir, arguments.run_name)
     tag = _tag(logged, arguments.sample)
     steps = _steps(logged, tag, arguments.step)
     path: Path = arguments.out or _default_path(logged.run, tag, arguments.step, steps, kind)
+    _check_free(path, arguments.overwrite)
     if kind == "html":
         content = _page(logged, tag, steps)
     elif kind == "png":
@@ -66,7 +76,15 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         content = _arrays(_decoded(logged, tag, steps[0]), kind)
     try:
-        path.write_bytes(content)
+        with path.open("wb" if arguments.overwrite else "xb") as file:
+            try:
+                file.write(content)
+                file.flush()
+            except BaseException:
+                path.unlink()  # half a file, on a full disk
+                raise
+    except FileExistsError:  # since it was looked for
+        _check_free(path, overwrite=False)
     except OSError as error:
         raise CommandError(
             f"--out: expected a file that can be written, got {str(path)!r} "
@@ -75,25 +93,43 @@ def run(arguments: argparse.Namespace) -> None:
     print(path)
 
 
+def _check_free(path: Path, overwrite: bool) -> None:
+    if not overwrite and (path.exists() or path.is_symlink()):
+        raise CommandError(
+            f"--out: expected a new file, got {str(path)!r}, which is there; give another path, or "
+            "--overwrite"
+        )
+
+
 def _read(logdir: str, run_name: str) -> LoggedRun:
-    folders = folders_of(logdir)
-    if run_name not in folders:
-        raise missing("--run", f"runs in {logdir}", run_name, list(folders))
-    logged = read_run(run_name, folders[run_name], report_damage)
-    if not logged.samples:
-        raise nothing_logged(folders[run_name])
-    return logged
+    names: list[str] = []
+    for name, folders in folders_of(logdir).items():
+        # An earlier training's name begins with its directory's; a start may be named, too.
+        if run_name != name and not run_name.startswith(f"{name} (") and run_name not in folders:
+            names.append(name)
+            continue
+        for logged in read_runs(folders, report_damage):
+            names.append(logged.run)
+            if run_name in (logged.run, *logged.folders):
+                if not logged.samples:
+                    raise nothing_logged(os.path.join(logdir, name))
+                return logged
+        if run_name == name:
+            raise nothing_logged(os.path.join(logdir, name))
+    raise missing("--run", f"runs in {logdir}", run_name, names)
 
 
 def _tag(logged: LoggedRun, sample: str) -> str:
-    there = [tag.removeprefix(PREFIX) for tag in logged.samples]
-    try:
+    """The stored tag of a sample that is named as it is stored, or as it is shown."""
+    with suppress(ValueError):
         tag = sample_tags(sample).explanation
-    except ValueError:
-        tag = ""
-    if tag not in logged.samples:
+        if tag in logged.samples:
+            return tag
+    found = [tag for tag in logged.samples if sample in (tag, shown_name(tag))]
+    if not found:
+        there = [shown_name(tag) for tag in logged.samples]
         raise missing("--sample", f"samples of run {logged.run}", sample, there)
-    return tag
+    return found[0]
 
 
 def _steps(logged: LoggedRun, tag: str, wanted: str) -> list[int]:
@@ -149,7 +185,7 @@ def _page(logged: LoggedRun, tag: str, steps: list[int]) -> bytes:
     if not entries:
         raise CommandError("--step: expected a readable record, got damaged ones alone; see above")
     place = str(steps[0]) if len(steps) == 1 else f"{steps[0]}–{steps[-1]}"
-    title = f"{tag.removeprefix(PREFIX)} · {logged.run} · step {place}"
+    title = f"{shown_name(tag)} · {logged.run} · step {place}"
     try:
         return standalone_page(entries, title=title).encode("utf-8")
     except BundleMissing as error:
@@ -192,6 +228,11 @@ def _arrays(explanation: Explanation, kind: str) -> bytes:
 
 
 def _default_path(run_name: str, tag: str, asked: str, steps: list[int], kind: str) -> Path:
+    """A file's name for this sample alone."""
     step = asked if asked == _ALL else str(steps[0])
-    name = re.sub(r"[^\w.-]+", "-", f"{run_name}-{tag.removeprefix(PREFIX)}-{step}")
-    return Path(f"{name.strip('.-')}.{kind}")
+    parts = ["" if run_name == ROOT else run_name, *shown_name(tag).split("/", 1)]
+    name = re.sub(r"[^\w.-]+", "-", "-".join(filter(None, parts))).strip(".-")[:_MOST_CHARACTERS]
+    if not all(re.fullmatch(r"[a-z0-9_.]*", part) for part in parts):
+        # Where another sample could be written like that, or only in other letters.
+        name += f"-{sha256(repr(parts).encode()).hexdigest()[:8]}"
+    return Path(f"{name}-{step}.{kind}")

@@ -7,12 +7,12 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mmx_core.cli.logdir import folders_of, nothing_logged, report_damage
+from mmx_core.cli.logdir import logged_runs, nothing_logged
 from mmx_core.cli.table import format_bytes, format_table
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
-from mmx_core.events.tags import PREFIX
+from mmx_core.events.log import LoggedRun
+from mmx_core.events.tags import shown_name
 from mmx_core.events.wire import decode_header
-from mmx_core.export.log import LoggedRun, read_run
 from mmx_core.export.printable import printable
 
 # How many steps of a sample the plugin asks TensorBoard to keep (0: all); a test compares it with
@@ -96,11 +96,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the inventory."""
-    found = [
-        take(logged, keep=arguments.keep)
-        for name, folder in folders_of(arguments.logdir).items()
-        if (logged := read_run(name, folder, report_damage)).samples
-    ]
+    found = [take(logged, keep=arguments.keep) for logged in logged_runs(arguments.logdir)]
     if arguments.json:
         print(json.dumps({"runs": [asdict(entry) for entry in found]}, indent=2))
     elif not found:
@@ -118,7 +114,7 @@ def take(logged: LoggedRun, *, keep: int = STEPS_KEPT) -> RunInventory:
     """
     samples = tuple(
         SampleInventory(
-            sample=tag.removeprefix(PREFIX),
+            sample=shown_name(tag),
             steps=len(steps),
             first_step=min(steps),
             last_step=max(steps),

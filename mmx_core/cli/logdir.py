@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 
 from mmx_core.cli.errors import CommandError, one_line
-from mmx_core.events.reader import Damage, check_logdir
-from mmx_core.export.log import run_folders
+from mmx_core.events.log import Damage, LoggedRun, read_runs, runs_of
+from mmx_core.events.reader import check_logdir
 from mmx_core.export.printable import printable
 
 
-def folders_of(logdir: str) -> dict[str, str]:
-    """The logdir's directories with event files by run.
+def logged_runs(logdir: str) -> Iterator[LoggedRun]:
+    """The runs of a logdir that hold explanations, read one directory at a time.
+
+    Raises:
+        CommandError: As for :func:`folders_of`.
+    """
+    for folders in folders_of(logdir).values():
+        yield from (run for run in read_runs(folders, report_damage) if run.samples)
+
+
+def folders_of(logdir: str) -> dict[str, dict[str, str]]:
+    """The logdir's directories with event files, by run and by TensorBoard's name.
 
     Raises:
         CommandError: There is no such directory, or nothing has been logged into it.
@@ -30,7 +41,7 @@ def folders_of(logdir: str) -> dict[str, str]:
             f"LOGDIR: expected a directory that can be read, got {logdir!r} ({one_line(error)})"
         ) from None
     try:
-        folders = run_folders(logdir)
+        folders = runs_of(logdir)
     except UnicodeError as error:
         raise CommandError(
             f"LOGDIR: expected directories named in UTF-8, which TensorBoard needs, got one below "
@@ -76,6 +87,8 @@ def nothing_logged(logdir: str) -> CommandError:
 
 def report_damage(damage: Damage) -> None:
     """Says on the standard error what is skipped."""
+    if damage.silent:
+        return
     step = "" if damage.step is None else f", step {damage.step}"
     where = f"run {damage.run!r}, {damage.tag}{step}"
     print(printable(f"mmx: skipped {where}: {damage.reason}"), file=sys.stderr)

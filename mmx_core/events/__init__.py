@@ -20,7 +20,7 @@ _HOMES = {
     "add_metrics": "writer",
     "guarded": "guard",
     "mark_resume": "writer",
-    "Damage": "reader",
+    "Damage": "log",
     "Explanations": "reader",
     "read_explanations": "reader",
     "decode_tensors": "tensors",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Container, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
-from mmx_core.events.tags import PLUGIN, PREFIX, image_hash, natural_key
-from mmx_core.events.wire import decode_explanation, decode_image
-from mmx_core.explanation import EncodedImage, Explanation
+from mmx_core.events.log import Damage, LoggedRun, Report, read_runs, runs_of
+from mmx_core.events.tags import PREFIX, shown_name
+from mmx_core.explanation import Explanation
 
 if TYPE_CHECKING:
     import pandas
@@ -21,72 +20,6 @@ _Wanted = TypeVar("_Wanted")
 
 class DamagedRecordWarning(UserWarning):
     """A record of an event file could not be read and was skipped."""
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A record that could not be read.
-
-    Attributes:
-        run: Its run.
-        tag: Its tag; a file's path where the file itself is damaged.
-        step: Its step; None for a file or image.
-        reason: What was found wrong.
-    """
-
-    run: str
-    tag: str
-    step: int | None
-    reason: str
-
-
-@dataclass
-class RunRecords:
-    """The undecoded records of one run; a step logged twice keeps its later record.
-
-    Attributes:
-        run: The run's name.
-        explanations: Blobs by tag, step and source.
-        images: Blobs by content hash.
-    """
-
-    run: str
-    explanations: dict[tuple[str, int, int], list[bytes]] = field(default_factory=dict)
-    images: dict[str, list[bytes]] = field(default_factory=dict)
-
-    def add(self, tag: str, step: int, blobs: Iterable[bytes], *, source: int = 0) -> None:
-        """Takes in one record; those of different sources do not replace each other."""
-        name = image_hash(tag)
-        if name is not None:
-            self.images[name] = list(blobs)
-        else:
-            self.explanations[tag, step, source] = list(blobs)
-
-    def restart(self, step: int) -> None:
-        """Drops what was logged at that step or later, as TensorBoard does on a restart."""
-        self.explanations = {key: b for key, b in self.explanations.items() if key[1] < step}
-
-    def decode(self, report: Callable[[Damage], None]) -> Iterator[Explanation]:
-        """Decodes one explanation at a time, by tag and step; damage is reported and skipped."""
-        decoded: dict[str, EncodedImage | None] = {}
-
-        def find(name: str) -> EncodedImage | None:
-            if name not in decoded:
-                decoded[name] = None
-                if name in self.images:
-                    try:
-                        decoded[name] = decode_image(self.images[name], name)
-                    except (DamagedBlob, UnsupportedVersion) as error:
-                        report(Damage(self.run, f"image {name}", None, str(error)))
-            return decoded[name]
-
-        for key in sorted(self.explanations, key=lambda key: (natural_key(key[0]), *key[1:])):
-            tag, step, _ = key
-            blobs = self.explanations[key]
-            try:
-                yield decode_explanation(blobs, images=find, run=self.run, tag=tag, step=step)
-            except (DamagedBlob, UnsupportedVersion) as error:
-                report(Damage(self.run, tag, step, str(error)))
 
 
 class Explanations:
@@ -120,9 +53,13 @@ class Explanations:
 
     def __iter__(self) -> Iterator[Explanation]:
         self.damaged = []
-        for run, folder in _runs(self.logdir):
-            if _wanted(run, self._run):
-                yield from self._read(run, folder).decode(self._report)
+        for name, folders in runs_of(self.logdir).items():
+            if self._may_hold(name, folders):
+                for run in read_runs(folders, self._report, wanted=self._is_wanted):
+                    if _wanted(run.run, self._run) or any(
+                        _wanted(folder, self._run) for folder in run.folders
+                    ):
+                        yield from decoded(run, self._report)
 
     def __repr__(self) -> str:
         return f"Explanations({self.logdir!r})"
@@ -135,58 +72,22 @@ class Explanations:
         """
         return to_pandas(self)
 
-    def _read(self, run: str, folder: str) -> RunRecords:
-        from tensorboard.compat.proto.event_pb2 import SessionLog
+    def _may_hold(self, name: str, folders: Iterable[str]) -> bool:
+        """Whether one of a directory's trainings may be wanted, before they are read."""
+        if self._run is None or _wanted(name, self._run):
+            return True
+        # An earlier training's name begins with the directory's; a start's can be asked for, too.
+        if isinstance(self._run, str):
+            return self._run.startswith(f"{name} (") or self._run in folders
+        return True
 
-        records = RunRecords(run)
-        plugins: dict[str, str] = {}
-        for event in self._events(run, folder):
-            if event.session_log.status == SessionLog.START:
-                records.restart(event.step)
-            for value in event.summary.value:
-                plugin = value.metadata.plugin_data.plugin_name
-                # Only a tag's first record needs to name its plugin.
-                if plugins.setdefault(value.tag, plugin) != PLUGIN:
-                    continue
-                if image_hash(value.tag) is not None or (
-                    _wanted_tag(value.tag, self._tag) and _wanted(event.step, self._step)
-                ):
-                    records.add(value.tag, event.step, value.tensor.string_val)
-        return records
-
-    def _events(self, run: str, folder: str) -> Iterator[Any]:
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-        from tensorboard.backend.event_processing import io_wrapper
-        from tensorboard.compat import tf
-        from tensorboard.compat.proto.event_pb2 import Event
-
-        from mmx_core.events.record_file import read_records
-
-        try:
-            paths = io_wrapper.ListDirectoryAbsolute(folder)
-        except (OSError, tf.errors.OpError) as error:
-            self._report(Damage(run, folder, None, f"cannot be listed: {error}"))
-            return
-        for path in sorted(filter(io_wrapper.IsTensorFlowEventsFile, paths), key=natural_key):
-
-            def report(reason: str, path: str = path) -> None:
-                self._report(Damage(run, path, None, reason))
-
-            def report_cut(reason: str, path: str = path) -> None:
-                self.damaged.append(Damage(run, path, None, reason))
-
-            try:
-                for record in read_records(path, report, report_cut):
-                    try:
-                        yield Event.FromString(record)
-                    except DecodeError as error:
-                        report(f"not an event: {error}")
-            except (OSError, tf.errors.OpError) as error:  # deleted meanwhile, not readable
-                report(f"cannot be read: {error}")
+    def _is_wanted(self, tag: str, step: int) -> bool:
+        return _wanted_tag(tag, self._tag) and _wanted(step, self._step)
 
     def _report(self, damage: Damage) -> None:
         self.damaged.append(damage)
-        warn_damage(damage)
+        if not damage.silent:
+            warn_damage(damage)
 
 
 def read_explanations(
@@ -201,7 +102,8 @@ def read_explanations(
     Args:
         logdir: A directory or a URL that TensorBoard can read.
         run: Only this run, or the runs in this collection. A run's name is its directory's path
-            below the logdir, ``"."`` for the logdir itself.
+            below the logdir, ``"."`` for the logdir itself. Where several trainings were logged
+            into it, that is the latest; the others' names have their time behind it.
         tag: Only this tag (``"val/0007"`` or ``"mmx/val/0007"``), or those in this collection.
         step: Only this step, or those in this collection, such as a ``range``.
 
@@ -271,13 +173,14 @@ def warn_damage(damage: Damage) -> None:
     warnings.warn(f"skipped {where}: {damage.reason}", DamagedRecordWarning, stacklevel=2)
 
 
-def _runs(logdir: str) -> list[tuple[str, str]]:
-    """Names and directories of the runs, naturally sorted."""
-    from tensorboard.backend.event_processing import io_wrapper
-
-    folders = io_wrapper.GetLogdirSubdirectories(logdir)
-    named = [(os.path.relpath(folder, logdir), folder) for folder in folders]
-    return sorted(named, key=lambda pair: natural_key(pair[0]))
+def decoded(run: LoggedRun, report: Report) -> Iterator[Explanation]:
+    """Decodes a run's explanations one at a time, by tag and step; damage is reported."""
+    for tag, steps in run.samples.items():
+        for step in steps:
+            try:
+                yield run.decode(tag, step, report)
+            except (DamagedBlob, UnsupportedVersion) as error:
+                report(Damage(run.run, tag, step, str(error)))
 
 
 def _wanted(value: _Wanted, wanted: _Wanted | Container[_Wanted] | None) -> bool:
@@ -287,4 +190,6 @@ def _wanted(value: _Wanted, wanted: _Wanted | Container[_Wanted] | None) -> bool
 
 
 def _wanted_tag(tag: str, wanted: str | Container[str] | None) -> bool:
-    return _wanted(tag, wanted) or _wanted(tag.removeprefix(PREFIX), wanted)
+    """Whether a stored tag is asked for: as it is stored, or as a person writes it."""
+    names = (tag, tag.removeprefix(PREFIX), shown_name(tag), PREFIX + shown_name(tag))
+    return any(_wanted(name, wanted) for name in names)

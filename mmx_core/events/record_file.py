@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import BinaryIO
 
 from tensorboard.compat import tf
+
+from mmx_core.events.tags import MAX_TAG_BYTES
 
 try:
     from google_crc32c import value as crc32c
@@ -22,6 +26,8 @@ except ImportError:
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
 _FRAME_BYTES = _LENGTH.size + 2 * _CHECKSUM.size
+# Where an event's step and its first tag are: a tag's longest, and what stands before it.
+_GLANCE_BYTES = MAX_TAG_BYTES + 128
 
 
 def frame_record(data: bytes) -> bytes:
@@ -71,3 +77,60 @@ def read_records(
 def _masked(data: bytes) -> int:
     checksum = crc32c(data)
     return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def read_heads(file: BinaryIO, size: int) -> Iterator[tuple[int, str, int]]:
+    """What an event file of ours holds, without reading what its records carry.
+
+    Args:
+        file: Open for reading, at its beginning.
+        size: Its bytes.
+
+    Yields:
+        Per record where it ends, the tag of its first value (empty for none) and its step. Stops
+        before a record that is cut short or whose length is damaged.
+    """
+    position = 0
+    while size - position >= _FRAME_BYTES:
+        file.seek(position)
+        head = file.read(_LENGTH.size + _CHECKSUM.size + _GLANCE_BYTES)
+        (length,) = _LENGTH.unpack_from(head)
+        if _CHECKSUM.unpack_from(head, _LENGTH.size)[0] != _masked(head[: _LENGTH.size]):
+            return
+        position += _FRAME_BYTES + length
+        if position > size:
+            return
+        yield position, *_tag_and_step(head[_LENGTH.size + _CHECKSUM.size :][:length])
+
+
+def _tag_and_step(event: bytes) -> tuple[str, int]:
+    """Of an event's first bytes: protocol buffers write fields in their order, the tag early."""
+    step, place = 0, 0
+    with suppress(IndexError):
+        while place < len(event):
+            key, place = _varint(event, place)
+            if key == 9:  # wall_time, a double
+                place += 8
+            elif key == 16:  # step
+                step, place = _varint(event, place)
+                step -= (step >> 63) << 64
+            elif key == 42:  # summary: its first value, whose first field is the tag
+                for expected in (None, 10, None, 10):
+                    found, place = _varint(event, place)
+                    if expected not in (None, found):
+                        return "", step
+                length, place = _varint(event, place)
+                return event[place : place + length].decode("utf-8", "replace"), step
+            else:
+                break
+    return "", step
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[place]
+        value, place = value | (byte & 127) << shift, place + 1
+        if byte < 128:
+            return value, place
+        shift += 7

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_STRING
 
-from mmx_core.events.tags import IMAGE_PREFIX, INDEX_PLUGIN, PLUGIN, PLUGIN_CONTENT, sample_tags
+from mmx_core.events.tags import (
+    IMAGE_PREFIX,
+    INDEX_PLUGIN,
+    PLUGIN,
+    PLUGIN_CONTENT,
+    means_prefix,
+    metric_tag,
+    sample_tags,
+)
 from mmx_core.events.wire import encode_explanation, encode_image, encode_record
 from mmx_core.explanation import EncodedImage, Explanation
 
@@ -20,7 +27,9 @@ _BLOB_SEQUENCE = "DATA_CLASS_BLOB_SEQUENCE"
 _TENSOR = "DATA_CLASS_TENSOR"
 
 
-def explanation_event(tag: str, explanation: Explanation, *, step: int, wall_time: float) -> Event:
+def explanation_event(
+    tag: str, explanation: Explanation, *, step: int, wall_time: float, scalars: bool = True
+) -> Event:
     """One event with everything of a sample-step, so that a crash cannot leave half of it.
 
     Args:
@@ -28,6 +37,7 @@ def explanation_event(tag: str, explanation: Explanation, *, step: int, wall_tim
         explanation: What to log.
         step: Global step.
         wall_time: Seconds since the epoch.
+        scalars: Whether the metrics are ordinary scalars, too.
 
     Raises:
         ValueError: The tag is not usable.
@@ -38,8 +48,9 @@ def explanation_event(tag: str, explanation: Explanation, *, step: int, wall_tim
     values = [
         _strings(tags.explanation, blobs, plugin=PLUGIN, data_class=_BLOB_SEQUENCE),
         _strings(tags.record, [record], plugin=INDEX_PLUGIN, data_class=_TENSOR),
-        *scalars(tags.explanation, explanation.metrics),
     ]
+    if scalars:
+        values += _scalars(tags.metrics, explanation.metrics)
     return _event(values, step, wall_time)
 
 
@@ -50,28 +61,24 @@ def image_event(image: EncodedImage, *, wall_time: float) -> Event:
     return _event([value], 0, wall_time)
 
 
-def scalar_event(prefix: str, figures: dict[str, float], *, step: int, wall_time: float) -> Event:
-    """An event of ordinary scalars ``PREFIX/NAME``."""
-    return _event(scalars(prefix, figures), step, wall_time)
+def means_event(
+    set_name: str, figures: Mapping[str, float], *, step: int, wall_time: float
+) -> Event:
+    """The event of a set's means.
+
+    Raises:
+        ValueError: The name cannot be a set's.
+    """
+    return _event(_scalars(means_prefix(set_name), figures), step, wall_time)
 
 
-def scalars(prefix: str, figures: Any) -> list[Summary.Value]:
-    """Ordinary scalars ``PREFIX/NAME``; what is not finite has no place in a curve."""
+def _scalars(prefix: str, figures: Mapping[str, float]) -> list[Summary.Value]:
+    """Ordinary scalars; what is not finite has no place in a curve."""
     return [
-        Summary.Value(tag=f"{prefix}/{name}", simple_value=float(value))
+        Summary.Value(tag=metric_tag(prefix, name), simple_value=float(value))
         for name, value in figures.items()
         if math.isfinite(value)
     ]
-
-
-def restart_events(step: int, *, wall_time: float) -> list[Event]:
-    """Events that make TensorBoard drop what a run logged at ``step`` or later.
-
-    It takes a run's first START for its beginning and drops nothing, so there are two. The fast
-    loader ignores them and drops from the first step of a tag that is logged again.
-    """
-    log = SessionLog(status=SessionLog.START)
-    return [Event(step=step, wall_time=wall_time, session_log=log) for _ in range(2)]
 
 
 def _strings(tag: str, blobs: Sequence[bytes], *, plugin: str, data_class: str) -> Summary.Value:

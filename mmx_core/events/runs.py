@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Literal
@@ -43,6 +43,9 @@ class Going:
     first: int = 0
 
 
+UNMARKED = Going()
+
+
 @dataclass(frozen=True)
 class Start:
     """A directory with event files.
@@ -58,7 +61,7 @@ class Start:
     folder: str
     run: str
     time: str = ""
-    going: Going = Going()
+    going: Going = UNMARKED
 
 
 @dataclass
@@ -75,12 +78,14 @@ class Training:
     folders: list[str] = field(default_factory=list)
     sources: dict[str, dict[int, str]] = field(default_factory=dict)
 
-    def _goes_on(self, start: Start, steps: Steps) -> bool:
+    def goes_on(self, start: Start, steps: Steps) -> bool:
+        """Whether a later start belongs to this training."""
         if start.going.kind == "unmarked":
             return all(self.sources.get(tag, {}).keys().isdisjoint(steps[tag]) for tag in steps)
         return start.going.kind == "add" or start.going.first > 0
 
-    def _take(self, start: Start, steps: Steps) -> None:
+    def take(self, start: Start, steps: Steps) -> None:
+        """Takes in a start that belongs to it."""
         self.folders.append(start.folder)
         if start.going.kind == "from":
             first = start.going.first
@@ -93,7 +98,7 @@ class Training:
             self.sources.setdefault(tag, {}).update(dict.fromkeys(logged, start.folder))
 
 
-def start_name(time: datetime, going: Going = Going()) -> str:
+def start_name(time: datetime, going: Going = UNMARKED) -> str:
     """The name of a new start's directory.
 
     Args:
@@ -123,7 +128,7 @@ def start_of(folder: str) -> Start:
     found = _START.fullmatch(name)
     if found is None or time_of(name) is None:
         return Start(folder, folder)
-    going = Going("add") if found["word"] else Going()
+    going = Going("add") if found["word"] else UNMARKED
     if found["first"] is not None:
         going = Going("from", int(found["first"]))
     return Start(folder, parent or ROOT, found["time"], going)
@@ -147,14 +152,27 @@ def trainings(logged: Mapping[str, Steps]) -> list[Training]:
     for run in sorted(by_run, key=natural_key):
         parts: list[tuple[str, Training]] = []
         for start in sorted(by_run[run], key=lambda start: (start.time, start.folder)):
-            if not parts or not parts[-1][1]._goes_on(start, logged[start.folder]):
+            if not parts or not parts[-1][1].goes_on(start, logged[start.folder]):
                 parts.append((start.time, Training(run)))
-            parts[-1][1]._take(start, logged[start.folder])
+            parts[-1][1].take(start, logged[start.folder])
         for time, training in parts[:-1]:
             training.run = _unique(f"{run} ({_readable(time)})", taken)
             taken.add(training.run)
         found += [training for _, training in reversed(parts)]
     return found
+
+
+def sources(folders: Sequence[str], logged: Mapping[str, Steps]) -> dict[str, dict[int, str]]:
+    """By tag and step the directory whose record counts.
+
+    Args:
+        folders: Of one training, in their order.
+        logged: As for :func:`trainings`; of some tags alone, perhaps.
+    """
+    training = Training("")
+    for folder in folders:
+        training.take(start_of(folder), logged.get(folder, {}))
+    return training.sources
 
 
 def _readable(time: str) -> str:

@@ -14,6 +14,7 @@ from tensorboard.compat import tf
 from tensorboard.compat.proto.event_pb2 import Event, SourceMetadata
 
 from mmx_core.events.record_file import frame_record
+from mmx_core.events.tags import check_run
 
 _FILE_TIME = re.compile(r"events\.out\.tfevents\.([0-9]{10})(?:\.([0-9]{9})(?![0-9]))?")
 _LOGGED_ATTRIBUTE = "_mmx_logged_images"
@@ -24,7 +25,9 @@ WEB_SERVERS = ("http://", "https://")
 class Sink(Protocol):
     """What the writer needs of a destination."""
 
-    logged_images: set[str]
+    @property
+    def logged_images(self) -> set[str]:
+        """Hashes of the images that are there; the caller adds what it writes."""
 
     def write(self, event: Event) -> None:
         """Writes one event; raises OSError where it cannot."""
@@ -50,24 +53,23 @@ class EventFile:
     """
 
     def __init__(self, logdir: str | os.PathLike[str], *, suffix: str = "") -> None:
-        self.logdir = os.fspath(logdir)
-        if self.logdir.startswith(WEB_SERVERS):
-            raise ValueError(
-                "logdir: expected a directory, or a URL that can be written to, got "
-                f"{self.logdir!r}; a web server takes no files"
-            )
+        self.logdir = fixed_logdir(logdir)
         self.logged_images: set[str] = set()
         self._suffix = suffix
         self._file: Any = None
         self._closed = False
+
+    def open(self) -> None:
+        """Makes the file, unless it is there."""
+        if self._file is None:
+            self._file = self._open()
 
     def write(self, event: Event) -> None:
         """Appends an event; a file that failed is left, and the next event opens another."""
         if self._closed:
             raise OSError(f"the writer of {self.logdir} is closed")
         try:
-            if self._file is None:
-                self._file = self._open()
+            self.open()
             self._file.write(frame_record(event.SerializeToString()))
         except Exception:
             # Half a record may be on the disk: whatever followed it could not be read.
@@ -131,6 +133,21 @@ def _time_of_file(name: str) -> tuple[int, int]:
     return int(found[1]), int(found[2] or 999_999_999)
 
 
+def fixed_logdir(logdir: str | os.PathLike[str]) -> str:
+    """The directory as it is meant now, whatever the program changes to later.
+
+    Raises:
+        ValueError: It is a web server's.
+    """
+    path = os.fspath(logdir)
+    if path.startswith(WEB_SERVERS):
+        raise ValueError(
+            "logdir: expected a directory, or a URL that can be written to, got "
+            f"{path!r}; a web server takes no files"
+        )
+    return path if "://" in path else os.path.abspath(path)
+
+
 class NoSummaryWriter(TypeError):
     """What was given holds no summary writer."""
 
@@ -146,6 +163,7 @@ class SummaryWriterSink:
 
     Raises:
         NoSummaryWriter: There is none.
+        ValueError: TensorBoard could not read explanations of its directory's name.
     """
 
     def __init__(self, writer: Any) -> None:
@@ -156,6 +174,9 @@ class SummaryWriterSink:
                 "logger or accelerate tracker of TensorBoard, an ExplanationWriter or a logdir "
                 f"path, got {type(writer).__name__}"
             )
+        directory = getattr(inner, "log_dir", None) or getattr(inner, "logdir", None)
+        if isinstance(directory, (str, os.PathLike)):
+            check_run(os.fspath(directory))
         self._writer = inner
         self.logged_images: set[str] = set()
         if inner is not None:

@@ -1,9 +1,16 @@
-"""Names in the event file, shared by writer, reader and plugin; imports nothing."""
+"""Names in the event file, shared by writer, reader and plugin; imports nothing of ours.
+
+TensorBoard's data server cannot parse its own key of a blob where JSON escapes a character of the
+tag: what is not printable, quotes and backslashes are percent-encoded in tags, and shown decoded.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
+from urllib.parse import quote
 
 PLUGIN = "mmx"
 INDEX_PLUGIN = "mmx_index"
@@ -11,15 +18,25 @@ PLUGIN_CONTENT = b'{"version": 1}'
 PREFIX = "mmx/"
 INDEX_PREFIX = "mmx_index/"
 IMAGE_PREFIX = "mmx/images/"
+# Where no sample's tag can be: of a set's means, and of single samples.
+MEANS_PREFIX = "mmx_metrics/"
+SAMPLE_METRICS_PREFIX = "mmx_sample_metrics/"
 DEFAULT_SET = "default"
-RESERVED_SET = "images"
+RESERVED_SETS = {
+    "images": "the set 'images' is reserved for images",
+    "mmx": "a set 'mmx' could not be told from the prefix of every tag",
+}
+MAX_TAG_BYTES = 16_384
+_UNSAFE = '%"\\'
+_ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 
 
 class SampleTags(NamedTuple):
-    """The tags of one sample: its explanations' and its index records'."""
+    """The tags of one sample: its explanations', its index records', and before its metrics."""
 
     explanation: str
     record: str
+    metrics: str
 
 
 def sample_tags(tag: str) -> SampleTags:
@@ -27,19 +44,103 @@ def sample_tags(tag: str) -> SampleTags:
 
     Args:
         tag: ``SET/SAMPLE``; a name without a slash goes to the set ``default``. The full
-            ``mmx/SET/SAMPLE`` is taken, too.
+            ``mmx/SET/SAMPLE``, as it is stored, is taken, too. A sample's name may hold anything.
 
     Raises:
-        ValueError: A part is empty, a character is not printable, or the set is ``images``.
+        ValueError: Set or sample is empty, the set is reserved, or the name is too long.
     """
-    name = tag.removeprefix(PREFIX)
-    if "/" not in name:
-        name = f"{DEFAULT_SET}/{name}"
-    if not all(name.split("/")) or not name.isprintable():
-        raise ValueError(f"tag: expected SET/SAMPLE without empty parts, got {tag!r}")
-    if name.startswith(f"{RESERVED_SET}/"):
-        raise ValueError(f"tag: the set {RESERVED_SET!r} is reserved for images, got {tag!r}")
-    return SampleTags(PREFIX + name, INDEX_PREFIX + name)
+    full = tag.startswith(PREFIX) and "/" in tag[len(PREFIX) :]
+    name = shown_name(tag) if full else tag
+    set_name, slash, sample = name.partition("/")
+    if not slash:
+        set_name, sample = DEFAULT_SET, name
+    if not set_name or not sample:
+        raise ValueError(f"tag: expected SET/SAMPLE, neither of them empty, got {_clipped(tag)}")
+    if set_name in RESERVED_SETS:
+        raise ValueError(
+            f"tag: {RESERVED_SETS[set_name]}, got {_clipped(tag)}; name the set otherwise"
+        )
+    stored = f"{encoded(set_name)}/{encoded(sample)}"
+    if len(stored.encode()) > MAX_TAG_BYTES:
+        raise ValueError(
+            f"tag: expected at most {MAX_TAG_BYTES} bytes, got {len(stored.encode())} of "
+            f"{_clipped(tag)}; give the sample a shorter id"
+        )
+    return SampleTags(PREFIX + stored, INDEX_PREFIX + stored, f"{SAMPLE_METRICS_PREFIX}{stored}/")
+
+
+def means_prefix(set_name: str) -> str:
+    """What stands before the name of a metric that is a mean over a set.
+
+    Raises:
+        ValueError: The name cannot be a set's.
+    """
+    first = set_name.partition("/")[0]
+    if first in RESERVED_SETS:
+        raise ValueError(
+            f"set: {RESERVED_SETS[first]}, got {_clipped(set_name)}; name it otherwise"
+        )
+    return MEANS_PREFIX + sample_tags(f"{set_name}/-").explanation[len(PREFIX) : -1]
+
+
+def check_names(set_name: str, samples: Iterable[str]) -> None:
+    """Refuses at once what could not be logged as ``SET/SAMPLE``.
+
+    Raises:
+        ValueError: A set's or a sample's name that cannot be stored.
+    """
+    means_prefix(set_name)
+    for sample in samples:
+        sample_tags(f"{set_name}/{sample}")
+
+
+def check_run(logdir: str) -> None:
+    """Refuses a directory whose name TensorBoard could not read blobs of.
+
+    Args:
+        logdir: As the user gives it: what stands above it may be called whatever it likes.
+
+    Raises:
+        ValueError: A part of the path holds a quote, a backslash or what is not printable.
+    """
+    path = logdir if os.sep == "/" else logdir.replace(os.sep, "/")
+    for part in path.split("/"):
+        if not part.isprintable() or '"' in part or "\\" in part:
+            raise ValueError(
+                f"logdir: expected names without quotes, backslashes and control characters, which "
+                f"TensorBoard's data server cannot read, got {_clipped(part)}; rename the directory"
+            )
+
+
+def metric_tag(prefix: str, metric: str) -> str:
+    """The scalar's tag below a prefix; the last slash is always the one before the metric."""
+    return prefix + encoded(metric).replace("/", "%2F")
+
+
+def encoded(name: str) -> str:
+    """A name as it stands in a tag; :func:`shown_name` is its inverse."""
+    return "".join(
+        char if char.isprintable() and char not in _UNSAFE
+        # As UTF-8; half a surrogate pair (a file's name in another encoding) stays what it is.
+        else quote(char.encode("utf-8", "surrogatepass"), safe="")
+        for char in name
+    )  # fmt: skip
+
+
+def shown_name(tag: str) -> str:
+    """``SET/SAMPLE`` of a sample's tag, or any encoded name, as a person wrote it.
+
+    What is no encoding, in logs of earlier versions, stays as it is.
+    """
+
+    def decoded(match: re.Match[str]) -> str:
+        data = bytes.fromhex(match[0].replace("%", ""))
+        try:
+            return data.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            return match[0]
+
+    return _ESCAPED.sub(decoded, tag.removeprefix(PREFIX))
 
 
 def image_hash(tag: str) -> str | None:
@@ -59,3 +160,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
         (1, 0, text) if number is None else (0, len(number), number)
         for number, text in zip(numbers, texts, strict=True)
     ]
+
+
+def _clipped(name: str) -> str:
+    return repr(name if len(name) <= 120 else f"{name[:80]}…{name[-30:]}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import operator
 import os
 import re
@@ -19,12 +18,13 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from mmx_core.events.background import Background, held_bytes, snapshot
 from mmx_core.events.guard import guarded
-from mmx_core.events.records import explanation_event, image_event, restart_events, scalar_event
-from mmx_core.events.sinks import EventFile, NoSummaryWriter, Sink, SummaryWriterSink
-from mmx_core.events.tags import sample_tags
+from mmx_core.events.records import explanation_event, image_event, means_event
+from mmx_core.events.runs import UNMARKED, Going
+from mmx_core.events.sinks import NoSummaryWriter, Sink, SummaryWriterSink
+from mmx_core.events.starts import StartFile, append, begin_shared
+from mmx_core.events.tags import IMAGE_PREFIX, image_hash, means_prefix, sample_tags
 from mmx_core.explanation import EncodedImage, Explanation
 
-_IMAGE_SUFFIX = ".mmx-image-"
 _HASH = re.compile(r"[0-9a-f]{8,128}")
 _LOGGING, _METRICS, _RESUME = "logging an explanation", "logging metrics", "marking a resumed run"
 
@@ -38,24 +38,30 @@ def add_explanation(
     global_step: int,
     *,
     wall_time: float | None = None,
+    scalars: bool | None = None,
+    replaces: bool = False,
     strict: bool | None = None,
 ) -> None:
     """Logs one explanation, its index record and its metrics, and flushes.
 
-    An :class:`ExplanationWriter` with a background does so later, and returns at once. The image is
-    logged once per run. Metrics also go out as scalars ``mmx/SET/SAMPLE/METRIC``. Errors while
-    logging are warned about once per kind and do not stop the caller. TensorBoard's fast loader
-    keeps a tag's steps only as they ascend: log checkpoints in order.
+    An :class:`ExplanationWriter` with a background does so later, and returns at once. Metrics also
+    go out as scalars ``mmx_sample_metrics/SET/SAMPLE/METRIC``. Errors while logging are warned
+    about once per kind and do not stop the caller. TensorBoard's fast loader keeps a tag's steps of
+    one writer only as they ascend: log checkpoints in order.
 
     Args:
         writer: A torch ``SummaryWriter``, a tensorboardX one, Lightning's ``TensorBoardLogger``,
-            accelerate's TensorBoard tracker, an :class:`ExplanationWriter`, or the path of a
-            logdir. With a path every call writes an event file of its own: fine for single
-            explanations; in a loop keep an :class:`ExplanationWriter` open.
+            accelerate's TensorBoard tracker, an :class:`ExplanationWriter`, or the path of a run's
+            directory. Calls with a path share an event file in a directory of their own below it,
+            from however many processes; in a loop an :class:`ExplanationWriter` is faster.
         tag: ``SET/SAMPLE``; a name without a slash goes to the set ``default``.
         explanation: What to log.
         global_step: The checkpoint's training step.
         wall_time: Seconds since the epoch; now by default.
+        scalars: Whether metrics go out as scalars, too; as the writer says by default, else True.
+        replaces: With a path, that this takes the place of what an earlier program has logged under
+            this tag and step. Otherwise a second program that logs them again is taken for another
+            training, and shown as a run of its own.
         strict: Raise errors; None reads the environment variable ``MMX_STRICT``.
 
     Raises:
@@ -63,6 +69,8 @@ def add_explanation(
     """
     _check_writer(writer)
     _check_explanation(explanation)
+    if scalars is None:
+        scalars = getattr(writer, "scalars", True) is True
     with guarded(_LOGGING, strict=strict):
         # Here, where the caller sees which call it was, though encoding may come later.
         step = operator.index(global_step)
@@ -71,14 +79,18 @@ def add_explanation(
         images = [entry.image for entry in explanation.images if entry.image is not None]
         for image in images:
             _check_hash(image)
+        if isinstance(writer, (str, os.PathLike)):
+            going = Going("add") if replaces else UNMARKED
+            append(writer, _events_of(tag, explanation, step, now, scalars), going=going)
+            return
         queue = _queue(writer, strict)
         if queue is None:
-            with _sink(writer, images) as sink:
-                _write_explanation(sink, tag, explanation, step, now)
+            with _sink(writer) as sink:
+                _write_explanation(sink, tag, explanation, step, now, scalars)
         else:
             # The caller may go on to change its arrays.
             own = snapshot(explanation)
-            write = partial(_write_explanation, writer.file, tag, own, step, now)
+            write = partial(_write_explanation, writer.file, tag, own, step, now, scalars)
             queue.submit(_LOGGING, write, size=held_bytes(own))
 
 
@@ -91,7 +103,7 @@ def add_metrics(
     wall_time: float | None = None,
     strict: bool | None = None,
 ) -> None:
-    """Logs the means over a set as scalars ``mmx/SET/METRIC``, mean grounding among them.
+    """Logs the means over a set as scalars ``mmx_metrics/SET/METRIC``, mean grounding among them.
 
     Args:
         writer: As for :func:`add_explanation`.
@@ -109,39 +121,60 @@ def add_metrics(
     with guarded(_METRICS, strict=strict):
         step = operator.index(global_step)
         now = time.time() if wall_time is None else wall_time
-        prefix = sample_tags(f"{set_name}/mean").explanation.removesuffix("/mean")
-        event = scalar_event(prefix, _means(explanations), step=step, wall_time=now)
-        _write_all(writer, _METRICS, [event], strict)
+        event = means_event(set_name, _means(explanations), step=step, wall_time=now)
+        if isinstance(writer, (str, os.PathLike)):
+            append(writer, [(means_prefix(set_name), event)])
+            return
+        queue = _queue(writer, strict)
+        if queue is None:
+            with _sink(writer) as sink:
+                sink.write(event)
+        else:
+            queue.submit(_METRICS, partial(writer.file.write, event))
 
 
-def mark_resume(
-    writer: Any, step: int, *, wall_time: float | None = None, strict: bool | None = None
-) -> None:
-    """Marks that a run goes on from ``step``: what it logged at that step or later is dropped.
+def mark_resume(writer: Any, step: int, *, strict: bool | None = None) -> None:
+    """Marks that a training goes on from ``step``: what was logged at that step or later is void.
 
-    Call it once after loading a checkpoint and before logging again; without it steps that are
-    trained twice show up twice.
+    Call it once after loading a checkpoint and before logging again. At step 0 it marks a training
+    of its own: what earlier ones logged into the same directory is shown apart.
 
     Args:
-        writer: As for :func:`add_explanation`.
-        step: First step that is trained again, at least 1 (at 0 the images would go, too).
-        wall_time: Seconds since the epoch; now by default.
+        writer: An :class:`ExplanationWriter`, or the path of a run's directory.
+        step: First step that is trained again.
         strict: Raise errors; None reads the environment variable ``MMX_STRICT``.
 
     Raises:
-        TypeError: The writer is of another type.
+        TypeError: The writer is of another type. The marker of a summary writer would erase what
+            others have logged beside it: give ``purge_step`` to its own constructor instead.
     """
-    _check_writer(writer)
+    if not isinstance(writer, (ExplanationWriter, str, os.PathLike)):
+        raise TypeError(
+            "writer: expected an ExplanationWriter or a run's directory, got "
+            f"{type(writer).__name__}; a SummaryWriter marks a resumed run itself: give it "
+            f"purge_step={step} when it is made"
+        )
     with guarded(_RESUME, strict=strict):
         first = operator.index(step)
-        if first < 1:
-            raise ValueError(f"step: expected at least 1 to resume from, got {first}")
-        now = time.time() if wall_time is None else wall_time
-        _write_all(writer, _RESUME, restart_events(first, wall_time=now), strict)
+        if first < 0:
+            raise ValueError(f"step: expected at least 0 to resume from, got {first}")
+        going = Going("from", first)
+        if not isinstance(writer, ExplanationWriter):
+            begin_shared(writer, going)
+            return
+        queue = _queue(writer, strict)
+        if queue is None:
+            writer.file.begin(going)
+        else:
+            queue.submit(_RESUME, partial(writer.file.begin, going))
 
 
 class ExplanationWriter:
-    """Writes explanations into one event file of a logdir; a context manager.
+    """Writes explanations into an event file of its own below a run's directory.
+
+    A context manager. Others may write into the same directory at the same time: neither their
+    records nor ours are lost. Programs that log one after the other into a run are shown as one
+    run as long as they log other steps; see :meth:`mark_resume`.
 
     With ``background`` calls return at once, and encoding and writing happen in order on a thread:
     arrays are copied first, so that the caller may change its own. What waits is bounded in number
@@ -153,13 +186,15 @@ class ExplanationWriter:
 
     Args:
         logdir: The run's directory, or a URL that TensorBoard can write to. The file is made by
-            the first event.
+            the first event, in ``LOGDIR/mmx-TIME-ID``.
+        scalars: Whether the metrics of single samples go out as scalars, too.
         strict: Raise errors while logging; None reads the environment variable ``MMX_STRICT``. A
             call that raises an earlier one's error has not logged its own.
         background: Do not wait for encoding and writing.
 
     Raises:
-        ValueError: The URL is a web server's.
+        ValueError: The URL is a web server's; or the directory has a name that TensorBoard cannot
+            read blobs of.
 
     Example:
         >>> with ExplanationWriter("runs/one") as writer:
@@ -167,11 +202,17 @@ class ExplanationWriter:
     """
 
     def __init__(
-        self, logdir: Path, *, strict: bool | None = None, background: bool = False
+        self,
+        logdir: Path,
+        *,
+        scalars: bool = True,
+        strict: bool | None = None,
+        background: bool = False,
     ) -> None:
-        self.logdir = os.fspath(logdir)
+        self.file = StartFile(logdir)
+        self.logdir = self.file.logdir
+        self.scalars = scalars
         self.strict = strict
-        self.file = EventFile(self.logdir)
         self._in_background = background
         self._closed = False
         self._open()
@@ -184,7 +225,7 @@ class ExplanationWriter:
         """
         if self._process != os.getpid():
             # Forked: the parent writes what was waiting, and goes on with its file.
-            self.file = EventFile(self.logdir)
+            self.file = StartFile(self.logdir)
             self._open()
         if self._closed:
             raise OSError(f"the writer of {self.logdir} is closed")
@@ -223,7 +264,7 @@ class ExplanationWriter:
         )
 
     def mark_resume(self, step: int) -> None:
-        """Marks that the run goes on from a step; see :func:`mark_resume`."""
+        """Marks that the training goes on from a step; see :func:`mark_resume`."""
         mark_resume(self, step, strict=self.strict)
 
     def flush(self) -> None:
@@ -272,65 +313,40 @@ def _queue(writer: Any, strict: bool | None) -> Background | None:
     return queue
 
 
+def _events_of(
+    tag: str, explanation: Explanation, step: int, wall_time: float, scalars: bool
+) -> list[tuple[str, Event]]:
+    """An explanation's events in the order they are written, each with its first tag."""
+    event = explanation_event(tag, explanation, step=step, wall_time=wall_time, scalars=scalars)
+    images = {entry.image.hash: entry.image for entry in explanation.images if entry.image}
+    return [
+        *(
+            (IMAGE_PREFIX + name, image_event(image, wall_time=wall_time))
+            for name, image in images.items()
+        ),
+        (sample_tags(tag).explanation, event),
+    ]
+
+
 def _write_explanation(
-    sink: Sink, tag: str, explanation: Explanation, step: int, wall_time: float
+    sink: Sink, tag: str, explanation: Explanation, step: int, wall_time: float, scalars: bool
 ) -> None:
     """Encodes and writes an explanation, and before it those of its images that are new."""
-    event = explanation_event(tag, explanation, step=step, wall_time=wall_time)
-    for entry in explanation.images:
-        if entry.image is not None and entry.image.hash not in sink.logged_images:
-            sink.write(image_event(entry.image, wall_time=wall_time))
-            sink.logged_images.add(entry.image.hash)
-    sink.write(event)
-
-
-def _write_all(writer: Any, what: str, events: Sequence[Event], strict: bool | None) -> None:
-    """Writes small events, or hands them over."""
-    queue = _queue(writer, strict)
-    if queue is None:
-        with _sink(writer) as sink:
-            _write_events(sink, events)
-    else:
-        queue.submit(what, partial(_write_events, writer.file, events))
-
-
-def _write_events(sink: Sink, events: Sequence[Event]) -> None:
-    for event in events:
-        sink.write(event)
+    for name, event in _events_of(tag, explanation, step, wall_time, scalars):
+        image = image_hash(name)
+        if image is None:
+            sink.write(event)
+        elif image not in sink.logged_images:
+            sink.write(event)
+            sink.logged_images.add(image)
 
 
 @contextmanager
-def _sink(writer: Any, images: Sequence[EncodedImage] = ()) -> Iterator[Sink]:
-    """The writer's sink, flushed afterwards; one of a path is closed, too."""
-    if isinstance(writer, ExplanationWriter):
-        yield writer.file
-        writer.file.flush()
-    elif isinstance(writer, (str, os.PathLike)):
-        file = _file_of_path(os.fspath(writer), images)
-        try:
-            yield file
-        finally:
-            file.close()
-    else:
-        sink = SummaryWriterSink(writer)
-        yield sink
-        sink.flush()
-
-
-def _file_of_path(logdir: str, images: Sequence[EncodedImage]) -> EventFile:
-    """A new event file; its name tells later calls which images it holds."""
-    file = EventFile(logdir)
-    if not images:
-        return file
-    names = [image.hash for image in images]
-    # Of several images a name of their own: file names are short.
-    held = names[0] if len(names) == 1 else hashlib.sha256(" ".join(names).encode()).hexdigest()
-    suffix = _IMAGE_SUFFIX + held[:64]
-    files = tf.io.gfile.listdir(logdir) if tf.io.gfile.isdir(logdir) else []
-    if not any(name.endswith(suffix) for name in files):
-        return EventFile(logdir, suffix=suffix)
-    file.logged_images.update(names)
-    return file
+def _sink(writer: Any) -> Iterator[Sink]:
+    """The writer's sink, flushed afterwards."""
+    sink = writer.file if isinstance(writer, ExplanationWriter) else SummaryWriterSink(writer)
+    yield sink
+    sink.flush()
 
 
 def _means(explanations: Sequence[Explanation]) -> dict[str, float]:

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from mmx_core.cli.inventory import take
-from mmx_core.export.log import read_run, run_folders
+from mmx_core.events.log import read_runs, runs_of
 from tests.benchmarks.make_log import write_log
 from tests.support.tensorboard_server import ROOT, fetch, serve
 
@@ -137,7 +137,9 @@ def measure(log: Path, fast: bool, requests: int, counts: dict[str, int]) -> dic
             figures[f"header_{name}"] = latencies(headers, clients)
             figures[f"blobs_{name}"] = latencies(blobs, clients)
         figures |= {f"{name}_mb": round(size / 1e6, 1) for name, size in resident(log).items()}
-    taken = [take(read_run(run, path, print)) for run, path in run_folders(str(log)).items()]
+    taken = [
+        take(run) for folders in runs_of(str(log)).values() for run in read_runs(folders, print)
+    ]
     foretold = [run.data_server_bytes if fast else run.tensorboard_bytes for run in taken]
     return {**figures, "foretold_growth_mb": round(sum(foretold) / 1e6, 1)}
 

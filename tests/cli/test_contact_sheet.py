@@ -118,7 +118,7 @@ def test_the_command_writes_the_tokens_asked_for(logdir, tmp_path, capsys) -> No
     assert capsys.readouterr().out == f"{out}\n"
     with Image.open(out) as every:
         widths = [every.width]
-    assert main(["export", str(logdir), *place, "--token", "0", "3", "4"]) == 0
+    assert main(["export", str(logdir), *place, "--overwrite", "--token", "0", "3", "4"]) == 0
     with Image.open(out) as some:
         widths.append(some.width)
     assert widths[1] < widths[0]

@@ -71,7 +71,8 @@ def test_the_command_writes_a_page_of_one_step_or_of_all(tmp_path, monkeypatch):
     for wanted, expected in (("last", [2]), ("1", [1]), ("all", [1, 2])):
         out = tmp_path / "page.html"
         given = ("export", tmp_path / "runs", "--run", ".", "--sample", "val/0", "--step", wanted)
-        assert main([str(part) for part in (*given, "--format", "html", "--out", out)]) == 0
+        how = ("--format", "html", "--out", out, "--overwrite")
+        assert main([str(part) for part in (*given, *how)]) == 0
         data = data_of(out.read_text(encoding="utf-8"))
         assert [entry["step"] for entry in data["explanations"]] == expected
         assert data["view"]["step"] == str(expected[-1])

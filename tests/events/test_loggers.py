@@ -20,7 +20,6 @@ from mmx_core.events import (
     add_explanation,
     add_metrics,
     guard,
-    mark_resume,
     read_explanations,
 )
 from tests.support.explanations import make_explanation
@@ -65,7 +64,6 @@ def test_a_logger_that_cannot_open_its_file_does_not_stop_the_run(monkeypatch):
     for log in (
         lambda **how: add_explanation(FullDisk(), "val/7", make_explanation(), 0, **how),
         lambda **how: add_metrics(FullDisk(), "val", [make_explanation()], 0, **how),
-        lambda **how: mark_resume(FullDisk(), 1, **how),
     ):
         with pytest.warns(LoggingWarning, match="No space left on device"):
             log(strict=False)

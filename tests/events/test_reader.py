@@ -169,7 +169,7 @@ def test_a_file_that_is_cut_short_anywhere_gives_what_is_whole(tmp_path):
     with ExplanationWriter(tmp_path) as writer:
         for step in (0, 1):
             writer.add_explanation("val/1", make_explanation(1, 1, ((1.0, (1, 1)),)), step)
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.rglob("events.*")
     content = path.read_bytes()
     counts = []
     for end in [*range(0, len(content), 7), len(content)]:
@@ -183,7 +183,7 @@ def test_a_damaged_byte_of_the_file_costs_one_record(tmp_path):
     with ExplanationWriter(tmp_path) as writer:
         for step in range(4):
             writer.add_explanation("val/1", make_explanation(), step)
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.rglob("events.*")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
@@ -248,7 +248,9 @@ def test_tbparse_shows_metrics_as_scalars(logdir):
     tbparse = pytest.importorskip("tbparse")
     scalars = tbparse.SummaryReader(str(logdir), extra_columns={"dir_name"}).scalars
     assert set(scalars.tag) == {
-        f"mmx/val/{sample}/{name}" for sample in (2, 10) for name in ("obj_iou", "func_iou")
+        f"mmx_sample_metrics/val/{sample}/{name}"
+        for sample in (2, 10)
+        for name in ("obj_iou", "func_iou")
     }
 
 

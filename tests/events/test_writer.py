@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 from tensorboard.compat.proto import summary_pb2
 
 from mmx_core.events import (
@@ -26,6 +25,8 @@ from mmx_core.events import (
     mark_resume,
     read_explanations,
 )
+from mmx_core.events.records import explanation_event
+from mmx_core.events.sinks import EventFile
 from tests.support.explanations import assert_close, make_explanation, make_image
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 
 def events(folder) -> list:
     """All events as TensorBoard's own loader hands them to its plugins."""
-    paths = sorted(Path(folder).glob("*tfevents*"))
+    paths = sorted(Path(folder).rglob("*tfevents*"))
     return [event for path in paths for event in EventFileLoader(str(path)).Load()]
 
 
@@ -49,8 +50,8 @@ EXPECTED = [
     (0, "mmx/images/{hash}", "mmx", summary_pb2.DATA_CLASS_BLOB_SEQUENCE),
     (300, "mmx/val/0007", "mmx", summary_pb2.DATA_CLASS_BLOB_SEQUENCE),
     (300, "mmx_index/val/0007", "mmx_index", summary_pb2.DATA_CLASS_TENSOR),
-    (300, "mmx/val/0007/obj_iou", "scalars", summary_pb2.DATA_CLASS_SCALAR),
-    (300, "mmx/val/0007/func_iou", "scalars", summary_pb2.DATA_CLASS_SCALAR),
+    (300, "mmx_sample_metrics/val/0007/obj_iou", "scalars", summary_pb2.DATA_CLASS_SCALAR),
+    (300, "mmx_sample_metrics/val/0007/func_iou", "scalars", summary_pb2.DATA_CLASS_SCALAR),
 ]
 
 
@@ -129,12 +130,12 @@ def test_metrics_are_ordinary_scalars(tmp_path, background):
         for value in event.summary.value
         if value.metadata.plugin_data.plugin_name == "scalars"
     }
-    grounding = scalars.pop("mmx/val/grounding")
+    grounding = scalars.pop("mmx_metrics/val/grounding")
     assert grounding == pytest.approx((low.grounding.mean() + high.grounding.mean()) / 2)
     assert scalars == {
-        "mmx/val/1/obj_iou": 0.25,
-        "mmx/val/2/obj_iou": 0.75,
-        "mmx/val/obj_iou": 0.5,
+        "mmx_sample_metrics/val/1/obj_iou": 0.25,
+        "mmx_sample_metrics/val/2/obj_iou": 0.75,
+        "mmx_metrics/val/obj_iou": 0.5,
     }
 
 
@@ -149,7 +150,9 @@ def test_a_full_tag_is_taken_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["path", "own", "background"])
-@pytest.mark.parametrize("tag", ["", "/", "val/", "/0007", "val//7", "a\nb", "images/7", "mmx/"])
+@pytest.mark.parametrize(
+    "tag", ["", "/", "val/", "/0007", "images/7", "mmx/", "mmx/7", "a" * 20_000]
+)
 def test_a_bad_tag_is_refused_at_once_and_nothing_is_written(tmp_path, tag, kind):
     writer = WRITERS[kind](tmp_path)
     with pytest.raises(ValueError, match="tag: "):
@@ -174,9 +177,10 @@ def test_an_unsupported_writer_raises_before_any_work(tmp_path):
 
 def test_many_files_of_one_second_keep_their_order(tmp_path):
     for step in range(12):
-        add_explanation(tmp_path, "val/1", make_explanation(), step)
-    names = [path.name for path in tmp_path.iterdir()]
-    assert len(names) == 12
+        file = EventFile(tmp_path)
+        file.write(explanation_event("val/1", make_explanation(), step=step, wall_time=1.0))
+        file.close()
+    assert len(list(tmp_path.iterdir())) == 12
     assert [e.step for e in read_explanations(tmp_path)] == list(range(12))
     steps = [event.step for event in events(tmp_path) if len(event.summary.value) > 1]
     assert steps == list(range(12))
@@ -192,13 +196,6 @@ def test_resuming_drops_what_is_trained_again(tmp_path):
     assert [e.step for e in read] == [0, 100, 200]
     assert_close(read[2], make_explanation(seed=7))
     assert all(explanation.image for explanation in read)
-    accumulator = EventAccumulator(str(tmp_path), {"tensors": 0}).Reload()
-    assert [e.step for e in accumulator.Tensors("mmx/val/1")] == [0, 100, 200]
-
-
-def test_resuming_from_step_0_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="expected at least 1 to resume from, got 0"):
-        mark_resume(tmp_path, 0, strict=True)
 
 
 @pytest.fixture

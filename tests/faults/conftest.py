@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from mmx_core.events import ExplanationWriter, add_explanation
-from mmx_core.events.records import scalar_event
+from mmx_core.events.records import means_event
 from mmx_core.events.sinks import EventFile
 from mmx_core.explanation import EncodedImage
 from tests.faults import full_disk
@@ -102,7 +102,7 @@ def write_odd_runs(logdir: Path) -> None:
     (logdir / "nothing").mkdir()
     (logdir / "nothing" / "events.out.tfevents.1.x").write_bytes(b"")
     file = EventFile(logdir / "scalars")
-    file.write(scalar_event("loss", {"train": 1.0}, step=0, wall_time=1.0))
+    file.write(means_event("loss", {"train": 1.0}, step=0, wall_time=1.0))
     file.close()
 
 

@@ -37,7 +37,7 @@ def main(logdir: Path, disk: Path) -> None:
     with ExplanationWriter(run) as writer:
         for step in range(80):
             if step == 60:
-                files = len(list(run.iterdir()))
+                files = len(list(run.rglob("events.*")))
                 ballast.unlink()
             writer.add_explanation("val/1", tiny(step, id=str(step)), step)
     shutil.copytree(run, logdir)

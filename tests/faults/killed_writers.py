@@ -88,7 +88,7 @@ def drip(_: object, filename: bytes, content: bytes, binary_mode: bool = False) 
 
 
 def folder_bytes(folder: Path) -> int:
-    return sum(entry.stat().st_size for entry in os.scandir(folder))
+    return sum(path.stat().st_size for path in folder.rglob("events.*"))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ from mmx_core.events.wire import (
     encode_image,
 )
 from mmx_core.explanation import Explanation
-from tb_mmx_plugin.data import ExplanationData, NotLogged, Unreadable
+from tb_mmx_plugin.data import ExplanationData
+from tb_mmx_plugin.errors import NotLogged, Unreadable
 from tests.faults.panel import TAG, panel_over, plugin_over, tiny
 from tests.plugin.conftest import open_data
 from tests.plugin.test_data import unframe

@@ -23,7 +23,7 @@ def whole(tmp_path_factory) -> tuple[str, bytes, list[int]]:
     with ExplanationWriter(folder) as writer:
         for step in range(STEPS):
             writer.add_explanation("val/1", tiny(step, image=None), step)
-            (path,) = folder.iterdir()
+            (path,) = folder.rglob("events.*")
             ends.append(path.stat().st_size)
     return path.name, path.read_bytes(), ends
 

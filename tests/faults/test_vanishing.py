@@ -15,8 +15,10 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-from mmx_core.events import ExplanationWriter
+from mmx_core.events.records import explanation_event, image_event
+from mmx_core.events.sinks import EventFile
 from mmx_core.events.wire import decode_explanation, encode_explanation
 from tests.faults.panel import (
     TAG,
@@ -35,9 +37,12 @@ PATIENCE_SECONDS = 20
 
 
 def write(folder, *, seed: int, steps=(0, 1, 2)) -> None:
-    with ExplanationWriter(folder) as writer:
-        for step in steps:
-            writer.add_explanation("val/1", tiny(seed, id=f"{seed}"), step)
+    file = EventFile(folder)
+    file.write(image_event(tiny(seed).image, wall_time=time.time()))
+    for step in steps:
+        made = tiny(seed, id=f"{seed}")
+        file.write(explanation_event("val/1", made, step=step, wall_time=time.time()))
+    file.close()
 
 
 def eventually(met: Callable[[], bool]) -> bool:
@@ -95,8 +100,9 @@ def test_a_step_logged_anew_between_two_reads_of_its_blobs_is_read_again(
 def test_a_step_logged_anew_with_fewer_blobs_while_it_is_read_is_read_again(tmp_path, monkeypatch):
     """Those that the first record had more are gone, which is no reason to refuse the step."""
     large = make_explanation(3, 3, ((1.0, (2, 2)), (2.0, (4, 4))), id="large")
-    with ExplanationWriter(tmp_path) as writer:
-        writer.add_explanation("val/1", large, 0)
+    file = EventFile(tmp_path)
+    file.write(explanation_event("val/1", large, step=0, wall_time=1.0))
+    file.close()
     panel = panel_whose_reads_log_anew(tmp_path, monkeypatch, times=1)
     (shown,) = panel.shown(".").values()
     assert shown.id == "2"
@@ -109,8 +115,11 @@ def test_a_step_that_is_dropped_while_it_is_read_is_not_kept(tmp_path, monkeypat
 
     def drop_and_read(self, *arguments, **options):
         monkeypatch.setattr(MultiplexerDataProvider, "read_blob", read_blob)
-        with ExplanationWriter(tmp_path) as writer:
-            writer.mark_resume(1)
+        file = EventFile(tmp_path)  # as a summary writer with purge_step=1 does
+        for _ in range(2):
+            start = SessionLog(status=SessionLog.START)
+            file.write(Event(step=1, wall_time=3.0, session_log=start))
+        file.close()
         multiplexer.Reload()
         return read_blob(self, *arguments, **options)
 

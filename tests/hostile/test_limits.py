@@ -114,7 +114,7 @@ def test_records_that_unpack_to_more_than_an_answer_are_left_out_and_can_be_aske
     for sample in range(40):
         change = forge.with_blobs([forge.record_of(500_000)], value=1)
         forge.log(tmp_path / "run", change, tag=f"val/{sample}")
-    monkeypatch.setattr(routes, "MAX_RESPONSE_BYTES", 4 * forge.MEBIBYTE)
+    monkeypatch.setattr("tb_mmx_plugin.records.MAX_BYTES", 4 * forge.MEBIBYTE)
     _, panel = opened(tmp_path)
     answers = panel.records("run")
     assert len(answers) == 40

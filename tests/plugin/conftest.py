@@ -73,10 +73,14 @@ def open_data(folder: Path) -> ExplanationData:
 def open_reloadable(folder: Path) -> tuple[ExplanationData, Callable[[], object]]:
     """The same, and what reads the files again."""
     multiplexer = EventMultiplexer(tensor_size_guidance={"mmx": 50, "mmx_index": 0})
-    multiplexer.AddRunsFromDirectory(str(folder))
-    multiplexer.Reload()
+
+    def reload() -> None:
+        multiplexer.AddRunsFromDirectory(str(folder))
+        multiplexer.Reload()
+
+    reload()
     provider = MultiplexerDataProvider(multiplexer, str(folder))
-    return ExplanationData(provider), multiplexer.Reload
+    return ExplanationData(provider), reload
 
 
 @pytest.fixture(scope="session")

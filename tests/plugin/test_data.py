@@ -8,11 +8,12 @@ import struct
 import pytest
 from tensorboard.util import tensor_util
 
-from mmx_core.events import ExplanationWriter, add_explanation, records
+from mmx_core.events import add_explanation, records
+from mmx_core.events.runs import start_of
 from mmx_core.events.sinks import EventFile
 from mmx_core.events.wire import decode_explanation, encode_explanation
 from tb_mmx_plugin import checked_provider
-from tb_mmx_plugin.data import NotLogged, RequestError, Unreadable
+from tb_mmx_plugin.errors import NotLogged, RequestError, Unreadable
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
 from tests.plugin.conftest import open_data, open_reloadable
 from tests.support.explanations import assert_close, make_explanation, make_image
@@ -46,6 +47,7 @@ def test_the_index_lists_runs_samples_and_steps(data, context):
             {"tag": "mmx/val/10", "set": "val", "sample": "10", **steps},
         ],
         "images": sorted(make_image(seed=seed).hash for seed in (2, 10)),
+        "lost": [],
     }
     assert index["runs"][2]["images"] == []
 
@@ -55,13 +57,13 @@ def test_only_runs_with_something_new_are_read_again(tmp_path, context, monkeypa
     add_explanation(tmp_path / "busy", "val/1", make_explanation(), 0)
     data, reload = open_reloadable(tmp_path)
     asked = []
-    read = data._provider.read_blob_sequences
+    read = data._listing._lists.read_blob_sequences
 
     def counted(*args, run_tag_filter, **kwargs):
-        asked.append(run_tag_filter.runs)
+        asked.append([start_of(folder).run for folder in run_tag_filter.runs])
         return read(*args, run_tag_filter=run_tag_filter, **kwargs)
 
-    monkeypatch.setattr(data._provider, "read_blob_sequences", counted)
+    monkeypatch.setattr(data._listing._lists, "read_blob_sequences", counted)
     first = data.index(context, EXPERIMENT)
     assert data.index(context, EXPERIMENT) == first
     assert [sorted(runs) for runs in asked] == [["busy", "quiet"]]
@@ -73,9 +75,16 @@ def test_only_runs_with_something_new_are_read_again(tmp_path, context, monkeypa
 
 
 def test_a_step_logged_again_by_a_clock_that_is_behind_is_listed_anew(tmp_path, context):
-    with ExplanationWriter(tmp_path / "run") as writer:
-        for step in (1, 2, 3):
-            writer.add_explanation("val/1", make_explanation(), step, wall_time=1000 + step)
+    def log(steps, wall_time):
+        file = EventFile(tmp_path / "run")
+        for step in steps:
+            made = make_explanation()
+            file.write(
+                records.explanation_event("val/1", made, step=step, wall_time=wall_time + step)
+            )
+        file.close()
+
+    log((1, 2, 3), 1000)
     data, reload = open_reloadable(tmp_path)
 
     def listed():
@@ -83,8 +92,7 @@ def test_a_step_logged_again_by_a_clock_that_is_behind_is_listed_anew(tmp_path, 
         return sample["steps"], sample["wall_times"]
 
     assert listed() == ([1, 2, 3], [1001, 1002, 1003])
-    with ExplanationWriter(tmp_path / "run") as writer:
-        writer.add_explanation("val/1", make_explanation(), 2, wall_time=500)
+    log((2,), 498)
     reload()
     assert listed() == ([1, 2], [1001, 500])
 
@@ -200,7 +208,12 @@ GROUNDED = {"run": "grounded", "tag": "mmx/val/2"}
     [
         ("records", {"run": "x"}, NotLogged, "Run 'x' has no explanations."),
         ("records", {"run": "grounded", "tags": ["mmx/val/3"]}, NotLogged, "no tag 'mmx/val/3'"),
-        ("records", {"run": "grounded", "tags": ["mmx/images/3"]}, RequestError, "reserved"),
+        (
+            "records",
+            {"run": "grounded", "tags": ["mmx/images/3"]},
+            RequestError,
+            "expected mmx/SET",
+        ),
         ("header", {**GROUNDED, "step": 1}, NotLogged, "Step 1 is not among those"),
         ("header", {"run": "x", "tag": "mmx/val/2", "step": 0}, NotLogged, "Run 'x' has no"),
         ("header", {"run": "broken", "tag": "mmx/val/1", "step": 0}, Unreadable, "damaged"),

@@ -1,0 +1,228 @@
+"""Where a start of ours writes: a directory of its own below the run's (runs.py says why)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from tensorboard.compat import tf
+from tensorboard.compat.proto.event_pb2 import Event
+
+from mmx_core.events.record_file import frame_record, read_heads
+from mmx_core.events.runs import UNMARKED, Going, start_name, start_of, time_of
+from mmx_core.events.sinks import EventFile, fixed_logdir
+from mmx_core.events.tags import IMAGE_PREFIX, check_run
+
+try:
+    import fcntl
+except ImportError:  # Windows: each call writes a file of its own there
+    fcntl = None  # type: ignore[assignment]
+
+_SHARED = ".mmx-shared"
+_LOCK_SECONDS = 10.0
+_LOCK_PAUSE = 0.01
+
+
+class StartFile:
+    """The event file of one writer in a run's directory; a sink.
+
+    Args:
+        logdir: The run's directory, or a URL that TensorBoard can write to.
+        going: How this start goes on from those that are there.
+
+    Raises:
+        ValueError: The URL is a web server's, or TensorBoard could not read explanations of a run
+            of this name.
+    """
+
+    def __init__(self, logdir: str | os.PathLike[str], *, going: Going = UNMARKED) -> None:
+        check_run(os.fspath(logdir))
+        self.logdir = fixed_logdir(logdir)
+        self._going = going
+        self._file: EventFile | None = None
+        self._closed = False
+
+    @property
+    def logged_images(self) -> set[str]:
+        """Hashes of the images that this start holds."""
+        return self._opened().logged_images
+
+    def write(self, event: Event) -> None:
+        """Appends an event; raises OSError where it cannot."""
+        if self._closed:
+            raise OSError(f"the writer of {self.logdir} is closed")
+        self._opened().write(event)
+
+    def flush(self) -> None:
+        """Brings what was written to the disk."""
+        if self._file is not None:
+            self._file.flush()
+
+    def begin(self, going: Going) -> None:
+        """Leaves this start: the next event begins another, which goes on in that way."""
+        if self._file is not None:
+            self._file.close()
+        self._file, self._going = None, going
+
+    def close(self) -> None:
+        """Closes the file; closing again does nothing."""
+        self._closed = True
+        if self._file is not None:
+            self._file.close()
+
+    def _opened(self) -> EventFile:
+        if self._file is None:
+            self._file = EventFile(new_start(self.logdir, self._going))
+        return self._file
+
+
+def new_start(logdir: str, going: Going) -> str:
+    """The path of a directory for a start that follows those that are there; not made yet."""
+    moment = datetime.now(timezone.utc)
+    times = [time for name in _names(logdir) if (time := time_of(name)) is not None]
+    if times and max(times) >= moment:  # the clock has gone back
+        moment = max(times) + timedelta(microseconds=1)
+    return os.path.join(logdir, start_name(moment, going))
+
+
+def append(
+    logdir: str | os.PathLike[str],
+    events: Sequence[tuple[str, Event]],
+    *,
+    going: Going = UNMARKED,
+) -> None:
+    """Appends single events to a run for a caller who keeps no writer open.
+
+    A thousand calls, of one process or of a thousand, must not leave a thousand files, of which
+    TensorBoard's data server would die. So they share the file of a start: each locks it, and goes
+    on in it where it is whole and the tag's steps ascend; else another start begins.
+
+    Args:
+        logdir: The run's directory, or a URL that TensorBoard can write to.
+        events: With each the tag of its first value; images (``mmx/images/HASH``) that are there
+            already are left out.
+        going: How these go on from other starts.
+
+    Raises:
+        ValueError: As for :class:`StartFile`.
+        OSError: They could not be written.
+    """
+    check_run(os.fspath(logdir))
+    run = fixed_logdir(logdir)
+    if fcntl is None or "://" in run:
+        _write_apart(run, events, going)
+        return
+    shared = _newest_shared(run, going)
+    if shared is None or not _append_to(shared, events):
+        file = EventFile(new_start(run, going), suffix=_SHARED)
+        try:
+            for _, event in events:
+                file.write(event)
+        finally:
+            file.close()
+
+
+def begin_shared(logdir: str | os.PathLike[str], going: Going) -> None:
+    """Begins a start that later calls of :func:`append` go on in.
+
+    Raises:
+        ValueError: As for :class:`StartFile`.
+        OSError: It could not be made.
+    """
+    check_run(os.fspath(logdir))
+    file = EventFile(new_start(fixed_logdir(logdir), going), suffix=_SHARED)
+    file.open()
+    file.close()
+
+
+def _append_to(path: str, events: Sequence[tuple[str, Event]]) -> bool:
+    """Whether the events could go on in this file; all of them do, or none."""
+    try:
+        with open(path, "r+b") as file, _locked(file) as held:
+            size = os.fstat(file.fileno()).st_size
+            last: dict[str, int] = {}
+            whole = 0
+            for end, tag, step in read_heads(file, size) if held else ():
+                whole, last[tag] = end, max(step, last.get(tag, step))
+            if whole != size or not size:
+                return False  # in use, or a killed process has left half a record at its end
+            new = [
+                (tag, event)
+                for tag, event in events
+                if not (tag.startswith(IMAGE_PREFIX) and tag in last)
+            ]
+            if any(tag in last and event.step <= last[tag] for tag, event in new):
+                return False
+            try:
+                file.seek(size)
+                file.write(b"".join(frame_record(event.SerializeToString()) for _, event in new))
+                file.flush()
+            except BaseException:
+                with suppress(OSError):  # no half record on a full disk
+                    os.ftruncate(file.fileno(), size)
+                raise
+    except FileNotFoundError:  # deleted meanwhile
+        return False
+    return True
+
+
+@contextmanager
+def _locked(file: Any) -> Iterator[bool]:
+    """An exclusive lock, which closing the file lets go; False where none can be had."""
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                yield False
+                return
+            time.sleep(_LOCK_PAUSE)
+        except OSError:  # a file system without locks
+            yield False
+            return
+        else:
+            yield True
+            return
+
+
+def _newest_shared(run: str, going: Going) -> str | None:
+    """The shared file of the newest start, if that has one and goes on in a like way."""
+    starts = sorted(name for name in _names(run) if time_of(name) is not None)
+    if not starts or not _alike(start_of(starts[-1]).going, going):
+        return None
+    folder = os.path.join(run, starts[-1])
+    files = sorted(name for name in _names(folder) if name.endswith(_SHARED))
+    return os.path.join(folder, files[-1]) if files else None
+
+
+def _alike(there: Going, going: Going) -> bool:
+    """Whether an event that goes on in one way may stand in a start that does in another."""
+    return there.kind == going.kind or (going.kind == "unmarked" and there.kind == "from")
+
+
+def _write_apart(run: str, events: Sequence[tuple[str, Event]], going: Going) -> None:
+    """A file of its own within the newest shared start: where nothing can be appended."""
+    shared = _newest_shared(run, going)
+    folder = new_start(run, going) if shared is None else os.path.dirname(shared)
+    names = [tag for tag, _ in events if tag.startswith(IMAGE_PREFIX)]
+    # A file's name tells later calls which image it holds.
+    held = f".{names[0].removeprefix(IMAGE_PREFIX)[:64]}" if len(names) == 1 else ""
+    there = bool(held) and any(f"{held}{_SHARED}" in name for name in _names(folder))
+    file = EventFile(folder, suffix=("" if there else held) + _SHARED)
+    try:
+        for tag, event in events:
+            if not (there and tag.startswith(IMAGE_PREFIX)):
+                file.write(event)
+    finally:
+        file.close()
+
+
+def _names(folder: str) -> list[str]:
+    if not tf.io.gfile.isdir(folder):
+        return []
+    return [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
