@@ -208,7 +208,9 @@ class Explainer:
             why_not=why_not or {},
             prompt_words=prompt_words,
         )
-        return next(self.explain_batch([sample]))
+        # To its end: an interrupt that came while a generator is thrown away would be lost.
+        (explanation,) = list(self.explain_batch([sample]))
+        return explanation
 
     def explain_batch(
         self, samples: Iterable[Sample], *, max_tokens_per_batch: int | None = None
@@ -251,7 +253,8 @@ class Explainer:
 
         For several methods on the same tokens of the same answer.
         """
-        return next(self.explain_together([(sample, prepared)]))
+        (explanation,) = list(self.explain_together([(sample, prepared)]))
+        return explanation
 
     def explain_together(self, batch: Sequence[tuple[Sample, Prepared]]) -> Iterator[Explanation]:
         """Explains samples in one forward per scale.
@@ -259,15 +262,21 @@ class Explainer:
         Raises:
             ValueError: The model's numbers are not finite; the message names the sample.
         """
-        with undisturbed(self.adapter.model):
-            passes = run_passes(self.adapter, [prepared for _, prepared in batch], self.scales)
+        model, inputs = self.adapter.model, [prepared for _, prepared in batch]
+        passes = undisturbed(model, run_passes, self.adapter, inputs, self.scales)
         for (sample, prepared), (states, text) in zip(batch, passes, strict=True):
             with _naming(sample):
                 # Again, and not across the yield: its consumer may go on to train.
-                with undisturbed(self.adapter.model):
-                    measured = read_passes(
-                        self.adapter, prepared, states, text, self.scales, self.settings
-                    )
+                measured = undisturbed(
+                    model,
+                    read_passes,
+                    self.adapter,
+                    prepared,
+                    states,
+                    text,
+                    self.scales,
+                    self.settings,
+                )
                 explanation = assemble(
                     self.adapter,
                     sample,

@@ -99,8 +99,9 @@ def prepare(
         if adapter.max_positions is not None:
             room = adapter.max_positions - max(lengths) + known
             max_new_tokens = min(max_new_tokens, room)
-        with undisturbed(adapter.model):
-            answer_ids = _generate(adapter, pictures, rendered, max_new_tokens)
+        answer_ids = undisturbed(
+            adapter.model, _generate, adapter, pictures, rendered, max_new_tokens
+        )
     also = asked_targets(adapter.tokenizer, sample, rendered, answer_ids, conversation.answer)
     return Prepared(pictures, rendered, conversation.answer, answer_ids, also)
 
