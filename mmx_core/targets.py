@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.sample import Sample
 from mmx_core.words import tokens_of_words
+
+_SHOWN_LETTERS = 200
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ def asked_targets(
     A word of several tokens is explained by its first: the others follow from it.
 
     Raises:
-        ValueError: A place or a word that is not there.
+        ValueError: A place that is not in the given answer (one that is not in a generated answer
+            costs that target, with a warning), or a word that is not in the vocabulary.
     """
     text = rendered.text
     prompt = len(text)
@@ -55,12 +59,29 @@ def _unsaid(
 ) -> Iterator[tuple[int, int]]:
     said = answer if answer is not None else tokenizer.decode(answer_ids).strip()
     for place, words in sample.why_not.items():
-        index = _place(tokenizer, place, said, answer_ids)
         for word in [words] if isinstance(words, str) else words:
-            token = _first_token(tokenizer, word, begins=index == 0)
-            if token == answer_ids[index]:
-                raise ValueError(f"why_not: {word!r} is what was said at token {index}")
-            yield index, token
+            # A word that no vocabulary entry begins is wrong whatever was said.
+            _first_token(tokenizer, word, begins=False)
+            try:
+                index = _place(tokenizer, place, said, answer_ids)
+                token = _first_token(tokenizer, word, begins=index == 0)
+                if token == answer_ids[index]:
+                    raise _Absent(f"why_not: {word!r} is what was said at token {index}")
+            except _Absent as error:
+                if answer is not None:
+                    raise
+                # What the model would say nobody could know: the explanation goes on without.
+                warnings.warn(
+                    f"sample {sample.id!r}: no map of {word!r} in the place of {place!r}: "
+                    f"{str(error).removeprefix('why_not: ')}",
+                    stacklevel=2,
+                )
+            else:
+                yield index, token
+
+
+class _Absent(ValueError):
+    """The answer has no such place, or says there what might have been said."""
 
 
 def _place(tokenizer: Any, place: int | str, answer: str, answer_ids: list[int]) -> int:
@@ -71,19 +92,23 @@ def _place(tokenizer: Any, place: int | str, answer: str, answer_ids: list[int])
     if not found and place.strip().isdecimal():
         return _index(int(place), answer_ids)
     if len(found) != 1:
-        raise ValueError(
+        raise _Absent(
             f"why_not: expected a word that the answer has once, {place!r} is there {len(found)} "
-            f"times in {answer!r}; name the token by its index"
+            f"times in {_clipped(answer)!r}; name the token by its index"
         )
     return tokens_of_words(tokenizer, answer, answer_ids)[found[0]][0]
 
 
 def _index(place: int, answer_ids: list[int]) -> int:
     if not 0 <= place < len(answer_ids):
-        raise ValueError(
+        raise _Absent(
             f"why_not: expected a token's index from 0 to {len(answer_ids) - 1}, got {place}"
         )
     return place
+
+
+def _clipped(answer: str) -> str:
+    return answer if len(answer) <= _SHOWN_LETTERS else f"{answer[:_SHOWN_LETTERS]}…"
 
 
 def _first_token(tokenizer: Any, word: str, *, begins: bool) -> int:
