@@ -28,6 +28,19 @@ class Target:
     token_id: int
 
 
+def check_unsaid_words(tokenizer: Any, sample: Sample) -> None:
+    """Refuses what is wrong whatever the answer will be, before it is generated.
+
+    Raises:
+        ValueError: A word that is not in the vocabulary, or an index below 0.
+    """
+    for place, words in sample.why_not.items():
+        if not isinstance(place, str) and operator.index(place) < 0:
+            raise ValueError(f"why_not: expected a token's index from 0 on, got {place}")
+        for word in [words] if isinstance(words, str) else words:
+            _first_token(tokenizer, word, begins=False)
+
+
 def asked_targets(
     tokenizer: Any,
     sample: Sample,
@@ -40,8 +53,8 @@ def asked_targets(
     A word of several tokens is explained by its first: the others follow from it.
 
     Raises:
-        ValueError: A place that is not in the given answer (one that is not in a generated answer
-            costs that target, with a warning), or a word that is not in the vocabulary.
+        ValueError: A place that the given answer lacks, or a word that is there. In a generated
+            answer, which nobody could know, it costs that target, with a warning.
     """
     text = rendered.text
     prompt = len(text)
@@ -60,28 +73,23 @@ def _unsaid(
     said = answer if answer is not None else tokenizer.decode(answer_ids).strip()
     for place, words in sample.why_not.items():
         for word in [words] if isinstance(words, str) else words:
-            # A word that no vocabulary entry begins is wrong whatever was said.
-            _first_token(tokenizer, word, begins=False)
             try:
                 index = _place(tokenizer, place, said, answer_ids)
                 token = _first_token(tokenizer, word, begins=index == 0)
                 if token == answer_ids[index]:
-                    raise _Absent(f"why_not: {word!r} is what was said at token {index}")
-            except _Absent as error:
+                    raise ValueError(f"why_not: {word!r} is what was said at token {index}")
+            except ValueError as error:
                 if answer is not None:
                     raise
                 # What the model would say nobody could know: the explanation goes on without.
                 warnings.warn(
                     f"sample {sample.id!r}: no map of {word!r} in the place of {place!r}: "
-                    f"{str(error).removeprefix('why_not: ')}",
+                    f"{str(error).removeprefix('why_not: ')}; the model's answer is "
+                    f"{_clipped(said)!r}",
                     stacklevel=2,
                 )
             else:
                 yield index, token
-
-
-class _Absent(ValueError):
-    """The answer has no such place, or says there what might have been said."""
 
 
 def _place(tokenizer: Any, place: int | str, answer: str, answer_ids: list[int]) -> int:
@@ -92,16 +100,16 @@ def _place(tokenizer: Any, place: int | str, answer: str, answer_ids: list[int])
     if not found and place.strip().isdecimal():
         return _index(int(place), answer_ids)
     if len(found) != 1:
-        raise _Absent(
+        raise ValueError(
             f"why_not: expected a word that the answer has once, {place!r} is there {len(found)} "
-            f"times in {_clipped(answer)!r}; name the token by its index"
+            "times; name the token by its index"
         )
     return tokens_of_words(tokenizer, answer, answer_ids)[found[0]][0]
 
 
 def _index(place: int, answer_ids: list[int]) -> int:
     if not 0 <= place < len(answer_ids):
-        raise _Absent(
+        raise ValueError(
             f"why_not: expected a token's index from 0 to {len(answer_ids) - 1}, got {place}"
         )
     return place
