@@ -8,26 +8,31 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from mmx_core.assemble import assemble
-from mmx_core.attribution.arc import PERSISTENCE, TOP_K
-from mmx_core.attribution.msea import AGGREGATIONS, Aggregation
-from mmx_core.attribution.suppression import SUPPRESSIONS, Suppression
 from mmx_core.batches import explained_in_batches
 from mmx_core.explanation import Explanation
 from mmx_core.metrics.faithfulness import Perturber, faithfulness, head_tokens
 from mmx_core.metrics.summary import explanation_metrics
 from mmx_core.models import ModelAdapter, adapter_for
-from mmx_core.passes import Settings, read_passes, run_passes
+from mmx_core.passes import read_passes, run_passes
 from mmx_core.prepare import Prepared, prepare
 from mmx_core.provenance import describe_caller, describe_model, describe_versions
 from mmx_core.sample import ImageLike, Sample, Video
+from mmx_core.settings import (
+    DEFAULT_SCALES,
+    DEFAULTS,
+    Aggregation,
+    Settings,
+    Suppression,
+    check_settings,
+    checked_scales,
+    require_positive,
+)
 from mmx_core.undisturbed import undisturbed
 from mmx_core.words import tokens_of_words
 
-DEFAULT_SCALES = (1.0, 1.5, 2.0)
 _BATCH_TOKENS = 8192
 
 
@@ -75,13 +80,13 @@ class Explainer:
         image_processor: Any = None,
         tokenizer: Any = None,
         scales: Sequence[float] = DEFAULT_SCALES,
-        aggregation: Aggregation = "geometric",
-        suppression: Suppression = "share",
-        causal: bool = False,
+        aggregation: Aggregation = DEFAULTS.aggregation,
+        suppression: Suppression = DEFAULTS.suppression,
+        causal: bool = DEFAULTS.causal,
         rank_filter: bool | None = None,
-        top_k: int = TOP_K,
-        persistence: float = PERSISTENCE,
-        candidates: int = 8,
+        top_k: int = DEFAULTS.top_k,
+        persistence: float = DEFAULTS.persistence,
+        candidates: int = DEFAULTS.candidates,
         max_new_tokens: int = 128,
         max_visual_tokens: int = 16_384,
         chat_template: str | None = None,
@@ -96,17 +101,18 @@ class Explainer:
                 f"image_processor={type(image_processor).__name__}, "
                 f"tokenizer={type(tokenizer).__name__}"
             )
-        self.scales = _checked_scales(scales)
-        _require_choice("aggregation", aggregation, AGGREGATIONS)
-        _require_choice("suppression", suppression, SUPPRESSIONS)
-        if not 0 < persistence < 1:
-            raise ValueError(f"persistence: expected a number in (0, 1), got {persistence}")
-        _require_positive(
-            top_k=top_k,
-            candidates=candidates,
-            max_new_tokens=max_new_tokens,
-            max_visual_tokens=max_visual_tokens,
+        check_settings(
+            {
+                "aggregation": aggregation,
+                "suppression": suppression,
+                "top_k": top_k,
+                "persistence": persistence,
+                "candidates": candidates,
+                "max_new_tokens": max_new_tokens,
+                "max_visual_tokens": max_visual_tokens,
+            }
         )
+        self.scales = checked_scales(scales)
         self.adapter: ModelAdapter = adapter_for(
             model,
             image_processor=image_processor,
@@ -143,7 +149,12 @@ class Explainer:
             dtype: Of the weights; ``auto`` is that of the file, but float32 on a CPU, where half
                 precision is several times slower.
             **settings: Of :class:`Explainer`.
+
+        Raises:
+            TypeError: An unknown setting, said before anything is loaded.
+            ValueError: A setting out of its range, likewise; or an unsupported model.
         """
+        check_settings(settings)
         from mmx_core.models.loading import load_parts
 
         model, image_processor, tokenizer, chat_template = load_parts(
@@ -208,7 +219,9 @@ class Explainer:
             why_not=why_not or {},
             prompt_words=prompt_words,
         )
-        return next(self.explain_batch([sample]))
+        # To its end: an interrupt that came while a generator is thrown away would be lost.
+        (explanation,) = list(self.explain_batch([sample]))
+        return explanation
 
     def explain_batch(
         self, samples: Iterable[Sample], *, max_tokens_per_batch: int | None = None
@@ -228,7 +241,7 @@ class Explainer:
         limit = max_tokens_per_batch
         if limit is None:
             limit = 0 if self.adapter.device.type == "cpu" else _BATCH_TOKENS
-        _require_positive(max_tokens_per_batch=limit or 1)
+        require_positive(max_tokens_per_batch=limit or 1)
         return explained_in_batches(self, samples, limit)
 
     def prepare(self, sample: Sample) -> Prepared:
@@ -251,7 +264,8 @@ class Explainer:
 
         For several methods on the same tokens of the same answer.
         """
-        return next(self.explain_together([(sample, prepared)]))
+        (explanation,) = list(self.explain_together([(sample, prepared)]))
+        return explanation
 
     def explain_together(self, batch: Sequence[tuple[Sample, Prepared]]) -> Iterator[Explanation]:
         """Explains samples in one forward per scale.
@@ -259,15 +273,21 @@ class Explainer:
         Raises:
             ValueError: The model's numbers are not finite; the message names the sample.
         """
-        with undisturbed(self.adapter.model):
-            passes = run_passes(self.adapter, [prepared for _, prepared in batch], self.scales)
+        model, inputs = self.adapter.model, [prepared for _, prepared in batch]
+        passes = undisturbed(model, run_passes, self.adapter, inputs, self.scales)
         for (sample, prepared), (states, text) in zip(batch, passes, strict=True):
             with _naming(sample):
                 # Again, and not across the yield: its consumer may go on to train.
-                with undisturbed(self.adapter.model):
-                    measured = read_passes(
-                        self.adapter, prepared, states, text, self.scales, self.settings
-                    )
+                measured = undisturbed(
+                    model,
+                    read_passes,
+                    self.adapter,
+                    prepared,
+                    states,
+                    text,
+                    self.scales,
+                    self.settings,
+                )
                 explanation = assemble(
                     self.adapter,
                     sample,
@@ -319,26 +339,3 @@ def _naming(sample: Sample) -> Iterator[None]:
         else:
             error.args = (f"sample {sample.id!r}: {error}",)
         raise
-
-
-def _checked_scales(scales: Sequence[float]) -> tuple[float, ...]:
-    values = tuple(sorted({float(scale) for scale in scales}))
-    if any(not np.isfinite(value) or value <= 0 for value in values):
-        raise ValueError(f"scales: expected finite numbers above 0, got {tuple(scales)}")
-    if 1.0 not in values:
-        raise ValueError(
-            f"scales: expected 1.0 among them (agreement is measured against it), got "
-            f"{tuple(scales)}"
-        )
-    return values
-
-
-def _require_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(choices)}; got {value!r}")
-
-
-def _require_positive(**numbers: int) -> None:
-    for name, value in numbers.items():
-        if value < 1:
-            raise ValueError(f"{name}: expected at least 1, got {value}")

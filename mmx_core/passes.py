@@ -8,8 +8,7 @@ chunks. Results cross to the host once, at the end.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,12 +18,10 @@ from torch import Tensor
 from mmx_core.attribution.agreement import Agreement, agreement
 from mmx_core.attribution.arc import rank_biased_overlap
 from mmx_core.attribution.logit_lens import gathered_logits, lens, view_grounding
-from mmx_core.attribution.msea import Aggregation, aggregate
+from mmx_core.attribution.msea import aggregate
 from mmx_core.attribution.rank_filter import rank_gaussian_filter
 from mmx_core.attribution.ranking import Ranked, leading
 from mmx_core.attribution.suppression import (
-    SHARE_RELEVANCE,
-    Suppression,
     share,
     share_weights,
     subtract,
@@ -35,28 +32,11 @@ from mmx_core.host import to_host
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.layout import VisualSpan
 from mmx_core.prepare import Prepared
+from mmx_core.settings import Settings
 
 _CHUNK_ELEMENTS = 1 << 25
 """Entries of the largest vocabulary-wide temporary: 128 MB in float32. Smaller ones read the head
 too often."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How maps are made; see :class:`mmx_core.Explainer`."""
-
-    aggregation: Aggregation
-    suppression: Suppression
-    causal: bool
-    rank_filter: bool
-    top_k: int
-    persistence: float
-    candidates: int
-    gate: float = SHARE_RELEVANCE
-
-    def as_dict(self) -> dict[str, Any]:
-        """For provenance."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

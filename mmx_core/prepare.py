@@ -16,7 +16,7 @@ from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.pictures import Clip, Picture
 from mmx_core.sample import ImageLike, Sample, Video
-from mmx_core.targets import Target, asked_targets
+from mmx_core.targets import Target, asked_targets, check_unsaid_words
 from mmx_core.undisturbed import undisturbed
 
 
@@ -96,11 +96,13 @@ def prepare(
     known = 1 if answer_ids is None else len(answer_ids)
     lengths = [_checked_length(adapter, pictures, rendered, known, factor) for factor in scales]
     if answer_ids is None:
+        check_unsaid_words(adapter.tokenizer, sample)
         if adapter.max_positions is not None:
             room = adapter.max_positions - max(lengths) + known
             max_new_tokens = min(max_new_tokens, room)
-        with undisturbed(adapter.model):
-            answer_ids = _generate(adapter, pictures, rendered, max_new_tokens)
+        answer_ids = undisturbed(
+            adapter.model, _generate, adapter, pictures, rendered, max_new_tokens
+        )
     also = asked_targets(adapter.tokenizer, sample, rendered, answer_ids, conversation.answer)
     return Prepared(pictures, rendered, conversation.answer, answer_ids, also)
 

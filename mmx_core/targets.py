@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.sample import Sample
 from mmx_core.words import tokens_of_words
+
+_SHOWN_LETTERS = 200
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,19 @@ class Target:
     token_id: int
 
 
+def check_unsaid_words(tokenizer: Any, sample: Sample) -> None:
+    """Refuses what is wrong whatever the answer will be, before it is generated.
+
+    Raises:
+        ValueError: A word that is not in the vocabulary, or an index below 0.
+    """
+    for place, words in sample.why_not.items():
+        if not isinstance(place, str) and operator.index(place) < 0:
+            raise ValueError(f"why_not: expected a token's index from 0 on, got {place}")
+        for word in [words] if isinstance(words, str) else words:
+            _first_token(tokenizer, word, begins=False)
+
+
 def asked_targets(
     tokenizer: Any,
     sample: Sample,
@@ -37,7 +53,8 @@ def asked_targets(
     A word of several tokens is explained by its first: the others follow from it.
 
     Raises:
-        ValueError: A place or a word that is not there.
+        ValueError: A place that the given answer lacks, or a word that is there. In a generated
+            answer, which nobody could know, it costs that target, with a warning.
     """
     text = rendered.text
     prompt = len(text)
@@ -55,12 +72,24 @@ def _unsaid(
 ) -> Iterator[tuple[int, int]]:
     said = answer if answer is not None else tokenizer.decode(answer_ids).strip()
     for place, words in sample.why_not.items():
-        index = _place(tokenizer, place, said, answer_ids)
         for word in [words] if isinstance(words, str) else words:
-            token = _first_token(tokenizer, word, begins=index == 0)
-            if token == answer_ids[index]:
-                raise ValueError(f"why_not: {word!r} is what was said at token {index}")
-            yield index, token
+            try:
+                index = _place(tokenizer, place, said, answer_ids)
+                token = _first_token(tokenizer, word, begins=index == 0)
+                if token == answer_ids[index]:
+                    raise ValueError(f"why_not: {word!r} is what was said at token {index}")
+            except ValueError as error:
+                if answer is not None:
+                    raise
+                # What the model would say nobody could know: the explanation goes on without.
+                warnings.warn(
+                    f"sample {sample.id!r}: no map of {word!r} in the place of {place!r}: "
+                    f"{str(error).removeprefix('why_not: ')}; the model's answer is "
+                    f"{_clipped(said)!r}",
+                    stacklevel=2,
+                )
+            else:
+                yield index, token
 
 
 def _place(tokenizer: Any, place: int | str, answer: str, answer_ids: list[int]) -> int:
@@ -73,7 +102,7 @@ def _place(tokenizer: Any, place: int | str, answer: str, answer_ids: list[int])
     if len(found) != 1:
         raise ValueError(
             f"why_not: expected a word that the answer has once, {place!r} is there {len(found)} "
-            f"times in {answer!r}; name the token by its index"
+            "times; name the token by its index"
         )
     return tokens_of_words(tokenizer, answer, answer_ids)[found[0]][0]
 
@@ -84,6 +113,10 @@ def _index(place: int, answer_ids: list[int]) -> int:
             f"why_not: expected a token's index from 0 to {len(answer_ids) - 1}, got {place}"
         )
     return place
+
+
+def _clipped(answer: str) -> str:
+    return answer if len(answer) <= _SHOWN_LETTERS else f"{answer[:_SHOWN_LETTERS]}…"
 
 
 def _first_token(tokenizer: Any, word: str, *, begins: bool) -> int:

@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from operator import methodcaller, setitem
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
+from mmx_core.restoring import Undo, restoring
 
-@contextmanager
-def undisturbed(model: Any) -> Iterator[None]:
-    """Evaluation mode without gradients; every module's mode and the RNG come back as they were.
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def undisturbed(model: Any, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Runs ``work`` in evaluation mode and without gradients.
+
+    Every module's mode, the random numbers, the gradient mode and the state of autocast come back
+    as they were, even if ``work`` is interrupted, or the coming back is (see
+    :mod:`mmx_core.restoring`). A call and not a ``with``, whose ends can be interrupted.
 
     ``no_grad`` rather than inference mode: some models keep tensors of a pass (rotary offsets),
     and an inference tensor left in a model breaks the training that goes on.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
+    devices = {p.device for p in model.parameters()}
+    kinds = {"cpu", *(device.type for device in devices)}
+    undo = [*_modes(model), *_random_numbers(devices), *_autocast(kinds)]
+    undo.append(partial(torch._C._set_grad_enabled, torch.is_grad_enabled()))
+    return restoring(undo, _evaluating, model, work, *args, **kwargs)
+
+
+def _evaluating(model: Any, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     model.eval()
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=sorted(devices, key=str)):
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with torch.no_grad():
+        return work(*args, **kwargs)
+
+
+def _modes(model: Any) -> list[Undo]:
+    # Not ``module.training = mode``, which torch does in Python. A module that keeps its mode
+    # elsewhere (TorchScript's) has none there; it comes last.
+    modules = sorted(model.modules(), key=lambda module: "training" not in vars(module))
+    return [
+        partial(setitem, vars(module), "training", module.training)
+        if "training" in vars(module)
+        else partial(setattr, module, "training", module.training)
+        for module in modules
+    ]
+
+
+def _random_numbers(devices: set[torch.device]) -> list[Undo]:
+    generators = [torch.default_generator]
+    generators += [torch.cuda.default_generators[d.index] for d in devices if d.type == "cuda"]
+    return [partial(generator.set_state, generator.get_state()) for generator in generators]
+
+
+def _autocast(kinds: set[str]) -> list[Undo]:
+    """Models switch autocast off around what needs float32, in ``with`` statements."""
+    undo: list[Undo] = []
+    for kind in filter(torch.amp.is_autocast_available, kinds):
+        undo.append(partial(torch.set_autocast_enabled, kind, torch.is_autocast_enabled(kind)))
+        undo.append(partial(torch.set_autocast_dtype, kind, torch.get_autocast_dtype(kind)))
+    # Where the depth stays too great, casts of weights are never made anew. It is read by changing
+    # it, and both must be done: within ``map``.
+    ways = torch.autocast_increment_nesting, torch.autocast_decrement_nesting
+    depth = list(map(methodcaller("__call__"), ways))[1]
+    down = iter(torch.autocast_decrement_nesting, depth)
+    return [*undo, torch.autocast_increment_nesting, partial(deque, down, 0)]

@@ -15,8 +15,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-TOP_K = 50
-PERSISTENCE = 0.9
+from mmx_core.settings import DEFAULTS
+
+PERSISTENCE = DEFAULTS.persistence
 _TABLE_ELEMENTS = 1 << 22
 _BLOCK_ELEMENTS = 1 << 22
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Aggregation = Literal["geometric", "mean", "agreement"]
-AGGREGATIONS: tuple[str, ...] = get_args(Aggregation)
+from mmx_core.settings import AGGREGATIONS, Aggregation
 
 GEOMETRIC_FLOOR = 0.01
 

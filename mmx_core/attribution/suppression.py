@@ -7,15 +7,12 @@ of one scale, ``A = relu(z)`` their maps.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor
 
-Suppression = Literal["share", "irrelevance", "relevance", "competing", "tam", "none"]
-SUPPRESSIONS: tuple[str, ...] = get_args(Suppression)
+from mmx_core.settings import DEFAULTS, Suppression
 
-SHARE_RELEVANCE = 0.4
+SHARE_RELEVANCE = DEFAULTS.gate
 COMPETING_RELEVANCE = 0.5
 
 

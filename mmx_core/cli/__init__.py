@@ -5,13 +5,11 @@ Importing this never loads torch; each subcommand loads what it needs.
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Sequence
 
-from mmx_core.cli import doctor, evaluate, explain, export, inventory
 from mmx_core.cli.errors import CommandError
-from mmx_core.cli.parser import Parser
+from mmx_core.cli.process import ended, let_interrupts_end, prepare_streams, take_interrupts
 
 _WRONG_INPUT = 2
 
@@ -23,12 +21,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Those behind ``mmx``; the process's own by default.
 
     Returns:
-        The exit code: 0, or 2 with one sentence on the standard error for wrong input.
+        The exit code: 0, or with one sentence on the standard error 2 for wrong input, 1 where
+        something fails (a full disk), 130 for an interrupt, 141 where nobody reads the output.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # Tokens are in any script; a terminal that cannot show one must not stop the command.
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
+    if arguments is not None:
+        return ended(lambda: _run(arguments))
+    take_interrupts()
+    code = ended(lambda: _run(sys.argv[1:]))
+    let_interrupts_end()
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    # Here, where an interrupt is taken.
+    from mmx_core.cli import doctor, evaluate, explain, export, inventory
+    from mmx_core.cli.parser import Parser
+
     parser = Parser(prog="mmx", description="Explanations of multimodal models' answers.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for command in (explain, evaluate, inventory, export, doctor):

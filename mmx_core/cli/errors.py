@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -9,6 +10,7 @@ from difflib import get_close_matches
 from mmx_core.export.printable import printable
 
 _MOST_NAMED = 6
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class CommandError(Exception):
@@ -32,6 +34,11 @@ def missing(flag: str, kind: str, wanted: str, there: Sequence[str]) -> CommandE
     else:
         advice = f"there are {len(there)}, from {there[0]} to {there[-1]}; `mmx list` tells more"
     return CommandError(printable(f"{flag}: expected one of the {kind}, got {wanted!r}; {advice}"))
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a disk has no room left, for which no input is to blame."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 def one_line(error: BaseException) -> str:

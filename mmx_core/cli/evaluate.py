@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmx_core.cli.errors import CommandError, one_line
+from mmx_core.cli.errors import CommandError, is_full, one_line
+from mmx_core.cli.inputs import check_model
 from mmx_core.cli.logdir import check_target
 from mmx_core.cli.table import format_table
+from mmx_core.cli.target import check_writable
 from mmx_core.export.printable import printable
 
 if TYPE_CHECKING:
@@ -128,6 +131,8 @@ def run(arguments: argparse.Namespace) -> None:
             f"which began with {printable(str(error))}; name another"
         ) from None
     except OSError as error:
+        if is_full(error):
+            raise
         raise CommandError(
             f"--out: expected a directory that can be written, got {str(arguments.out)!r} "
             f"({one_line(error)}); name another"
@@ -195,8 +200,15 @@ def _check(arguments: argparse.Namespace) -> None:
             "expected lemminflect, which tells nouns, found none; install it: pip install "
             "'mmx-explain[core]'"
         )
+    check_model(arguments.model)
     if arguments.logdir is not None:
         check_target(arguments.logdir)
+        if "://" not in arguments.logdir:
+            # A set's package may go elsewhere.
+            arguments.logdir = os.path.abspath(arguments.logdir)
+            check_writable("--logdir", arguments.logdir)
+    arguments.out = arguments.out.absolute()
+    check_writable("--out", str(arguments.out))
     for name, least in (("samples", 1), ("faithfulness_samples", 0), ("steps", 1)):
         value = getattr(arguments, name)
         if value is not None and value < least:
@@ -246,7 +258,8 @@ def _configuration(arguments: argparse.Namespace, plan: Plan) -> dict[str, Any]:
 
     import torch
 
-    from mmx_core.evaluation.methods import DEFAULT_SCALES, OURS
+    from mmx_core.evaluation.methods import OURS
+    from mmx_core.settings import DEFAULT_SCALES
 
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
     folder = Path(arguments.model)

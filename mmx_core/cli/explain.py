@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import math
-import os
-import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mmx_core.cli.errors import CommandError, one_line
-from mmx_core.cli.inputs import add_inputs, check_inputs, first_name, load_inputs
+from mmx_core.cli.errors import CommandError, is_full, one_line
+from mmx_core.cli.inputs import add_inputs, check_inputs, check_model, first_name, load_inputs
 from mmx_core.cli.logdir import check_target
 from mmx_core.cli.table import format_table
+from mmx_core.cli.target import check_writable
 from mmx_core.export.printable import printable, token_name
+from mmx_core.settings import (
+    AGGREGATIONS,
+    DEFAULT_SCALES,
+    DEFAULTS,
+    SUPPRESSIONS,
+    checked_scales,
+)
 
 if TYPE_CHECKING:
     from mmx_core.explainer import Explainer
     from mmx_core.explanation import Explanation
-
-# Written out, since their own modules load torch; a test compares them.
-AGGREGATIONS = ("geometric", "mean", "agreement")
-SUPPRESSIONS = ("share", "irrelevance", "relevance", "competing", "tam", "none")
-DEFAULT_SCALES = (1.0, 1.5, 2.0)
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 def add_parser(commands: Any) -> None:
@@ -42,8 +41,8 @@ def add_parser(commands: Any) -> None:
         metavar="FACTOR",
         help="input resolutions, 1 among them (1 1.5 2)",
     )
-    parser.add_argument("--aggregation", choices=AGGREGATIONS, default=AGGREGATIONS[0])
-    parser.add_argument("--suppression", choices=SUPPRESSIONS, default=SUPPRESSIONS[0])
+    parser.add_argument("--aggregation", choices=AGGREGATIONS, default=DEFAULTS.aggregation)
+    parser.add_argument("--suppression", choices=SUPPRESSIONS, default=DEFAULTS.suppression)
     parser.add_argument("--device", help="such as cpu or cuda:1; CUDA if there is one")
     parser.add_argument("--tag", metavar="SET/SAMPLE", help="named after the image if left out")
     parser.add_argument(
@@ -61,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     inputs = load_inputs(arguments)
     with _stages("loading the model", "explaining", "logging") as stages:
         next(stages)
-        explainer = _explainer(arguments)
+        explainer = _explainer(arguments, inputs)
         next(stages)
         explanation = _explain(explainer, inputs, tag)
         next(stages)
@@ -101,29 +100,31 @@ def _checked_tag(arguments: argparse.Namespace) -> str:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Refuses what can be refused before torch is loaded."""
-    scales = arguments.scales
-    if any(not math.isfinite(scale) or scale <= 0 for scale in scales):
-        raise CommandError(
-            f"--scales: expected finite numbers above 0, got {_listed(scales)}; such as 0.5 1 2"
-        )
-    if 1.0 not in scales:
-        raise CommandError(
-            f"--scales: expected 1 among them, to compare the others with, got {_listed(scales)}; "
-            "add 1"
-        )
+    try:
+        checked_scales(arguments.scales)
+    except ValueError as error:
+        raise CommandError(f"--{error}; such as 0.5 1 2") from None
     if not -(2**63) <= arguments.step < 2**63:
         raise CommandError(f"--step: expected a number of 64 bits, got {arguments.step}")
     check_target(arguments.logdir)
-    model: str = arguments.model
-    if not os.path.isdir(model) and (os.path.exists(model) or not _HUB_ID.fullmatch(model)):
-        got = "a file" if os.path.exists(model) else "no such directory"
-        raise CommandError(
-            f"--model: expected a checkpoint directory or a hub id, got {model!r}, {got}; check "
-            "the path"
-        )
+    if "://" not in arguments.logdir:
+        check_writable("--logdir", arguments.logdir)
+    check_model(arguments.model)
 
 
-def _explainer(arguments: argparse.Namespace) -> Explainer:
+def _check_conversation(inputs: Mapping[str, Any]) -> None:
+    """Refuses what can be refused before the model is loaded, once torch is."""
+    from mmx_core.conversation import conversation_of
+    from mmx_core.sample import Sample
+
+    given = {"images" if name == "image" else name: value for name, value in inputs.items()}
+    try:
+        conversation_of(Sample("", **given))
+    except (ValueError, TypeError) as error:
+        raise CommandError(printable(str(error))) from None
+
+
+def _explainer(arguments: argparse.Namespace, inputs: Mapping[str, Any]) -> Explainer:
     try:
         import torch
         from transformers.utils import logging
@@ -134,6 +135,7 @@ def _explainer(arguments: argparse.Namespace) -> Explainer:
             f"expected torch and transformers, got {one_line(error)}; install them: "
             "pip install 'mmx-explain[core]'"
         ) from None
+    _check_conversation(inputs)
     if arguments.device is not None:
         try:
             torch.empty(0, device=arguments.device)
@@ -191,6 +193,8 @@ def _log(explanation: Explanation, arguments: argparse.Namespace, tag: str) -> N
             arguments.logdir, tag, explanation, arguments.step, replaces=True, strict=True
         )
     except (OSError, NotImplementedError, tf.errors.OpError) as error:
+        if is_full(error):
+            raise
         raise CommandError(
             f"--logdir: expected a directory that can be written, got {arguments.logdir!r} "
             f"({one_line(error)}); name another"

@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from mmx_core.cli.errors import CommandError, one_line
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from mmx_core.sample import Video
 
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
@@ -60,6 +62,16 @@ def check_inputs(arguments: argparse.Namespace) -> None:
     for pair in arguments.why_not:
         if not all(part.strip() for part in pair.partition("=")):
             raise CommandError(f"--why-not: expected WORD=OTHER, got {pair!r}; such as dog=cat")
+
+
+def check_model(model: str) -> None:
+    """Refuses what is neither a directory nor could be a hub id."""
+    if not os.path.isdir(model) and (os.path.exists(model) or not _HUB_ID.fullmatch(model)):
+        got = "a file" if os.path.exists(model) else "no such directory"
+        raise CommandError(
+            f"--model: expected a checkpoint directory or a hub id, got {model!r}, {got}; check "
+            "the path"
+        )
 
 
 def first_name(arguments: argparse.Namespace) -> str:

@@ -114,8 +114,7 @@ def measure_methods(
 
         def work(method: Method = method) -> tuple[Attribution, float]:
             start = time.perf_counter()
-            with undisturbed(adapter.model):
-                attribution = method(adapter, prepared, seed)
+            attribution = undisturbed(adapter.model, method, adapter, prepared, seed)
             return attribution, time.perf_counter() - start
 
         (attribution, seconds), peak = peak_megabytes(work, adapter.device)

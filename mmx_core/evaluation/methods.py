@@ -13,21 +13,13 @@ from mmx_core.attribution.rivals.base import counted_context, encode_base
 from mmx_core.explanation import FloatArray
 from mmx_core.host import to_host
 from mmx_core.models.base import ModelAdapter
-from mmx_core.passes import Settings, measure
+from mmx_core.passes import measure
 from mmx_core.prepare import Prepared
+from mmx_core.settings import DEFAULT_SCALES, Settings
 
-DEFAULT_SCALES = (1.0, 1.5, 2.0)
 UNIFORM = "uniform"
-OURS = Settings(
-    aggregation="geometric",
-    suppression="share",
-    causal=False,
-    rank_filter=False,
-    top_k=50,
-    persistence=0.9,
-    candidates=1,
-)
-"""The settings that :class:`mmx_core.Explainer` has by default."""
+OURS = Settings(candidates=1)
+"""The settings that :class:`mmx_core.Explainer` has by default; candidates are not compared."""
 
 
 def explained(scales: Sequence[float], settings: Settings) -> Method:

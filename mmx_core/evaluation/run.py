@@ -122,9 +122,9 @@ def _warm_up(explainer: Explainer, samples: Sequence[Sample], plan: Plan) -> Non
     """First calls pay for kernels and memory that later ones find: none of them is timed."""
     with contextlib.suppress(*_FAILURES):
         prepared = prepare(explainer.adapter, samples[0], scales=explainer.scales)
-        with undisturbed(explainer.adapter.model):
-            for name in plan.methods:
-                METHODS[name](explainer.adapter, prepared, plan.seed)
+        adapter = explainer.adapter
+        for name in plan.methods:
+            undisturbed(adapter.model, METHODS[name], adapter, prepared, plan.seed)
 
 
 def _measured(

@@ -3,6 +3,11 @@
 The thread lives only while there is work. So nothing has to be closed for it to end, a program
 that ends waits for the last record of its own accord (Python joins such threads), and most forks
 happen while there is none.
+
+A signal's handler may raise in the main thread (``sys.exit`` on SIGTERM, Ctrl-C) or close a writer,
+at almost any call. So whoever hands over shares no lock with the thread: each step is one operation
+of a ``deque`` or a ``dict``, in an order that is right wherever it breaks off, and whoever waits
+sees to it that somebody works.
 """
 
 from __future__ import annotations
@@ -11,10 +16,15 @@ import atexit
 import os
 import threading
 import traceback
-from collections import deque
+from _thread import start_new_thread
+from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
+from weakref import WeakSet
 
 from mmx_core.events.guard import guarded
 from mmx_core.events.header import plain
@@ -26,8 +36,20 @@ MAX_HELD_BYTES = 256 * 1024 * 1024
 # Roughly, of a token or a candidate with its text.
 _BYTES_PER_ENTRY = 250
 _SETTLING = "bringing the log to the disk"
+# After which whoever waits looks again, though nobody told: an interrupt may have kept them.
+_PATIENCE_SECONDS = 0.5
 
 Job = Callable[[], None]
+
+
+@dataclass(eq=False)
+class _Handed:
+    """A job that was handed over."""
+
+    what: str
+    job: Job
+    size: int
+    done: bool = False
 
 
 class Background:
@@ -48,18 +70,21 @@ class Background:
         self._max_waiting = max_waiting
         self._max_bytes = max_bytes
         self._process = os.getpid()
-        self._changed = threading.Condition()
-        self._waiting: deque[tuple[str, Job, int]] = deque()
-        # Of the job being done.
-        self._busy_bytes = 0
-        self._thread: threading.Thread | None = None
-        # Jobs, counted: begun, on the disk; and how many of them somebody waits for.
-        self._begun = self._settled = self._wanted = 0
-        # Callers within ``submit`` and their threads, and whether more may come.
+        # The first is being done, and leaves once it is; the last of all once it is on the disk.
+        self._waiting: deque[_Handed] = deque()
+        # Held by whoever works, and who that is: a thread, or a caller where none can be had.
+        self._working = threading.Lock()
+        self._worker: int | None = None
+        # Callers within ``submit`` and their threads, one of which looks for room; whether more
+        # may come.
         self._entering: dict[object, int] = {}
+        self._entry = threading.RLock()
         self._closed = False
+        # Of those who wait for a change.
+        self._watching: deque[SimpleQueue[None]] = deque()
         # By activity and kind, so that a run that goes on for weeks does not collect them.
-        self._errors: dict[tuple[str, str], Exception] = {}
+        self._errors: OrderedDict[tuple[str, str], Exception] = OrderedDict()
+        _known.add(self)
 
     def submit(self, what: str, job: Job, *, size: int = 0) -> None:
         """Hands over a job; waits where the queue is full.
@@ -72,158 +97,163 @@ class Background:
         Raises:
             OSError: It was closed before.
         """
-        me, works = object(), False
+        me = object()
         try:
-            with self._changed:
-                if self._closed:
-                    raise OSError("the writer was closed meanwhile")
-                self._entering[me] = threading.get_ident()
-                while not self._has_room(size):
-                    self._changed.wait()
-                # The thread first: whatever interrupts this (Ctrl-C), no job waits for none.
-                works = self._thread is None and not self._start()
-                self._waiting.append((what, job, size))
-                if works:
-                    self._thread = threading.current_thread()
-                self._leave(me)
-            if works:
-                self._work()
-        except BaseException:
-            with self._changed:
-                self._leave(me)
-                if works:
-                    self._end()  # or the others would wait for work that nobody does
-            raise
+            self._entering[me] = threading.get_ident()
+            if self._closed:
+                raise OSError("the writer was closed meanwhile")
+            with self._entry:
+                self._until(partial(self._has_room, size))
+                self._waiting.append(_Handed(what, job, size))
+            self._see_to_work()
+        finally:
+            self._entering.pop(me, None)
+            self._tell_watchers()
 
     def wait(self) -> None:
         """Returns once all that was handed over before is done and on the disk."""
-        with self._changed:
-            wanted = self._begun + len(self._waiting)
-            while self._is_elsewhere():
-                if self._settled >= wanted and self._waiting:
-                    return  # others log without a pause; else the thread is about to end
-                if self._wanted <= self._settled:  # one after the other, so that none is put off
-                    self._wanted = wanted
-                self._changed.wait()
+        if self._waiting:
+            mark = _Handed(_SETTLING, self._settle, 0)
+            self._waiting.append(mark)
+            self._until(lambda: mark.done)
 
     def close(self) -> None:
         """Takes no more jobs, and returns once those of all who came before are on the disk."""
-        with self._changed:
-            self._closed = True
-            # A signal's handler may close what the call below it waits to enter.
-            here = threading.get_ident()
-            while self._is_elsewhere() or any(at != here for at in self._entering.values()):
-                self._changed.wait()
+        self._closed = True
+        # A signal's handler may close what the call below it waits to enter.
+        here = threading.get_ident()
+
+        def is_over() -> bool:
+            # In this order: who leaves has handed over.
+            inside = list(self._entering.values())
+            return all(at == here for at in inside) and not self._waiting
+
+        self._until(is_over)
 
     def tell(self, *, strict: bool | None = None) -> None:
         """Warns about errors of jobs done since, or raises the first, as ``guarded`` does."""
         while True:
-            with self._changed:
-                if not self._errors:
-                    _untold.discard(self)
-                    return
-                key = next(iter(self._errors))
-                error = self._errors.pop(key)
-            with guarded(key[0], strict=strict):
+            _untold.discard(self)  # before they are looked for: another may come
+            try:
+                (what, _), error = self._errors.popitem(last=False)
+            except KeyError:
+                return
+            if self._errors:
+                _untold.add(self)
+            with guarded(what, strict=strict):
                 raise error
 
     @property
     def inherited(self) -> bool:
-        """Whether this is a forked child's copy: its thread is gone and its lock may be held."""
+        """Whether this is a forked child's copy: its thread is gone."""
         return self._process != os.getpid()
 
-    def _leave(self, who: object) -> None:
-        self._entering.pop(who, None)
-        self._changed.notify_all()
-
-    def _is_elsewhere(self) -> bool:
-        """Whether another thread than the caller's is at work."""
-        return self._thread not in (None, threading.current_thread())
-
     def _has_room(self, size: int) -> bool:
-        if self._thread is None:
-            return True
-        held = self._busy_bytes + sum(size for _, _, size in self._waiting)
-        return len(self._waiting) < self._max_waiting and (
-            held + size <= self._max_bytes or held == 0
-        )
+        sizes = [handed.size for handed in list(self._waiting)]
+        held = sum(sizes)
+        return len(sizes) <= self._max_waiting and (held == 0 or held + size <= self._max_bytes)
+
+    def _until(self, is_so: Callable[[], bool]) -> None:
+        """Waits; whoever is at work itself (a handler amid a job) does not."""
+        while not is_so() and self._worker != threading.get_ident():
+            self._see_to_work()
+            news: SimpleQueue[None] = SimpleQueue()
+            self._watching.append(news)
+            if not is_so():  # or nobody might tell
+                with suppress(Empty):
+                    news.get(timeout=_PATIENCE_SECONDS)
+
+    def _tell_watchers(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._watching.popleft().put(None)
+
+    def _see_to_work(self) -> None:
+        if self._waiting and not self._working.locked() and not self._start():
+            self._work()
 
     def _start(self) -> bool:
         """Starts the thread; False where none can be had, and the caller does the work itself."""
         # Once the main thread is over nobody would wait for it: handlers of ``atexit`` may log.
         if not threading.main_thread().is_alive():
             return False
-        thread = threading.Thread(target=self._work, name="mmx-logging", daemon=False)
+        begun: SimpleQueue[bool] = SimpleQueue()
         try:
-            thread.start()
+            start_new_thread(self._launch, (begun,))
         except RuntimeError:  # as many threads as the system grants
             return False
-        # Now that it runs (it waits for the lock, which the caller holds): one that an interrupt
-        # kept from starting would be waited for without end.
-        self._thread = thread
-        return True
+        return begun.get()
 
-    def _work(self) -> None:
-        """Does all jobs and ends; to be called by ``_thread``."""
+    def _launch(self, begun: SimpleQueue[bool]) -> None:
+        """Starts the thread, which the program's end waits for, from another that it does not.
+
+        ``Thread.start`` is written in Python and takes locks, which an interrupt would leave taken;
+        only the main thread is interrupted.
+        """
+        thread = threading.Thread(
+            target=self._work, args=(begun,), name="mmx-logging", daemon=False
+        )
         try:
-            while True:
-                with self._changed:
-                    if self._thread is not threading.current_thread():
-                        return  # started by a call that was interrupted before it named this one
-                    settled = self._begun
-                    if self._settled < settled and (not self._waiting or self._is_wanted()):
-                        what, job, size = _SETTLING, self._settle, 0
-                    elif self._waiting:
-                        what, job, size = self._waiting.popleft()
-                        self._begun, settled = self._begun + 1, self._settled
-                        self._changed.notify_all()  # there is room for another
-                    else:
-                        # Before the lock is let go: whoever comes next starts another thread.
-                        self._end()
-                        return
-                    self._busy_bytes = size
+            thread.start()
+        except RuntimeError:
+            begun.put(False)
+
+    def _work(self, begun: SimpleQueue[bool] | None = None) -> None:
+        """Does all jobs there are, those included that come while it ends."""
+        me = threading.get_ident()
+        if begun is not None:
+            begun.put(True)
+        while self._waiting and self._worker != me:
+            with self._working:
+                self._worker = me
                 try:
-                    job()
-                except Exception as error:
-                    self._keep(what, error)
-                del job  # or it would hold its explanation until the next one comes
-                with self._changed:
-                    self._busy_bytes, self._settled = 0, settled
-                    self._changed.notify_all()
-        finally:
-            self._end()
+                    self._do_all()
+                finally:
+                    self._worker = None
 
-    def _is_wanted(self) -> bool:
-        """Whether somebody waits for what is done and not yet on the disk."""
-        return self._settled < self._wanted <= self._begun
+    def _do_all(self) -> None:
+        while self._waiting:
+            handed = self._waiting[0]
+            try:
+                self._do(handed.what, handed.job)
+                if len(self._waiting) == 1 and handed.job is not self._settle:
+                    self._do(_SETTLING, self._settle)
+            finally:
+                handed.done = True
+                self._waiting.popleft()
+                self._tell_watchers()
+            del handed  # or it would hold its explanation until the next one comes
 
-    def _end(self) -> None:
-        with self._changed:
-            if self._thread is threading.current_thread():
-                self._thread, self._busy_bytes = None, 0
-                self._changed.notify_all()
-
-    def _keep(self, what: str, error: Exception) -> None:
-        kind = f"{type(error).__name__} {getattr(error, 'errno', None)}"
-        with self._changed:
+    def _do(self, what: str, job: Job) -> None:
+        try:
+            job()
+        except Exception as error:
+            kind = f"{type(error).__name__} {getattr(error, 'errno', None)}"
             self._errors.setdefault((what, kind), without_frames(error))
             _untold.add(self)
 
 
+_known: WeakSet[Background] = WeakSet()
 _untold: set[Background] = set()
 
 
-def _tell_at_exit() -> None:
-    """Errors that came after the last call would be lost; threads have ended by now."""
-    for background in list(_untold):
-        while background in _untold and not background.inherited:
+def _finish_at_exit() -> None:
+    """What is left where an interrupt came while Python waited for the threads; errors not told.
+
+    Otherwise those that came after the last call would be lost.
+    """
+    for background in {*_known, *_untold}:
+        if background.inherited:
+            continue
+        background.wait()
+        while background._errors:
             try:
                 background.tell()
             except Exception:  # where it is strict; nobody is left to catch it, and others follow
                 traceback.print_exc()
 
 
-atexit.register(_tell_at_exit)
+atexit.register(_finish_at_exit)
 
 
 def snapshot(explanation: Explanation) -> Explanation:

@@ -166,11 +166,12 @@ class Perturber:
         size = max(1, (_CPU_BATCH_TOKENS if on_cpu else _BATCH_TOKENS) // length)
         vocabulary = self._adapter.vocabulary_size
         size = min(size, max(1, _LOGIT_ELEMENTS // vocabulary))
-        parts = []
-        with undisturbed(self._adapter.model):
-            for start in range(0, len(keep), size):
-                chunk = slice(start, start + size)
-                parts.append(self._predict(keep[chunk], tokens[chunk]))
+        chunks = [slice(start, start + size) for start in range(0, len(keep), size)]
+
+        def predict_all() -> list[tuple[Tensor, Tensor]]:
+            return [self._predict(keep[chunk], tokens[chunk]) for chunk in chunks]
+
+        parts = undisturbed(self._adapter.model, predict_all)
         probability, top = to_host([torch.cat(part) for part in zip(*parts, strict=True)])
         return probability.astype(np.float64), top.astype(np.int64)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import Layout, Raster, View
+from mmx_core.undisturbed import undisturbed
 
 _Size = tuple[int, int]
 _TOLERANCE = 0.02
@@ -106,10 +107,9 @@ class GenericAdapter(ModelAdapter):
         owner = self.model if hasattr(self.model, "get_image_features") else self.model.model
         return owner.get_image_features(self._placed(pixels), **options)
 
-    @torch.no_grad()
     def _tokens(self, pixels: Tensor, **options: Any) -> Tensor:
         """``(N, d)`` the visual tokens of one picture."""
-        found = self._features(pixels, **options)
+        found = undisturbed(self.model, self._features, pixels, **options)
         found = getattr(found, "pooler_output", found)
         found = torch.cat(list(found)) if isinstance(found, (list, tuple)) else found
         return found.flatten(0, -2)

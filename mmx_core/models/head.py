@@ -81,8 +81,7 @@ def _adapted(model: Any, states: Tensor) -> Tensor:
     head = model.get_output_embeddings()
     own = getattr(_innermost(head), "weight", None)
     dtype = own.dtype if isinstance(own, Tensor) and own.is_floating_point() else model.dtype
-    with undisturbed(head):
-        logits: Tensor = head(states.to(device_of(head), dtype))
+    logits: Tensor = undisturbed(head, head, states.to(device_of(head), dtype))
     return logits
 
 

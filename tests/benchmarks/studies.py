@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -219,12 +220,12 @@ def faithfulness_study(explainer: Explainer, samples: Sequence[Sample]) -> list[
             masks = [entry.mask for entry in words.masks if entry.mask.any()]
             maps = {"the true mask": np.stack([on_grid(m, perturber.grid) for m in masks])}
             for name in chosen:
-                with undisturbed(adapter.model):
-                    maps[name] = METHODS[name](adapter, prepared, 0).maps[heads]
+                found = undisturbed(adapter.model, METHODS[name], adapter, prepared, 0)
+                maps[name] = found.maps[heads]
             for name, each in maps.items():
-                found = faithfulness(perturber, each, heads, steps=10)
-                end = found.deletion_curve[:, -1]
-                values = [found.deletion, found.insertion, found.flipped.astype(float), end]
+                curves = faithfulness(perturber, each, heads, steps=10)
+                end = curves.deletion_curve[:, -1]
+                values = [curves.deletion, curves.insertion, curves.flipped.astype(float), end]
                 figures.setdefault(name, []).extend(np.stack(values, axis=1).tolist())
         rows += [
             (f"{fill}: {name}", *(f"{v:.3f}" for v in np.mean(values, axis=0)))
@@ -324,12 +325,10 @@ def cost_study(explainer: Explainer) -> list[tuple[str, ...]]:
             for name, method in methods.items():
                 spent, peaks = [], []
                 for _ in range(4):
-                    with undisturbed(explainer.adapter.model):
-                        start = time.perf_counter()
-                        _, peak = peak_megabytes(
-                            lambda m=method, p=prepared: m(explainer.adapter, p, 0),
-                            explainer.adapter.device,
-                        )
+                    work = partial(method, explainer.adapter, prepared, 0)
+                    device = explainer.adapter.device
+                    start = time.perf_counter()
+                    _, peak = undisturbed(explainer.adapter.model, peak_megabytes, work, device)
                     spent.append(time.perf_counter() - start)
                     peaks.append(peak)
                 tokens = len(prepared.answer_ids)

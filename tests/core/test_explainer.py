@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mmx_core import Explainer, Sample, WordMask
 from mmx_core.models import adapter_for
 from mmx_core.passes import run_passes
 from mmx_core.prepare import Prepared
+from mmx_core.settings import NAMES
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
 
 PROMPT = "describe the image ."
@@ -228,6 +230,36 @@ def test_paper_is_the_published_setting(qwen2: TinyModel) -> None:
         ({"aggregation": "median"}, "geometric, mean, agreement"),
         ({"suppression": "all"}, "share, irrelevance"),
         ({"persistence": 1.0}, r"\(0, 1\)"),
+        ({"top_k": 0}, "at least 1"),
+        ({"candidates": 2.5}, "a whole number"),
+        ({"max_new_tokens": -1}, "at least 1, got -1"),
+        ({"scales": 1.0}, r"numbers such as"),
+        ({"persistence": "high"}, r"\(0, 1\), got 'high'"),
+    ],
+)
+def test_bad_settings_are_refused_before_a_model_is_loaded(
+    tmp_path, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Explainer.from_pretrained(tmp_path / "there is none", **arguments)
+
+
+def test_an_unknown_setting_is_refused_before_a_model_is_loaded(tmp_path) -> None:
+    with pytest.raises(TypeError, match=r"scale: .*did you mean scales\? All are scales, aggregat"):
+        Explainer.from_pretrained(tmp_path / "there is none", scale=2)
+
+
+def test_the_settings_that_are_checked_are_those_of_the_explainer() -> None:
+    parameters = inspect.signature(Explainer).parameters
+    parts = ("model", "processor", "image_processor", "tokenizer")
+    assert tuple(name for name in parameters if name not in parts) == NAMES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scales": (0.0, 1.0)}, "above 0"),
+        ({"suppression": "all"}, "share, irrelevance"),
         ({"top_k": 0}, "at least 1"),
     ],
 )

@@ -41,8 +41,7 @@ class Case:
         self.ids = self.prepared.answer_ids
 
     def run(self, name: str, seed: int = 0) -> Attribution:
-        with undisturbed(self.model):
-            return RIVALS[name](self.adapter, self.prepared, seed)
+        return undisturbed(self.model, RIVALS[name], self.adapter, self.prepared, seed)
 
     @property
     def encoded(self) -> EncodedInput:

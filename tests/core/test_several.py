@@ -340,6 +340,37 @@ def test_a_question_about_what_is_not_there_is_refused(
         build(qwen2).explain(FIRST, PROMPT, answer=ANSWER, why_not=why_not)
 
 
+def test_a_question_about_what_the_model_does_not_say_costs_that_map_alone(
+    qwen2: TinyModel,
+) -> None:
+    explainer = build(qwen2, max_new_tokens=4)
+    plain = explainer.explain(FIRST, PROMPT)
+    said = plain.tokens[1].text.strip()
+    other = next(word for word in ("star", "dog") if word not in plain.answer)
+    asked = {"zebra": other, 99: other, 1: [said, other]}
+    with pytest.warns(UserWarning, match="no map of") as caught:
+        explanation = explainer.explain(FIRST, PROMPT, why_not=asked, id="0007")
+    told = [str(warning.message) for warning in caught]
+    reasons = ("'zebra' is there 0 times", "0 to 3, got 99", "what was said at token 1")
+    assert len(told) == len(reasons)
+    for line, reason in zip(told, reasons, strict=True):
+        assert reason in line and "'0007'" in line and repr(plain.answer) in line
+    np.testing.assert_array_equal(explanation.heatmaps, plain.heatmaps)
+    assert [entry.candidate.text.strip() for entry in explanation.alternatives] == [other]
+
+
+@pytest.mark.parametrize(
+    ("why_not", "message"),
+    [({"circle": "zebra"}, "'zebra' is no word"), ({-1: "dog"}, "from 0 on, got -1")],
+)
+def test_a_question_that_no_answer_could_have_is_refused_before_one_is_generated(
+    qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch, why_not: dict[Any, str], message: str
+) -> None:
+    monkeypatch.setattr("mmx_core.prepare.undisturbed", None)  # any work would fail on this
+    with pytest.raises(ValueError, match=message):
+        build(qwen2).explain(FIRST, PROMPT, why_not=why_not)
+
+
 def test_a_span_is_the_mean_or_sum_of_its_tokens(qwen2: TinyModel) -> None:
     explanation = build(qwen2).explain(FIRST, PROMPT, answer=ANSWER)
     assert explanation.find("Red Circle") == range(1, 3)

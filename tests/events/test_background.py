@@ -219,7 +219,7 @@ def test_closing_waits_for_those_who_are_being_let_in_and_lets_in_nobody_else():
     assert closing.is_alive()
     gate.opened.set()
     closing.join(SECONDS)
-    assert not closing.is_alive() and queue._thread is None
+    assert not closing.is_alive() and not queue._waiting
     assert all(event.is_set() for event in taken)
     assert sorted(done) == [0, 1, 2, 3] and settled[-1] == 4
 
@@ -382,32 +382,6 @@ def test_where_no_thread_can_be_had_the_caller_writes(tmp_path, monkeypatch):
     assert steps_of(tmp_path) == [0, 1, 2]
 
 
-class Interrupted(threading.Thread):
-    """Ctrl-C comes while this is started: before it runs, or just after."""
-
-    runs = True
-
-    def start(self) -> None:
-        if self.runs:
-            super().start()
-        raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("runs", [False, True], ids=["before it runs", "after"])
-def test_an_interrupt_while_the_thread_is_started_loses_that_call_alone(monkeypatch, runs):
-    done: list[int] = []
-    queue = Background(settle=lambda: None, max_bytes=100)
-    with monkeypatch.context() as patched:
-        patched.setattr(Interrupted, "runs", runs)
-        patched.setattr(threading, "Thread", Interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            queue.submit("counting", lambda: done.append(0), size=100)
-    for number in (1, 2):
-        queue.submit("counting", lambda number=number: done.append(number), size=100)
-    queue.wait()
-    assert done == [1, 2]
-
-
 def test_an_interrupt_of_work_that_the_caller_does_itself_holds_nobody_up(monkeypatch):
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -526,7 +500,7 @@ def leave(*_):
     queue.close()
     sys.exit(3)
 def preempt():
-    while not (queue._begun and queue._waiting and queue._entering):
+    while not (len(queue._waiting) > 1 and queue._entering):
         time.sleep(0.01)
     signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
 signal.signal(signal.SIGTERM, leave)

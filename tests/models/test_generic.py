@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import warnings
 from types import SimpleNamespace
 
@@ -178,10 +179,23 @@ def spoiled(plain: TinyModel, spoil) -> GenericAdapter:
         return SimpleNamespace(pooler_output=[spoil(tokens)])
 
     model = SimpleNamespace(get_image_features=get_image_features)
-    for name in ("config", "device", "dtype", "model", "get_input_embeddings"):
+    names = ("config", "device", "dtype", "model", "modules", "parameters", "eval")
+    for name in (*names, "get_input_embeddings"):
         setattr(model, name, getattr(plain.model, name))
     adapter.model = model
     return adapter
+
+
+def test_looking_at_a_model_in_the_middle_of_its_training_leaves_no_trace(plain: TinyModel) -> None:
+    model = copy.deepcopy(plain.model).train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.register_forward_hook(lambda m, _, out: torch.dropout(out, 0.5, m.training))
+    adapter = generic(dataclasses.replace(plain, model=model))
+    state = torch.random.get_rng_state()
+    adapter.layout(WIDE, 1.0)  # its visual tokens would be in no order at all
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert all(module.training for module in model.modules())
 
 
 def test_tokens_that_are_no_grid_are_refused(plain: TinyModel) -> None:

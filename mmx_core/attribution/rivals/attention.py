@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from mmx_core.attribution.rivals.base import Attribution, attribution, encode_base
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.prepare import Prepared
+from mmx_core.restoring import contents, restoring
 
 
 def last_layer_attention(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
@@ -105,26 +105,21 @@ def _attend(
             )
         read(weights[0])
 
-    with ExitStack() as stack:
+    config = adapter.model.get_decoder().config
+
+    def attend() -> None:
         for layer in layers:
-            stack.callback(layer.self_attn.register_forward_hook(hook).remove)
-        stack.enter_context(_eager(adapter.model.get_decoder()))
+            layer.self_attn.register_forward_hook(hook)
+        # Other kernels than eager attention never form the weights. In all layers of the text
+        # decoder, because the mask is made once and in the form that the implementation wants (for
+        # others it may be left out); not in the vision tower, whose weights nobody reads. Through
+        # the config and not ``set_attn_implementation``, which may load an implementation's kernel.
+        config._attn_implementation = "eager"
         adapter.forward(encoded.inputs)
 
-
-@contextmanager
-def _eager(decoder: Any) -> Iterator[None]:
-    """Eager attention in the text decoder; other kernels never form the weights.
-
-    In all of its layers, because the mask is made once and in the form that the implementation
-    wants (for others it may be left out). Not in the vision tower, whose weights nobody reads.
-    Through the config and not ``set_attn_implementation``, which checks whether an implementation
-    is installed and may load its kernel: going back must not fail.
-    """
-    config = decoder.config
-    before = config._attn_implementation
-    config._attn_implementation = "eager"
-    try:
-        yield
-    finally:
-        config._attn_implementation = before
+    undo = [step for layer in layers for step in contents(layer.self_attn._forward_hooks)]
+    # Setting it sets that of the configurations within, too.
+    within = (getattr(config, name, None) for name in config.sub_configs)
+    for one in (config, *(inner for inner in within if inner is not None)):
+        undo += contents(vars(one))
+    restoring(undo, attend)

@@ -5,8 +5,8 @@ The graph begins at the input of one decoder layer, which is cut off from what c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from mmx_core.attribution.rivals.base import Attribution, attribution, encode_base
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.prepare import Prepared
+from mmx_core.restoring import Undo, contents, restoring
 
 
 def grad_cam(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
@@ -81,37 +82,6 @@ def _differentiate(
             ``(L,)``.
     """
     ids = torch.tensor(prepared.answer_ids, device=adapter.head_device)
-    with _graph_from(adapter.model, layer) as inputs:
-        hidden = adapter.hidden_states(encoded)[encoded.predicting_positions]
-        # Rows of the head instead of vocabulary-wide logits.
-        weight = adapter.head_weight.index_select(0, ids)
-        logits = (hidden.float() * weight.float()).sum(dim=1)
-        if adapter.head_bias is not None:
-            logits = logits + adapter.head_bias.index_select(0, ids).float()
-        (start,) = inputs
-        states = start.detach()[0].float()
-        rows = []
-        # A backward gives the gradient of one scalar, and that of a sum of tokens mixes them.
-        # Vectorised over tokens, it would hold every layer's gradients T times at once.
-        last = len(ids) - 1
-        for index, logit in enumerate(logits.unbind()):
-            (gradient,) = torch.autograd.grad(logit, start, retain_graph=index < last)
-            rows.append(torch.relu(combine(states, gradient[0].float())))
-    visual, text = encoded.visual[0].positions, encoded.context_positions
-    values = torch.stack(rows).detach().to(visual.device)
-    return attribution(encoded, prepared, values[:, visual], values[:, text])
-
-
-@contextmanager
-def _graph_from(model: Any, layer: Any) -> Iterator[list[Tensor]]:
-    """Records a graph from one layer's input on, and nothing before it.
-
-    Parameters are frozen meanwhile: otherwise the vision tower and earlier layers would be
-    recorded too, and later layers would keep what only their weights' gradients need.
-
-    Yields:
-        The layer's input, ``(1, L, d)``, once a forward has run.
-    """
     inputs: list[Tensor] = []
 
     def cut(module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -119,14 +89,34 @@ def _graph_from(model: Any, layer: Any) -> Iterator[list[Tensor]]:
         inputs.append(start)
         return (start, *args[1:])
 
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    handle = layer.register_forward_pre_hook(cut)
-    try:
+    # Frozen meanwhile: otherwise the vision tower and earlier layers would be recorded too, and
+    # later layers would keep what only their weights' gradients need.
+    trained = [parameter for parameter in adapter.model.parameters() if parameter.requires_grad]
+
+    def differentiate() -> list[Tensor]:
+        layer.register_forward_pre_hook(cut)
         for parameter in trained:
             parameter.requires_grad_(False)
         with torch.enable_grad():
-            yield inputs
-    finally:
-        handle.remove()
-        for parameter in trained:
-            parameter.requires_grad_(True)
+            hidden = adapter.hidden_states(encoded)[encoded.predicting_positions]
+            # Rows of the head instead of vocabulary-wide logits.
+            weight = adapter.head_weight.index_select(0, ids)
+            logits = (hidden.float() * weight.float()).sum(dim=1)
+            if adapter.head_bias is not None:
+                logits = logits + adapter.head_bias.index_select(0, ids).float()
+            (start,) = inputs
+            states = start.detach()[0].float()
+            rows = []
+            # A backward gives the gradient of one scalar, and that of a sum of tokens mixes them.
+            # Vectorised over tokens, it would hold every layer's gradients T times at once.
+            last = len(ids) - 1
+            for index, logit in enumerate(logits.unbind()):
+                (gradient,) = torch.autograd.grad(logit, start, retain_graph=index < last)
+                rows.append(torch.relu(combine(states, gradient[0].float())))
+        return rows
+
+    undo: list[Undo] = [partial(parameter.requires_grad_, True) for parameter in trained]
+    rows = restoring([*undo, *contents(layer._forward_pre_hooks)], differentiate)
+    visual, text = encoded.visual[0].positions, encoded.context_positions
+    values = torch.stack(rows).detach().to(visual.device)
+    return attribution(encoded, prepared, values[:, visual], values[:, text])

@@ -1,0 +1,97 @@
+"""The command as a process: its streams, and how it ends when it is interrupted."""
+
+from __future__ import annotations
+
+import _thread
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from mmx_core.cli.errors import is_full, one_line
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+INTERRUPTED, BROKEN_PIPE, FAILED = 128 + signal.SIGINT, 128 + 13, 1
+
+
+def prepare_streams() -> None:
+    """Makes the standard streams such that printing to them does not stop the command."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        # Closed by whoever started this: a log would be opened in the place of the standard error,
+        # and get what libraries write there.
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(descriptor)
+        sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+        sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Tokens are in any script; a terminal that cannot show one must not stop the command.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def ended(run: Callable[[], int]) -> int:
+    """Runs the command, and says in one line what ended it: an interrupt, or its output.
+
+    Args:
+        run: Returns the exit code.
+    """
+    try:
+        try:
+            return run()
+        finally:
+            sys.stdout.flush()  # here, where what is wrong with it can be told
+    except KeyboardInterrupt:
+        return _stopped("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        return _stopped("the output was closed before its end", BROKEN_PIPE)
+    except OSError as error:
+        return _stopped(_told(error), FAILED)
+
+
+def take_interrupts() -> None:
+    """An interrupt that comes amid what cannot raise, such as the end of an object, comes again."""
+    told = sys.unraisablehook
+
+    def tell(arguments: UnraisableHookArgs) -> None:
+        if issubclass(arguments.exc_type, KeyboardInterrupt):
+            _thread.interrupt_main()
+        else:
+            told(arguments)
+
+    sys.unraisablehook = tell
+
+
+def let_interrupts_end() -> None:
+    """The work is done: what ends now may be ended at once, without a word."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _told(error: OSError) -> str:
+    where = f": {error.filename!r}" if error.filename else ""
+    advice = "; make room and run it again" if is_full(error) else ""
+    return f"{error.strerror or one_line(error)}{where}{advice}"
+
+
+def _stopped(text: str, code: int) -> int:
+    with suppress(OSError):  # nobody is left to tell
+        print(f"mmx: {text}", file=sys.stderr, flush=True)
+    _drop_output()
+    return code
+
+
+def _drop_output() -> None:
+    """What could not be written would be tried again as Python ends, and told of in many lines."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
