@@ -18,6 +18,7 @@ from mmx_core.explanation import (
     ScaleExplanation,
     Token,
 )
+from mmx_core.images import MAX_LOGGED_SIDE
 from mmx_core.images import encode as encode_image
 from mmx_core.models.base import ModelAdapter
 from mmx_core.passes import Measured
@@ -78,6 +79,7 @@ def assemble(
             **provenance,
             "teacher_forced": prepared.answer is not None,
             "competed": float(np.mean(weights.any(axis=1))),
+            **_full_sizes(prepared),
         },
     )
 
@@ -158,6 +160,15 @@ def _images(prepared: Prepared, measured: Measured) -> tuple[ExplainedImage, ...
             for frames in measured.frames[index]
         ]
     return tuple(entries)
+
+
+def _full_sizes(prepared: Prepared) -> dict[str, list[list[int]]]:
+    """Width and height of what was explained, where the log holds any of it smaller."""
+    frames = [p.frames[0] if isinstance(p, Clip) else p for p in prepared.pictures]
+    sizes = [[frame.width, frame.height] for frame in frames]
+    if max(map(max, sizes), default=0) <= MAX_LOGGED_SIDE:
+        return {}
+    return {"picture_sizes": sizes}
 
 
 def _alternatives(

@@ -14,7 +14,10 @@ from mmx_core.explanation import EncodedImage
 from mmx_core.sample import ImageLike
 
 MAX_ASPECT_RATIO = 200
+MAX_LOGGED_SIDE = 2048
+"""Of the picture that goes into the log, in pixels; the model sees the whole."""
 _LARGE_PIXELS = 512 * 512
+_ORIENTATION = 0x0112
 
 
 def load_rgb(image: ImageLike) -> Image.Image:
@@ -28,12 +31,11 @@ def load_rgb(image: ImageLike) -> Image.Image:
 
     Raises:
         TypeError: Not an image.
-        ValueError: No pixels, an unexpected shape, or a side ratio above 200.
+        ValueError: No pixels, an unexpected shape, a side ratio above 200, or more pixels than
+            Pillow opens.
     """
     if isinstance(image, (str, os.PathLike)):
-        with Image.open(image) as opened:
-            opened.load()
-            picture: Image.Image = opened
+        picture = _opened(image)
     elif isinstance(image, np.ndarray):
         picture = _from_array(image)
     elif isinstance(image, Image.Image):
@@ -50,14 +52,28 @@ def load_rgb(image: ImageLike) -> Image.Image:
             f"image: sides may differ by a factor of {MAX_ASPECT_RATIO} at most, "
             f"got {picture.width}x{picture.height} ({ratio:.0f}); crop or pad it"
         )
-    picture = ImageOps.exif_transpose(picture)
+    # Of a large picture every copy counts: one that is right as it is gets none but its own.
+    if picture.getexif().get(_ORIENTATION, 1) != 1:
+        picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
         picture = _wide_to_8_bit(picture)
     if "A" in picture.getbands() or "transparency" in picture.info:
         layered = picture.convert("RGBA")
         ground = Image.new("RGBA", layered.size, (255, 255, 255, 255))
         picture = Image.alpha_composite(ground, layered)
-    return picture.convert("RGB")
+    # The caller's own may change before it is looked at.
+    return picture if picture.mode == "RGB" and picture is not image else picture.convert("RGB")
+
+
+def _opened(path: str | os.PathLike[str]) -> Image.Image:
+    try:
+        with Image.open(path) as opened:
+            opened.load()
+            return opened
+    except Image.DecompressionBombError as error:
+        raise ValueError(
+            f"image: {os.fspath(path)}: {error} Scale it down, or raise PIL.Image.MAX_IMAGE_PIXELS"
+        ) from None
 
 
 def _from_array(array: np.ndarray[Any, Any]) -> Image.Image:
@@ -93,7 +109,18 @@ def _wide_to_8_bit(picture: Image.Image) -> Image.Image:
 
 
 def encode(picture: Image.Image) -> EncodedImage:
-    """Compresses an RGB image for the log: PNG while small, JPEG (quality 90) when large."""
+    """Compresses an RGB image for the log: PNG while small, JPEG (quality 90) when large.
+
+    No side is longer than ``MAX_LOGGED_SIDE``: a browser holds every pixel of what it shows.
+    """
+    if max(picture.size) > MAX_LOGGED_SIDE:
+        factor = MAX_LOGGED_SIDE / max(picture.size)
+        size = (round(picture.width * factor), round(picture.height * factor))
+        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    else:
+        picture = picture.copy()
+    # Of what else its file said the colours' profile alone: no comment, no place, no name.
+    picture.info = {key: picture.info[key] for key in ("icc_profile",) if key in picture.info}
     buffer = io.BytesIO()
     large = picture.width * picture.height > _LARGE_PIXELS
     if large:

@@ -33,19 +33,23 @@ def guarded(what: str, *, strict: bool | None = None) -> Iterator[None]:
     except Exception as error:
         if is_strict(strict):
             raise
-        kind = (what, f"{type(error).__name__} {getattr(error, 'errno', None)}")
-        if kind not in _warned:
-            _warned.add(kind)
-            warnings.warn(
-                f"{what} failed and is skipped; the run goes on. Further errors of this kind are "
-                f"not shown; MMX_STRICT=1 raises them. {type(error).__name__}: {error}",
-                LoggingWarning,
-                stacklevel=_frames_to_caller(),
-            )
+        warn_once(
+            what,
+            f"{type(error).__name__} {getattr(error, 'errno', None)}",
+            "failed and is skipped; the run goes on. Further errors of this kind are not shown; "
+            f"MMX_STRICT=1 raises them. {type(error).__name__}: {error}",
+        )
+
+
+def warn_once(what: str, kind: str, message: str) -> None:
+    """Warns, at the user's own line, once per process, activity and kind."""
+    if (what, kind) not in _warned:
+        _warned.add((what, kind))
+        warnings.warn(f"{what} {message}", LoggingWarning, stacklevel=_frames_to_caller())
 
 
 def _frames_to_caller() -> int:
-    """How far above :func:`guarded` the user's own code is, so that the warning points there."""
+    """How far above :func:`warn_once` the user's own code is, so that the warning points there."""
     level, frame = 1, sys._getframe(1)
     inside = ("mmx_core.", "contextlib")
     while frame.f_back and frame.f_globals.get("__name__", "").startswith(inside):

@@ -48,6 +48,8 @@ ImageLookup = Callable[[str], EncodedImage | None]
 # Of all arrays of one explanation together, unpacked: 256 MiB of one blob is no reason for more.
 MAX_EXPLANATION_BYTES = 512 * 1024 * 1024
 MAX_RECORD_BYTES = 1024 * 1024
+# Of an answer or a prompt in the index, which is read for all samples and steps at once.
+MAX_INDEXED_CHARACTERS = 4000
 
 
 def encode_explanation(
@@ -271,8 +273,8 @@ def encode_record(
     return encode_json(
         {
             "version": VERSION,
-            "answer": explanation.answer,
-            "prompt": explanation.prompt,
+            "answer": _indexed(explanation.answer),
+            "prompt": _indexed(explanation.prompt),
             "tokens": len(explanation.tokens),
             "image": explanation.image.hash if explanation.image else None,
             "images": len(explanation.per_image),
@@ -285,6 +287,12 @@ def encode_record(
             **logged_at(tag, step),
         }
     )
+
+
+def _indexed(text: str) -> str:
+    """The text, or its beginning with a mark that there is more."""
+    whole = len(text) <= MAX_INDEXED_CHARACTERS
+    return text if whole else text[: MAX_INDEXED_CHARACTERS - 1] + "…"
 
 
 _RECORD_KINDS: dict[str, tuple[type, ...]] = {

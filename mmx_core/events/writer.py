@@ -17,7 +17,9 @@ from tensorboard.compat import tf
 from tensorboard.compat.proto.event_pb2 import Event
 
 from mmx_core.events.background import Background, held_bytes, snapshot
+from mmx_core.events.bounds import fitted
 from mmx_core.events.guard import guarded
+from mmx_core.events.privacy import is_private, private_explanation
 from mmx_core.events.records import explanation_event, image_event, means_event
 from mmx_core.events.runs import UNMARKED, Going
 from mmx_core.events.sinks import NoSummaryWriter, Sink, SummaryWriterSink
@@ -41,6 +43,7 @@ def add_explanation(
     scalars: bool | None = None,
     replaces: bool = False,
     strict: bool | None = None,
+    private: bool | None = None,
 ) -> None:
     """Logs one explanation, its index record and its metrics, and flushes.
 
@@ -63,6 +66,8 @@ def add_explanation(
             this tag and step. Otherwise a second program that logs them again is taken for another
             training, and shown as a run of its own.
         strict: Raise errors; None reads the environment variable ``MMX_STRICT``.
+        private: Leave out the paths of files (docs/privacy.md). None takes the writer's setting, or
+            what ``MMX_PRIVATE`` says, or does so where the directory is uploaded.
 
     Raises:
         TypeError: The writer or the explanation is of another type; raised in any case.
@@ -76,6 +81,9 @@ def add_explanation(
         step = operator.index(global_step)
         now = time.time() if wall_time is None else wall_time
         sample_tags(tag)
+        explanation = fitted(explanation)
+        if _is_private(writer, private):
+            explanation = private_explanation(explanation)
         images = [entry.image for entry in explanation.images if entry.image is not None]
         for image in images:
             _check_hash(image)
@@ -191,6 +199,7 @@ class ExplanationWriter:
         strict: Raise errors while logging; None reads the environment variable ``MMX_STRICT``. A
             call that raises an earlier one's error has not logged its own.
         background: Do not wait for encoding and writing.
+        private: Leave out the paths of files; see :func:`add_explanation`.
 
     Raises:
         ValueError: The URL is a web server's; or the directory has a name that TensorBoard cannot
@@ -208,10 +217,12 @@ class ExplanationWriter:
         scalars: bool = True,
         strict: bool | None = None,
         background: bool = False,
+        private: bool | None = None,
     ) -> None:
         self.file = StartFile(logdir)
         self.logdir = self.file.logdir
         self.scalars = scalars
+        self.private = is_private(private, self.logdir)
         self.strict = strict
         self._in_background = background
         self._closed = False
@@ -303,6 +314,13 @@ class ExplanationWriter:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _is_private(writer: Any, private: bool | None) -> bool:
+    if private is None and isinstance(writer, ExplanationWriter):
+        return writer.private
+    path = isinstance(writer, (str, os.PathLike))
+    return is_private(private, writer if path else getattr(writer, "log_dir", None))
 
 
 def _queue(writer: Any, strict: bool | None) -> Background | None:

@@ -45,6 +45,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmx_core.events.header import build_header
+from mmx_core.events.privacy import is_private, private_header
 from mmx_core.explanation import Explanation
 
 METADATA = "metadata"
@@ -110,8 +111,10 @@ def named_arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
 
 
 def metadata_json(explanation: Explanation) -> str:
-    """Everything that is no array, as JSON."""
+    """Everything that is no array, as JSON; without paths where ``MMX_PRIVATE`` says so."""
     header = build_header(explanation)
+    if is_private():
+        header = private_header(header)
     del header["blobs"]  # where the arrays lie in an event file
     place = {"run": explanation.run, "tag": explanation.tag, "step": explanation.step}
     return json.dumps({**place, **header}, allow_nan=False)

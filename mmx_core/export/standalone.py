@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
+from mmx_core.events.blob import decode_json, encode_json
+from mmx_core.events.bounds import fitted
+from mmx_core.events.privacy import is_private, private_header
 from mmx_core.events.tags import DEFAULT_SET, PREFIX, natural_key
 from mmx_core.events.wire import decode_record, encode_explanation, encode_record
 from mmx_core.explanation import EncodedImage, Explanation
@@ -54,7 +57,11 @@ class PageEntry:
 
 
 def standalone_html(
-    explanations: Iterable[Explanation], *, title: str = "Explanations", bundle: str | None = None
+    explanations: Iterable[Explanation],
+    *,
+    title: str = "Explanations",
+    bundle: str | None = None,
+    private: bool | None = None,
 ) -> str:
     """A page that opens offline in any browser, with the panel and the explanations inside.
 
@@ -63,6 +70,7 @@ def standalone_html(
             number behind it where that is taken.
         title: The page's.
         bundle: The panel's JavaScript module; the installed plugin's by default.
+        private: Leave out the paths of files; None reads ``MMX_PRIVATE``.
 
     Returns:
         The page; it starts with the first explanation's sample at its last step.
@@ -75,14 +83,23 @@ def standalone_html(
         >>> Path("answer.html").write_text(standalone_html([explanation]), encoding="utf-8")
     """
     return standalone_page(
-        [PageEntry(e, encode_explanation(e)) for e in _placed(explanations)],
+        [PageEntry(e, encode_explanation(e)) for e in map(fitted, _placed(explanations))],
         title=title,
         bundle=bundle,
+        private=private,
     )
 
 
-def standalone_page(entries: Sequence[PageEntry], *, title: str, bundle: str | None = None) -> str:
+def standalone_page(
+    entries: Sequence[PageEntry],
+    *,
+    title: str,
+    bundle: str | None = None,
+    private: bool | None = None,
+) -> str:
     """As :func:`standalone_html`, from blobs; no two entries share run, tag and step."""
+    if is_private(private):
+        entries = [replace(entry, blobs=_private(entry.blobs)) for entry in entries]
     script = read_bundle() if bundle is None else bundle
     # Escaped so, nothing in a string of the data can end the script element.
     data = json.dumps(page_data(entries), allow_nan=False, separators=(",", ":"))
@@ -158,6 +175,10 @@ def _run(run: str, tags: dict[str, list[PageEntry]]) -> dict[str, Any]:
         ],
         "images": sorted({image.hash for image in shown}),
     }
+
+
+def _private(blobs: Sequence[bytes]) -> list[bytes]:
+    return [encode_json(private_header(decode_json(blobs[0]))), *blobs[1:]]
 
 
 def _pixels(explanation: Explanation) -> list[EncodedImage]:

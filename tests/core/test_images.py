@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,50 @@ def test_small_images_are_stored_exactly_and_named_by_content() -> None:
     assert stored.format == "png" and stored.hash == same.hash
     large = encode(Image.effect_noise((800, 700), 50).convert("RGB"))
     assert large.format == "jpeg" and large.hash != stored.hash
+
+
+def test_a_large_picture_is_logged_smaller_and_explained_whole() -> None:
+    picture = load_rgb(Image.new("RGB", (8000, 4000), RED))
+    assert picture.size == (8000, 4000)
+    logged = encode(picture)
+    assert (logged.width, logged.height, logged.format) == (2048, 1024, "jpeg")
+    with Image.open(io.BytesIO(logged.data)) as read:
+        assert read.size == (2048, 1024)
+    thin = encode(Image.new("RGB", (8000, 40), RED))
+    assert (thin.width, thin.height) == (2048, 10)
+    assert encode(Image.new("RGB", (2048, 2048))).width == 2048
+
+
+def test_what_a_file_says_beside_its_pixels_is_not_logged(tmp_path: Path) -> None:
+    picture = Image.effect_noise((600, 600), 20).convert("RGB")
+    exif = picture.getexif()
+    exif[0x010E] = "seen by alice"
+    for suffix, beside in (("jpg", {"comment": b"of alice"}), ("png", {})):
+        picture.save(tmp_path / f"x.{suffix}", exif=exif, **beside)
+        for size in ((600, 600), (100, 100)):
+            shown = load_rgb(tmp_path / f"x.{suffix}")
+            shown.thumbnail(size)
+            assert b"alice" not in encode(shown).data
+            assert (b"alice" in (tmp_path / f"x.{suffix}").read_bytes()) is True
+
+
+def test_a_picture_of_the_callers_is_copied_once_and_one_of_a_file_never(tmp_path: Path) -> None:
+    own = Image.new("RGB", (8, 4), RED)
+    seen = load_rgb(own)
+    own.paste(BLUE, (0, 0, 8, 4))
+    assert pixels(seen) == (RED, RED)
+    Image.new("RGB", (1000, 1000), RED).save(tmp_path / "large.png")
+    copies = []
+    convert, copy = Image.Image.convert, Image.Image.copy
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Image.Image, "convert", lambda s, *a: copies.append(a) or convert(s, *a))
+        patched.setattr(Image.Image, "copy", lambda s: copies.append(()) or copy(s))
+        assert load_rgb(tmp_path / "large.png").size == (1000, 1000)
+    assert copies == []
+
+
+def test_a_picture_that_pillow_does_not_open_is_refused_in_words(tmp_path, monkeypatch) -> None:
+    two_tone().save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(ValueError, match=r"large.png: .*32 pixels.*MAX_IMAGE_PIXELS"):
+        load_rgb(tmp_path / "large.png")

@@ -30,8 +30,9 @@ from mmx_core.events import (
     writer as writing,
 )
 from mmx_core.events.background import Background, held_bytes, snapshot
-from mmx_core.explanation import Alternative
+from mmx_core.explanation import Alternative, EncodedImage, ExplainedImage
 from tests.support.explanations import assert_close, make_explanation
+from tests.support.odd_explanations import make_several_images
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 20
@@ -318,6 +319,35 @@ def test_a_snapshot_shares_no_array_and_is_counted_whole():
     assert own.provenance is not made.provenance and own.metrics is not made.metrics
     total = sum(array.nbytes for array in theirs) + len(made.image.data)
     assert 0.9 * total < held_bytes(own)
+
+
+def test_every_picture_that_waits_counts_as_the_bytes_of_its_file():
+    unknown = tuple(ExplainedImage(None, index) for index in range(3))
+    bare = dataclasses.replace(make_several_images(3), images=unknown)
+    files = [EncodedImage(bytes(size), "png", 24, 16, "0" * 16) for size in (1_000_000, 300_000)]
+    images = (*(ExplainedImage(file, index) for index, file in enumerate(files)), unknown[2])
+    pictured = dataclasses.replace(bare, images=images)
+    assert held_bytes(pictured) - held_bytes(bare) == 1_300_000
+    assert snapshot(pictured).images is images  # bytes cannot change: they are not copied
+
+
+def test_pictures_alone_keep_a_fast_caller_waiting(tmp_path):
+    large = EncodedImage(bytes(100_000_000), "png", 24, 16, "0" * 16)
+    pictured = dataclasses.replace(make_explanation(), images=(ExplainedImage(large),))
+    size = held_bytes(snapshot(pictured))
+    release, queue = threading.Event(), Background(settle=lambda: None)
+    for _ in range(2):
+        queue.submit("holding", release.wait, size=size)
+    third = threading.Thread(
+        target=queue.submit, args=("holding", release.wait), kwargs={"size": size}
+    )
+    third.start()
+    third.join(0.3)
+    assert third.is_alive()  # 300 MB of pictures are more than the 256 MiB that may wait
+    release.set()
+    third.join(10)
+    queue.close()
+    assert not third.is_alive()
 
 
 def test_an_error_warns_once_with_the_callers_line_and_the_run_goes_on(tmp_path, quiet):

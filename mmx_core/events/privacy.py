@@ -1,0 +1,89 @@
+"""What a log says of the machine that wrote it: paths, and with them user names, left out."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mmx_core.events.header import Header, plain
+from mmx_core.explanation import Explanation
+
+_PATH = re.compile(r"file:|~|\.{1,2}[\\/]|[A-Za-z]:[\\/]|[\\/]")
+_SEPARATORS = re.compile(r"[\\/]+")
+_HUB = re.compile(
+    r"^\s*(?:push)?url\s*=.*\b(?:huggingface\.co|hf\.co)\b", re.IGNORECASE | re.MULTILINE
+)
+
+
+def is_private(private: bool | None = None, logdir: str | os.PathLike[str] | None = None) -> bool:
+    """Whether paths stay out of what is logged or exported.
+
+    Args:
+        private: As the caller has it; None reads the environment variable ``MMX_PRIVATE``, and
+            where that is not set asks whether the directory is uploaded.
+        logdir: Where it is written, if that is known.
+    """
+    if private is not None:
+        return private
+    wish = os.environ.get("MMX_PRIVATE", "")
+    if wish:
+        return wish != "0"
+    return logdir is not None and is_uploaded(logdir)
+
+
+def is_uploaded(folder: str | os.PathLike[str]) -> bool:
+    """Whether a directory lies in a clone of a repository on the Hugging Face hub.
+
+    What a ``Trainer`` uploads its caller knows: it has ``push_to_hub``.
+    """
+    place = os.fspath(folder)
+    if "://" in place:
+        return False
+    here = Path(place).absolute()
+    for parent in (here, *here.parents):
+        try:
+            config = (parent / ".git" / "config").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        return _HUB.search(config) is not None
+    return False
+
+
+def private_explanation(explanation: Explanation) -> Explanation:
+    """The explanation with the names of files in place of their paths.
+
+    Kept are hub ids, line numbers, settings, and all that the model was shown and said.
+    """
+    return replace(
+        explanation,
+        id=_without_place(explanation.id),
+        provenance=_without_places(plain(explanation.provenance)),
+    )
+
+
+def private_header(header: Header) -> Header:
+    """As :func:`private_explanation`, of a header as it was logged (wire_format.md)."""
+    known = {name: header[name] for name in ("id", "model", "provenance") if name in header}
+    return {**header, **_without_places(known)}
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, str):
+        return _without_place(value)
+    if isinstance(value, Mapping):
+        return {_without_place(name): _without_places(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_places(item) for item in value]
+    return value
+
+
+def _without_place(text: str) -> str:
+    """A path's last part; other text without the name of the home directory."""
+    if _PATH.match(text):
+        return _SEPARATORS.split(text.rstrip("\\/"))[-1]
+    home = os.path.expanduser("~")
+    return text.replace(home, "~") if len(home) > 1 else text

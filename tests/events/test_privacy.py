@@ -1,0 +1,107 @@
+"""Paths and user names stay out of a private log, and of one that is uploaded."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mmx_core import read_explanations
+from mmx_core.events import ExplanationWriter, add_explanation
+from mmx_core.events.privacy import is_private, is_uploaded, private_explanation
+from tests.support.explanations import make_explanation
+
+HOME = "/home/alice"
+MODEL = f"{HOME}/models/qwen-tuned"
+
+
+def told() -> object:
+    """Explained by a script of alice's, with a model of hers."""
+    return replace(
+        make_explanation(id=f"{HOME}/pictures/cat.jpg"),
+        provenance={
+            "model": {"class": "Qwen2VL", "name": MODEL, "parameters": 3},
+            "settings": {"scales": [1.0], "template": Path(HOME) / "chat.jinja"},
+            "logged_at": {"file": f"{HOME}/work/train.py", "line": 7},
+        },
+    )
+
+
+def bytes_of(folder: Path) -> bytes:
+    """What was logged, unpacked."""
+    (read,) = read_explanations(folder)
+    return repr((read.id, read.provenance)).encode()
+
+
+def test_a_private_log_names_files_and_lines_but_no_directory(tmp_path):
+    add_explanation(tmp_path, "val/cat", told(), 0, private=True)
+    (read,) = read_explanations(tmp_path)
+    assert read.id == "cat.jpg"
+    assert read.provenance["model"]["name"] == "qwen-tuned"
+    assert read.provenance["logged_at"] == {"file": "train.py", "line": 7}
+    assert read.provenance["settings"] == {"scales": [1.0], "template": "chat.jinja"}
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_a_writer_keeps_its_setting_and_a_call_may_have_another(tmp_path, background):
+    with ExplanationWriter(tmp_path, private=True, background=background) as writer:
+        writer.add_explanation("val/cat", told(), 0)
+        add_explanation(writer, "val/cat", told(), 1, private=False)
+    first, second = read_explanations(tmp_path)
+    assert "alice" not in repr((first.id, first.provenance))
+    assert second.provenance["model"]["name"] == MODEL
+
+
+def test_paths_are_logged_unless_somebody_asks_for_privacy(tmp_path):
+    add_explanation(tmp_path, "val/cat", told(), 0)
+    assert b"alice" in bytes_of(tmp_path)
+
+
+def test_the_environment_asks_for_it_and_an_argument_goes_before(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMX_PRIVATE", "1")
+    assert is_private() and not is_private(False)
+    add_explanation(tmp_path, "val/cat", told(), 0)
+    assert b"alice" not in bytes_of(tmp_path)
+    monkeypatch.setenv("MMX_PRIVATE", "0")
+    assert not is_private()
+
+
+def test_a_log_in_a_clone_of_a_hub_repository_is_private_by_default(tmp_path):
+    for name, address in (("hub", "https://huggingface.co/alice/m"), ("other", "https://x.org/m")):
+        clone = tmp_path / name
+        subprocess.run(["git", "init", "-q", clone], check=True)
+        subprocess.run(["git", "-C", clone, "remote", "add", "origin", address], check=True)
+        add_explanation(clone / "runs" / "one", "val/cat", told(), 0)
+    assert b"alice" not in bytes_of(tmp_path / "hub")
+    assert b"alice" in bytes_of(tmp_path / "other")
+    assert not is_uploaded(tmp_path)
+    assert not is_private(False, tmp_path / "hub")
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Qwen/Qwen2-VL-2B", "Qwen/Qwen2-VL-2B"),
+        ("/data/alice/model/", "model"),
+        ("C:\\Users\\alice\\model", "model"),
+        ("\\\\host\\share\\model", "model"),
+        ("~/model", "model"),
+        ("../alice/model", "model"),
+        ("file:///home/alice/model", "model"),
+        ("checkpoints/step-3", "checkpoints/step-3"),
+        ("share", "share"),
+        ("", ""),
+        ("/", ""),
+    ],
+)
+def test_a_path_is_known_by_how_it_begins(text, left):
+    made = replace(make_explanation(), provenance={"settings": {"name": [text]}})
+    assert private_explanation(made).provenance == {"settings": {"name": [left]}}
+
+
+def test_the_home_directory_is_not_named_within_other_text_either(monkeypatch):
+    monkeypatch.setenv("HOME", HOME)
+    made = replace(make_explanation(), provenance={"note": f"read from {HOME}/x"})
+    assert private_explanation(made).provenance == {"note": "read from ~/x"}
