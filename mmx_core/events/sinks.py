@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import socket
+import secrets
 import time
 from contextlib import suppress
-from itertools import count
 from typing import Any, Protocol
 
 from tensorboard.compat import tf
@@ -18,7 +17,6 @@ from mmx_core.events.tags import check_run
 
 _FILE_TIME = re.compile(r"events\.out\.tfevents\.([0-9]{10})(?:\.([0-9]{9})(?![0-9]))?")
 _LOGGED_ATTRIBUTE = "_mmx_logged_images"
-_NUMBERS = count()
 WEB_SERVERS = ("http://", "https://")
 
 
@@ -92,10 +90,11 @@ class EventFile:
     def _open(self) -> Any:
         tf.io.gfile.makedirs(self.logdir)
         seconds, nanoseconds = _time_of_next_file(self.logdir)
-        name = f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}.{socket.gethostname()}"
-        # Two that follow the same file at the same moment would otherwise have one name.
-        unique = f"{os.getpid()}.{next(_NUMBERS)}"
-        path = os.path.join(self.logdir, f"{name}.{unique}{self._suffix}")
+        # Two that follow the same file at the same moment would otherwise have one name. The host's,
+        # which others put here, is nobody's business where a log is passed on.
+        unique = f"{secrets.token_hex(4)}.{os.getpid()}"
+        name = f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}.{unique}{self._suffix}"
+        path = os.path.join(self.logdir, name)
         file = tf.io.gfile.GFile(path, "wb")
         start = Event(
             wall_time=time.time(),
