@@ -90,7 +90,7 @@ class EventFile:
     def _open(self) -> Any:
         tf.io.gfile.makedirs(self.logdir)
         seconds, nanoseconds = _time_of_next_file(self.logdir)
-        # Two that follow the same file at the same moment would otherwise have one name. The host's,
+        # Two that follow the same file at the same moment would else have one name. The host's,
         # which others put here, is nobody's business where a log is passed on.
         unique = f"{secrets.token_hex(4)}.{os.getpid()}"
         name = f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}.{unique}{self._suffix}"
