@@ -17,6 +17,34 @@ ImageLike = Union["Image.Image", NDArray[Any], str, "os.PathLike[str]"]
 """A PIL image, an ``(H, W)`` / ``(H, W, 3)`` / ``(H, W, 4)`` array, or a file's path."""
 
 
+PICTURE_KEYS = ("image", "video", "path")
+"""Under which a message's part carries its picture."""
+
+
+def from_here(given: Any) -> Any:
+    """A picture, or a sequence of them, whose paths stay right wherever the program goes next."""
+    if isinstance(given, (str, os.PathLike)):
+        path = os.fspath(given)
+        return given if os.path.isabs(path) or "://" in path else os.path.join(os.getcwd(), path)
+    if isinstance(given, (list, tuple)):
+        return [from_here(picture) for picture in given]
+    return given
+
+
+def _message_from_here(message: Any) -> Any:
+    """A message as it was given but for its pictures' paths; what is wrong is said later."""
+    content = message.get("content") if isinstance(message, Mapping) else None
+    if not isinstance(content, (list, tuple)):
+        return message
+    parts = [
+        {key: from_here(value) if key in PICTURE_KEYS else value for key, value in part.items()}
+        if isinstance(part, Mapping) and part.get("type") in ("image", "video")
+        else part
+        for part in content
+    ]
+    return {**message, "content": parts}
+
+
 @dataclass(frozen=True)
 class Video:
     """A video as frames that are already sampled.
@@ -37,6 +65,7 @@ class Video:
     def __post_init__(self) -> None:
         if not len(self.frames):
             raise ValueError("video: expected at least one frame, got none")
+        object.__setattr__(self, "frames", from_here(self.frames))
         if not self.fps > 0:
             raise ValueError(f"video: expected fps above 0, got {self.fps}")
         if self.seconds is not None:
@@ -121,6 +150,11 @@ class Sample:
     turn: int | None = None
     why_not: Mapping[int | str, str | Sequence[str]] = field(default_factory=dict)
     prompt_words: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "images", from_here(self.images))
+        if isinstance(self.messages, (list, tuple)):
+            object.__setattr__(self, "messages", [_message_from_here(m) for m in self.messages])
 
     def image_list(self) -> list[ImageLike | Video]:
         """The images and videos as a list, however they were given."""
