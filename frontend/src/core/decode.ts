@@ -52,6 +52,7 @@ export async function decodeExplanation(
     candidates,
     metrics: readMetrics(header.metrics),
     loggedAt: readPlace(header.provenance),
+    cutFrom: Number((header.provenance as Json | undefined)?.cut_from) || 0,
     matrix: null,
     matrixDamage: "not in the record",
     bytes: 0,
