@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol, Union, runtime_checkable
 
 import numpy as np
@@ -235,3 +235,28 @@ class Sample:
         if isinstance(self.masks, Mapping):
             return {name: np.shape(mask) for name, mask in self.masks.items()}
         return {entry.name: entry.mask.shape for entry in self.masks}
+
+
+def as_sample(given: Sample | Mapping[str, Any]) -> Sample:
+    """A sample, however it was given: as such, or as a row of a data set.
+
+    Args:
+        given: A mapping has the names of :class:`Sample`'s attributes as its keys; ``image`` is
+            taken for ``images``.
+
+    Raises:
+        TypeError: It is neither; or a key is no attribute's name, or missing.
+    """
+    if isinstance(given, Sample):
+        return given
+    if not isinstance(given, Mapping):
+        raise TypeError(f"sample: expected a Sample or a mapping, got {type(given).__name__}")
+    names = [attribute.name for attribute in fields(Sample)]
+    values = {"images" if key == "image" else key: value for key, value in given.items()}
+    unknown = [str(key) for key in values if key not in names]
+    if unknown or "id" not in values or len(values) < len(given):
+        raise TypeError(
+            f"sample: expected 'id' and others of {', '.join(names)} (or 'image'), got "
+            f"{', '.join(map(repr, given))}"
+        )
+    return Sample(**{**values, "id": str(values["id"])})
