@@ -1,9 +1,10 @@
-"""Names in the event file, shared by writer, reader and plugin; imports nothing."""
+"""Names in the event file, shared by writer, reader and plugin; imports nothing heavy."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
 PLUGIN = "mmx"
 INDEX_PLUGIN = "mmx_index"
@@ -45,6 +46,18 @@ def sample_tags(tag: str) -> SampleTags:
 def image_hash(tag: str) -> str | None:
     """The hash of an image's tag, or None for any other tag."""
     return tag.removeprefix(IMAGE_PREFIX) if tag.startswith(IMAGE_PREFIX) else None
+
+
+def shown_name(name: str) -> str:
+    """A name with its percent-escapes decoded, for people; what is no escape stays as it is."""
+
+    def decoded(escapes: re.Match[str]) -> str:
+        try:
+            return unquote_to_bytes(escapes[0]).decode()
+        except UnicodeDecodeError:
+            return escapes[0]
+
+    return re.sub(r"(?:%[0-9A-Fa-f]{2})+", decoded, name)
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:

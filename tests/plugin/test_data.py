@@ -12,7 +12,7 @@ from mmx_core.events import ExplanationWriter, add_explanation, records
 from mmx_core.events.sinks import EventFile
 from mmx_core.events.wire import decode_explanation, encode_explanation
 from tb_mmx_plugin import checked_provider
-from tb_mmx_plugin.data import NotLogged, RequestError, Unreadable
+from tb_mmx_plugin.refusals import NotLogged, RequestError, Unreadable
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
 from tests.plugin.conftest import open_data, open_reloadable
 from tests.support.explanations import assert_close, make_explanation, make_image
@@ -41,6 +41,7 @@ def test_the_index_lists_runs_samples_and_steps(data, context):
     steps = {"steps": [0, 300, 900], "wall_times": times}
     assert index["runs"][1] == {
         "run": "grounded",
+        "starts": ["grounded"],
         "samples": [
             {"tag": "mmx/val/2", "set": "val", "sample": "2", **steps},
             {"tag": "mmx/val/10", "set": "val", "sample": "10", **steps},
@@ -177,7 +178,7 @@ def test_an_answer_stays_within_its_bytes_and_never_ends_before_the_first_step(
         (2 * max(sizes), [0, 7, 300]),
         (4 * max(sizes), [0, 7, 300, 900]),
     ):
-        monkeypatch.setattr("tb_mmx_plugin.data.MAX_RESPONSE_BYTES", budget)
+        monkeypatch.setattr("tb_mmx_plugin.step_reader.MAX_RESPONSE_BYTES", budget)
         entries = unframe(data.blobs(context, EXPERIMENT, **asked))
         assert [entry["step"] for entry in entries] == expected
 
@@ -199,8 +200,13 @@ GROUNDED = {"run": "grounded", "tag": "mmx/val/2"}
     ("call", "arguments", "error", "message"),
     [
         ("records", {"run": "x"}, NotLogged, "Run 'x' has no explanations."),
-        ("records", {"run": "grounded", "tags": ["mmx/val/3"]}, NotLogged, "no tag 'mmx/val/3'"),
-        ("records", {"run": "grounded", "tags": ["mmx/images/3"]}, RequestError, "reserved"),
+        ("records", {"run": "grounded", "tags": ["mmx/val/3"]}, NotLogged, "no tag 'val/3'"),
+        (
+            "records",
+            {"run": "grounded", "tags": ["mmx/images/3"]},
+            RequestError,
+            "a tag mmx/SET/SAMPLE",
+        ),
         ("header", {**GROUNDED, "step": 1}, NotLogged, "Step 1 is not among those"),
         ("header", {"run": "x", "tag": "mmx/val/2", "step": 0}, NotLogged, "Run 'x' has no"),
         ("header", {"run": "broken", "tag": "mmx/val/1", "step": 0}, Unreadable, "damaged"),
