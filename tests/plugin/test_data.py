@@ -12,8 +12,8 @@ from mmx_core.events import ExplanationWriter, add_explanation, records
 from mmx_core.events.sinks import EventFile
 from mmx_core.events.wire import decode_explanation, encode_explanation
 from tb_mmx_plugin import checked_provider
-from tb_mmx_plugin.refusals import NotLogged, RequestError, Unreadable
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
+from tb_mmx_plugin.refusals import NotLogged, RequestError, Unreadable
 from tests.plugin.conftest import open_data, open_reloadable
 from tests.support.explanations import assert_close, make_explanation, make_image
 
