@@ -38,6 +38,7 @@ def write_start(
 def write_lost(folder: Path, *, scalar_first: bool) -> Path:
     """A sample ``val/grounding`` whose tag a scalar took, or takes back, and ``val/whole``."""
     file = EventFile(folder)
+    file.write(records.image_event(make_image(), wall_time=1.0))
     for step in range(3):
         scalar = records.scalar_event("mmx/val", {"grounding": 0.5}, step=step, wall_time=1.0)
         explanation = make_explanation(2, 3, SCALES)
