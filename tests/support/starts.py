@@ -41,6 +41,7 @@ def write_start(
 def write_lost(folder: Path, *, scalar_first: bool) -> Path:
     """A sample ``val/grounding`` whose tag a scalar took, or takes back, and ``val/whole``."""
     file = EventFile(folder)
+    file.write(records.image_event(make_image(), wall_time=1.0))
     for step in range(3):
         value = Summary.Value(tag="mmx/val/grounding", simple_value=0.5)
         scalar = Event(step=step, wall_time=1.0, summary=Summary(value=[value]))

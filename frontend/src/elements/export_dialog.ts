@@ -172,7 +172,7 @@ export class ExportDialog extends PanelElement {
           ${this.page ? html`<a href=${this.page} download="${file}.html">Standalone page (HTML)</a>` : html`<span class="muted">${this.failed || "making the page…"}</span>`}
           <span class="muted" role="status">${this.said}</span>
         </div>
-        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", permalink(toParameters(this.view)))}
+        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.model ? permalink(toParameters(this.view)) : "")}
       </dialog>
     `;
   }
@@ -201,6 +201,7 @@ export class ExportDialog extends PanelElement {
   }
 
   private command(): string {
+    if (!this.model) return "";
     const { run, tag, step } = this.view;
     return `mmx export LOGDIR --run ${quoted(run)} --sample ${quoted(sampleName(tag))} --step ${step} --format npz`;
   }

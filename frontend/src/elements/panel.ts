@@ -252,7 +252,8 @@ export class Panel extends PanelElement {
   private place(): string {
     const { tag, step } = this.model.view;
     const name = sampleName(tag);
-    return name ? `${name}${step === null ? "" : `, step ${stepText(step)}`},` : "This sample";
+    if (!name) return "This sample";
+    return step === null ? name : `${name}, step ${stepText(step)},`;
   }
 
   private change(patch: Partial<ViewState>): void {
