@@ -20,6 +20,7 @@ from mmx_core.explanation import Explanation
 from mmx_core.metrics.faithfulness import Perturber, faithfulness, head_tokens
 from mmx_core.metrics.summary import explanation_metrics
 from mmx_core.models import ModelAdapter, adapter_for
+from mmx_core.models.sharding import digest
 from mmx_core.passes import Settings, read_passes, run_passes
 from mmx_core.prepare import Prepared, prepare
 from mmx_core.provenance import describe_caller, describe_model, describe_versions
@@ -56,6 +57,9 @@ class Explainer:
         chat_template: Used where the tokenizer carries none.
         faithfulness: Whether samples with masks get insertion, deletion and flip rate of their
             masked words, too: some forty forwards of the image per word.
+        rank_timeout: Seconds that a rank waits for the others where weights are sharded over
+            processes (FSDP, ZeRO-3). Every rank has to explain the same samples there; each gets
+            the explanation, and one may write it.
 
     Raises:
         ValueError: A setting out of its range, or an unsupported model.
@@ -86,6 +90,7 @@ class Explainer:
         max_visual_tokens: int = 16_384,
         chat_template: str | None = None,
         faithfulness: bool = False,
+        rank_timeout: float = 60.0,
     ) -> None:
         image_processor = image_processor or getattr(processor, "image_processor", None)
         tokenizer = tokenizer or getattr(processor, "tokenizer", None)
@@ -113,6 +118,8 @@ class Explainer:
             tokenizer=tokenizer,
             chat_template=chat_template or getattr(processor, "chat_template", None),
         )
+        if self.adapter.sharding is not None:
+            self.adapter.sharding.timeout = rank_timeout
         self.settings = Settings(
             aggregation=aggregation,
             suppression=suppression,
@@ -237,6 +244,8 @@ class Explainer:
         Raises:
             ValueError: Bad input; the message names the sample.
         """
+        if self.adapter.sharding is not None:
+            self.adapter.sharding.meet({"sample to prepare": sample.id})
         with _naming(sample):
             return prepare(
                 self.adapter,
@@ -259,14 +268,20 @@ class Explainer:
         Raises:
             ValueError: The model's numbers are not finite; the message names the sample.
         """
+        self._meet("samples", batch)
         with undisturbed(self.adapter.model):
-            passes = run_passes(self.adapter, [prepared for _, prepared in batch], self.scales)
+            passes = self.adapter.together(
+                lambda: run_passes(self.adapter, [prepared for _, prepared in batch], self.scales)
+            )
         for (sample, prepared), (states, text) in zip(batch, passes, strict=True):
+            self._meet("sample", [(sample, prepared)])
             with _naming(sample):
                 # Again, and not across the yield: its consumer may go on to train.
                 with undisturbed(self.adapter.model):
-                    measured = read_passes(
-                        self.adapter, prepared, states, text, self.scales, self.settings
+                    measured = self.adapter.together(
+                        lambda p=prepared, s=states, t=text: read_passes(
+                            self.adapter, p, s, t, self.scales, self.settings
+                        )
                     )
                 explanation = assemble(
                     self.adapter,
@@ -276,8 +291,25 @@ class Explainer:
                     factors=self.scales,
                     provenance=self.provenance(),
                 )
-                metrics = self._metrics(sample, prepared, explanation)
+                metrics = self.adapter.together(
+                    lambda p=prepared, e=explanation: self._metrics(sample, p, e)
+                )
                 yield replace(explanation, metrics=metrics)
+
+    def _meet(self, name: str, batch: Sequence[tuple[Sample, Prepared]]) -> None:
+        """Ranks that share the weights come together before a forward of them all."""
+        if self.adapter.sharding is None:
+            return
+        facts: dict[str, Any] = {
+            name: [sample.id for sample, _ in batch],
+            "settings": digest(self.scales, self.settings, self.faithfulness),
+        }
+        for sample, prepared in batch:
+            facts |= {
+                f"{part} of sample {sample.id!r}": digest(value)
+                for part, value in prepared.facts(sample).items()
+            }
+        self.adapter.sharding.meet(facts)
 
     def provenance(self) -> dict[str, Any]:
         """Model, settings, versions, and the line that asked."""
