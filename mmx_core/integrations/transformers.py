@@ -201,7 +201,7 @@ class ExplainCallback(TrainerCallback):
         while waiting:
             with self._told():
                 try:
-                    for explanation in explainer.explain_batch(waiting):
+                    for explanation in explainer.explain_batch(tuple(waiting)):
                         name = f"{self.set_name}/{waiting.pop(0).id}"
                         writer.add_explanation(name, explanation, global_step=step)
                         logged.append(explanation)
