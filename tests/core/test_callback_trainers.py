@@ -12,6 +12,7 @@ import torch
 from transformers.trainer_utils import IntervalStrategy
 
 import mmx_core as mmx
+from mmx_core.events import guard
 from mmx_core.integrations.transformers import ExplainWarning
 from tests.core.test_callback import Repeated, build_callback, make_trainer, probe
 from tests.support.tiny_models import make_tiny
@@ -120,7 +121,10 @@ def test_a_wrapped_model_is_explained(how: str, tmp_path: Path) -> None:
     assert logged(tmp_path) == [(".", 0)]
 
 
-def test_a_sample_that_the_chat_template_refuses_costs_itself_alone(tmp_path: Path) -> None:
+def test_a_sample_that_the_chat_template_refuses_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_warned", set())
     tiny = make_tiny()
     tiny.tokenizer.chat_template = (
         "{% if 'dog' in messages[-1]['content'] | string %}{{ raise_exception('no dogs') }}"
