@@ -12,8 +12,8 @@ from werkzeug.wrappers import Response
 from mmx_core.events import records
 from mmx_core.events.blob import decode_json, encode_json
 from mmx_core.events.sinks import EventFile
-from tb_mmx_plugin import step_reader as routes
 from tb_mmx_plugin import in_flight
+from tb_mmx_plugin import step_reader as routes
 from tb_mmx_plugin.plugin import MMXPlugin
 from tests.faults.memory import peak_bytes
 from tests.faults.panel import TAG, Panel, panel_over, plugin_over, tiny
