@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -16,7 +17,7 @@ from mmx_core.events.tags import check_names
 from mmx_core.events.writer import ExplanationWriter
 from mmx_core.explainer import Explainer
 from mmx_core.explanation import Explanation
-from mmx_core.integrations.resumed import other_weights
+from mmx_core.integrations.resumed import other_weights, resumed_from
 from mmx_core.sample import Sample, as_sample
 from mmx_core.settings import check_settings
 
@@ -134,11 +135,12 @@ class ExplainCallback(TrainerCallback):
             return
         directory = self._directory(args)
         check_writable(directory)
+        checkpoint = resumed_from() if state.global_step else None
         for text in (
             *_about_evaluation(args),
             *self._about_samples(explainer),
             *_about_the_log(directory, args, state),
-            *other_weights(_unwrapped(model), args, state.global_step),
+            *(other_weights(_unwrapped(model), checkpoint) if checkpoint else ()),
         ):
             warnings.warn(text, ExplainWarning, stacklevel=1)
         if is_sharded(model):
@@ -181,12 +183,16 @@ class ExplainCallback(TrainerCallback):
     ) -> None:
         """Closes the event file; a later evaluation opens another."""
         self._close()
-        if self._failure is not None and state.is_world_process_zero:
-            warnings.warn(
-                f"some explanations of this training were not logged: {self._failure}",
-                ExplainWarning,
-                stacklevel=1,
+        told = f"some explanations of this training were not logged: {self._failure}"
+        if not self._explained and self._failure is None:
+            told = (
+                "no explanation of this training was logged: no evaluation took place; set "
+                "eval_strategy and eval_steps"
             )
+        elif self._failure is None:
+            return
+        if state.is_world_process_zero:
+            warnings.warn(told, ExplainWarning, stacklevel=1)
 
     def _log(self, explainer: Explainer, writer: ExplanationWriter, step: int) -> None:
         """What fails costs its sample alone."""
@@ -256,8 +262,9 @@ class ExplainCallback(TrainerCallback):
         for sample in self.samples:
             try:
                 explainer.check(sample)
-            except (ValueError, TypeError, OSError) as error:
-                refused.append(str(error))
+            except Exception as error:  # a chat template's, too: it costs this sample alone
+                named = repr(sample.id) in str(error)
+                refused.append(str(error) if named else f"sample {sample.id!r}: {error!r}")
         if refused:
             more = f" (and {len(refused) - 3} more)" if len(refused) > 3 else ""
             yield (
@@ -299,8 +306,8 @@ def _is_uploaded(directory: str, args: TrainingArguments) -> bool:
     """Whether the Trainer pushes it: it leaves out names in its output directory with a ``_``."""
     if not args.push_to_hub or "://" in directory:
         return False
-    inside = os.path.relpath(os.path.abspath(directory), os.path.abspath(str(args.output_dir)))
-    return not inside.startswith(("_", os.pardir))
+    place, output = Path(os.path.abspath(directory)), Path(os.path.abspath(str(args.output_dir)))
+    return place.is_relative_to(output) and not str(place.relative_to(output)).startswith("_")
 
 
 def _holds_the_best(args: TrainingArguments, state: TrainerState) -> bool:
