@@ -9,7 +9,7 @@ from setuptools import find_packages, setup
 
 EXTRAS = {
     # What explaining a model takes. The viewer, installed without this, never imports torch.
-    # transformers 5.4 is the first whose image processors work without torchvision.
+    # transformers 5.5.4 is the oldest that explains as the pinned one does, without torchvision.
     # safetensors and tqdm come with it; `mmx` uses them itself.
     # lemminflect tells nouns and their singular from a dictionary of its own, with no download.
     "core": [
@@ -17,7 +17,7 @@ EXTRAS = {
         "safetensors>=0.4.3",
         "torch>=2.6",
         "tqdm>=4.66",
-        "transformers>=5.4",
+        "transformers>=5.5.4",
     ],
     # Explanations as tables, next to what tbparse reads from the same event files.
     "analysis": ["pandas>=2.2", "tbparse>=0.0.9"],

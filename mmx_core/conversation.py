@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mmx_core.models.chat import Message, checked_messages, user_turn
-from mmx_core.sample import ImageLike, Sample, Video
+from mmx_core.sample import PICTURE_KEYS, ImageLike, Sample, Video
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _pictures(
     found: list[ImageLike | Video] = []
     places = 0
     for part in (part for message in messages for part in _picture_parts(message)):
-        own = next((part[key] for key in ("image", "video", "path") if key in part), None)
+        own = next((part[key] for key in PICTURE_KEYS if key in part), None)
         if own is None and "url" in part:
             raise ValueError(
                 f"messages: expected an image or a path, got the address {part['url']!r}; load it "

@@ -17,9 +17,9 @@ from mmx_core.metrics.faithfulness import Perturber, faithfulness, head_tokens
 from mmx_core.metrics.summary import explanation_metrics
 from mmx_core.models import ModelAdapter, adapter_for
 from mmx_core.passes import read_passes, run_passes
-from mmx_core.prepare import Prepared, prepare
+from mmx_core.prepare import Prepared, check, prepare
 from mmx_core.provenance import describe_caller, describe_model, describe_versions
-from mmx_core.sample import ImageLike, Sample, Video
+from mmx_core.sample import ImageLike, Sample, Video, as_sample
 from mmx_core.settings import (
     DEFAULT_SCALES,
     DEFAULTS,
@@ -224,12 +224,15 @@ class Explainer:
         return explanation
 
     def explain_batch(
-        self, samples: Iterable[Sample], *, max_tokens_per_batch: int | None = None
+        self,
+        samples: Iterable[Sample | Mapping[str, Any]],
+        *,
+        max_tokens_per_batch: int | None = None,
     ) -> Iterator[Explanation]:
         """Explains samples lazily and in their order, several of like length in one forward.
 
         Args:
-            samples: What is explained.
+            samples: What is explained; mappings with the fields of :class:`Sample` as keys, too.
             max_tokens_per_batch: Bound on the positions of one forward, padding counted, at the
                 finest scale; a longer sample goes alone. By default 8,192 on an accelerator, and
                 one sample at a time on a CPU, where larger batches gain nothing.
@@ -242,7 +245,21 @@ class Explainer:
         if limit is None:
             limit = 0 if self.adapter.device.type == "cpu" else _BATCH_TOKENS
         require_positive(max_tokens_per_batch=limit or 1)
-        return explained_in_batches(self, samples, limit)
+        return explained_in_batches(self, map(as_sample, samples), limit)
+
+    def check(self, sample: Sample) -> None:
+        """Refuses a sample that cannot be explained, without a forward of the model.
+
+        Raises:
+            ValueError: Bad input; the message names the sample.
+        """
+        with _naming(sample):
+            check(
+                self.adapter,
+                sample,
+                scales=self.scales,
+                max_visual_tokens=self.max_visual_tokens,
+            )
 
     def prepare(self, sample: Sample) -> Prepared:
         """Checks a sample and lets the model answer where no answer is given.

@@ -84,6 +84,48 @@ def prepare(
     Raises:
         ValueError: Bad input, said before the first forward; or the model answers nothing.
     """
+    asked = check(adapter, sample, scales=scales, max_visual_tokens=max_visual_tokens)
+    answer_ids = asked.answer_ids
+    if answer_ids is None:
+        limit = max_new_tokens if asked.room is None else min(max_new_tokens, asked.room)
+        answer_ids = undisturbed(
+            adapter.model, _generate, adapter, asked.pictures, asked.rendered, limit
+        )
+    also = asked_targets(adapter.tokenizer, sample, asked.rendered, answer_ids, asked.answer)
+    return Prepared(asked.pictures, asked.rendered, asked.answer, answer_ids, also)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A sample, checked, before the model answers.
+
+    Attributes:
+        pictures: As in :class:`Prepared`, as are the next two.
+        rendered: See there.
+        answer: See there.
+        answer_ids: The given answer's tokens, or None.
+        room: Positions that are left for an answer at every scale; None where there is no bound.
+    """
+
+    pictures: tuple[Picture, ...]
+    rendered: RenderedPrompt
+    answer: str | None
+    answer_ids: list[int] | None
+    room: int | None
+
+
+def check(
+    adapter: ModelAdapter,
+    sample: Sample,
+    *,
+    scales: Sequence[float] = (1.0,),
+    max_visual_tokens: int = 16_384,
+) -> Asked:
+    """Refuses a sample that cannot be explained, without a forward; see :func:`prepare`.
+
+    Raises:
+        ValueError: Bad input.
+    """
     conversation = conversation_of(sample)
     pictures = tuple(_loaded(picture) for picture in conversation.pictures)
     for factor in scales:
@@ -97,14 +139,9 @@ def prepare(
     lengths = [_checked_length(adapter, pictures, rendered, known, factor) for factor in scales]
     if answer_ids is None:
         check_unsaid_words(adapter.tokenizer, sample)
-        if adapter.max_positions is not None:
-            room = adapter.max_positions - max(lengths) + known
-            max_new_tokens = min(max_new_tokens, room)
-        answer_ids = undisturbed(
-            adapter.model, _generate, adapter, pictures, rendered, max_new_tokens
-        )
-    also = asked_targets(adapter.tokenizer, sample, rendered, answer_ids, conversation.answer)
-    return Prepared(pictures, rendered, conversation.answer, answer_ids, also)
+    limit = adapter.max_positions
+    room = None if limit is None else limit - max(lengths) + known
+    return Asked(pictures, rendered, conversation.answer, answer_ids, room)
 
 
 def _loaded(picture: ImageLike | Video) -> Picture:

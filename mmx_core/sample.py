@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol, Union, runtime_checkable
 
 import numpy as np
@@ -15,6 +15,34 @@ if TYPE_CHECKING:
 
 ImageLike = Union["Image.Image", NDArray[Any], str, "os.PathLike[str]"]
 """A PIL image, an ``(H, W)`` / ``(H, W, 3)`` / ``(H, W, 4)`` array, or a file's path."""
+
+
+PICTURE_KEYS = ("image", "video", "path")
+"""Under which a message's part carries its picture."""
+
+
+def from_here(given: Any) -> Any:
+    """A picture, or a sequence of them, whose paths stay right wherever the program goes next."""
+    if isinstance(given, (str, os.PathLike)):
+        path = os.fspath(given)
+        return given if os.path.isabs(path) or "://" in path else os.path.join(os.getcwd(), path)
+    if isinstance(given, (list, tuple)):
+        return [from_here(picture) for picture in given]
+    return given
+
+
+def _message_from_here(message: Any) -> Any:
+    """A message as it was given but for its pictures' paths; what is wrong is said later."""
+    content = message.get("content") if isinstance(message, Mapping) else None
+    if not isinstance(content, (list, tuple)):
+        return message
+    parts = [
+        {key: from_here(value) if key in PICTURE_KEYS else value for key, value in part.items()}
+        if isinstance(part, Mapping) and part.get("type") in ("image", "video")
+        else part
+        for part in content
+    ]
+    return {**message, "content": parts}
 
 
 @dataclass(frozen=True)
@@ -37,6 +65,7 @@ class Video:
     def __post_init__(self) -> None:
         if not len(self.frames):
             raise ValueError("video: expected at least one frame, got none")
+        object.__setattr__(self, "frames", from_here(self.frames))
         if not self.fps > 0:
             raise ValueError(f"video: expected fps above 0, got {self.fps}")
         if self.seconds is not None:
@@ -122,6 +151,11 @@ class Sample:
     why_not: Mapping[int | str, str | Sequence[str]] = field(default_factory=dict)
     prompt_words: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "images", from_here(self.images))
+        if isinstance(self.messages, (list, tuple)):
+            object.__setattr__(self, "messages", [_message_from_here(m) for m in self.messages])
+
     def image_list(self) -> list[ImageLike | Video]:
         """The images and videos as a list, however they were given."""
         if isinstance(self.images, (list, tuple)):
@@ -201,3 +235,28 @@ class Sample:
         if isinstance(self.masks, Mapping):
             return {name: np.shape(mask) for name, mask in self.masks.items()}
         return {entry.name: entry.mask.shape for entry in self.masks}
+
+
+def as_sample(given: Sample | Mapping[str, Any]) -> Sample:
+    """A sample, however it was given: as such, or as a row of a data set.
+
+    Args:
+        given: A mapping has the names of :class:`Sample`'s attributes as its keys; ``image`` is
+            taken for ``images``.
+
+    Raises:
+        TypeError: It is neither; or a key is no attribute's name, or missing.
+    """
+    if isinstance(given, Sample):
+        return given
+    if not isinstance(given, Mapping):
+        raise TypeError(f"sample: expected a Sample or a mapping, got {type(given).__name__}")
+    names = [attribute.name for attribute in fields(Sample)]
+    values = {"images" if key == "image" else key: value for key, value in given.items()}
+    unknown = [str(key) for key in values if key not in names]
+    if unknown or "id" not in values or len(values) < len(given):
+        raise TypeError(
+            f"sample: expected 'id' and others of {', '.join(names)} (or 'image'), got "
+            f"{', '.join(map(repr, given))}"
+        )
+    return Sample(**{**values, "id": str(values["id"])})

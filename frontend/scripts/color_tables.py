@@ -8,9 +8,11 @@ import pathlib
 
 import matplotlib
 import numpy as np
+from matplotlib._cm import datad
 
 CENTRE = ord("N")  # a step of zero
-NAMES = ("viridis", "inferno", "cividis", "RdBu", "PuOr")
+NAMES = ("viridis", "inferno", "cividis")
+DIFFERENCES = ("RdBu", "PuOr")
 
 
 def bake(name: str) -> str:
@@ -20,11 +22,18 @@ def bake(name: str) -> str:
     return "".join(chr(CENTRE + step) for step in steps)
 
 
+def anchors(name: str) -> list[int]:
+    """The eleven colours that matplotlib interpolates between, channel by channel."""
+    return np.rint(255 * np.array(datad[name])).astype(int).T.ravel().tolist()
+
+
 lines = [
     "// Made by scripts/color_tables.py from matplotlib's colour maps (CC0): do not edit.",
     "// Per table the 256 reds, greens, blues, each as the step from the one before: N is 0, O is 1.",
     "export const COLOR_TABLES = {",
+    "// Of the two for differences the eleven reds, greens, blues that they are interpolated from.",
     *(f"  {name}:\n    {json.dumps(bake(name))}," for name in NAMES),
+    *(f"  {name}:\n    {json.dumps(anchors(name))}," for name in DIFFERENCES),
     "} as const;",
 ]
 target = pathlib.Path(__file__).parents[1] / "src" / "core" / "color_tables.ts"

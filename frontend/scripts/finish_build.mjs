@@ -24,7 +24,7 @@ const SMALLER = {
   module: true,
   toplevel: true,
   ecma: 2020,
-  compress: { passes: 4, unsafe_arrows: true, pure_getters: true },
+  compress: { passes: 6, keep_fargs: false, unsafe_arrows: true, pure_getters: true },
   mangle: { properties: { regex: new RegExp(`^(${privateNames().join("|")})$`) } },
 };
 for (const name of readdirSync(OUT).filter((file) => file.endsWith(".js"))) {
@@ -54,7 +54,7 @@ for (const name of readdirSync(OUT).sort()) {
   files[name] = type;
   if (!name.endsWith(".js")) continue;
   // Two kilobytes less than the server's own compression leaves; the server sends these bytes.
-  const packed = await zopfli.gzipAsync(readFileSync(join(OUT, name)), { numiterations: 15 });
+  const packed = await zopfli.gzipAsync(readFileSync(join(OUT, name)), { numiterations: 60, blocksplittingmax: 0 });
   writeFileSync(join(OUT, `${name}.gz`), packed);
   const size = packed.length;
   gzipped += size;

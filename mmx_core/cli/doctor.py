@@ -20,7 +20,7 @@ _PACKAGES = {
     "numpy": (1, 26),
     "pillow": (10, 3),
     "torch": (2, 6),
-    "transformers": (5, 4),
+    "transformers": (5, 5, 4),
 }
 _OPTIONAL = ("torch", "transformers")
 _CRC_BYTES = 1 << 20

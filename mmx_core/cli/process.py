@@ -11,8 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mmx_core.cli.errors import is_full, one_line
-
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
@@ -74,6 +72,8 @@ def let_interrupts_end() -> None:
 
 
 def _told(error: OSError) -> str:
+    from mmx_core.cli.errors import is_full, one_line
+
     where = f": {error.filename!r}" if error.filename else ""
     advice = "; make room and run it again" if is_full(error) else ""
     return f"{error.strerror or one_line(error)}{where}{advice}"

@@ -15,6 +15,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 import traceback
 from _thread import start_new_thread
 from collections import OrderedDict, deque
@@ -38,6 +39,8 @@ _BYTES_PER_ENTRY = 250
 _SETTLING = "bringing the log to the disk"
 # After which whoever waits looks again, though nobody told: an interrupt may have kept them.
 _PATIENCE_SECONDS = 0.5
+# Left to the caller, who goes on: a thread that sets to work would keep it from Python for 5 ms.
+_START_SECONDS = 0.0005
 
 Job = Callable[[], None]
 
@@ -203,6 +206,7 @@ class Background:
         me = threading.get_ident()
         if begun is not None:
             begun.put(True)
+            time.sleep(_START_SECONDS)
         while self._waiting and self._worker != me:
             with self._working:
                 self._worker = me

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -226,3 +227,29 @@ def _names(folder: str) -> list[str]:
     if not tf.io.gfile.isdir(folder):
         return []
     return [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+
+
+def has_logged(logdir: str | os.PathLike[str]) -> bool:
+    """Whether a run's directory holds event files, or starts."""
+    return any(
+        time_of(name) is not None or "tfevents" in name for name in _names(os.fspath(logdir))
+    )
+
+
+def check_writable(logdir: str | os.PathLike[str]) -> None:
+    """Refuses a run's directory that nothing can be logged to; makes it where it is not there.
+
+    Raises:
+        ValueError: As for :class:`StartFile`.
+        OSError: It cannot be made or written.
+    """
+    path = StartFile(logdir).logdir
+    if "://" in path:
+        return
+    try:
+        os.makedirs(path, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as probe:
+            probe.write(b"\0")
+    except OSError as error:
+        error.strerror = f"logdir: expected a directory that can be written ({error.strerror})"
+        raise

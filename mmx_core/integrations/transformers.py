@@ -3,39 +3,71 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mmx_core.events.guard import guarded
+from mmx_core.events.starts import check_writable, has_logged
+from mmx_core.events.tags import check_names
 from mmx_core.events.writer import ExplanationWriter
 from mmx_core.explainer import Explainer
-from mmx_core.sample import Sample
+from mmx_core.explanation import Explanation
+from mmx_core.integrations.resumed import other_weights
+from mmx_core.sample import Sample, as_sample
+from mmx_core.settings import check_settings
+
+_EXPLAINING = "explaining the probe samples"
+
+
+class ExplainWarning(UserWarning):
+    """Something about a training's set-up that costs explanations, said before its first step."""
 
 
 class ExplainCallback(TrainerCallback):
     """Explains the same samples after every evaluation and logs them as one TensorBoard step.
 
-    Only the main process explains and writes. Whatever fails is warned about once and training goes
-    on; with ``strict`` it raises. Records are encoded and written on a thread while the next sample
-    is explained. Each evaluation ends once its events are on the disk, so that training never runs
-    beside that thread. A resumed run is marked as such, so that TensorBoard does not show steps
-    that were trained again twice.
+    What cannot work is said before the first step: wrong settings, a missing processor, an
+    unsupported model and a log that cannot be written raise when the training begins; evaluation
+    switched off, samples that cannot be explained, weights that are not those of the checkpoint
+    resumed from and weights sharded over processes are warned about. After that nothing raises:
+    whatever fails is warned about once and costs what it concerns; with ``strict`` it raises.
+
+    Only the main process explains and writes. Records are encoded and written on a thread while the
+    next sample is explained. Each evaluation ends once its events are on the disk, so that training
+    never runs beside that thread. A step is explained once, however many evaluation sets there are.
+
+    Every training logs into a directory of its own within ``logdir``; one that was resumed is shown
+    as one, and one that is begun again from scratch apart from those before it.
+
+    With ``push_to_hub`` the Trainer uploads its output directory, all but what begins with ``_``.
+    So the log's default is ``OUTPUT_DIR/_explanations`` then; and where a ``logdir`` within the
+    output directory is given that is uploaded, it holds no paths (docs/privacy.md).
 
     Weights sharded over processes (FSDP, DeepSpeed ZeRO-3, tensor parallelism) cannot be explained
     by one of them: that is warned about, and nothing is logged; explain the saved checkpoints.
 
     Args:
-        samples: Fixed probe samples. Give them answers, so that checkpoints are comparable.
+        samples: Fixed probe samples, or mappings with their attributes. Give them answers, so that
+            checkpoints are comparable.
         logdir: Where event files go, a directory or a URL; ``OUTPUT_DIR/explanations`` by default.
         set_name: First part of the tags, ``SET/SAMPLE_ID``.
         processor: As for ``Explainer``; the Trainer's ``processing_class`` by default.
         image_processor: As above.
         tokenizer: As above.
+        scalars: Whether the metrics of single samples go out as scalars, beside the set's means.
         background: Encode and write on a thread; False does it between the samples.
+        private: Leave out the paths of files; None does so where the log is uploaded.
         strict: Raise instead of warning; None reads the environment variable ``MMX_STRICT``.
         **settings: Of :class:`mmx_core.Explainer`, such as ``scales``.
+
+    Raises:
+        TypeError: An unknown setting, or a sample that is none.
+        ValueError: No samples, two of one id, a name that cannot be stored, or a setting out of its
+            range.
 
     Example:
         >>> trainer.add_callback(ExplainCallback(samples=probe, scales=(0.5, 1, 2)))
@@ -43,27 +75,33 @@ class ExplainCallback(TrainerCallback):
 
     def __init__(
         self,
-        samples: Sequence[Sample],
+        samples: Iterable[Sample | Mapping[str, Any]],
         *,
         logdir: str | os.PathLike[str] | None = None,
         set_name: str = "val",
         processor: Any = None,
         image_processor: Any = None,
         tokenizer: Any = None,
+        scalars: bool = True,
         background: bool = True,
+        private: bool | None = None,
         strict: bool | None = None,
         **settings: Any,
     ) -> None:
-        if not samples:
+        self.samples = tuple(map(as_sample, samples))
+        if not self.samples:
             raise ValueError("samples: expected at least one probe sample, got none")
-        names = [sample.id for sample in samples]
+        names = [sample.id for sample in self.samples]
         if len(set(names)) < len(names):
             raise ValueError(f"samples: expected distinct ids, got {names}")
-        self.samples = tuple(samples)
+        check_names(set_name, names)
+        check_settings(settings)
         # Not a Path, which would make one slash of a URL's two.
         self.logdir = None if logdir is None else os.fspath(logdir)
         self.set_name = set_name
+        self.scalars = scalars
         self.background = background
+        self.private = private
         self.strict = strict
         self._parts = {
             "processor": processor,
@@ -72,6 +110,9 @@ class ExplainCallback(TrainerCallback):
         }
         self._settings = settings
         self._writer: ExplanationWriter | None = None
+        # Of the training that is under way, or was last: what was explained, and what was not.
+        self._explained: set[int] = set()
+        self._failure: str | None = None
 
     def on_train_begin(
         self,
@@ -80,10 +121,31 @@ class ExplainCallback(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Marks a resumed run."""
-        if state.is_world_process_zero and state.global_step > 0:
-            with guarded("marking the resumed run", strict=self.strict):
-                self._open(args).mark_resume(state.global_step + 1)
+        """Checks everything, and begins the training's log.
+
+        Raises:
+            TypeError: No processor, or an unsupported model; also ValueError.
+            OSError: The log cannot be written.
+        """
+        self._explained, self._failure = set(), None
+        model = kwargs["model"]
+        explainer = self._explainer(model, kwargs.get("processing_class"))
+        if not state.is_world_process_zero:
+            return
+        directory = self._directory(args)
+        check_writable(directory)
+        for text in (
+            *_about_evaluation(args),
+            *self._about_samples(explainer),
+            *_about_the_log(directory, args, state),
+            *other_weights(_unwrapped(model), args, state.global_step),
+        ):
+            warnings.warn(text, ExplainWarning, stacklevel=1)
+        if is_sharded(model):
+            warnings.warn(_SHARDED, ExplainWarning, stacklevel=1)
+        self._close()
+        step = state.global_step
+        self._open(args).mark_resume(step + 1 if step else 0)
 
     def on_evaluate(
         self,
@@ -92,20 +154,21 @@ class ExplainCallback(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Explains and logs the probe samples at the current step."""
-        if not state.is_world_process_zero:
+        """Explains and logs the probe samples at the current step, once."""
+        step = state.global_step
+        if not state.is_world_process_zero or step in self._explained:
             return
-        with guarded("explaining the probe samples", strict=self.strict):
+        if self._writer is None and _holds_the_best(args, state):
+            return  # the weights are those of an earlier step, which was explained then
+        with self._told():
             # A forward by one process alone would wait for the others for ever.
             if is_sharded(kwargs["model"]):
-                raise RuntimeError(
-                    "expected whole weights, got weights sharded over processes; explain the saved "
-                    "checkpoints instead, with Explainer.from_pretrained"
-                )
+                raise RuntimeError(_SHARDED)
             writer = self._open(args)
             explainer = self._explainer(kwargs["model"], kwargs.get("processing_class"))
+            self._explained.add(step)
             try:
-                self._log(explainer, writer, state.global_step)
+                self._log(explainer, writer, step)
             finally:
                 writer.flush()
 
@@ -117,36 +180,137 @@ class ExplainCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Closes the event file; a later evaluation opens another."""
+        self._close()
+        if self._failure is not None and state.is_world_process_zero:
+            warnings.warn(
+                f"some explanations of this training were not logged: {self._failure}",
+                ExplainWarning,
+                stacklevel=1,
+            )
+
+    def _log(self, explainer: Explainer, writer: ExplanationWriter, step: int) -> None:
+        """What fails costs its sample alone."""
+        logged: list[Explanation] = []
+        waiting = list(self.samples)
+        while waiting:
+            with self._told():
+                try:
+                    for explanation in explainer.explain_batch(tuple(waiting)):
+                        name = f"{self.set_name}/{waiting.pop(0).id}"
+                        writer.add_explanation(name, explanation, global_step=step)
+                        logged.append(explanation)
+                except Exception:
+                    del waiting[:1]  # it came when its turn came
+                    raise
+        if logged:
+            writer.add_metrics(self.set_name, logged, global_step=step)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Warns once of what fails within, and remembers it for the end of the training."""
+        with guarded(_EXPLAINING, strict=self.strict):
+            try:
+                yield
+            except Exception as error:
+                self._failure = self._failure or f"{type(error).__name__}: {error}"
+                raise
+
+    def _open(self, args: TrainingArguments) -> ExplanationWriter:
+        if self._writer is None:
+            directory = self._directory(args)
+            private = self.private
+            if private is None and _is_uploaded(directory, args):
+                private = True
+            self._writer = ExplanationWriter(
+                directory,
+                scalars=self.scalars,
+                strict=self.strict,
+                background=self.background,
+                private=private,
+            )
+        return self._writer
+
+    def _close(self) -> None:
         if self._writer is not None:
             with guarded("closing the event file", strict=self.strict):
                 self._writer.close()
             self._writer = None
 
-    def _log(self, explainer: Explainer, writer: ExplanationWriter, step: int) -> None:
-        logged = []
-        for sample, explanation in zip(
-            self.samples, explainer.explain_batch(self.samples), strict=True
-        ):
-            writer.add_explanation(f"{self.set_name}/{sample.id}", explanation, global_step=step)
-            logged.append(explanation)
-        writer.add_metrics(self.set_name, logged, global_step=step)
-
-    def _open(self, args: TrainingArguments) -> ExplanationWriter:
-        if self._writer is None:
-            directory = self.logdir or os.path.join(str(args.output_dir), "explanations")
-            self._writer = ExplanationWriter(
-                directory, strict=self.strict, background=self.background
-            )
-        return self._writer
+    def _directory(self, args: TrainingArguments) -> str:
+        if self.logdir is not None:
+            return self.logdir
+        name = "_explanations" if args.push_to_hub else "explanations"
+        return os.path.join(str(args.output_dir), name)
 
     def _explainer(self, model: Any, processing_class: Any) -> Explainer:
-        model = getattr(model, "module", model)
         parts = dict(self._parts)
         if parts["processor"] is None and hasattr(processing_class, "image_processor"):
             parts["processor"] = processing_class
         if parts["tokenizer"] is None and hasattr(processing_class, "convert_ids_to_tokens"):
             parts["tokenizer"] = processing_class
-        return Explainer(model, **parts, **self._settings)
+        return Explainer(_unwrapped(model), **parts, **self._settings)
+
+    def _about_samples(self, explainer: Explainer) -> Iterator[str]:
+        """Those that will not be explained, and why."""
+        refused = []
+        for sample in self.samples:
+            try:
+                explainer.check(sample)
+            except (ValueError, TypeError, OSError) as error:
+                refused.append(str(error))
+        if refused:
+            more = f" (and {len(refused) - 3} more)" if len(refused) > 3 else ""
+            yield (
+                f"{len(refused)} of {len(self.samples)} probe samples cannot be explained and will "
+                f"be left out: {'; '.join(refused[:3])}{more}"
+            )
+
+
+_SHARDED = (
+    "expected whole weights, got weights sharded over processes; nothing is explained: explain the "
+    "saved checkpoints instead, with Explainer.from_pretrained"
+)
+
+
+def _about_evaluation(args: TrainingArguments) -> Iterator[str]:
+    if str(getattr(args.eval_strategy, "value", args.eval_strategy)) == "no":
+        yield (
+            "ExplainCallback explains after evaluations, and evaluation is switched off "
+            "(eval_strategy='no'): nothing will be logged unless Trainer.evaluate is called; set "
+            "eval_strategy and eval_steps"
+        )
+
+
+def _about_the_log(directory: str, args: TrainingArguments, state: TrainerState) -> Iterator[str]:
+    if state.global_step == 0 and has_logged(directory):
+        yield (
+            f"{directory} holds explanations of an earlier training already; they stay, and are "
+            "shown apart, as a run with its time behind its name; delete the directory, or give "
+            "another logdir, to be rid of them"
+        )
+    if _is_uploaded(directory, args):
+        yield (
+            f"{directory} is uploaded by push_to_hub: with it go the probe images and prompts; "
+            "paths are left out. Leave logdir out, or let its name begin with '_', to keep it here"
+        )
+
+
+def _is_uploaded(directory: str, args: TrainingArguments) -> bool:
+    """Whether the Trainer pushes it: it leaves out names in its output directory with a ``_``."""
+    if not args.push_to_hub or "://" in directory:
+        return False
+    inside = os.path.relpath(os.path.abspath(directory), os.path.abspath(str(args.output_dir)))
+    return not inside.startswith(("_", os.pardir))
+
+
+def _holds_the_best(args: TrainingArguments, state: TrainerState) -> bool:
+    """Whether the Trainer has loaded the weights of another step, once its training had ended."""
+    best = getattr(state, "best_global_step", None)
+    return bool(args.load_best_model_at_end) and best not in (None, state.global_step)
+
+
+def _unwrapped(model: Any) -> Any:
+    return getattr(model, "module", model)
 
 
 def is_sharded(model: Any) -> bool:

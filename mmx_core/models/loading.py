@@ -26,7 +26,10 @@ def load_parts(
         dtype: Of the weights; ``auto`` is that of the file, but float32 on a CPU, where half
             precision is several times slower.
     """
-    from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+    from transformers import AutoModelForImageTextToText, AutoTokenizer
+
+    # Its name at the top of the package asks for torchvision before transformers 5.18.
+    from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmx_core import Explainer
 from mmx_core.images import encode, load_rgb
+from tests.support.tiny_models import make_tiny
 
 RED, BLUE = (200, 30, 10), (10, 40, 220)
 
@@ -153,3 +155,12 @@ def test_a_picture_that_pillow_does_not_open_is_refused_in_words(tmp_path, monke
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(ValueError, match=r"large.png: .*32 pixels.*MAX_IMAGE_PIXELS"):
         load_rgb(tmp_path / "large.png")
+
+
+def test_an_explanation_says_how_large_a_picture_was_that_is_logged_smaller() -> None:
+    tiny = make_tiny()
+    explainer = Explainer(tiny.model, **tiny.parts, scales=(1.0,))
+    for size, said in (((2100, 60), [[2100, 60]]), ((96, 64), None)):
+        found = explainer.explain(Image.new("RGB", size, RED), "describe", answer="a red circle")
+        assert found.provenance.get("picture_sizes") == said
+        assert found.image is not None and found.image.width == min(2048, size[0])

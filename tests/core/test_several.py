@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -338,6 +339,26 @@ def test_a_question_about_what_is_not_there_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         build(qwen2).explain(FIRST, PROMPT, answer=ANSWER, why_not=why_not)
+
+
+def test_a_relative_path_is_that_of_where_the_sample_was_made(
+    qwen2: TinyModel, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FIRST.save(tmp_path / "image.png")
+    monkeypatch.chdir(tmp_path)
+    part = {"type": "image", "path": "image.png"}
+    talk = [{"role": "user", "content": [part, {"type": "text", "text": PROMPT}]}]
+    samples = [
+        Sample("path", "image.png", PROMPT, ANSWER),
+        Sample("list", [Path("image.png")], PROMPT, ANSWER),
+        Sample("message", messages=talk, answer=ANSWER),
+        Sample("video", mmx.Video(["image.png"]), PROMPT, ANSWER),
+    ]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    explained = list(build(qwen2, scales=(1.0,)).explain_batch(samples))
+    assert [explanation.id for explanation in explained] == ["path", "list", "message", "video"]
+    assert part["path"] == "image.png"  # what the caller holds stays its own
 
 
 def test_a_question_about_what_the_model_does_not_say_costs_that_map_alone(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,10 @@ import pytest
 
 from mmx_core import read_explanations
 from mmx_core.events import ExplanationWriter, add_explanation
+from mmx_core.events.blob import decode_json
 from mmx_core.events.privacy import is_private, is_uploaded, private_explanation
+from mmx_core.export.arrays import metadata_json
+from mmx_core.export.standalone import standalone_html
 from tests.support.explanations import make_explanation
 
 HOME = "/home/alice"
@@ -105,3 +110,22 @@ def test_the_home_directory_is_not_named_within_other_text_either(monkeypatch):
     monkeypatch.setenv("HOME", HOME)
     made = replace(make_explanation(), provenance={"note": f"read from {HOME}/x"})
     assert private_explanation(made).provenance == {"note": "read from ~/x"}
+
+
+def test_what_is_exported_privately_has_no_paths_though_the_log_has(tmp_path, monkeypatch):
+    (tmp_path / "log").mkdir()
+    add_explanation(tmp_path / "log", "val/cat", told(), 0)
+    (read,) = read_explanations(tmp_path / "log")
+    assert "alice" in metadata_json(read) and "alice" in page_texts(read)
+    assert "alice" not in page_texts(read, private=True)
+    monkeypatch.setenv("MMX_PRIVATE", "1")
+    assert "alice" not in metadata_json(read) and "alice" not in page_texts(read)
+    assert json.loads(metadata_json(read))["provenance"]["logged_at"]["file"] == "train.py"
+
+
+def page_texts(explanation, **settings) -> str:
+    """All that a page says in JSON."""
+    page = standalone_html([explanation], bundle="", **settings)
+    data = json.loads(page.partition('id="mmx-data">')[2].partition("</script>")[0])
+    headers = [decode_json(b64decode(entry["blobs"][0])) for entry in data["explanations"]]
+    return json.dumps([headers, {**data, "explanations": []}])

@@ -55,7 +55,7 @@ export async function openBlob(bytes: Uint8Array<ArrayBuffer>): Promise<Opened> 
   const [dtype, compression, dimensions] = [view.getUint8(5), view.getUint8(6), view.getUint8(7)];
   const head = FIXED_BYTES + 4 * dimensions;
   if (version < 1 || dtype > RAW || compression > 1 || dimensions > 4 || bytes.length < head) {
-    throw new DamagedError("impossible header fields");
+    throw new DamagedError("impossible fields");
   }
   const crc = crc32(bytes.subarray(0, CRC_OFFSET), new Uint8Array(4), bytes.subarray(CRC_OFFSET + 4));
   if (crc !== view.getUint32(CRC_OFFSET, true)) throw new DamagedError("checksum mismatch");
@@ -63,13 +63,13 @@ export async function openBlob(bytes: Uint8Array<ArrayBuffer>): Promise<Opened> 
   const declared = declaredBytes(bytes);
   const expected = dtype > FLOAT32 && !dimensions ? declared : payloadBytes(dtype, shape);
   // An empty array may have sides that no array can have.
-  const sides = shape.reduce((product, size) => product * (size || 1), 1);
-  if (expected !== declared || Math.max(sides, declared) > LARGEST_BYTES || (dtype === JSON_TEXT && declared > LARGEST_BYTES / 16)) {
+  const largest = Math.max(declared * (dtype === JSON_TEXT ? 16 : 1), product(shape.filter(Boolean)));
+  if (expected !== declared || largest > LARGEST_BYTES) {
     throw new DamagedError(`shape ${shape.join("×")} does not fit ${declared} bytes`);
   }
   const payload = bytes.subarray(head);
   const content = compression ? await inflate(payload, declared) : payload;
-  if (content.length !== declared) throw new DamagedError(`payload has ${content.length} bytes, expected ${declared}`);
+  if (content.length !== declared) throw new DamagedError(`has ${content.length} bytes, expected ${declared}`);
   return { dtype, shape, content };
 }
 
@@ -78,9 +78,13 @@ export function declaredBytes(bytes: Uint8Array<ArrayBuffer>): number {
   return bytes.length < FIXED_BYTES ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(12, true);
 }
 
+function product(sizes: number[]): number {
+  return sizes.reduce((all, size) => all * size, 1);
+}
+
 /** NaN where no such array has that many dimensions. */
 function payloadBytes(dtype: number, shape: number[]): number {
-  const count = shape.reduce((product, size) => product * size, 1);
+  const count = product(shape);
   if (dtype === QUANTISED) return 8 * (shape[0] ?? NaN) + count;
   return dtype > FLOAT32 ? NaN : 2 * dtype * count;
 }
@@ -102,7 +106,7 @@ async function inflate(
     }
   } catch {
     await reader.cancel().catch(() => undefined);
-    throw new DamagedError("does not decompress to its length");
+    throw new DamagedError("does not decompress");
   }
 }
 
@@ -123,12 +127,12 @@ function readValues(
   content: Uint8Array<ArrayBuffer>,
 ): Float32Array<ArrayBuffer> {
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
-  const count = shape.reduce((product, size) => product * size, 1);
+  const count = product(shape);
   const values = new Float32Array(count);
-  if (dtype === FLOAT32) {
-    for (let i = 0; i < count; i++) values[i] = view.getFloat32(4 * i, true);
-  } else if (dtype === FLOAT16) {
-    for (let i = 0; i < count; i++) values[i] = float16(view.getUint16(2 * i, true));
+  if (dtype) {
+    for (let i = 0; i < count; i++) {
+      values[i] = dtype === FLOAT32 ? view.getFloat32(4 * i, true) : float16(view.getUint16(2 * i, true));
+    }
   } else {
     const maps = shape[0]!;
     const size = maps ? count / maps : 0;

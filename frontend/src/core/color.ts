@@ -16,7 +16,8 @@ const unpacked = new Map<ColorMap, Uint8Array>();
 export function colorTable(name: ColorMap): Uint8Array {
   let table = unpacked.get(name);
   if (!table) {
-    table = unpack(COLOR_TABLES[name]);
+    const packed = COLOR_TABLES[name];
+    table = typeof packed === "string" ? unpack(packed) : between(packed);
     unpacked.set(name, table);
   }
   return table;
@@ -34,6 +35,15 @@ function unpack(steps: string): Uint8Array {
     }
   }
   return table;
+}
+
+/** Eleven evenly spaced reds, greens and blues, to triples. */
+function between(anchors: readonly number[]): Uint8Array {
+  return Uint8Array.from({ length: 768 }, (_, i) => {
+    const position = Math.floor(i / 3) / 25.5;
+    const [from, to] = anchors.slice(11 * (i % 3) + Math.floor(position));
+    return from! + ((to ?? 0) - from!) * (position % 1);
+  });
 }
 
 /** Position of a value in a range, clamped to 0..1. */

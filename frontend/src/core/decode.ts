@@ -1,6 +1,7 @@
 // Header and blobs to an Explanation. A blob that fails is named in its layer's `damage`, so that
 // the rest can still be shown; a header that fails damages the whole.
 import { DamagedError, LARGEST_BYTES, NewerVersionError, VERSION, declaredBytes, decodeArray, decodeJson } from "./blob";
+import { answerLength } from "./explanation";
 import type { Agreement, Candidate, Explanation, Layer, Token, View } from "./explanation";
 
 export interface Origin {
@@ -23,10 +24,10 @@ export async function decodeExplanation(
   const { tag, step } = { ...origin, ...object(logged) };
   if (tag !== origin.tag || step !== origin.step) throw new DamagedError(`logged as ${text(tag)}, step ${whole(step)}`);
   const context = readTokens(header);
-  const promptLength = whole(header.prompt_length, 0);
+  const promptLength = whole(header.prompt_length, 0, context.length);
   const answer = context.length - promptLength;
-  if (answer < 1) throw new DamagedError("header: no answer tokens");
   const vocabulary = object(header.vocabulary);
+  object(header.model);
   const grounding = figures(header.grounding, answer);
   const candidates = list(header.candidates, context.length).map((leading) =>
     list(leading).map((entry) => readCandidate(entry, vocabulary)),
@@ -54,9 +55,9 @@ export async function decodeExplanation(
     grounding,
     candidates,
     metrics: readMetrics(header.metrics),
-    loggedAt: readPlace(object(header.provenance), object(header.model)),
+    ...readHints(object(header.provenance)),
     matrix: null,
-    matrixDamage: "not in the record",
+    matrixDamage: null,
     bytes: 0,
   };
   await fill(explanation, list(header.blobs), blobs.slice(1));
@@ -91,7 +92,7 @@ async function fill(
   names: unknown[],
   blobs: Uint8Array<ArrayBuffer>[],
 ): Promise<void> {
-  const tokens = answerLengthOf(explanation);
+  const tokens = answerLength(explanation);
   const places = names.map((entry) => {
     const place = object(entry);
     const parts = ["scale", "image"].map((part) => (part in place ? whole(place[part]) : null));
@@ -99,7 +100,7 @@ async function fill(
   });
   const decoded = async (name: string, ...shape: number[]): Promise<Float32Array<ArrayBuffer>> => {
     const bytes = blobs[places.lastIndexOf(name)];
-    if (!bytes) throw new DamagedError("missing");
+    if (!bytes) throw new DamagedError("not in the record");
     return decodeArray(bytes, shape);
   };
   const work = explanation.views.flatMap(({ layers, beside }, image) =>
@@ -109,7 +110,6 @@ async function fill(
       try {
         layer.values = await decoded(`${name},${image}`, layer.maxima.length, layer.rows, layer.cols);
         layer.maxima = maximaOf(layer.values, layer.maxima.length);
-        layer.damage = null;
       } catch (error) {
         layer.damage = reason(error);
       }
@@ -117,15 +117,10 @@ async function fill(
   );
   try {
     explanation.matrix = await decoded("matrix,,", 3, tokens, explanation.context.length);
-    explanation.matrixDamage = null;
   } catch (error) {
     explanation.matrixDamage = reason(error);
   }
   await Promise.all(work);
-}
-
-function answerLengthOf(explanation: Explanation): number {
-  return explanation.context.length - explanation.promptLength;
 }
 
 function maximaOf(values: Float32Array, maps: number): Float32Array<ArrayBuffer> {
@@ -141,12 +136,13 @@ function maximaOf(values: Float32Array, maps: number): Float32Array<ArrayBuffer>
   return maxima;
 }
 
-/** Where the library was called from; a hint only, so that anything unreadable is none. */
-function readPlace({ logged_at }: Json, _model: Json): Explanation["loggedAt"] {
-  const place = logged_at as Json | null | undefined;
-  return typeof place?.file === "string" && Number.isInteger(place.line)
-    ? { file: place.file, line: Number(place.line) }
-    : null;
+/** Hints only, so that anything unreadable is none: where the library was called from, what was cut. */
+function readHints({ logged_at, cut_from }: Json): Pick<Explanation, "loggedAt" | "cutFrom"> {
+  const { file, line } = (logged_at ?? {}) as Json;
+  return {
+    loggedAt: typeof file === "string" && Number.isInteger(line) ? { file, line: line as number } : null,
+    cutFrom: Number.isInteger(cut_from) ? (cut_from as number) : 0,
+  };
 }
 
 function readTokens(header: Json): Token[] {
@@ -174,7 +170,7 @@ function readViews(header: Json, answer: number, vocabulary: Json, alternatives:
   const scales = list(header.scales).map((entry) => object(entry));
   const factors = scales.map(({ factor }) => figure(factor) ?? 0);
   if (!factors.includes(1) || factors.some((factor, i) => factor <= (factors[i - 1] ?? 0))) {
-    throw new DamagedError("header: factors do not ascend past 1");
+    wrong(factors, "ascending factors with 1");
   }
   const sides = scales.map((scale) => gridsOf(scale, grids.length));
   const agreements = scales.map((scale) => readAgreement(scale, answer, vocabulary));
@@ -198,7 +194,7 @@ function readViews(header: Json, answer: number, vocabulary: Json, alternatives:
 
 function gridsOf(source: Json, count?: number): number[][] {
   const grids = list(source.grids, count);
-  if (!grids.length || grids.length > 4096) throw new DamagedError(`header: ${grids.length} grids`);
+  whole(grids.length, 1, 4097);
   return grids.map((grid) => list(grid, 2).map((side) => whole(side, 1)));
 }
 
@@ -219,7 +215,7 @@ function emptyLayer(factor: number | null, [rows, cols]: number[], agreement: Ag
     values: null,
     maxima: new Float32Array(maps),
     agreement,
-    damage: "not in the record",
+    damage: null,
   };
 }
 

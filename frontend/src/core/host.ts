@@ -79,6 +79,12 @@ export function inVsCode(): boolean {
   return [...(location.ancestorOrigins ?? [])].some((origin) => origin.startsWith("vscode-webview:"));
 }
 
+/** A link that opens a file at a line; empty for all but a path from the root, since a log may come from
+ * anybody, and name another machine or a command. */
+export function fileLink({ file, line }: { file: string; line: number }): string {
+  return /^\/(?![\\/])\P{C}*$/u.test(file) ? `vscode://file${file.split("/").map(encodeURIComponent).join("/")}:${line}` : "";
+}
+
 /** A tab that is not shown keeps its frame, at no height. */
 export function isShown(): boolean {
   return !document.hidden && window.innerHeight > 0;

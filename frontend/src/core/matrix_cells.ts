@@ -53,30 +53,24 @@ export function levelFor(pixelsPerCell: number): number {
 
 /** Of the cells that are drawn as one with (r, c) at a level: the one whose value is seen. */
 export function strongestCell(cells: MatrixCells, level: number, r: number, c: number): { r: number; c: number } {
-  const size = 2 ** level;
-  const [top, left] = [r - (r % size), c - (c % size)];
-  const valueOf = (row: number, column: number) => cells.values[row * cells.columns + column]!;
-  let best = { r, c };
-  for (let row = top; row < Math.min(cells.rows, top + size); row++) {
-    for (let column = left; column < Math.min(cells.columns, left + size); column++) {
-      if (exceeds(valueOf(row, column), valueOf(best.r, best.c))) best = { r: row, c: column };
-    }
-  }
-  return best;
+  const among = (at: number, count: number): Group => {
+    const first = at - (at % 2 ** level);
+    return { first, end: Math.min(count, first + 2 ** level) };
+  };
+  const best = strongest(among(r, cells.rows), among(c, cells.columns), (row, column) => cells.values[row * cells.columns + column]!, r, c);
+  return { r: best.row, c: best.column };
 }
 
 /** The tokens of two groups whose value is the groups'. */
-export function strongestPair(
-  explanation: Explanation,
-  mode: MatrixMode,
-  rows: Group,
-  columns: Group,
-): { row: number; column: number } {
-  const valueOf = (row: number, column: number) => matrixValue(explanation, mode, row, column);
-  let best = { row: rows.first, column: columns.first };
-  for (let row = rows.first; row < rows.end; row++) {
-    for (let column = columns.first; column < columns.end; column++) {
-      if (exceeds(valueOf(row, column), valueOf(best.row, best.column))) best = { row, column };
+export function strongestPair(explanation: Explanation, mode: MatrixMode, rows: Group, columns: Group): { row: number; column: number } {
+  return strongest(rows, columns, (row, column) => matrixValue(explanation, mode, row, column));
+}
+
+function strongest(rows: Group, columns: Group, valueOf: (row: number, column: number) => number, row = rows.first, column = columns.first) {
+  let best = { row, column };
+  for (let r = rows.first; r < rows.end; r++) {
+    for (let c = columns.first; c < columns.end; c++) {
+      if (exceeds(valueOf(r, c), valueOf(best.row, best.column))) best = { row: r, column: c };
     }
   }
   return best;

@@ -1,6 +1,12 @@
 // How numbers and tokens are written.
 
-export function tokenText(text: string): string {
+/** In characters. Longer ones are of no word: whole lines of rules, or a log that means harm. */
+const LONGEST_TOKEN = 120;
+
+/** A token as it is read; what is cut off a long one is counted. */
+export function tokenText(whole: string): string {
+  const text = whole.slice(0, LONGEST_TOKEN);
+  if (text !== whole) return `${tokenText(text)}… (${stepText(whole.length)} characters)`;
   const shown = text.replace(/\n/g, "↵").replace(/\t/g, "⇥").trim();
   return shown || (text ? "␣" : "∅");
 }

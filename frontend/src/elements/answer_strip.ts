@@ -9,6 +9,8 @@ import { probabilityText, startsWord, tokenText } from "../core/text";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "./base";
 
 const STRONGEST_TINT = 0.62;
+/** So many tokens before and after the selected one have a button: thousands would take seconds. */
+const REACH = 400;
 
 export class AnswerStrip extends PanelElement {
   static override properties = {
@@ -195,12 +197,11 @@ export class AnswerStrip extends PanelElement {
   ];
 
   override render() {
-    const { context, promptLength } = this.explanation;
+    const { context, cutFrom, promptLength, turns } = this.explanation;
     const spaced = context.some((token) => startsWord(token.text));
-    const { turns } = this.explanation;
     let turn = turns.length > 2 ? -1 : Infinity;
     const shown = context.map((token, j) => {
-      if (token.special && !this.template) return nothing;
+      if (Math.abs(j - promptLength - this.selected) > REACH || (token.special && !this.template)) return nothing;
       const opens = token.turn > turn;
       if (opens) turn = token.turn;
       const drawn = this.token(token, j, !spaced || startsWord(token.text));
@@ -212,6 +213,9 @@ export class AnswerStrip extends PanelElement {
         <span class="answer-start" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
           ${shown.slice(promptLength)}
         </span>
+        <span class="muted">
+          ${context.length > REACH ? `… ${REACH} tokens before and after` : ""} ${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}
+        </span>
         ${this.other ? this.versus(this.other) : nothing}
       </div>
       <div class="key">
@@ -221,7 +225,7 @@ export class AnswerStrip extends PanelElement {
           ? html`<label class="combine"
               >${this.more + 1} tokens:
               <select
-                aria-label="How the maps of the selected tokens become one"
+                aria-label="How their maps become one"
                 @change=${(event: Event) => this.ask("view-change", { combine: (event.target as HTMLSelectElement).value as Combination })}
               >
                 ${options(COMBINATIONS, this.combine)}
@@ -310,7 +314,7 @@ export class AnswerStrip extends PanelElement {
         aria-pressed=${pinned}
         tabindex=${mapped ? 0 : -1}
         style=${style}
-        title="${mapped ? "Show its map and mark" : "Mark"} its column (again: no mark)"
+        title="${mapped ? "Show its map and mark" : "Mark"} its column"
         data-context-index=${j}
         @click=${() => this.ask("view-change", { context: again ? null : j, ...asked })}
         @mouseenter=${over}

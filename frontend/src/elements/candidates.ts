@@ -126,7 +126,7 @@ export class Candidates extends PanelElement {
           `,
         )}
       </ol>
-      ${leading.length ? "" : html`<p class="muted">No predictions were logged for this token.</p>`}
+      ${leading.length ? "" : html`<p class="muted">No predictions were logged.</p>`}
       <p class="why">
         <label>why not <input .value=${this.typed} placeholder="a word" @input=${(event: Event) => (this.typed = (event.target as HTMLInputElement).value)} /></label>
         ${this.typed.trim() ? this.answered() : nothing}
@@ -142,7 +142,7 @@ export class Candidates extends PanelElement {
     return html`<button
       aria-pressed=${shown}
       aria-label="Map of “${word}”"
-      title="Why not “${word}”? Where the model would have read it"
+      title="Where the model would have read it"
       @click=${() => this.ask("view-change", { beside: shown ? "" : besideKey(entry), compare: "single" })}
     >map</button>`;
   }

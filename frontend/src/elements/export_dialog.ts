@@ -6,7 +6,7 @@ import { standalonePage } from "../core/embedded";
 import { fetchChecked } from "../core/fetch_checked";
 import { drawFigure, figureLines } from "../core/figure";
 import { reason } from "../core/decode";
-import { inVsCode, permalink } from "../core/host";
+import { fileLink, inVsCode, permalink } from "../core/host";
 import type { PanelModel } from "../core/model";
 import type { StagePicture } from "../core/stage_picture";
 import { toParameters } from "../core/state";
@@ -169,9 +169,10 @@ export class ExportDialog extends PanelElement {
     const place = this.model?.explanation?.loggedAt;
     if (!place) return nothing;
     const text = `${place.file}:${place.line}`;
+    const link = inVsCode() && fileLink(place);
     return html`<div class="line">
       <span class="muted name">Logged at</span>
-      ${inVsCode() ? html`<a href="vscode://file${encodeURI(place.file)}:${place.line}">open ${text}</a>` : html`<code>${text}</code>`}
+      ${link ? html`<a href=${link}>open ${text}</a>` : html`<code>${text}</code>`}
     </div>`;
   }
 
@@ -213,7 +214,7 @@ export class ExportDialog extends PanelElement {
       await navigator.clipboard.write([new ClipboardItem({ "image/png": this.drawn! })]);
       this.said = "copied";
     } catch {
-      this.said = "This frame may not copy pictures: use the picture's own menu.";
+      this.said = "Not allowed: use the picture's menu.";
     }
   }
 

@@ -189,12 +189,12 @@ export class RelevanceMatrix extends PanelElement {
         </span>
         <select
           aria-label="Group by"
-          title="Rows and columns of tokens, of whole words, or columns of turns: each with the largest value of its tokens"
+          title="The largest of its tokens' values"
           @change=${(event: Event) => (this.grouping = (event.target as HTMLSelectElement).value as Grouping)}
         >
           ${options(GROUPINGS.filter((name) => name !== "words" || this.pieces), this.grouping)}
         </select>
-        <label title="A table of the selected token's row"
+        <label title="The selected token's row"
           ><input
             type="checkbox"
             class="tabular"
@@ -203,7 +203,7 @@ export class RelevanceMatrix extends PanelElement {
           />table</label
         >
         ${special
-          ? html`<label title="Show the chat template's own tokens (t)"
+          ? html`<label title="The chat template's tokens (t)"
               ><input
                 type="checkbox"
                 .checked=${view.template}

@@ -1,0 +1,78 @@
+"""Explaining, with the oldest transformers that setup.py allows and the newest there is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from importlib import metadata as installed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from packaging.requirements import Requirement
+
+from build_tools import panel
+from tests.packaging.conftest import metadata
+
+CHECK = Path(__file__).with_name("explain_check.py")
+# With what the oldest asks for that the pinned one no longer does. 5.5.0 to 5.5.3 give other
+# figures for Qwen2.5-VL, and 5.4 finds no image processor without torchvision.
+OLDEST = (
+    "transformers==5.5.4",
+    "huggingface-hub==1.33.0",
+    "tokenizers==0.22.2",
+    "httpx==0.28.1",
+    "httpcore==1.0.9",
+    "certifi",
+)
+NEWEST = ("transformers",)
+
+
+def told(requirements: tuple[str, ...], folder: Path) -> dict[str, Any]:
+    """What explain_check.py prints with these put before what is installed."""
+    path = [str(panel.ROOT)]
+    if requirements:
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        command += ["--no-deps", "--no-compile", "--target", str(folder / "first")]
+        subprocess.run([*command, *requirements], check=True)
+        path.insert(0, str(folder / "first"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"}
+    finished = subprocess.run(
+        [sys.executable, str(CHECK), str(folder)],
+        cwd=panel.ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return told((), tmp_path_factory.mktemp("usual"))
+
+
+@pytest.mark.parametrize("requirements", [OLDEST, NEWEST], ids=["oldest", "newest"])
+def test_a_version_explains_as_the_pinned_one_does(
+    requirements: tuple[str, ...], usual: dict[str, Any], package_index: None, tmp_path: Path
+) -> None:
+    other = told(requirements, tmp_path)
+    if "==" in requirements[0]:
+        assert other["version"] == requirements[0].partition("==")[2]
+    for tag, figures in usual["figures"].items():
+        assert other["figures"][tag]["words"] == figures["words"], tag
+        numbers = other["figures"][tag]["numbers"]
+        assert np.allclose(numbers, figures["numbers"], atol=1e-4), tag
+    assert usual["version"] == installed.version("transformers")
+
+
+def test_the_oldest_is_what_setup_py_allows(wheel: zipfile.ZipFile) -> None:
+    lines = metadata(wheel).get_all("Requires-Dist") or []
+    (bound,) = {str(one.specifier) for one in map(Requirement, lines) if one.name == "transformers"}
+    assert OLDEST[0] == f"transformers{bound.replace('>=', '==')}"
