@@ -19,7 +19,6 @@ export const LARGEST_BYTES = 256 * 1024 * 1024;
 const DEEPEST = 64;
 const NAN_CODE = 255;
 const QUANTISED = 0;
-const FLOAT16 = 1;
 const FLOAT32 = 2;
 const JSON_TEXT = 3;
 const RAW = 4;
@@ -47,18 +46,17 @@ export async function decodeArray(bytes: Uint8Array<ArrayBuffer>, expected: numb
 
 /** A blob's content, whose checksum, lengths and shape are right. */
 export async function openBlob(bytes: Uint8Array<ArrayBuffer>): Promise<Opened> {
-  if (bytes.length < FIXED_BYTES) throw new DamagedError(`only ${bytes.length} bytes long`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < FIXED_BYTES) throw new DamagedError("cut short");
+  const view = viewOf(bytes);
   if (view.getUint32(0) !== 0x4d4d5842) throw new DamagedError("not an MMXB blob");
-  const version = view.getUint8(4);
+  const [version, dtype, compression, dimensions] = bytes.subarray(4) as unknown as [number, number, number, number];
   if (version > VERSION) throw new NewerVersionError(`written in wire version ${version}`);
-  const [dtype, compression, dimensions] = [view.getUint8(5), view.getUint8(6), view.getUint8(7)];
   const head = FIXED_BYTES + 4 * dimensions;
   if (version < 1 || dtype > RAW || compression > 1 || dimensions > 4 || bytes.length < head) {
     throw new DamagedError("impossible fields");
   }
-  const crc = crc32(bytes.subarray(0, CRC_OFFSET), new Uint8Array(4), bytes.subarray(CRC_OFFSET + 4));
-  if (crc !== view.getUint32(CRC_OFFSET, true)) throw new DamagedError("checksum mismatch");
+  const cleared = bytes.slice().fill(0, CRC_OFFSET, CRC_OFFSET + 4);
+  if (crc32(cleared) !== view.getUint32(CRC_OFFSET, true)) throw new DamagedError("checksum mismatch");
   const shape = Array.from({ length: dimensions }, (_, i) => view.getUint32(FIXED_BYTES + 4 * i, true));
   const declared = declaredBytes(bytes);
   const expected = dtype > FLOAT32 && !dimensions ? declared : payloadBytes(dtype, shape);
@@ -69,13 +67,17 @@ export async function openBlob(bytes: Uint8Array<ArrayBuffer>): Promise<Opened> 
   }
   const payload = bytes.subarray(head);
   const content = compression ? await inflate(payload, declared) : payload;
-  if (content.length !== declared) throw new DamagedError(`has ${content.length} bytes, expected ${declared}`);
+  if (content.length !== declared) throw new DamagedError(`payload does not fit ${declared} bytes`);
   return { dtype, shape, content };
 }
 
 /** What a blob says that it unpacks to, unchecked. */
 export function declaredBytes(bytes: Uint8Array<ArrayBuffer>): number {
-  return bytes.length < FIXED_BYTES ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(12, true);
+  return bytes.length < FIXED_BYTES ? 0 : viewOf(bytes).getUint32(12, true);
+}
+
+function viewOf({ buffer, byteOffset }: Uint8Array<ArrayBuffer>): DataView {
+  return new DataView(buffer, byteOffset);
 }
 
 function product(sizes: number[]): number {
@@ -85,7 +87,7 @@ function product(sizes: number[]): number {
 /** NaN where no such array has that many dimensions. */
 function payloadBytes(dtype: number, shape: number[]): number {
   const count = product(shape);
-  if (dtype === QUANTISED) return 8 * (shape[0] ?? NaN) + count;
+  if (dtype === QUANTISED) return 8 * shape[0]! + count;
   return dtype > FLOAT32 ? NaN : 2 * dtype * count;
 }
 
@@ -126,7 +128,7 @@ function readValues(
   shape: number[],
   content: Uint8Array<ArrayBuffer>,
 ): Float32Array<ArrayBuffer> {
-  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  const view = viewOf(content);
   const count = product(shape);
   const values = new Float32Array(count);
   if (dtype) {
@@ -139,7 +141,7 @@ function readValues(
     for (let map = 0; map < maps; map++) {
       const scale = view.getFloat32(4 * map, true);
       const offset = view.getFloat32(4 * (maps + map), true);
-      if (!(Math.abs(offset) < Infinity && scale >= 0 && scale < Infinity)) throw new DamagedError("impossible scale or offset");
+      if (!(Math.abs(offset) < Infinity && scale >= 0 && scale < Infinity)) throw new DamagedError("impossible fields");
       for (let i = 0; i < size; i++) {
         const code = content[8 * maps + map * size + i]!;
         // Rounded as Python's float32 is.
@@ -151,10 +153,8 @@ function readValues(
 }
 
 function float16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  if (exponent === 0) return sign * 2 ** -24 * fraction;
-  return sign * 2 ** (exponent - 25) * (1024 + fraction);
+  const size = exponent === 31 ? (fraction ? NaN : Infinity) : 2 ** ((exponent || 1) - 25) * ((exponent && 1024) + fraction);
+  return bits & 0x8000 ? -size : size;
 }

@@ -17,8 +17,12 @@ export async function decodeExplanation(
   origin: Origin,
 ): Promise<Explanation> {
   const size = blobs.reduce((sum, blob) => sum + declaredBytes(blob), 0);
-  if (size > 2 * LARGEST_BYTES) throw new DamagedError(`claims ${size} bytes`);
-  const header = await decodeHeader(blobs[0]);
+  if (size > 2 * LARGEST_BYTES) throw new DamagedError("too long");
+  const [head, ...arrays] = blobs;
+  if (!head) throw new DamagedError("no header");
+  const header = object(await decodeJson(head));
+  const version = whole(header.version);
+  if (version > VERSION) throw new NewerVersionError(`written in wire version ${version}`);
   const { logged = {}, alternatives: entries = [], turns = [] } = header;
   // Where it was logged, if it says so: found elsewhere, damage has moved it.
   const { tag, step } = { ...origin, ...object(logged) };
@@ -50,7 +54,7 @@ export async function decodeExplanation(
     image,
     layers,
     beside,
-    turns: list(turns).map((turn) => text(turn)),
+    turns: list(turns).map(text),
     alternatives,
     grounding,
     candidates,
@@ -60,25 +64,12 @@ export async function decodeExplanation(
     matrixDamage: null,
     bytes: 0,
   };
-  await fill(explanation, list(header.blobs), blobs.slice(1));
+  await fill(explanation, list(header.blobs), arrays);
   explanation.bytes =
     layersOf(explanation).reduce((sum, layer) => sum + (layer.values?.byteLength ?? 0), 0) +
     (explanation.matrix?.byteLength ?? 0) +
-    4 * (blobs[0]?.length ?? 0);
+    4 * head.length;
   return explanation;
-}
-
-async function decodeHeader(bytes: Uint8Array<ArrayBuffer> | undefined): Promise<Json> {
-  if (!bytes) throw new DamagedError("header: missing");
-  const header = object(
-    await decodeJson(bytes).catch((error: unknown) => {
-      if (error instanceof NewerVersionError) throw error;
-      throw new DamagedError(`header: ${reason(error)}`);
-    }),
-  );
-  const version = whole(header.version);
-  if (version > VERSION) throw new NewerVersionError(`written in wire version ${version}`);
-  return header;
 }
 
 /** All arrays of maps, of all images. */
@@ -148,11 +139,8 @@ function readHints({ logged_at, cut_from }: Json): Pick<Explanation, "loggedAt" 
 function readTokens(header: Json): Token[] {
   const tokens = object(header.tokens);
   const texts = list(tokens.text);
-  const [ids, special, , turns] = ["id", "special", "position", "turn"].map((name) =>
-    list(name in tokens || name !== "turn" ? tokens[name] : texts.map(() => 0), texts.length).map(
-      (value) => whole(value),
-    ),
-  );
+  const { turn = texts.map(() => 0) } = tokens;
+  const [ids, special, turns] = [tokens.id, tokens.special, turn, tokens.position].map((column) => wholes(column, texts.length));
   return texts.map((said, i) => ({
     text: text(said),
     id: ids![i]!,
@@ -167,7 +155,7 @@ function readViews(header: Json, answer: number, vocabulary: Json, alternatives:
   const entries = list(header.images);
   const images = entries.length ? list(entries, grids.length) : grids.map((_, picture) => ({ picture }));
   const shares = image_grounding === undefined ? [] : list(image_grounding, grids.length);
-  const scales = list(header.scales).map((entry) => object(entry));
+  const scales = list(header.scales).map(object);
   const factors = scales.map(({ factor }) => figure(factor) ?? 0);
   if (!factors.includes(1) || factors.some((factor, i) => factor <= (factors[i - 1] ?? 0))) {
     wrong(factors, "ascending factors with 1");
@@ -177,7 +165,6 @@ function readViews(header: Json, answer: number, vocabulary: Json, alternatives:
   return grids.map((grid, i) => {
     const { hash = null, width, height, picture = 0, frames = [], seconds = [] } = object(images[i]);
     const shown = [width, height].map((side) => whole(side ?? 0));
-    const count = list(frames).map((frame) => whole(frame)).length;
     return {
       image: hash === null || !text(hash) ? null : { hash: text(hash), width: shown[0]!, height: shown[1]! },
       layers: [
@@ -187,7 +174,7 @@ function readViews(header: Json, answer: number, vocabulary: Json, alternatives:
       beside: alternatives ? emptyLayer(null, grid, null, alternatives) : null,
       share: shares.length ? figures(shares[i], answer) : null,
       picture: whole(picture),
-      seconds: figures(seconds, count).map(Number),
+      seconds: figures(seconds, wholes(frames).length).map(Number),
     };
   });
 }
@@ -202,7 +189,7 @@ function readAgreement(scale: Json, answer: number, vocabulary: Json): Agreement
   figures(scale.divergence, answer);
   return {
     probability: figures(scale.probability, answer),
-    rank: list(scale.rank, answer).map((rank) => whole(rank)),
+    rank: wholes(scale.rank, answer),
     top: list(scale.top, answer).map((top) => readCandidate(top, vocabulary)),
   };
 }
@@ -231,7 +218,7 @@ function readMetrics(value: unknown): Record<string, number> {
 }
 
 function wrong(value: unknown, expected: string): never {
-  throw new DamagedError(`header: expected ${expected}, got ${JSON.stringify(value)}`.slice(0, 120));
+  throw new DamagedError(`header: expected ${expected}, got ${typeof value}`);
 }
 
 function object(value: unknown): Json {
@@ -255,6 +242,10 @@ function whole(value: unknown, least = -Infinity, below = Infinity): number {
 /** Null is NaN. */
 function figure(value: unknown): number | null {
   return value === null || typeof value === "number" ? value : wrong(value, "a number");
+}
+
+function wholes(value: unknown, length?: number): number[] {
+  return list(value, length).map((entry) => whole(entry));
 }
 
 function figures(value: unknown, length: number): (number | null)[] {
