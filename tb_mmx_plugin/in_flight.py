@@ -8,7 +8,7 @@ from threading import BoundedSemaphore, Lock
 
 from werkzeug import wrappers
 
-from tb_mmx_plugin.errors import RequestError
+from tb_mmx_plugin.refusals import RequestError
 
 # Four keep the readers busy, of which there are 16.
 MAX_BUILT_AT_ONCE = 4

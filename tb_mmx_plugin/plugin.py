@@ -15,8 +15,8 @@ from werkzeug import wrappers
 
 from mmx_core.events.tags import INDEX_PLUGIN, PLUGIN
 from tb_mmx_plugin.data import ExplanationData
-from tb_mmx_plugin.errors import NotLogged, RequestError, clipped, shown
 from tb_mmx_plugin.in_flight import InFlight
+from tb_mmx_plugin.refusals import NotLogged, RequestError, clipped, shown
 from tb_mmx_plugin.static import ENTRY, read_static
 
 _BINARY = "application/octet-stream"

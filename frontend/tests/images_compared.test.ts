@@ -78,15 +78,15 @@ it("takes the frame in view for itself where frames share their times", async ()
 });
 
 it("keeps what it has to tell while a video plays, and not beyond the reader's own change", async () => {
-  const model = await shown({ step: 10, image: 0 });
-  model.notice = "a notice";
-  model.news = "1 new step";
+  const model = await shown({ run: "gone", step: 10, image: 0 });
+  expect(model.notice).toContain("“gone” is not here");
   await model.change({ image: 1 });
-  expect([model.notice, model.news]).toEqual(["a notice", "1 new step"]);
+  expect(model.notice).toContain("“gone” is not here");
   await model.change({ grey: !model.view.grey });
-  expect([model.notice, model.news]).toEqual(["", ""]);
-  model.notice = "a notice";
-  await model.change({ ...model.view, image: 0 }); // a link
+  expect(model.notice).toBe("");
+  await model.change({ ...model.view, tag: "mmx/val/gone" }); // a link
+  expect(model.notice).toContain("“val/gone” is not in this run");
+  await model.change({ ...model.view, image: 0 });
   expect(model.notice).toBe("");
 });
 

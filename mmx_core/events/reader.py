@@ -54,11 +54,9 @@ class Explanations:
     def __iter__(self) -> Iterator[Explanation]:
         self.damaged = []
         for name, folders in runs_of(self.logdir).items():
-            if self._may_hold(name, folders):
-                for run in read_runs(folders, self._report, wanted=self._is_wanted):
-                    if _wanted(run.run, self._run) or any(
-                        _wanted(folder, self._run) for folder in run.folders
-                    ):
+            for part in self._parts(name, folders):
+                for run in read_runs(part, self._report, wanted=self._is_wanted):
+                    if len(part) < len(folders) or _wanted(run.run, self._run):
                         yield from decoded(run, self._report)
 
     def __repr__(self) -> str:
@@ -72,14 +70,18 @@ class Explanations:
         """
         return to_pandas(self)
 
-    def _may_hold(self, name: str, folders: Iterable[str]) -> bool:
-        """Whether one of a directory's trainings may be wanted, before they are read."""
-        if self._run is None or _wanted(name, self._run):
-            return True
-        # An earlier training's name begins with the directory's; a start's can be asked for, too.
-        if isinstance(self._run, str):
-            return self._run.startswith(f"{name} (") or self._run in folders
-        return True
+    def _parts(self, name: str, folders: dict[str, str]) -> Iterator[dict[str, str]]:
+        """What of a run's directory to read: the whole, or single starts that are asked for."""
+        # An earlier training's name begins with the directory's.
+        if (
+            _wanted(name, self._run)
+            or not isinstance(self._run, str)
+            or self._run.startswith(f"{name} (")
+        ):
+            yield folders
+            return
+        for folder in folders.keys() & {self._run}:
+            yield {folder: folders[folder]}
 
     def _is_wanted(self, tag: str, step: int) -> bool:
         return _wanted_tag(tag, self._tag) and _wanted(step, self._step)

@@ -136,9 +136,13 @@ def shown_name(tag: str) -> str:
     def decoded(match: re.Match[str]) -> str:
         data = bytes.fromhex(match[0].replace("%", ""))
         try:
-            return data.decode("utf-8", "surrogatepass")
+            text = data.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             return match[0]
+        needless = any(
+            char.isascii() and char.isprintable() and char not in _UNSAFE for char in text
+        )
+        return match[0] if needless else text
 
     return _ESCAPED.sub(decoded, tag.removeprefix(PREFIX))
 

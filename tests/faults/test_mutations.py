@@ -29,7 +29,7 @@ from mmx_core.events.wire import (
 )
 from mmx_core.explanation import Explanation
 from tb_mmx_plugin.data import ExplanationData
-from tb_mmx_plugin.errors import NotLogged, Unreadable
+from tb_mmx_plugin.refusals import NotLogged, Unreadable
 from tests.faults.panel import TAG, panel_over, plugin_over, tiny
 from tests.plugin.conftest import open_data
 from tests.plugin.test_data import unframe
@@ -113,6 +113,9 @@ def look_at_everything(data: ExplanationData) -> Counter[str]:
             seen["damaged record"] += sum("error" in record for record in found)
         for sample in entry["samples"]:
             tag, steps = sample["tag"], sample["steps"]
+            seen["damaged"] += len(sample.get("lost", ()))
+            if not steps:
+                continue
             framed = data.blobs(context, "", run=run, tag=tag, steps=steps)
             for shown in unframe(framed):
                 seen[verdict(tag, shown)] += 1

@@ -12,8 +12,8 @@ from werkzeug.wrappers import Response
 from mmx_core.events import records
 from mmx_core.events.blob import decode_json, encode_json
 from mmx_core.events.sinks import EventFile
-from tb_mmx_plugin import data as routes
 from tb_mmx_plugin import in_flight
+from tb_mmx_plugin import step_reader as routes
 from tb_mmx_plugin.plugin import MMXPlugin
 from tests.faults.memory import peak_bytes
 from tests.faults.panel import TAG, Panel, panel_over, plugin_over, tiny
@@ -114,7 +114,7 @@ def test_records_that_unpack_to_more_than_an_answer_are_left_out_and_can_be_aske
     for sample in range(40):
         change = forge.with_blobs([forge.record_of(500_000)], value=1)
         forge.log(tmp_path / "run", change, tag=f"val/{sample}")
-    monkeypatch.setattr("tb_mmx_plugin.records.MAX_BYTES", 4 * forge.MEBIBYTE)
+    monkeypatch.setattr("tb_mmx_plugin.index_records.MAX_RECORD_BYTES", 4 * forge.MEBIBYTE)
     _, panel = opened(tmp_path)
     answers = panel.records("run")
     assert len(answers) == 40
@@ -267,7 +267,7 @@ def test_a_record_that_tensorboard_has_dropped_meanwhile_is_404(tmp_path, monkey
 
     monkeypatch.setattr(plugin._data._provider, "read_blob_sequences", then_dropped)
     status, _, body = panel.ask("header", run=RUN, tag=TAG, step=forge.STEP)
-    assert (status, body) == (404, b"Run '.' has no explanations under 'mmx/val/1'.")
+    assert (status, body) == (404, b"Run '.' has no explanations under 'val/1'.")
 
 
 def test_index_records_that_tensorboard_cannot_read_at_once_are_read_tag_by_tag(

@@ -13,8 +13,8 @@ from mmx_core.events.runs import start_of
 from mmx_core.events.sinks import EventFile
 from mmx_core.events.wire import decode_explanation, encode_explanation
 from tb_mmx_plugin import checked_provider
-from tb_mmx_plugin.errors import NotLogged, RequestError, Unreadable
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
+from tb_mmx_plugin.refusals import NotLogged, RequestError, Unreadable
 from tests.plugin.conftest import open_data, open_reloadable
 from tests.support.explanations import assert_close, make_explanation, make_image
 
@@ -42,12 +42,12 @@ def test_the_index_lists_runs_samples_and_steps(data, context):
     steps = {"steps": [0, 300, 900], "wall_times": times}
     assert index["runs"][1] == {
         "run": "grounded",
+        "starts": index["runs"][1]["starts"],
         "samples": [
             {"tag": "mmx/val/2", "set": "val", "sample": "2", **steps},
             {"tag": "mmx/val/10", "set": "val", "sample": "10", **steps},
         ],
         "images": sorted(make_image(seed=seed).hash for seed in (2, 10)),
-        "lost": [],
     }
     assert index["runs"][2]["images"] == []
 
@@ -57,13 +57,13 @@ def test_only_runs_with_something_new_are_read_again(tmp_path, context, monkeypa
     add_explanation(tmp_path / "busy", "val/1", make_explanation(), 0)
     data, reload = open_reloadable(tmp_path)
     asked = []
-    read = data._listing._lists.read_blob_sequences
+    read = data._provider.read_blob_sequences
 
     def counted(*args, run_tag_filter, **kwargs):
         asked.append([start_of(folder).run for folder in run_tag_filter.runs])
         return read(*args, run_tag_filter=run_tag_filter, **kwargs)
 
-    monkeypatch.setattr(data._listing._lists, "read_blob_sequences", counted)
+    monkeypatch.setattr(data._provider, "read_blob_sequences", counted)
     first = data.index(context, EXPERIMENT)
     assert data.index(context, EXPERIMENT) == first
     assert [sorted(runs) for runs in asked] == [["busy", "quiet"]]
@@ -185,7 +185,7 @@ def test_an_answer_stays_within_its_bytes_and_never_ends_before_the_first_step(
         (2 * max(sizes), [0, 7, 300]),
         (4 * max(sizes), [0, 7, 300, 900]),
     ):
-        monkeypatch.setattr("tb_mmx_plugin.data.MAX_RESPONSE_BYTES", budget)
+        monkeypatch.setattr("tb_mmx_plugin.step_reader.MAX_RESPONSE_BYTES", budget)
         entries = unframe(data.blobs(context, EXPERIMENT, **asked))
         assert [entry["step"] for entry in entries] == expected
 
@@ -207,12 +207,12 @@ GROUNDED = {"run": "grounded", "tag": "mmx/val/2"}
     ("call", "arguments", "error", "message"),
     [
         ("records", {"run": "x"}, NotLogged, "Run 'x' has no explanations."),
-        ("records", {"run": "grounded", "tags": ["mmx/val/3"]}, NotLogged, "no tag 'mmx/val/3'"),
+        ("records", {"run": "grounded", "tags": ["mmx/val/3"]}, NotLogged, "no tag 'val/3'"),
         (
             "records",
             {"run": "grounded", "tags": ["mmx/images/3"]},
             RequestError,
-            "expected mmx/SET",
+            "a tag mmx/SET/SAMPLE",
         ),
         ("header", {**GROUNDED, "step": 1}, NotLogged, "Step 1 is not among those"),
         ("header", {"run": "x", "tag": "mmx/val/2", "step": 0}, NotLogged, "Run 'x' has no"),

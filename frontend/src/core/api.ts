@@ -8,9 +8,13 @@ export interface SampleEntry {
   sample: string;
   steps: number[];
   wall_times: number[];
+  /** Steps of which only the index record is left: TensorBoard gave the tag to a scalar. */
+  lost?: number[];
 }
 export interface RunEntry {
   run: string;
+  /** Directories that make it up: names that older links, and TensorBoard itself, know it by. */
+  starts?: string[];
   samples: SampleEntry[];
   images: string[];
 }
@@ -34,6 +38,8 @@ export interface IndexRecord {
   lowest_probability?: number | null;
   agreement?: number | null;
   bytes?: number;
+  /** The explanation itself cannot be opened. */
+  lost?: boolean;
   /** Why the record cannot be read; then it has nothing else. */
   error?: string;
 }

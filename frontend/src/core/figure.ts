@@ -3,7 +3,7 @@ import { drawMap, drawPicture } from "./draw_map";
 import type { PanelModel } from "./model";
 import type { StagePicture } from "./stage_picture";
 import type { ViewState } from "./state";
-import { valueText } from "./text";
+import { sampleName, valueText } from "./text";
 
 const WIDTH = 960;
 const MARGIN = 24;
@@ -15,7 +15,7 @@ export function figureLines(
   { view, explanation, otherPlace: b }: Pick<PanelModel, "view" | "explanation" | "otherPlace">,
   difference: boolean,
 ): string[] {
-  const a = `${view.run} · ${view.tag.replace(/^mmx\//, "")} · step ${view.step}`;
+  const a = `${view.run} · ${sampleName(view.tag)} · step ${view.step}`;
   const compared = b ? [`A: ${a}`, `B: ${b.run} · step ${b.step}${difference ? "" : " (this picture shows A)"}`] : [a];
   return [...compared, explanation?.answer ?? ""];
 }

@@ -9,7 +9,7 @@ import { type EmbeddedData, embed } from "./embedded";
 import { type Explanation, type View, answerLength, answerToken, seenAt } from "./explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "./explanation_source";
 import { ServerError } from "./fetch_checked";
-import { otherPlace, resolve } from "./places";
+import { missingText, otherPlace, resolve, runNamed } from "./places";
 import { NO_SUCH_IMAGE, type Side, sideOf } from "./stage_picture";
 import { type ViewState, INITIAL_VIEW, keepToken, layerIndex, layerName, nearestStep, selectedTokens, toParameters } from "./state";
 
@@ -38,6 +38,8 @@ const STEPS_AHEAD = 3;
 /** Of the cache; the rest is for what is looked at beside the film. */
 const FILM_BYTES = CACHE_BYTES / 2;
 export const NO_IMAGE: ImageState = { bitmap: null, missing: "No image was logged with this sample." };
+const LOST =
+  "It was logged, but TensorBoard gave its tag to a scalar of the same name; “mmx list” and read_explanations still read it.";
 const NO_RECORDS: readonly IndexRecord[] = [];
 const NEEDS_DATA = ["run", "tag", "step", "compare", "otherRun", "otherStep", "film", "samples"] as const;
 
@@ -50,10 +52,6 @@ export class PanelModel {
   status: Status = { kind: "loading" };
   /** Something is on its way, though an older view may still be shown. */
   busy = true;
-  /** What the address asked for and could not be had. */
-  notice = "";
-  /** What has come since, quietly: "3 new steps". */
-  news = "";
   /** B of a comparison, and how its answer's tokens stand to A's. */
   other: { explanation: Explanation; images: ImageState[]; pairs: Pair[] } | null = null;
   /** Why there is no B. */
@@ -66,6 +64,11 @@ export class PanelModel {
   private subtracted: { a: Explanation; b: Explanation; result: Explanation } | null = null;
   private listeners: (() => void)[] = [];
   private turn = 0;
+  private reading = 0;
+  /** What the address asked for and could not be had. */
+  private missed: Pick<ViewState, "run" | "tag"> | null = null;
+  /** Steps that have come since the reader last did something. */
+  private arrived: Place[] = [];
 
   constructor(
     readonly api: PanelApi,
@@ -92,6 +95,18 @@ export class PanelModel {
 
   get steps(): readonly number[] {
     return this.sample?.steps ?? [];
+  }
+
+  /** What was asked for and is not here, for as long as that is so. */
+  get notice(): string {
+    return this.missed && this.sample ? missingText(this.index!, this.missed, this.view) : "";
+  }
+
+  /** What has come since to what is shown, and is still there: "3 new steps". */
+  get news(): string {
+    const { run, tag } = this.view;
+    const here = this.arrived.filter((place) => place.run === run && place.tag === tag && this.steps.includes(place.step));
+    return here.length ? `${here.length} new ${here.length === 1 ? "step" : "steps"}` : "";
   }
 
   /** Where B is, while something is compared. */
@@ -175,20 +190,26 @@ export class PanelModel {
 
   /** Read the index; the selection stays where it still exists. */
   async refresh(): Promise<void> {
-    const before = this.index;
+    const reading = ++this.reading;
+    let index: IndexResponse;
     try {
-      this.index = await this.api.index();
+      index = await this.api.index();
     } catch (error) {
-      this.fail(error);
+      if (reading === this.reading) this.fail(error);
       return;
     }
-    if (JSON.stringify(this.index) !== JSON.stringify(before)) {
+    // Another has been asked for since, and this one may be the older.
+    if (reading !== this.reading) return;
+    const before = this.index;
+    this.index = index;
+    if (JSON.stringify(index) !== JSON.stringify(before)) {
       this.recordsAsked.clear();
-      if (before) this.tellNews(before);
-      if (before) this.forgetRewritten(before, this.index);
+      if (before) this.follow(before, index);
     }
-    if (!this.index.runs.some((run) => run.samples.length)) {
-      this.explanation = null;
+    if (!index.runs.some((run) => run.samples.length)) {
+      this.turn++;
+      this.explanation = this.other = null;
+      this.images = [];
       this.settle({ kind: "empty" });
       return;
     }
@@ -199,7 +220,10 @@ export class PanelModel {
   async change(patch: Partial<ViewState>): Promise<void> {
     const before = this.view;
     // A video that plays is not the reader's doing.
-    if (Object.keys(patch).some((name) => name !== "image")) this.notice = this.news = "";
+    if (Object.keys(patch).some((name) => name !== "image")) {
+      this.missed = null;
+      this.arrived = [];
+    }
     const view = { ...before, ...patch };
     // The map of a word beside the answer has no scales, and is of no span.
     if (view.more !== before.more || view.layer !== before.layer) view.beside = patch.beside ?? "";
@@ -257,11 +281,14 @@ export class PanelModel {
 
   private async show(wanted: ViewState): Promise<void> {
     const turn = ++this.turn;
-    const resolved = resolve(this.index!, wanted);
-    this.view = resolved.view;
-    if (resolved.notice) this.notice = resolved.notice;
+    this.view = resolve(this.index!, wanted);
+    if (missingText(this.index!, wanted, this.view)) this.missed = { run: wanted.run, tag: wanted.tag };
     const { run, tag, step } = this.view;
-    if (step === null) return this.settle({ kind: "damaged", message: "No step of this sample was kept." });
+    if (step === null) {
+      this.explanation = null;
+      this.settle({ kind: "damaged", message: this.sample?.lost ? LOST : "No step of this sample was kept." });
+      return this.readRecords(run);
+    }
     const place = { run, tag, step };
     const second = this.otherPlace;
     const wait = [place, ...(second ? [second] : [])];
@@ -302,7 +329,7 @@ export class PanelModel {
   private lacking(): string {
     const { compare, otherRun } = this.view;
     if (compare === "single") return "";
-    const there = this.index!.runs.some(({ run }) => run === otherRun);
+    const there = runNamed(this.index!, otherRun || this.view.run);
     return `The run “${otherRun}” ${there ? "has no such sample" : "is not here"}: choose another run for B.`;
   }
 
@@ -325,29 +352,18 @@ export class PanelModel {
     }
   }
 
-  private tellNews(before: IndexResponse): void {
-    const { run, tag } = this.view;
-    const stepsIn = (index: IndexResponse) =>
-      index.runs.find((entry) => entry.run === run)?.samples.find((entry) => entry.tag === tag)?.steps ?? [];
-    const known = new Set(stepsIn(before));
-    const added = stepsIn(this.index!).filter((step) => !known.has(step)).length;
-    if (known.size && added) this.news = added === 1 ? "1 new step" : `${added} new steps`;
-  }
-
-  private forgetRewritten(before: IndexResponse, now: IndexResponse): void {
-    const times = new Map<string, number>();
-    const key = (run: string, tag: string, step: number) => JSON.stringify([run, tag, step]);
-    const each = (index: IndexResponse, visit: (place: Place, time: number) => void) => {
-      for (const { run, samples } of index.runs) {
-        for (const { tag, steps, wall_times } of samples) {
-          steps.forEach((step, i) => visit({ run, tag, step }, wall_times[i]!));
-        }
-      }
-    };
-    each(before, ({ run, tag, step }, time) => times.set(key(run, tag, step), time));
-    each(now, (place, time) => {
-      if (times.get(key(place.run, place.tag, place.step)) !== time) this.source.forgetStep(place);
-    });
+  /** Takes in what a reload has brought, and lets go of what it has dropped or replaced. */
+  private follow(before: IndexResponse, now: IndexResponse): void {
+    const [known, found] = [placesOf(before), placesOf(now)];
+    const samples = new Set(Array.from(known.values(), ({ place }) => JSON.stringify([place.run, place.tag])));
+    for (const [key, { place }] of found) {
+      if (!known.has(key) && samples.has(JSON.stringify([place.run, place.tag]))) this.arrived.push(place);
+    }
+    this.arrived = this.arrived.filter((place) => found.has(JSON.stringify(place)));
+    for (const [key, { place }] of [...known, ...found]) {
+      if (known.get(key)?.time !== found.get(key)?.time) this.source.forgetStep(place);
+    }
+    for (const run of this.records.keys()) if (!now.runs.some((entry) => entry.run === run)) this.records.delete(run);
   }
 
   /** The selected token's text goes with its index, which a link may give beyond the answer. */
@@ -395,6 +411,20 @@ export class PanelModel {
   private tell(): void {
     for (const listener of this.listeners) listener();
   }
+}
+
+/** Every step that can be opened, with the time it was logged at. */
+function placesOf(index: IndexResponse): Map<string, { place: Place; time: number }> {
+  const places = new Map<string, { place: Place; time: number }>();
+  for (const { run, samples } of index.runs) {
+    for (const { tag, steps, wall_times } of samples) {
+      steps.forEach((step, i) => {
+        const place = { run, tag, step };
+        places.set(JSON.stringify(place), { place, time: wall_times[i]! });
+      });
+    }
+  }
+  return places;
 }
 
 function summarise(records: readonly IndexRecord[]): Map<string, SampleSummary> {

@@ -2,34 +2,39 @@
 import type { IndexResponse, RunEntry, SampleEntry } from "./api";
 import type { Place } from "./explanation_source";
 import { type ViewState, nearestStep } from "./state";
+import { sampleName } from "./text";
 
-export interface Resolved {
-  view: ViewState;
-  /** What was wanted and is not here; empty if all is. */
-  notice: string;
-}
+type Wanted = Pick<ViewState, "run" | "tag">;
 
 /** The nearest existing place to what is wanted. */
-export function resolve(index: IndexResponse, wanted: ViewState): Resolved {
+export function resolve(index: IndexResponse, wanted: ViewState): ViewState {
   const runs = index.runs.filter((entry) => entry.samples.length);
-  const run = runs.find((entry) => entry.run === wanted.run) ?? runs.reduce(richer);
-  const sample = sampleLike(run, wanted.tag) ?? run.samples[0]!;
-  let notice = "";
-  if (wanted.run && wanted.run !== run.run) {
-    notice = `The run “${wanted.run}” is not here; this is “${run.run}”.`;
-  } else if (wanted.tag && wanted.tag !== sample.tag) {
-    notice = `The sample “${wanted.tag}” is not in this run; this is “${sample.tag}”.`;
-  }
-  return { view: { ...wanted, run: run.run, tag: sample.tag, step: nearestStep(sample.steps, wanted.step) }, notice };
+  const run = runNamed(index, wanted.run) ?? runs.reduce(richer);
+  const sample = sampleLike(run, wanted.tag) ?? run.samples.find(({ steps }) => steps.length) ?? run.samples[0]!;
+  return { ...wanted, run: run.run, tag: sample.tag, step: nearestStep(sample.steps, wanted.step) };
+}
+
+/** What was wanted and is not here, in place of what is shown; empty if all is. */
+export function missingText(index: IndexResponse, wanted: Wanted, shown: Wanted): string {
+  const run = runNamed(index, wanted.run);
+  if (wanted.run && !run) return `The run “${wanted.run}” is not here; this is “${shown.run}”.`;
+  const there = !wanted.tag || (run ?? runNamed(index, shown.run))?.samples.some(({ tag }) => tag === wanted.tag);
+  return there ? "" : `The sample “${sampleName(wanted.tag)}” is not in this run; this is “${sampleName(shown.tag)}”.`;
+}
+
+/** A run by its name, or by that of a directory that is part of it. */
+export function runNamed(index: IndexResponse, name: string): RunEntry | undefined {
+  const runs = index.runs.filter((entry) => entry.samples.length);
+  return runs.find(({ run }) => run === name) ?? runs.find(({ starts }) => starts?.includes(name));
 }
 
 /** B: the run and step wanted, else the step before A's in A's run (or the one after the first).
  * Null where that run is not there or lacks the very sample: another would be compared unawares. */
 export function otherPlace(index: IndexResponse, view: ViewState): Place | null {
-  const name = view.otherRun || view.run;
-  const run = index.runs.find((entry) => entry.run === name);
+  const run = runNamed(index, view.otherRun || view.run);
   const sample = run?.samples.find((entry) => entry.tag === view.tag);
-  if (!sample?.steps.length) return null;
+  if (!run || !sample?.steps.length) return null;
+  const name = run.run;
   const { tag, steps } = sample;
   if (view.otherStep !== null) return { run: name, tag, step: nearestStep(steps, view.otherStep)! };
   if (name !== view.run) return { run: name, tag, step: nearestStep(steps, view.step)! };

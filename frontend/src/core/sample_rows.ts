@@ -1,6 +1,7 @@
 // The rows of the table of samples: which records they show, their order, and which are in view.
 import { align } from "./alignment";
 import type { IndexRecord as SampleRecord } from "./api";
+import { sampleName } from "./text";
 
 export type { SampleRecord };
 
@@ -61,7 +62,7 @@ export function makeRows(
     const counterpart = theirs?.get(record.tag) ?? null;
     return {
       tag: record.tag,
-      name: record.tag.replace(/^mmx\//, ""),
+      name: sampleName(record.tag),
       record,
       other: counterpart,
       change: counterpart && changeOf(record, counterpart),

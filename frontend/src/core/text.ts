@@ -28,6 +28,17 @@ export function valueText(value: number): string {
   return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
 }
 
+/** A sample as its user calls it: characters that a tag cannot have are percent-encoded in it. */
+export function sampleName(tag: string): string {
+  return tag.replace(/^mmx\//, "").replace(/(?:%[0-9A-Fa-f]{2})+/g, (escapes) => {
+    try {
+      return decodeURIComponent(escapes);
+    } catch {
+      return escapes;
+    }
+  });
+}
+
 export function stepText(step: number): string {
   return step.toLocaleString("en-US");
 }

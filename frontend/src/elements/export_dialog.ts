@@ -1,6 +1,6 @@
 // Export that works in a sandboxed frame: a picture to save or copy, a page that needs no server,
 // a command and a link to copy.
-import { css, html, nothing } from "lit";
+import { type PropertyValues, css, html, nothing } from "lit";
 import { cssColor } from "../core/color";
 import { standalonePage } from "../core/embedded";
 import { fetchChecked } from "../core/fetch_checked";
@@ -9,16 +9,20 @@ import { reason } from "../core/decode";
 import { fileLink, inVsCode, permalink } from "../core/host";
 import type { PanelModel } from "../core/model";
 import type { StagePicture } from "../core/stage_picture";
-import { toParameters } from "../core/state";
-import { PanelElement, controls } from "./base";
+import { INITIAL_VIEW, type ViewState, toParameters } from "../core/state";
+import { sampleName } from "../core/text";
+import { PanelElement, controls, unattributed } from "./base";
 
 export class ExportDialog extends PanelElement {
   static override properties = {
+    place: unattributed,
     picture: { state: true },
     page: { state: true },
     said: { state: true },
     failed: { state: true },
   };
+  /** What the panel shows, in a word: the dialog goes with it. */
+  declare place: string;
   /** Object URL of the drawn figure. */
   declare picture: string;
   /** Object URL of the standalone page; empty while it is made. */
@@ -28,11 +32,14 @@ export class ExportDialog extends PanelElement {
   declare failed: string;
 
   private model: PanelModel | null = null;
+  /** What was in view when the picture was drawn. */
+  private view: ViewState = INITIAL_VIEW;
   private drawn: Blob | null = null;
   private turn = 0;
 
   constructor() {
     super();
+    this.place = "";
     this.picture = "";
     this.page = "";
     this.said = "";
@@ -121,6 +128,7 @@ export class ExportDialog extends PanelElement {
 
   open(model: PanelModel, picture: StagePicture): void {
     this.model = model;
+    this.view = model.view;
     this.failed = "";
     this.said = "";
     this.forget();
@@ -145,9 +153,14 @@ export class ExportDialog extends PanelElement {
     this.renderRoot.querySelector("dialog")!.showModal();
   }
 
+  override willUpdate(changed: PropertyValues<this>): void {
+    // The log has dropped what was being exported: the reader cannot leave it while this is open.
+    if (changed.get("place") !== undefined) this.renderRoot.querySelector("dialog")?.close();
+  }
+
   override render() {
-    const name = this.model?.view.tag.replace(/[^\w.-]+/g, "_") ?? "";
-    const file = `${name}_step-${this.model?.view.step ?? ""}`;
+    const name = sampleName(this.view.tag).replace(/[^\w.-]+/g, "_");
+    const file = `${name}_step-${this.view.step}`;
     return html`
       <dialog aria-labelledby="title" @close=${this.forget} @click=${this.backdrop}>
         <header><strong id="title">Export</strong><button class="quiet" aria-label="Close" @click=${this.close}>✕</button></header>
@@ -159,7 +172,7 @@ export class ExportDialog extends PanelElement {
           ${this.page ? html`<a href=${this.page} download="${file}.html">Standalone page (HTML)</a>` : html`<span class="muted">${this.failed || "making the page…"}</span>`}
           <span class="muted" role="status">${this.said}</span>
         </div>
-        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.model ? permalink(toParameters(this.model.view)) : "")}
+        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.model ? permalink(toParameters(this.view)) : "")}
       </dialog>
     `;
   }
@@ -189,8 +202,8 @@ export class ExportDialog extends PanelElement {
 
   private command(): string {
     if (!this.model) return "";
-    const { run, tag, step } = this.model.view;
-    return `mmx export LOGDIR --run ${quoted(run)} --sample ${quoted(tag.replace(/^mmx\//, ""))} --step ${step} --format npz`;
+    const { run, tag, step } = this.view;
+    return `mmx export LOGDIR --run ${quoted(run)} --sample ${quoted(sampleName(tag))} --step ${step} --format npz`;
   }
 
   private async standalone(title: string): Promise<string> {

@@ -5,7 +5,7 @@ import { COLOR_MAPS } from "../core/color";
 import { type Explanation, MATRIX_MODES, answerLength, answerToken, seenAt } from "../core/explanation";
 import type { PanelModel } from "../core/model";
 import { COMPARE_MODES, type ViewState, rangesFor } from "../core/state";
-import { probabilityText, stepText } from "../core/text";
+import { probabilityText, sampleName, stepText } from "../core/text";
 import { type Side, type StagePicture, differenceOf, pictureOf } from "../core/stage_picture";
 import type { Point } from "../core/stage_view";
 import type { AnswerStrip } from "./answer_strip";
@@ -43,6 +43,8 @@ export class Panel extends PanelElement {
   declare playing: boolean;
 
   private timer = 0;
+  /** The sample that was last shown. */
+  private played = "";
 
   constructor() {
     super();
@@ -106,8 +108,23 @@ export class Panel extends PanelElement {
           : html`<mmx-notice .status=${status} .place=${this.place()}></mmx-notice>`}
       </div>
       <mmx-help></mmx-help>
-      <mmx-export-dialog></mmx-export-dialog>
+      <mmx-export-dialog .place=${this.shownPlace}></mmx-export-dialog>
     `;
+  }
+
+  protected override updated(): void {
+    const { run, tag } = this.model.view;
+    const sample = JSON.stringify([run, tag]);
+    // A reload may have put another sample in the place of one that is gone.
+    if (this.playing && sample !== this.played) this.play(false);
+    this.played = sample;
+  }
+
+  /** What is on screen, to tell whether it is still the same. */
+  private get shownPlace(): string {
+    const { run, tag, step } = this.model.view;
+    const other = this.model.otherPlace;
+    return JSON.stringify([run, tag, step, other?.run, other?.step]);
   }
 
   private samples() {
@@ -234,8 +251,9 @@ export class Panel extends PanelElement {
 
   private place(): string {
     const { tag, step } = this.model.view;
-    const name = tag.replace(/^mmx\//, "");
-    return name ? `${name}${step === null ? "" : `, step ${stepText(step)}`},` : "This sample";
+    const name = sampleName(tag);
+    if (!name) return "This sample";
+    return step === null ? name : `${name}, step ${stepText(step)},`;
   }
 
   private change(patch: Partial<ViewState>): void {

@@ -2,6 +2,7 @@
 import { css, html, nothing } from "lit";
 import type { SampleEntry } from "../core/api";
 import type { SampleSummary } from "../core/model";
+import { sampleName } from "../core/text";
 import { PanelElement, controls, unattributed } from "./base";
 
 const LONGEST_LIST = 200;
@@ -111,6 +112,10 @@ export class SamplePicker extends PanelElement {
   /** Open the list and wait for typing. */
   search(): void {
     this.renderRoot.querySelector("input")!.focus();
+  }
+
+  override willUpdate(): void {
+    if (this.query !== null) this.marked = Math.max(0, Math.min(this.marked, this.found().length - 1));
   }
 
   override render() {
@@ -226,5 +231,5 @@ export class SamplePicker extends PanelElement {
 customElements.define("mmx-sample-picker", SamplePicker);
 
 function nameOf(entry: SampleEntry): string {
-  return `${entry.set}/${entry.sample}`;
+  return sampleName(entry.tag);
 }

@@ -111,7 +111,12 @@ export class Stage extends PanelElement {
         font-weight: 600;
       }
       .badge {
-        flex: none;
+        flex: 0 0 auto;
+        box-sizing: border-box;
+        max-width: 100%;
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
         padding: 3px 9px;
         border-radius: 12px;
         background: var(--side-a);

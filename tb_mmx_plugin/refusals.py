@@ -1,4 +1,4 @@
-"""What cannot be answered, as one sentence for a person and an HTTP status."""
+"""What cannot be answered, in one sentence for a person."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class NotLogged(RequestError):
 
 
 class Unreadable(RequestError):
-    """What was asked for is there, but damaged or of a newer version."""
+    """What was asked for is there, but cannot be read: damaged, lost, or of a newer version."""
 
     status = 409
 
