@@ -138,7 +138,7 @@ def _assemble(
     count, context = reader.answer_length, len(reader.context)
 
     def array(key: tuple[Any, ...], shape: tuple[int, ...]) -> FloatArray:
-        place = places.get(key)
+        place, key = places.get(key), tuple(part for part in key if part is not None)
         if place is None or place >= len(blobs):
             raise DamagedBlob(f"blob {key}: missing among {len(blobs)} blobs")
         try:
