@@ -101,13 +101,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed-for-use: $(ASKED_FOR) | $(VENV)/bin/python
-	$(INSTALL) -e ".[core,analysis,fast]"
+	$(INSTALL) -e ".[core,analysis]"
 	@touch $@
 
 # What the lock does not name is added by version: torch, and what its build brings along.
 $(VENV)/.installed-for-tests: $(ASKED_FOR) $(LOCK) | $(VENV)/bin/python
 	$(if $(LOCK),$(INSTALL_LOCKED) -r $(LOCK))
-	$(INSTALL) -e ".[core,analysis,fast,dev]"
+	$(INSTALL) -e ".[core,analysis,dev]"
 	@touch $@ $(VENV)/.installed-for-use
 
 $(TOOLS)/.installed: locks/tools.lock
