@@ -56,16 +56,19 @@ export class EmbeddedApi implements PanelApi, StepLoader {
 
   async load(_id: number, run: string, tag: string, steps: number[]): Promise<LoadReply> {
     const results = steps.map(async (step) => {
-      const found = this.data.explanations.find((entry) => entry.run === run && entry.tag === tag && entry.step === step);
-      if (!found) return { step, damage: "not in this page" };
-      return decodeStep(found.blobs.map(bytesOf), run, tag, step);
+      const blobs = this.found(run, tag, step);
+      return blobs ? decodeStep(blobs, run, tag, step) : { step, damage: "not in this page" };
     });
     return { results: await Promise.all(results) };
   }
 
   blobs(run: string, tag: string, step: number): Promise<Uint8Array[]> {
+    return Promise.resolve(this.found(run, tag, step) ?? []);
+  }
+
+  private found(run: string, tag: string, step: number): Uint8Array<ArrayBuffer>[] | undefined {
     const found = this.data.explanations.find((entry) => entry.run === run && entry.tag === tag && entry.step === step);
-    return Promise.resolve((found?.blobs ?? []).map(bytesOf));
+    return found?.blobs.map(bytesOf);
   }
 
   /** Decoding is quick, and nothing is on its way. */

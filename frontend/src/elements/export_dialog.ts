@@ -11,9 +11,10 @@ import type { PanelModel } from "../core/model";
 import type { StagePicture } from "../core/stage_picture";
 import { INITIAL_VIEW, type ViewState, toParameters } from "../core/state";
 import { sampleName } from "../core/text";
-import { PanelElement, controls, unattributed } from "./base";
+import { unattributed } from "./base";
+import { Dialog } from "./dialog";
 
-export class ExportDialog extends PanelElement {
+export class ExportDialog extends Dialog {
   static override properties = {
     place: unattributed,
     picture: { state: true },
@@ -47,29 +48,10 @@ export class ExportDialog extends PanelElement {
   }
 
   static override styles = [
-    controls,
+    Dialog.styles,
     css`
       dialog {
-        width: min(620px, 94vw);
-        max-height: 92vh;
-        overflow: auto;
-        padding: 18px 22px;
-        border: 1px solid var(--line);
-        border-radius: 14px;
-        background: var(--surface);
-        color: var(--text);
-      }
-      dialog::backdrop {
-        background: rgb(0 0 0 / 0.4);
-      }
-      header {
-        display: flex;
-        align-items: center;
-        justify-content: space-between;
-        margin-bottom: 10px;
-      }
-      header strong {
-        font-size: 15px;
+        --width: 620px;
       }
       img {
         display: block;
@@ -150,20 +132,20 @@ export class ExportDialog extends PanelElement {
       (page) => take(page, ""),
       (error) => take("", `no standalone page: ${reason(error)}`),
     );
-    this.renderRoot.querySelector("dialog")!.showModal();
+    this.dialog!.showModal();
   }
 
   override willUpdate(changed: PropertyValues<this>): void {
     // The log has dropped what was being exported: the reader cannot leave it while this is open.
-    if (changed.get("place") !== undefined) this.renderRoot.querySelector("dialog")?.close();
+    if (changed.get("place") !== undefined) this.close();
   }
 
   override render() {
     const name = sampleName(this.view.tag).replace(/[^\w.-]+/g, "_");
     const file = `${name}_step-${this.view.step}`;
     return html`
-      <dialog aria-labelledby="title" @close=${this.forget} @click=${this.backdrop}>
-        <header><strong id="title">Export</strong><button class="quiet" aria-label="Close" @click=${this.close}>✕</button></header>
+      <dialog aria-labelledby="title" @close=${this.forget} @click=${this.outside}>
+        <header><h1 id="title">Export</h1><button class="quiet" aria-label="Close" @click=${this.close}>✕</button></header>
         ${this.picture ? html`<img src=${this.picture} alt="The picture that is exported" />` : nothing}
         <div class="actions">
           ${this.picture
@@ -229,14 +211,6 @@ export class ExportDialog extends PanelElement {
     } catch {
       this.said = "Not allowed: use the picture's menu.";
     }
-  }
-
-  private backdrop(event: MouseEvent): void {
-    if (event.target === this.renderRoot.querySelector("dialog")) this.close();
-  }
-
-  private close(): void {
-    this.renderRoot.querySelector("dialog")!.close();
   }
 
   /** What is still being made is no longer wanted either. */

@@ -1,6 +1,6 @@
 // The sheet of shortcuts.
 import { css, html } from "lit";
-import { PanelElement, controls } from "./base";
+import { Dialog } from "./dialog";
 
 const SHORTCUTS: [string, string][] = [
   ["← →", "previous, next token"],
@@ -29,30 +29,12 @@ const SHORTCUTS: [string, string][] = [
   ["?", "this sheet"],
 ];
 
-export class Help extends PanelElement {
+export class Help extends Dialog {
   static override styles = [
-    controls,
+    Dialog.styles,
     css`
       dialog {
-        width: min(460px, 92vw);
-        padding: 20px 24px;
-        border: 1px solid var(--line);
-        border-radius: 14px;
-        background: var(--surface);
-        color: var(--text);
-      }
-      dialog::backdrop {
-        background: rgb(0 0 0 / 0.4);
-      }
-      header {
-        display: flex;
-        justify-content: space-between;
-        align-items: center;
-        margin-bottom: 12px;
-      }
-      h1 {
-        margin: 0;
-        font-size: 16px;
+        --width: 460px;
       }
       dl {
         display: grid;
@@ -77,7 +59,7 @@ export class Help extends PanelElement {
   ];
 
   open(): void {
-    this.renderRoot.querySelector("dialog")!.showModal();
+    this.dialog!.showModal();
   }
 
   override render() {
@@ -87,19 +69,8 @@ export class Help extends PanelElement {
         <button class="quiet" aria-label="Close" @click=${this.close}>✕</button>
       </header>
       <dl>${SHORTCUTS.map(([keys, what]) => html`<dt>${keys}</dt><dd>${what}</dd>`)}</dl>
-      <p>
-        A token's tint is the share of its evidence that lies in the image. The heatmap is what the image's cells add to
-        its logit; a scale that would have said another word is framed in red.
-      </p>
+      <p>Tint: the image's share of a token's evidence. Red frame: a scale that would have said another word.</p>
     </dialog>`;
-  }
-
-  private close(): void {
-    this.renderRoot.querySelector("dialog")!.close();
-  }
-
-  private outside(event: Event): void {
-    if (event.target === event.currentTarget) this.close();
   }
 }
 customElements.define("mmx-help", Help);

@@ -106,7 +106,7 @@ export class Notice extends PanelElement {
       case "empty":
         return this.empty();
       case "gone":
-        return this.box("TensorBoard does not answer", "The server may have been stopped, or the connection cut. Your view is kept in the address.");
+        return this.box("TensorBoard does not answer", "Your view is kept in the address.");
       case "damaged":
         return this.box(`${this.place} cannot be shown`, `${sentence(this.status.message)} Other steps and samples can still be opened.`);
       case "ready":
@@ -126,8 +126,7 @@ export class Notice extends PanelElement {
     return html`<div class="box">
       <h1>No explanations here yet</h1>
       <p>
-        Log one into a directory or your SummaryWriter, and it appears with TensorBoard's next reload. Each call adds one
-        sample at one step; log the same samples at every checkpoint to see what changed.
+        Log one, and it appears with TensorBoard's next reload; log the same samples at every checkpoint to see what changed.
       </p>
       <pre tabindex="0" aria-label="Example">${SNIPPET}</pre>
       <button class="primary" @click=${this.copy}>Copy</button>
