@@ -31,7 +31,7 @@ def test_gathered_logits_equal_the_rows_of_the_whole_head(dtype: torch.dtype) ->
     head = torch.nn.Linear(16, 50, bias=True).to(dtype)
     hidden = torch.randn(7, 16).to(dtype)
     ids = tensor([3, 3, 49, 0])
-    whole = head.float()(hidden.float()).T[ids]
+    whole = (hidden.float() @ head.weight.float().T + head.bias.float()).T[ids]
     got = gathered_logits(hidden, head.weight, ids, head.bias)
     assert got.dtype == torch.float32
     assert torch.allclose(got, whole, atol=1e-5)
@@ -45,6 +45,12 @@ def test_grounding_is_the_share_on_the_image_and_zero_when_nothing_is_active() -
 def test_grounding_is_split_by_image() -> None:
     visual, text = tensor([[3.0, 0.0, 1.0, 2.0]]), tensor([[1.0, 1.0]])
     assert view_grounding(visual, text, [1, 3]).tolist() == [[0.375, 0.375]]
+
+
+def test_a_token_that_lights_hardly_anything_has_its_share_all_the_same() -> None:
+    visual, text = tensor([[3e-6, 0.0], [3e-30, 0.0]]), tensor([[1e-6], [1e-30]])
+    got = view_grounding(visual, text, [1, 1])
+    assert torch.allclose(got, tensor([[0.75, 0.0], [0.75, 0.0]]))
 
 
 NAN = float("nan")
@@ -128,6 +134,26 @@ def test_subtractive_weights_follow_their_rule_and_sum_to_one(rule, expected) ->
         same_class=tensor([[True, False, False]]),
     )
     assert torch.allclose(weights, tensor([expected]) / sum(expected))
+
+
+def test_a_token_as_relevant_as_the_gate_competes() -> None:
+    weights = subtractive_weights(
+        "competing",
+        relevance=tensor([[0.5, 0.49]]),
+        activation=tensor([[2.0, 4.0]]),
+        counts=torch.ones(1, 2, dtype=torch.bool),
+        same_class=torch.zeros(1, 2, dtype=torch.bool),
+    )
+    assert weights.tolist() == [[1.0, 0.0]]
+    _, by_token = share_weights(
+        relevance=tensor([[0.25, 0.24]]),
+        eligible=torch.ones(1, 2, dtype=torch.bool),
+        class_of=tensor([1, 2]),
+        target_class=tensor([0]),
+        class_maps=tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]),
+        gate=0.25,
+    )
+    assert by_token.tolist() == [[1.0, 0.0]]
 
 
 def test_no_positive_weight_means_nothing_is_subtracted() -> None:
@@ -275,6 +301,25 @@ def test_leading_predictions_are_ranked_by_float32_logits_whatever_the_weights(
     assert torch.equal(got.ids, exact.topk(20, dim=1).indices)
     expected = logits.double().softmax(dim=1).gather(1, got.ids)
     assert torch.allclose(got.probability.double(), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]])
+def test_who_loses_its_place_to_rounding_alone_gets_it_back(order: list[int]) -> None:
+    # Between 8 and 16 bfloat16 goes in sixteenths: all four logits are 8.
+    weight = tensor([[8.0, 0.0], [8.0, 1.0], [8.0, 2.0], [8.0, 3.0]], dtype=torch.bfloat16)[order]
+    hidden = tensor([[1.0, 1 / 128]], dtype=torch.bfloat16)
+    logits = hidden @ weight.T
+    assert logits.tolist() == [[8.0] * 4]
+    got = leading(hidden, logits, weight, None, 2)
+    assert got.ids.tolist() == [[order.index(3), order.index(2)]]
+    assert got.probability.tolist() == [[0.25, 0.25]], "those of the logits that the model gave"
+
+
+def test_weights_more_precise_than_the_states_are_compared_as_they_are() -> None:
+    weight = tensor([[8.0], [8.01], [8.02]])
+    hidden = tensor([[1.0]], dtype=torch.bfloat16)
+    got = leading(hidden, (hidden @ weight.bfloat16().T), weight, None, 3)
+    assert got.ids.tolist() == [[2, 1, 0]]
 
 
 def test_predictions_that_tie_exactly_are_ranked_by_their_ids() -> None:
