@@ -11,10 +11,10 @@ from torch import tensor
 
 from mmx_core.attribution import agreement as agreement_module
 from mmx_core.attribution.agreement import agreement
-from mmx_core.attribution.logit_lens import gathered_logits, view_grounding
-from mmx_core.attribution.msea import aggregate
+from mmx_core.attribution.logit_lens import gathered_logits, lens, view_grounding
+from mmx_core.attribution.msea import aggregate, resize
 from mmx_core.attribution.rank_filter import rank_gaussian_filter
-from mmx_core.attribution.ranking import leading
+from mmx_core.attribution.ranking import Ranked, leading
 from mmx_core.attribution.suppression import (
     least_squares,
     share,
@@ -35,6 +35,10 @@ def test_gathered_logits_equal_the_rows_of_the_whole_head(dtype: torch.dtype) ->
     got = gathered_logits(hidden, head.weight, ids, head.bias)
     assert got.dtype == torch.float32
     assert torch.allclose(got, whole, atol=1e-5)
+
+
+def test_the_lens_keeps_what_speaks_for_a_class() -> None:
+    assert lens(tensor([[-1.0, 0.0, 2.0]])).tolist() == [[0.0, 0.0, 2.0]]
 
 
 def test_grounding_is_the_share_on_the_image_and_zero_when_nothing_is_active() -> None:
@@ -89,6 +93,16 @@ def test_the_mean_of_two_scales_is_on_the_finest_grid() -> None:
     assert result.tolist() == [[[2.0, 2.5], [3.0, 3.5]]]
 
 
+def test_the_finest_scale_is_that_of_most_cells_not_of_most_rows() -> None:
+    tall, wide = torch.full((1, 2, 1), 1.0), torch.full((1, 1, 4), 3.0)
+    assert aggregate([tall, wide], aggregation="mean").tolist() == [[[2.0] * 4]]
+
+
+def test_a_map_of_the_grid_asked_for_is_left_as_it_is() -> None:
+    maps = tensor([[[1.0, NAN]]])
+    assert resize(maps, (1, 2)) is maps
+
+
 def test_the_geometric_mean_floors_each_map_at_one_percent_of_its_maximum() -> None:
     first, second = tensor([[[100.0, 0.0]]]), tensor([[[1.0, 4.0]]])
     result = aggregate([first, second], aggregation="geometric")
@@ -114,6 +128,8 @@ def test_the_least_squares_coefficient_equals_a_solver() -> None:
         solved = np.linalg.lstsq(e.numpy()[:, None], a.numpy(), rcond=None)[0][0]
         assert float(got) == pytest.approx(float(solved), rel=1e-5)
     assert least_squares(maps, torch.zeros_like(maps)).tolist() == [0.0] * 5
+    weak = least_squares(tensor([[2e-6, 0.0]]), tensor([[1e-6, 0.0]]))
+    assert weak.tolist() == pytest.approx([2.0])
 
 
 @pytest.mark.parametrize(
@@ -327,6 +343,14 @@ def test_predictions_that_tie_exactly_are_ranked_by_their_ids() -> None:
     hidden = torch.ones(1, 4, dtype=torch.bfloat16)
     got = leading(hidden, hidden @ weight.T, weight, None, 60)
     assert got.ids[0].tolist() == list(range(60))
+
+
+def test_chunks_of_positions_are_joined_in_order() -> None:
+    first = Ranked(tensor([[3, 1]]), tensor([[0.5, 0.25]]))
+    second = Ranked(tensor([[2, 0], [1, 0]]), tensor([[0.75, 0.125], [1.0, 0.0]]))
+    joined = Ranked.concatenate([first, second])
+    assert joined.ids.tolist() == [[3, 1], [2, 0], [1, 0]]
+    assert joined.probability.tolist() == [[0.5, 0.25], [0.75, 0.125], [1.0, 0.0]]
 
 
 def test_results_cross_to_the_host_with_their_shapes_and_values(device: torch.device) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from mmx_core.metrics import (
     otsu_threshold,
     overlap,
     pixel_auc,
+    pooled,
     pooled_mean,
     same_word_share,
     word_metrics,
@@ -201,6 +203,24 @@ def test_a_pooled_mean_weighs_words_and_resamples_samples() -> None:
     # The interval of a mean: 1.96 standard errors to each side.
     wide = pooled_mean([[value] for value in many])
     assert wide.high - wide.low == pytest.approx(2 * 1.96 * many.std() / 20, rel=0.15)
+
+
+def test_a_statistic_of_two_means_takes_each_from_its_own_column() -> None:
+    def difference(means: np.ndarray) -> np.ndarray:
+        return means[1] - means[0]
+
+    # (1 + 0) / 2 and (3 + 5 + 7) / 3.
+    found = pooled([[[1.0], [0.0]], [[3.0], [5.0, 7.0]]], difference)
+    assert found.mean == pytest.approx(4.5)
+    # One of the two was measured nowhere.
+    assert np.isnan(pooled([[[1.0]], [[]]], lambda means: means[0]).mean)
+
+
+def test_drawing_nothing_but_samples_without_words_is_no_cause_for_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = pooled_mean([[0.5], []])
+    assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
 
 
 def test_punctuation_is_no_part_of_the_word_before_it() -> None:
