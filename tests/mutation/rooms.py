@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 _MATHS = ("tests/core/test_maths.py",)
-_READING = ("tests/events/test_reader.py", "tests/events/test_starts.py")
+# Without those that start a TensorBoard server, or take seconds otherwise.
+_SLOW = ("-k", "not own and not panel and not thousand and not table and not server")
+_READING = ("tests/events/test_reader.py", "tests/events/test_starts.py", *_SLOW)
 # The longest prefix of a module's path decides. What the quick tests of a room do not notice counts
 # as a survivor, even where a whole model's tests would notice: those are for other faults.
 _TESTS = {
@@ -37,7 +39,7 @@ _TESTS = {
 
 
 def tests_of(module: str) -> tuple[str, ...]:
-    """The test paths of a module such as ``mmx_core/attribution/arc.py``."""
+    """What pytest is told for a module such as ``mmx_core/attribution/arc.py``."""
     fitting = [prefix for prefix in _TESTS if module.startswith(prefix)]
     if not fitting:
         raise ValueError(f"{module}: expected a module below mmx_core/")
