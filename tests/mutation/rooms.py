@@ -32,8 +32,9 @@ _TESTS = {
     "mmx_core/models/": ("tests/models", "tests/core/test_explainer.py"),
     "mmx_core/models/head.py": ("tests/models/test_wrappers.py",),
     "mmx_core/models/layout.py": ("tests/models/test_layout.py",),
-    "mmx_core/models/llava.py": ("tests/models/test_llava.py",),
-    "mmx_core/models/tiles.py": ("tests/models/test_tiled.py",),
+    "mmx_core/models/chat.py": ("tests/models/test_chat.py", "tests/models/test_vocabulary.py"),
+    "mmx_core/models/llava.py": ("tests/models/test_layout.py", "tests/models/test_llava.py"),
+    "mmx_core/models/tiles.py": ("tests/models/test_layout.py",),
     "mmx_core/integrations/": ("tests/core/test_callback.py",),
 }
 
