@@ -4,8 +4,9 @@ from __future__ import annotations
 
 _MATHS = ("tests/core/test_maths.py",)
 # Without those that start a TensorBoard server, or take seconds otherwise.
-_SLOW = ("-k", "not own and not panel and not thousand and not table and not server")
-_READING = ("tests/events/test_reader.py", "tests/events/test_starts.py", *_SLOW)
+_SLOW = ("trainings_own", "keeps_its_own", "panel", "thousand", "table", "server")
+_READING = ("tests/events/test_reader.py", "tests/events/test_starts.py")
+_READING += ("-k", " and ".join(f"not {name}" for name in _SLOW))
 # The longest prefix of a module's path decides. What the quick tests of a room do not notice counts
 # as a survivor, even where a whole model's tests would notice: those are for other faults.
 _TESTS = {
