@@ -317,3 +317,16 @@ def test_a_resumed_training_keeps_its_own_curve(tmp_path, fast):
             **dict.fromkeys(range(7, 11), "7"),
         }
         eventually(lambda: panel_shows(base), {"run": expected})
+
+
+def test_where_nothing_can_be_locked_calls_share_a_start_and_lose_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmx_core.events.starts.fcntl", None)
+    log(tmp_path / "run", 1, [0, 1, 2])
+    log(tmp_path / "run", 1, [4])
+    assert shown(tmp_path) == {"run": dict.fromkeys([0, 1, 2, 4], "1")}
+    assert all(entry.image is not None for entry in read_explanations(tmp_path))
+    (start,) = (tmp_path / "run").iterdir()
+    picture = make_explanation(2, seed=1).image
+    files = [path.name for path in start.iterdir()]
+    assert len(files) == 4
+    assert sum(picture.hash[:64] in name for name in files) == 1, "the picture is in one of them"

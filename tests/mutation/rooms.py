@@ -31,10 +31,11 @@ _TESTS = {
     "mmx_core/metrics/": ("tests/core/test_metrics.py",),
     "mmx_core/metrics/faithfulness.py": ("tests/core/test_faithfulness.py",),
     "mmx_core/models/": ("tests/models", "tests/core/test_explainer.py"),
-    "mmx_core/models/head.py": ("tests/models/test_wrappers.py",),
+    "mmx_core/models/head.py": ("tests/models/test_head.py",),
     "mmx_core/models/layout.py": ("tests/models/test_layout.py",),
     "mmx_core/models/chat.py": ("tests/models/test_chat.py", "tests/models/test_vocabulary.py"),
     "mmx_core/models/llava.py": ("tests/models/test_layout.py", "tests/models/test_llava.py"),
+    "mmx_core/models/qwen_vl.py": ("tests/models/test_qwen.py",),
     "mmx_core/models/tiles.py": ("tests/models/test_layout.py",),
     "mmx_core/integrations/": ("tests/core/test_callback.py",),
 }
