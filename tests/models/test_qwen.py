@@ -51,6 +51,11 @@ def test_a_scale_that_leaves_no_cell_is_refused_with_the_smallest_one(adapters) 
         adapter.layout(blank(6 * cell, 4 * cell), 0.1)
 
 
+def test_a_small_image_is_enlarged_to_the_processors_own_least(adapters) -> None:
+    # 32 x 32 pixels at least, in cells of 16.
+    assert adapters["qwen2_vl"].layout(blank(16, 16), 1.0).views[0].grid == (2, 2)
+
+
 def test_pixels_are_those_of_the_grid(adapters) -> None:
     adapter = adapters["qwen2_vl"]
     cell = cell_of(adapter)
@@ -80,6 +85,7 @@ def test_a_pair_of_frames_is_patched_together_and_an_odd_one_with_itself(adapter
     assert size[0] == 2
     count = size[1] * size[2]
     side = adapter.image_processor.patch_size
+    assert inputs["pixel_values_videos"].shape == (2 * count, 3 * 2 * side * side)
     patches = inputs["pixel_values_videos"].view(2, count, 3, 2, side * side)
     first, last = patches[0], patches[1]
     assert (first[:, :, 0] < first[:, :, 1]).all(), "the dark frame, then the light one"
@@ -116,3 +122,17 @@ def test_each_pair_of_frames_stands_behind_its_time_in_qwen3(adapters) -> None:
         assert layout.ids[offsets[0] - 1] == config.vision_start_token_id
         assert layout.ids[offsets[-1] + 1] == config.vision_end_token_id
     assert layout.ids.count(adapter.video_placeholder_id) == layout.count
+
+
+def test_a_time_in_qwen3_gets_no_opening_token() -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    tiny = make_tiny("qwen3_vl")
+    adapter = adapter_for(tiny.model, **tiny.parts)
+    plain = adapter.video_layout(clip(0.0, 0.5), 1.0)
+    opening = adapter.tokenizer.convert_tokens_to_ids("<|im_start|>")
+    adapter.tokenizer._tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", opening)]
+    )
+    assert adapter.tokenizer("a")["input_ids"][0] == opening
+    assert adapter.video_layout(clip(0.0, 0.5), 1.0) == plain
