@@ -296,12 +296,12 @@ def test_absent_words_must_be_words_without_a_mask(
 def explained(answer: str = "a dog here", absent: tuple[int, ...] = ()):  # type: ignore[no-untyped-def]
     """Three words of a token each; the second's map is on the mask, and at scale 1.0 the brightest.
 
-    At scale 2.0 the first token is another's first choice, at scale 1.0 the last one.
+    At scale 2.0 one token is not the model's first choice, at scale 1.0 two are not.
     """
     made = make_explanation(3, 2, ((1.0, (2, 2)), (2.0, (4, 4))), id="s")
     lit = np.array([[[1, 2], [3, 4]], [[9, 0], [0, 0]], [[0, 5], [0, 0]]], np.float32)
     base, finer = made.scales
-    ranks = (np.array([0, 0, 3]), np.array([2, 0, 0]))
+    ranks = (np.array([0, 4, 3]), np.array([2, 0, 0]))
     explanation = replace(
         made,
         answer=answer,

@@ -130,13 +130,17 @@ def test_a_conversation_that_the_template_refuses_is_refused_with_its_words() ->
 
 def test_a_template_that_refuses_to_stop_early_costs_that_turn_alone() -> None:
     template = (
-        "{% if not add_generation_prompt and messages | length == 1 %}"
+        "{% if not add_generation_prompt and messages | length == LENGTH %}"
         "{{ raise_exception('too short') }}{% endif %}"
         "{% for m in messages %}{{ m.content[0].text }} {% endfor %}"
     )
     messages = [{"role": "user", "content": word} for word in ("red", "blue", "a")]
-    prompt = rendered(messages, chat_template=template)
-    assert prompt.turns == (1, 1, 2), "the end of the first turn is not known"
+    first, second = (
+        rendered(messages, chat_template=template.replace("LENGTH", str(length)))
+        for length in (1, 2)
+    )
+    assert first.turns == (1, 1, 2), "the end of the first turn is not known"
+    assert second.turns == (0, 2, 2), "nor that of the second"
 
 
 @pytest.mark.parametrize("opened", [False, True])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 _MATHS = ("tests/core/test_maths.py",)
 # Without those that start a TensorBoard server, or take seconds otherwise.
-_SLOW = ("-k", "not own and not panel and not thousand and not table and not server")
-_READING = ("tests/events/test_reader.py", "tests/events/test_starts.py", *_SLOW)
+_SLOW = ("trainings_own", "keeps_its_own", "panel", "thousand", "table", "server")
+_READING = ("tests/events/test_reader.py", "tests/events/test_starts.py")
+_READING += ("-k", " and ".join(f"not {name}" for name in _SLOW))
 # The longest prefix of a module's path decides. What the quick tests of a room do not notice counts
 # as a survivor, even where a whole model's tests would notice: those are for other faults.
 _TESTS = {
@@ -30,10 +31,11 @@ _TESTS = {
     "mmx_core/metrics/": ("tests/core/test_metrics.py",),
     "mmx_core/metrics/faithfulness.py": ("tests/core/test_faithfulness.py",),
     "mmx_core/models/": ("tests/models", "tests/core/test_explainer.py"),
-    "mmx_core/models/head.py": ("tests/models/test_wrappers.py",),
+    "mmx_core/models/head.py": ("tests/models/test_head.py",),
     "mmx_core/models/layout.py": ("tests/models/test_layout.py",),
     "mmx_core/models/chat.py": ("tests/models/test_chat.py", "tests/models/test_vocabulary.py"),
     "mmx_core/models/llava.py": ("tests/models/test_layout.py", "tests/models/test_llava.py"),
+    "mmx_core/models/qwen_vl.py": ("tests/models/test_qwen.py",),
     "mmx_core/models/tiles.py": ("tests/models/test_layout.py",),
     "mmx_core/integrations/": ("tests/core/test_callback.py",),
 }
