@@ -15,7 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.tensorboard import SummaryWriter
 
-from mmx_core.events import ExplanationWriter, add_explanation, mark_resume, read_explanations
+from mmx_core.events import (
+    ExplanationWriter,
+    add_explanation,
+    add_metrics,
+    mark_resume,
+    read_explanations,
+)
 from mmx_core.events.runs import Going, sources, start_name, start_of, time_of, trainings
 from tests.support.explanations import make_explanation
 from tests.support.tensorboard_server import fetch, serve
@@ -172,6 +178,14 @@ def test_a_thousand_calls_with_a_path_leave_one_file(tmp_path):
         add_explanation(tmp_path, "val/1", made, step, strict=True)
     assert len(list(tmp_path.rglob("events.*"))) == 1
     assert sum(1 for e in read_explanations(tmp_path) if e.image) == 1000
+
+
+def test_means_go_on_in_whatever_start_is_there(tmp_path):
+    for step in range(5):
+        add_explanation(tmp_path, "val/1", answer(1, step), step, replaces=True, strict=True)
+        add_metrics(tmp_path, "val", [answer(1, step)], step, strict=True)
+    assert len(list(tmp_path.rglob("events.*"))) == 1
+    assert shown(tmp_path) == {".": dict.fromkeys(range(5), "1")}
 
 
 def call_once(run: str, sample: int) -> None:
