@@ -64,10 +64,15 @@ class StartFile:
             self._file.flush()
 
     def begin(self, going: Going) -> None:
-        """Leaves this start: the next event begins another, which goes on in that way."""
+        """Leaves this start for another, which goes on in that way.
+
+        It is made at once: should this program end before its first event, those who go on from
+        what it has done must not be taken to go on from what was there before it.
+        """
         if self._file is not None:
             self._file.close()
         self._file, self._going = None, going
+        self._opened().open()
 
     def close(self) -> None:
         """Closes the file; closing again does nothing."""
