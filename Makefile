@@ -3,7 +3,7 @@
 # Node.js is used where it is installed and taken from PyPI where it is not.
 #
 #   make demo         explain every demo checkpoint, then open TensorBoard (SERVE=0: no server)
-#   make test         every test: panel, library, plugin, packaging, browser
+#   make test         every test: panel, library, plugin, packaging, browser (PARALLEL=: one at a time)
 #   make test-core    the Python tests that need no browser (MMX_TEST_DEVICE=cuda runs them on a GPU)
 #   make lint         ruff, mypy, tsc
 #   make screenshots  draw every view into build/screenshots, and the README's pictures into docs/
@@ -18,6 +18,7 @@ VENV ?= .venv
 LOCK ?= locks/test.lock
 SERVE ?= 1
 PYTEST_FLAGS ?=
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 ifeq ($(strip $(VENV)),)
 RUN := $(PYTHON)
@@ -51,7 +52,9 @@ demo: panel
 test: $(INSTALLED_FOR_TESTS) node chromium
 	$(NPM) run test
 	$(RUN) build_tools/panel.py
-	$(RUN) -m pytest $(PYTEST_FLAGS)
+# Alone first; pytest ends with 5 where PYTEST_FLAGS choose none of these.
+	$(RUN) -m pytest -m serial $(PYTEST_FLAGS) || [ $$? -eq 5 ]
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not serial" $(PARALLEL) $(PYTEST_FLAGS)
 
 test-core: $(INSTALLED_FOR_TESTS)
 	$(RUN) -m pytest --ignore=tests/browser --ignore=tests/packaging $(PYTEST_FLAGS)

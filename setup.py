@@ -31,6 +31,7 @@ EXTRAS = {
         "peft>=0.15",  # its wrapped models are among those that are explained
         "playwright>=1.45",
         "pytest>=8.2",
+        "pytest-xdist>=3.6",  # the tests run on two cores at once
         "ruff>=0.9",
         "setuptools>=77",  # the packaging tests build without isolation
         "tensorboardX>=2.6.4",  # one of the writers that add_explanation accepts
