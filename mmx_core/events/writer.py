@@ -131,7 +131,7 @@ def add_metrics(
         now = time.time() if wall_time is None else wall_time
         event = means_event(set_name, _means(explanations), step=step, wall_time=now)
         if isinstance(writer, (str, os.PathLike)):
-            append(writer, [(means_prefix(set_name), event)])
+            append(writer, [(means_prefix(set_name), event)], going=None)
             return
         queue = _queue(writer, strict)
         if queue is None:

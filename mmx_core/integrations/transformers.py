@@ -12,6 +12,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mmx_core.events.guard import guarded
+from mmx_core.events.sinks import fixed_logdir
 from mmx_core.events.starts import check_writable, has_logged
 from mmx_core.events.tags import check_names
 from mmx_core.events.writer import ExplanationWriter
@@ -23,6 +24,7 @@ from mmx_core.sample import Sample, as_sample
 from mmx_core.settings import check_settings
 
 _EXPLAINING = "explaining the probe samples"
+_EVALUATED = "evaluation"
 
 
 class ExplainWarning(UserWarning):
@@ -45,7 +47,9 @@ class ExplainCallback(TrainerCallback):
     many evaluation sets there are.
 
     Every training logs into a directory of its own within ``logdir``; one that was resumed is shown
-    as one, and one that is begun again from scratch apart from those before it.
+    as one, and one that is begun again from scratch apart from those before it. An evaluation
+    before any training is step 0 of the training that follows; where an earlier one has logged, it
+    may be of other weights than those, and goes into ``LOGDIR/evaluation``.
 
     With ``push_to_hub`` the Trainer uploads its output directory, all but what begins with ``_``.
     So the log's default is ``OUTPUT_DIR/_explanations`` then; and where a ``logdir`` within the
@@ -129,26 +133,30 @@ class ExplainCallback(TrainerCallback):
             TypeError: No processor, or an unsupported model; also ValueError.
             OSError: The log cannot be written.
         """
+        step, model = state.global_step, kwargs["model"]
+        evaluated = step == 0 and not self._training and self._explained == {0}
         self._explained, self._failure, self._training = set(), None, True
-        model = kwargs["model"]
         explainer = self._explainer(model, kwargs.get("processing_class"))
         if not state.is_world_process_zero:
             return
         directory = self._directory(args)
         check_writable(directory)
+        # An evaluation just before the training was of its step 0.
+        begun = evaluated and self._writer is not None
+        begun = begun and self._open(args).logdir == fixed_logdir(directory)
         # Of sharded weights the state cannot be looked at by one process alone.
-        resumed = state.global_step and not is_sharded(model)
+        resumed = step and not is_sharded(model)
         checkpoint = resumed_from() if resumed else None
         for text in (
             *_about_evaluation(args),
             *self._about_samples(explainer),
-            *_about_the_log(directory, args, state),
+            *_about_the_log(directory, args, goes_on=step > 0 or begun),
             *(other_weights(_unwrapped(model), checkpoint) if checkpoint else ()),
         ):
             warnings.warn(text, ExplainWarning, stacklevel=1)
-        self._close()
-        step = state.global_step
-        self._open(args).mark_resume(step + 1 if step else 0)
+        if not begun:
+            self._close()
+            self._open(args).mark_resume(step + 1 if step else 0)
 
     def on_evaluate(
         self,
@@ -166,7 +174,8 @@ class ExplainCallback(TrainerCallback):
         if not self._training and _holds_the_best(args, state):
             return  # the weights are those of an earlier step, which was explained then
         with self._told():
-            writer = self._open(args) if writes else None
+            untrained = step == 0 and not self._training
+            writer = self._open(args, untrained=untrained) if writes else None
             explainer = self._explainer(model, kwargs.get("processing_class"))
             self._explained.add(step)
             try:
@@ -224,9 +233,11 @@ class ExplainCallback(TrainerCallback):
                 self._failure = self._failure or f"{type(error).__name__}: {error}"
                 raise
 
-    def _open(self, args: TrainingArguments) -> ExplanationWriter:
+    def _open(self, args: TrainingArguments, *, untrained: bool = False) -> ExplanationWriter:
         if self._writer is None:
             directory = self._directory(args)
+            if untrained and has_logged(directory):
+                directory = os.path.join(directory, _EVALUATED)
             private = self.private
             if private is None and _is_uploaded(directory, args):
                 private = True
@@ -237,6 +248,8 @@ class ExplainCallback(TrainerCallback):
                 background=self.background,
                 private=private,
             )
+            if untrained:
+                self._writer.mark_resume(0)
         return self._writer
 
     def _close(self) -> None:
@@ -285,8 +298,8 @@ def _about_evaluation(args: TrainingArguments) -> Iterator[str]:
         )
 
 
-def _about_the_log(directory: str, args: TrainingArguments, state: TrainerState) -> Iterator[str]:
-    if state.global_step == 0 and has_logged(directory):
+def _about_the_log(directory: str, args: TrainingArguments, *, goes_on: bool) -> Iterator[str]:
+    if not goes_on and has_logged(directory):
         yield (
             f"{directory} holds explanations of an earlier training already; they stay, and are "
             "shown apart, as a run with its time behind its name; delete the directory, or give "

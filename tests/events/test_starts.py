@@ -15,7 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.tensorboard import SummaryWriter
 
-from mmx_core.events import ExplanationWriter, add_explanation, mark_resume, read_explanations
+from mmx_core.events import (
+    ExplanationWriter,
+    add_explanation,
+    add_metrics,
+    mark_resume,
+    read_explanations,
+)
 from mmx_core.events.runs import Going, Start, sources, start_name, start_of, time_of, trainings
 from tests.support.explanations import make_explanation
 from tests.support.tensorboard_server import fetch, serve
@@ -183,6 +189,17 @@ def test_a_restart_from_scratch_and_resumes_are_told_apart_by_reader_and_panel(t
             eventually(lambda base=base: panel_shows(base), found)
 
 
+def test_a_resume_goes_on_from_a_training_that_ended_before_it_logged(tmp_path):
+    with ExplanationWriter(tmp_path, strict=True) as writer:
+        log(writer, 1, range(4))
+    with ExplanationWriter(tmp_path, strict=True) as writer:
+        writer.mark_resume(0)
+    with ExplanationWriter(tmp_path, strict=True) as writer:
+        writer.mark_resume(2)
+        log(writer, 2, (2, 3))
+    assert shown(tmp_path)["."] == {2: "2", 3: "2"}
+
+
 def test_a_resume_that_is_marked_on_a_path_is_gone_on_with(tmp_path):
     log(tmp_path, 1, (0, 100, 200))
     mark_resume(tmp_path, 100, strict=True)
@@ -205,6 +222,14 @@ def test_a_thousand_calls_with_a_path_leave_one_file(tmp_path):
         add_explanation(tmp_path, "val/1", made, step, strict=True)
     assert len(list(tmp_path.rglob("events.*"))) == 1
     assert sum(1 for e in read_explanations(tmp_path) if e.image) == 1000
+
+
+def test_means_go_on_in_whatever_start_is_there(tmp_path):
+    for step in range(5):
+        add_explanation(tmp_path, "val/1", answer(1, step), step, replaces=True, strict=True)
+        add_metrics(tmp_path, "val", [answer(1, step)], step, strict=True)
+    assert len(list(tmp_path.rglob("events.*"))) == 1
+    assert shown(tmp_path) == {".": dict.fromkeys(range(5), "1")}
 
 
 def call_once(run: str, sample: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -178,12 +177,14 @@ def come_apart(rank: int) -> dict[str, str]:
     tiny = make_tiny()
     made = explainer(shard("fsdp2", tiny.model), tiny, rank_timeout=2)
     said = {}
+    store = torch.distributed.distributed_c10d._get_default_store()
     if rank == 0:
         with pytest.raises(RuntimeError) as alone:
             next(made.explain_batch([sample()]))
         said["alone"] = str(alone.value)
+        store.set("rank 0 has left", "")
     else:
-        time.sleep(3)
+        store.wait(["rank 0 has left"])
         with pytest.raises(RuntimeError) as late:
             next(made.explain_batch([sample()]))
         said["late"] = str(late.value)

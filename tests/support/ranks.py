@@ -61,7 +61,7 @@ def _work(works: Mapping[str, Work], rank: int, size: int, folder: str) -> None:
     for name, work in works.items():
         try:
             result = work(rank)
-        except Exception:
+        except BaseException:  # pytest's own, too
             result = traceback.format_exc()
         torch.save(result, f"{folder}/{name}.{rank}.tmp")
         os.replace(f"{folder}/{name}.{rank}.tmp", f"{folder}/{name}.{rank}.pt")
