@@ -189,7 +189,8 @@ def test_a_restart_from_scratch_and_resumes_are_told_apart_by_reader_and_panel(t
             eventually(lambda base=base: panel_shows(base), found)
 
 
-def test_a_resume_goes_on_from_a_training_that_ended_before_it_logged(tmp_path):
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_resume_goes_on_from_a_training_that_ended_before_it_logged(tmp_path, fast):
     with ExplanationWriter(tmp_path, strict=True) as writer:
         log(writer, 1, range(4))
     with ExplanationWriter(tmp_path, strict=True) as writer:
@@ -197,7 +198,10 @@ def test_a_resume_goes_on_from_a_training_that_ended_before_it_logged(tmp_path):
     with ExplanationWriter(tmp_path, strict=True) as writer:
         writer.mark_resume(2)
         log(writer, 2, (2, 3))
-    assert shown(tmp_path)["."] == {2: "2", 3: "2"}
+    told = shown(tmp_path)
+    assert told["."] == {2: "2", 3: "2"} and len(told) == 2
+    with serve(tmp_path, load_fast=fast) as base:
+        eventually(lambda: panel_shows(base), told)
 
 
 def test_a_resume_that_is_marked_on_a_path_is_gone_on_with(tmp_path):
