@@ -32,6 +32,9 @@ endif
 
 # Without --no-compile pip byte-compiles all of torch and transformers, most of it never imported.
 PIP_INSTALL := -m pip install --disable-pip-version-check --quiet --no-compile
+# Instead each module is compiled once, when it is first imported, also where the environment says not
+# to: or every process that the tests start would compile all that it imports anew.
+export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(RUN) $(PIP_INSTALL) -c constraints.txt
 # A lock holds whole sets: no dependency is added to it, and no file that it does not name is taken.
 INSTALL_LOCKED := $(RUN) $(PIP_INSTALL) --require-hashes --no-deps
@@ -104,13 +107,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed-for-use: $(ASKED_FOR) | $(VENV)/bin/python
-	$(INSTALL) -e ".[core,analysis,fast]"
+	$(INSTALL) -e ".[core,analysis]"
 	@touch $@
 
 # What the lock does not name is added by version: torch, and what its build brings along.
 $(VENV)/.installed-for-tests: $(ASKED_FOR) $(LOCK) | $(VENV)/bin/python
 	$(if $(LOCK),$(INSTALL_LOCKED) -r $(LOCK))
-	$(INSTALL) -e ".[core,analysis,fast,dev]"
+	$(INSTALL) -e ".[core,analysis,dev]"
 	@touch $@ $(VENV)/.installed-for-use
 
 $(TOOLS)/.installed: locks/tools.lock

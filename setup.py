@@ -23,8 +23,6 @@ EXTRAS = {
     ],
     # Explanations as tables, next to what tbparse reads from the same event files.
     "analysis": ["pandas>=2.2", "tbparse>=0.0.9"],
-    # CRC-32C in C: TensorBoard's pure-Python checksum limits writing to about 8 MB/s.
-    "fast": ["google-crc32c>=1.6"],
     # The tools that test, check and package this repository.
     "dev": [
         "accelerate>=1.1",  # the Trainer of transformers does not start without it
@@ -57,6 +55,9 @@ setup(
         "tb_mmx_plugin": ["py.typed", "*.md", "static/**/*"],
     },
     install_requires=[
+        # CRC-32C in C: TensorBoard's pure-Python checksum limits writing to about 8 MB/s.
+        # 1.7 is the first with wheels for Python 3.10 to 3.13; 1.8 has them for 3.14.
+        "google-crc32c>=1.7",
         "numpy>=1.26",
         "pillow>=10.3",
         "protobuf>=6.31.1",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mmx_core.explanation import Explanation
 from mmx_core.kept_error import without_frames
+from mmx_core.models.sharding import RanksApart
 from mmx_core.prepare import Prepared
 from mmx_core.sample import Sample
 
@@ -78,8 +79,8 @@ def _explained(
     try:
         return list(explainer.explain_together(members))
     except Exception as error:
-        if len(members) == 1:
-            return [without_frames(error)]
+        if len(members) == 1 or isinstance(error, RanksApart):
+            return [without_frames(error)] * len(members)
     return [outcome for member in members for outcome in _explained(explainer, [member])]
 
 

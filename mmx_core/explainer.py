@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
@@ -16,6 +17,7 @@ from mmx_core.explanation import Explanation
 from mmx_core.metrics.faithfulness import Perturber, faithfulness, head_tokens
 from mmx_core.metrics.summary import explanation_metrics
 from mmx_core.models import ModelAdapter, adapter_for
+from mmx_core.models.sharding import digest
 from mmx_core.passes import read_passes, run_passes
 from mmx_core.prepare import Prepared, check, prepare
 from mmx_core.provenance import describe_caller, describe_model, describe_versions
@@ -34,6 +36,9 @@ from mmx_core.undisturbed import undisturbed
 from mmx_core.words import tokens_of_words
 
 _BATCH_TOKENS = 8192
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Explainer:
@@ -61,6 +66,9 @@ class Explainer:
         chat_template: Used where the tokenizer carries none.
         faithfulness: Whether samples with masks get insertion, deletion and flip rate of their
             masked words, too: some forty forwards of the image per word.
+        rank_timeout: Seconds that a rank waits for the others where weights are sharded over
+            processes (FSDP, ZeRO-3). Every rank has to explain the same samples there; each gets
+            the explanation, and one may write it.
 
     Raises:
         ValueError: A setting out of its range, or an unsupported model.
@@ -91,6 +99,7 @@ class Explainer:
         max_visual_tokens: int = 16_384,
         chat_template: str | None = None,
         faithfulness: bool = False,
+        rank_timeout: float = 60.0,
     ) -> None:
         image_processor = image_processor or getattr(processor, "image_processor", None)
         tokenizer = tokenizer or getattr(processor, "tokenizer", None)
@@ -119,6 +128,8 @@ class Explainer:
             tokenizer=tokenizer,
             chat_template=chat_template or getattr(processor, "chat_template", None),
         )
+        if self.adapter.sharding is not None:
+            self.adapter.sharding.timeout = rank_timeout
         self.settings = Settings(
             aggregation=aggregation,
             suppression=suppression,
@@ -267,6 +278,8 @@ class Explainer:
         Raises:
             ValueError: Bad input; the message names the sample.
         """
+        if self.adapter.sharding is not None:
+            self.adapter.sharding.meet({"sample to prepare": sample.id})
         with _naming(sample):
             return prepare(
                 self.adapter,
@@ -290,20 +303,15 @@ class Explainer:
         Raises:
             ValueError: The model's numbers are not finite; the message names the sample.
         """
-        model, inputs = self.adapter.model, [prepared for _, prepared in batch]
-        passes = undisturbed(model, run_passes, self.adapter, inputs, self.scales)
+        self._meet("samples", batch)
+        inputs = [prepared for _, prepared in batch]
+        passes = self._computed(run_passes, self.adapter, inputs, self.scales)
         for (sample, prepared), (states, text) in zip(batch, passes, strict=True):
+            self._meet("sample", [(sample, prepared)])
             with _naming(sample):
                 # Again, and not across the yield: its consumer may go on to train.
-                measured = undisturbed(
-                    model,
-                    read_passes,
-                    self.adapter,
-                    prepared,
-                    states,
-                    text,
-                    self.scales,
-                    self.settings,
+                measured = self._computed(
+                    read_passes, self.adapter, prepared, states, text, self.scales, self.settings
                 )
                 explanation = assemble(
                     self.adapter,
@@ -313,8 +321,28 @@ class Explainer:
                     factors=self.scales,
                     provenance=self.provenance(),
                 )
-                metrics = self._metrics(sample, prepared, explanation)
+                metrics = self._computed(self._metrics, sample, prepared, explanation)
                 yield replace(explanation, metrics=metrics)
+
+    def _computed(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs what computes with the model: where its weights are whole, and without a trace."""
+        whole = partial(work, *args, **kwargs)
+        return undisturbed(self.adapter.model, self.adapter.together, whole)
+
+    def _meet(self, name: str, batch: Sequence[tuple[Sample, Prepared]]) -> None:
+        """Ranks that share the weights come together before a forward of them all."""
+        if self.adapter.sharding is None:
+            return
+        facts: dict[str, Any] = {
+            name: [sample.id for sample, _ in batch],
+            "settings": digest(self.scales, self.settings, self.faithfulness),
+        }
+        for sample, prepared in batch:
+            facts |= {
+                f"{part} of sample {sample.id!r}": digest(value)
+                for part, value in prepared.facts(sample).items()
+            }
+        self.adapter.sharding.meet(facts)
 
     def provenance(self) -> dict[str, Any]:
         """Model, settings, versions, and the line that asked."""

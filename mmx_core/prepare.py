@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from PIL import Image
@@ -50,6 +51,20 @@ class Prepared:
                 f"expected a sample of one image, got {len(self.pictures)} images and videos"
             )
         return self.pictures[0]
+
+    def facts(self, sample: Sample) -> dict[str, Any]:
+        """What processes that explain a sample together must have alike, by name."""
+        frames = [
+            frame
+            for picture in self.pictures
+            for frame in (picture.frames if isinstance(picture, Clip) else (picture,))
+        ]
+        return {
+            "pictures": [(frame.size, zlib.crc32(frame.tobytes())) for frame in frames],
+            "prompt": [token.id for token in self.rendered.text],
+            "answer": (self.answer_ids, self.also),
+            "masks": (sorted(sample.mask_shapes().items()), sample.absent),
+        }
 
     def targets(self, context_size: int) -> tuple[Tensor, Tensor]:
         """``(T + E,)`` int64 each: the context token in whose place it is said, and its class."""
@@ -237,7 +252,7 @@ def _generate(
     adapter: ModelAdapter, pictures: Sequence[Picture], rendered: RenderedPrompt, limit: int
 ) -> list[int]:
     encoded = adapter.encode(pictures, rendered, [], factor=1.0)
-    generated = adapter.model.generate(
+    generated = adapter.generate(
         **encoded.inputs,
         max_new_tokens=limit,
         do_sample=False,

@@ -30,6 +30,7 @@ NAMES = (
     "max_visual_tokens",
     "chat_template",
     "faithfulness",
+    "rank_timeout",
 )
 """Of :class:`mmx_core.Explainer`'s settings."""
 
@@ -80,6 +81,9 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     if not _is_number(persistence) or not 0 < persistence < 1:
         raise ValueError(f"persistence: expected a number in (0, 1), got {persistence!r}")
     require_positive(**{name: settings[name] for name in _POSITIVE if name in settings})
+    timeout = settings.get("rank_timeout", 1.0)
+    if not _is_number(timeout) or not timeout > 0:
+        raise ValueError(f"rank_timeout: expected seconds above 0, got {timeout!r}")
 
 
 def checked_scales(scales: Sequence[float]) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 // The wire format, held from this end: what Python wrote must decode to what Python says it is.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { DamagedError, NewerVersionError, decodeBlob } from "../src/core/blob";
+import { DamagedError, NewerVersionError, decodeJson, openBlob } from "../src/core/blob";
 import { decodeBlobsResponse, decodeStep } from "../src/core/blobs_response";
 import { crc32 } from "../src/core/crc32";
 import { type Explanation, seenAt } from "../src/core/explanation";
@@ -147,7 +147,7 @@ describe("the golden file", () => {
       for (let at = 0; at < blob.length; at += 3) {
         const flipped = blob.slice();
         flipped[at]! ^= 0x41;
-        await expect(decodeBlob(flipped), `byte ${at}`).rejects.toThrow(DamagedError);
+        await expect(openBlob(flipped), `byte ${at}`).rejects.toThrow(DamagedError);
       }
     }
   });
@@ -155,7 +155,7 @@ describe("the golden file", () => {
   it("never decodes cut short", async () => {
     const blob = blobs()[1]!;
     for (let length = 0; length < blob.length; length += 2) {
-      await expect(decodeBlob(blob.slice(0, length)), `${length} bytes`).rejects.toThrow(DamagedError);
+      await expect(openBlob(blob.slice(0, length)), `${length} bytes`).rejects.toThrow(DamagedError);
     }
   });
 
@@ -172,8 +172,8 @@ describe("the golden file", () => {
   });
 
   it("is refused where its header says that it was logged elsewhere", async () => {
-    const header = (await decodeBlob(blobs()[0]!)) as { value: object };
-    const at = (logged: object) => decodeStep([json({ ...header.value, logged }), ...blobs().slice(1)], "run", "mmx/val/0007", 3);
+    const header = (await decodeJson(blobs()[0]!)) as object;
+    const at = (logged: object) => decodeStep([json({ ...header, logged }), ...blobs().slice(1)], "run", "mmx/val/0007", 3);
     expect(await at({ tag: "mmx/val/0007", step: 3 })).toHaveProperty("explanation.step", 3);
     expect(await at({ tag: "mmx/val/0007", step: 2 })).toEqual({ step: 3, damage: "logged as mmx/val/0007, step 2" });
     expect(await at({ tag: "mmx/val/0008", step: 3 })).toHaveProperty("damage", "logged as mmx/val/0008, step 3");
@@ -182,7 +182,7 @@ describe("the golden file", () => {
   it("tells a newer version from damage", async () => {
     const blob = blobs()[0]!;
     blob[4] = 2;
-    await expect(decodeBlob(blob)).rejects.toThrow(NewerVersionError);
+    await expect(openBlob(blob)).rejects.toThrow(NewerVersionError);
   });
 });
 

@@ -21,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, or with one sentence on the standard error 2 for wrong input, 1 where
-        something fails (a full disk), 130 for an interrupt, 141 where nobody reads the output.
+        something fails (a full disk, no memory), 130 for an interrupt, 141 where nobody reads the
+        output.
     """
     prepare_streams()
     if arguments is not None:

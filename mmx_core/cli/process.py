@@ -11,6 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mmx_core.events.memory import is_out_of_memory
+
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
@@ -34,7 +36,7 @@ def prepare_streams() -> None:
 
 
 def ended(run: Callable[[], int]) -> int:
-    """Runs the command, and says in one line what ended it: an interrupt, or its output.
+    """Runs the command, and says in one line what ended it: an interrupt, its output, or memory.
 
     Args:
         run: Returns the exit code.
@@ -48,8 +50,13 @@ def ended(run: Callable[[], int]) -> int:
         return _stopped("interrupted", INTERRUPTED)
     except BrokenPipeError:
         return _stopped("the output was closed before its end", BROKEN_PIPE)
-    except OSError as error:
-        return _stopped(_told(error), FAILED)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            if isinstance(error, OSError):
+                return _stopped(_told(error), FAILED)
+            raise
+    # Here, where what the work had taken is free again.
+    return _stopped("out of memory; end what else takes it, or let the command have more", FAILED)
 
 
 def take_interrupts() -> None:

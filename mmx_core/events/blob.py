@@ -173,7 +173,10 @@ def decode_json(blob: bytes, *, limit: int = MAX_JSON_BYTES) -> Any:
     if dtype is not Dtype.JSON:
         raise DamagedBlob(f"expected JSON, got {dtype.name}")
     try:
-        value = json.loads(payload.decode("utf-8"), parse_constant=_refuse_constant)
+        text = payload.decode("utf-8")
+        value = json.loads(text, parse_constant=_refuse_constant)
+        if "\\u" in text:  # Only an escape can stand for half a character.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError:
         raise DamagedBlob("JSON is nested too deeply") from None
     except ValueError as error:
@@ -186,7 +189,7 @@ def _check_json(value: Any) -> None:
     """Refuses what the parser took but other readers would not: infinities and deep nesting."""
     level = [value]
     for _ in range(MAX_JSON_DEPTH):
-        if any(isinstance(item, float) and math.isinf(item) for item in level):
+        if any(isinstance(item, (int, float)) and not _has_float(item) for item in level):
             raise DamagedBlob("not JSON: a number is beyond what a float can hold")
         level = [
             inner
@@ -197,6 +200,13 @@ def _check_json(value: Any) -> None:
         if not level:
             return
     raise DamagedBlob(f"JSON is nested more than {MAX_JSON_DEPTH} deep")
+
+
+def _has_float(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def decode_bytes(blob: bytes) -> bytes:

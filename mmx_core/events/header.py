@@ -13,6 +13,8 @@ from mmx_core.explanation import Candidate, ExplainedImage, Explanation, Token
 
 VERSION = 1
 MAX_IMAGES = 4096
+MAX_INTEGER = 2**53 - 1
+_PLAIN_DEPTH = 32
 Header = dict[str, Any]
 
 
@@ -124,20 +126,26 @@ def numbers(values: Iterable[Any]) -> list[float | None]:
     return [number(value) for value in values]
 
 
-def plain(value: Any) -> Any:
-    """Turns settings into JSON values: tuples to lists, NaN to None, what is unknown to text."""
+def plain(value: Any, depth: int = _PLAIN_DEPTH) -> Any:
+    """Turns settings into JSON values: tuples to lists, NaN to None, what is unknown to text.
+
+    So is what no reader would take: what is nested deeper than ``depth``, and integers beyond
+    what a float can hold.
+    """
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, (int, np.integer)):
-        return int(value)
+        return int(value) if abs(int(value)) < 2**1023 else hex(value)
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else None
+    if depth == 0:
+        return quoted(value)
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item, depth - 1) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        return plain(value.tolist(), depth)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
+        return [plain(item, depth - 1) for item in value]
     return str(value)
 
 
@@ -166,7 +174,8 @@ def check_place(header: Header, tag: str, step: int | None) -> None:
     """
     logged = expect(header.get("logged", {}), dict, "logged")
     for name, found in (("tag", tag), ("step", step)):
-        if found not in ("", None) and logged.get(name, found) != found:
+        said = logged.get(name, found)
+        if found not in ("", None) and (said != found or isinstance(said, bool)):
             raise DamagedBlob(
                 f"logged.{name}: {quoted(logged[name])}, but found at {quoted(found)}"
             )
@@ -214,7 +223,7 @@ class HeaderReader:
                 text=expect(texts[j], str, "tokens.text"),
                 role="prompt" if j < self._prompt_length else "answer",
                 position=expect(positions[j], int, "tokens.position"),
-                special=bool(special[j]),
+                special=bool(expect(special[j], int, "tokens.special")),
                 turn=expect(turns[j], int, "tokens.turn"),
             )
             for j in range(count)
@@ -227,7 +236,8 @@ class HeaderReader:
     def answer_values(self, source: Mapping[str, Any], name: str) -> FloatArray:
         """``(T,)`` float32 from ``source[name]``; null is NaN."""
         values = listed(source.get(name), self.answer_length, name)
-        return np.array([_float(value, name) for value in values], dtype=np.float32)
+        with np.errstate(over="ignore"):
+            return np.array([_float(value, name) for value in values], dtype=np.float32)
 
     def grounding(self) -> FloatArray:
         """``(T,)`` float32."""
@@ -236,17 +246,14 @@ class HeaderReader:
     def ranks(self, scale: Mapping[str, Any]) -> np.ndarray:
         """``(T,)`` int64."""
         values = listed(scale.get("rank"), self.answer_length, "rank")
-        try:
-            return np.array([expect(value, int, "rank") for value in values], dtype=np.int64)
-        except OverflowError:
-            raise DamagedBlob("rank: larger than 64 bits") from None
+        return np.array([expect(value, int, "rank") for value in values], dtype=np.int64)
 
     def candidates(self, pairs: Any, where: str) -> tuple[Candidate, ...]:
         """A list of ``[vocabulary id, probability]`` with their texts."""
         found = []
         for pair in expect(pairs, list, where):
             identity, probability = listed(pair, 2, where)
-            expect(identity, int, where)
+            identity = expect(identity, int, where)
             text = expect(self._texts.get(str(identity)), str, f"vocabulary of {identity}")
             found.append(Candidate(identity, text, _float(probability, where)))
         return tuple(found)
@@ -316,15 +323,15 @@ class HeaderReader:
         return {**provenance, "model": model} if model else provenance
 
     def blob_index(self) -> dict[tuple[Any, ...], int]:
-        """Where each blob lies: ``("maps", scale, image)``, ``("heatmaps", image)``, ..."""
+        """Where each blob lies: ``("maps", scale, image)``, ``("heatmaps", None, image)``, ..."""
         found: dict[tuple[Any, ...], int] = {}
         for position, entry in enumerate(expect(self._get("blobs"), list, "blobs"), start=1):
             names = expect(entry, dict, "blobs")
-            key = [expect(names.get("name"), str, "blobs.name")]
-            for part in ("scale", "image"):
-                if part in names:
-                    key.append(expect(names[part], int, f"blobs.{part}"))
-            found[tuple(key)] = position
+            places = (
+                expect(names[part], int, f"blobs.{part}") if part in names else None
+                for part in ("scale", "image")
+            )
+            found[(expect(names.get("name"), str, "blobs.name"), *places)] = position
         return found
 
 
@@ -337,6 +344,9 @@ def _grid(sides: Any) -> tuple[int, int]:
 
 def _image_entry(entry: Mapping[str, Any]) -> tuple[str | None, ExplainedImage]:
     name = entry.get("hash")
+    for side in ("width", "height"):
+        if entry.get(side) is not None:
+            expect(entry[side], int, f"images.{side}")
     picture = expect(entry.get("picture", 0), int, "images.picture")
     frames = expect(entry.get("frames", []), list, "images.frames")
     seconds = listed(entry.get("seconds", []), len(frames), "images.seconds")
@@ -348,10 +358,14 @@ def _image_entry(entry: Mapping[str, Any]) -> tuple[str | None, ExplainedImage]:
     )
 
 
-def expect(value: Any, kind: type, where: str) -> Any:
-    """The value, if it is of that JSON kind (a bool is no number)."""
+def expect(value: Any, kind: type[Any], where: str) -> Any:
+    """The value, if it is of that JSON kind (a bool is no number, 1.0 is an integer)."""
+    if kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise DamagedBlob(f"{where}: expected {kind.__name__}, got {type(value).__name__}")
+    if kind is int and abs(value) > MAX_INTEGER:
+        raise DamagedBlob(f"{where}: expected an integer within 2^53, got {quoted(value)}")
     return value
 
 
@@ -368,7 +382,4 @@ def _float(value: Any, where: str) -> float:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise DamagedBlob(f"{where}: expected a number, got {type(value).__name__}")
-    try:
-        return float(value)
-    except OverflowError:
-        raise DamagedBlob(f"{where}: the number is too large") from None
+    return float(value)

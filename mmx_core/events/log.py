@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
+from mmx_core.events.memory import is_out_of_memory
 from mmx_core.events.runs import Training, start_of, trainings
 from mmx_core.events.tags import PLUGIN, PREFIX, image_hash, natural_key
 from mmx_core.events.wire import decode_explanation, decode_image
@@ -210,7 +211,11 @@ def _restart(logged: LoggedRun, first: int) -> None:
 
 
 def _events(logged: LoggedRun, folder: str, report: Report) -> Iterator[Any]:
-    """All events of a directory; whatever is gone, locked away or damaged is reported."""
+    """All events of a directory; whatever is gone, locked away or damaged is reported.
+
+    Raises:
+        MemoryError: None was left, by which nothing in the log is damaged.
+    """
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from tensorboard.backend.event_processing import io_wrapper
     from tensorboard.compat import tf
@@ -238,6 +243,10 @@ def _events(logged: LoggedRun, folder: str, report: Report) -> Iterator[Any]:
                 try:
                     yield Event.FromString(record)
                 except DecodeError as error:
+                    if is_out_of_memory(error):
+                        raise MemoryError(str(error)) from error
                     damaged(f"not an event: {error}")
         except (OSError, tf.errors.OpError) as error:  # deleted meanwhile, not readable
+            if is_out_of_memory(error):
+                raise MemoryError(str(error)) from error
             damaged(f"cannot be read: {error}")

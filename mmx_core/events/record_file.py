@@ -1,8 +1,7 @@
 """The file format below the events: length, checksum, data, checksum (TFRecord).
 
-TensorBoard's own reader and writer compute CRC-32C in pure Python, 2 to 8 MB/s; here it is in C
-where the extra ``fast`` is installed. The reader also goes on after a damaged record, where
-TensorBoard's gives up the rest of the file.
+TensorBoard's own reader and writer compute CRC-32C in pure Python, 2 to 8 MB/s; here it is in C.
+The reader also goes on after a damaged record, where TensorBoard's gives up the rest of the file.
 """
 
 from __future__ import annotations
@@ -12,16 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import BinaryIO
 
+from google_crc32c import value as crc32c
 from tensorboard.compat import tf
 
 from mmx_core.events.tags import MAX_TAG_BYTES
-
-try:
-    from google_crc32c import value as crc32c
-except ImportError:
-    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import (  # type: ignore[no-redef]
-        crc32c,
-    )
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")

@@ -138,7 +138,7 @@ def _assemble(
     count, context = reader.answer_length, len(reader.context)
 
     def array(key: tuple[Any, ...], shape: tuple[int, ...]) -> FloatArray:
-        place = places.get(key)
+        place, key = places.get(key), tuple(part for part in key if part is not None)
         if place is None or place >= len(blobs):
             raise DamagedBlob(f"blob {key}: missing among {len(blobs)} blobs")
         try:
@@ -151,7 +151,7 @@ def _assemble(
 
     grids = reader.grids(reader.header)
 
-    def of_all_images(name: tuple[Any, ...], shapes: Sequence[tuple[int, ...]]) -> Any:
+    def of_all_images(name: tuple[Any, Any], shapes: Sequence[tuple[int, ...]]) -> Any:
         """The only image's array, or a tuple of all images'."""
         arrays = tuple(array((*name, image), shape) for image, shape in enumerate(shapes))
         return arrays if len(arrays) > 1 else arrays[0]
@@ -173,9 +173,11 @@ def _assemble(
     def shown(name: str | None, entry: ExplainedImage) -> ExplainedImage:
         return replace(entry, image=images(name) if images and name else None)
 
-    matrix = array(("matrix",), (3, count, context))
+    matrix = array(("matrix", None, None), (3, count, context))
     beside = reader.alternatives()
-    maps = [array(("alternatives", i), (len(beside), *g)) for i, g in enumerate(grids) if beside]
+    maps = [
+        array(("alternatives", None, i), (len(beside), *g)) for i, g in enumerate(grids) if beside
+    ]
     try:
         return Explanation(
             id=reader.text("id"),
@@ -183,7 +185,7 @@ def _assemble(
             answer=reader.text("answer"),
             tokens=reader.context[context - count :],
             context=reader.context,
-            heatmaps=of_all_images(("heatmaps",), [(count, *grid) for grid in grids]),
+            heatmaps=of_all_images(("heatmaps", None), [(count, *grid) for grid in grids]),
             scales=tuple(scale(*item) for item in enumerate(reader.scales())),
             relevance=matrix[0],
             text_activation=matrix[1],

@@ -19,7 +19,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from mmx_core.events.background import Background, held_bytes, snapshot
 from mmx_core.events.bounds import fitted
 from mmx_core.events.guard import guarded
-from mmx_core.events.privacy import is_private, private_explanation
+from mmx_core.events.privacy import is_private, private_explanation, private_tag
 from mmx_core.events.records import explanation_event, image_event, means_event
 from mmx_core.events.runs import UNMARKED, Going
 from mmx_core.events.sinks import NoSummaryWriter, Sink, SummaryWriterSink
@@ -83,7 +83,7 @@ def add_explanation(
         sample_tags(tag)
         explanation = fitted(explanation)
         if _is_private(writer, private):
-            explanation = private_explanation(explanation)
+            explanation, tag = private_explanation(explanation), private_tag(tag)
         images = [entry.image for entry in explanation.images if entry.image is not None]
         for image in images:
             _check_hash(image)

@@ -1,17 +1,18 @@
 """Whether a resumed training has the weights of the checkpoint that it was resumed from.
 
-transformers' Trainer loads a checkpoint by the names of the model's modules. Where a checkpoint is
-stored under other names (Qwen2-VL's and Qwen2.5-VL's have those of earlier versions), nothing
-matches: transformers 5.23 warns of missing keys amid its log and goes on with the weights that it
-had, which for a model that was built anew are random ones.
+transformers' Trainer loads a checkpoint by the names of the model's modules. Most families are
+stored under other names (those of their released checkpoints): of these nothing matches, and
+transformers 5.23 names missing keys amid its log and goes on with the weights that it had, which
+for a model that was built anew are random ones (docs/models.md).
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -20,22 +21,19 @@ from torch import Tensor
 _COMPARED = 64
 """Entries of each tensor: another training's differ in all."""
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_ADAPTER = "adapter_model.safetensors"
 
 
-def other_weights(model: Any, args: Any, step: int) -> Iterator[str]:
-    """Says so where the weights that would be explained are not those of the checkpoint.
+def other_weights(model: Any, folder: Path) -> Iterator[str]:
+    """Says so where the weights that would be explained are not those of a checkpoint.
 
     Args:
         model: As the Trainer has loaded it.
-        args: Its ``TrainingArguments``.
-        step: The step that it goes on from; at 0 nothing is resumed.
+        folder: The checkpoint's.
 
     Yields:
         One sentence, or none: also where there is nothing that could be compared.
     """
-    folder = _checkpoint(args, step)
-    if folder is None or _is_adapted(model):
-        return
     compared = different = 0
     example = ""
     for name, same in _compared(folder, model):
@@ -51,36 +49,41 @@ def other_weights(model: Any, args: Any, step: int) -> Iterator[str]:
         )
 
 
-def _checkpoint(args: Any, step: int) -> Path | None:
-    if not step:
-        return None
-    given = getattr(args, "resume_from_checkpoint", None)
-    places = [given] if isinstance(given, str) and os.path.isdir(given) else []
-    places.append(os.path.join(str(args.output_dir), f"checkpoint-{step}"))
-    return next((Path(place) for place in places if os.path.isdir(place)), None)
+def resumed_from() -> Path | None:
+    """The checkpoint that the Trainer which is calling has loaded, wherever it lies.
+
+    The Trainer tells its callbacks the step alone; of that step there may be checkpoints of several
+    trainings.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and "resume_from_checkpoint" not in frame.f_locals:
+        frame = frame.f_back
+    given = frame and frame.f_locals["resume_from_checkpoint"]
+    return Path(given) if isinstance(given, (str, Path)) else None
 
 
 def _compared(folder: Path, model: Any) -> Iterator[tuple[str, bool]]:
     """Each stored tensor whose place in the model is known, and whether it is there."""
     from safetensors import SafetensorError, safe_open
 
-    there: dict[tuple[str, ...], dict[tuple[str, ...], Tensor]] = {}
-    for name, tensor in model.state_dict().items():
-        parts = tuple(name.split("."))
-        there.setdefault(parts[-2:], {})[parts] = tensor
-    for file in _files(folder):
+    there = _by_stored_name(model)
+    for file in _files(folder, model):
         try:
             with safe_open(file, framework="pt") as stored:
                 for name in stored.keys():  # noqa: SIM118 - it is no mapping
-                    part = stored.get_slice(name)
-                    found = _place(tuple(name.split(".")), part.get_shape(), there)
-                    if found is not None:
-                        yield name, _same(part, found)
+                    part, mine = stored.get_slice(name), there.get(name)
+                    if mine is not None and list(mine.shape) == part.get_shape():
+                        yield name, _same(part, mine)
         except (OSError, SafetensorError):
             continue
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path, model: Any) -> list[Path]:
+    if _is_adapted(model):
+        adapter = model.active_adapters
+        names = adapter() if callable(adapter) else adapter
+        places = (folder / _ADAPTER, folder / names[0] / _ADAPTER)
+        return [place for place in places if place.is_file()]
     if (folder / _SINGLE).is_file():
         return [folder / _SINGLE]
     try:
@@ -90,34 +93,39 @@ def _files(folder: Path) -> list[Path]:
         return []
 
 
-def _place(
-    name: tuple[str, ...],
-    shape: list[int],
-    there: Mapping[tuple[str, ...], Mapping[tuple[str, ...], Tensor]],
-) -> Tensor | None:
-    """The tensor of that name; or the one of the model that ends alike for longest, if it is one.
-
-    Names differ by what stands in front (``visual.`` and ``model.visual.``).
-    """
-    candidates = {
-        parts: tensor
-        for parts, tensor in there.get(name[-2:], {}).items()
-        if list(tensor.shape) == shape
+def _by_stored_name(model: Any) -> dict[str, Tensor]:
+    """The model's tensors by the names under which a checkpoint may hold them."""
+    own: dict[str, Tensor] = model.state_dict()
+    if _is_adapted(model):
+        # Adapters are stored without the name that they have in the model.
+        names = {f".{name}." for name in model.peft_config}
+        return {_without(names, name): tensor for name, tensor in own.items()}
+    # Only tensors that are stored as they are: shadows tell them from those that are taken apart.
+    shadows = {name: torch.empty_like(tensor, device="meta") for name, tensor in own.items()}
+    shadowed = {id(shadows[name]): tensor for name, tensor in own.items()}
+    stored = {
+        name: shadowed[id(shadow)]
+        for name, shadow in _renamed(model, shadows).items()
+        if id(shadow) in shadowed
     }
-    if name in candidates:
-        return candidates[name]
-    alike = {parts: _common_end(name, parts) for parts in candidates}
-    longest = max(alike.values(), default=0)
-    found = [parts for parts, length in alike.items() if length == longest]
-    return candidates[found[0]] if len(found) == 1 else None
+    return {**own, **stored}
 
 
-def _common_end(first: tuple[str, ...], second: tuple[str, ...]) -> int:
-    pairs = zip(reversed(first), reversed(second), strict=False)
-    return next(
-        (count for count, (one, other) in enumerate(pairs) if one != other),
-        min(len(first), len(second)),
-    )
+def _renamed(model: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """As ``save_pretrained`` names them."""
+    try:
+        from transformers.core_model_loading import revert_weight_conversion
+
+        renamed: dict[str, Tensor] = revert_weight_conversion(model, dict(state))
+    except Exception:  # of another version: then the names of the modules alone are known
+        return state
+    return renamed
+
+
+def _without(names: set[str], name: str) -> str:
+    for part in names:
+        name = name.replace(part, ".")
+    return name
 
 
 def _same(stored: Any, tensor: Tensor) -> bool:

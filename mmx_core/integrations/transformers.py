@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -16,7 +17,8 @@ from mmx_core.events.tags import check_names
 from mmx_core.events.writer import ExplanationWriter
 from mmx_core.explainer import Explainer
 from mmx_core.explanation import Explanation
-from mmx_core.integrations.resumed import other_weights
+from mmx_core.integrations.resumed import other_weights, resumed_from
+from mmx_core.models.sharding import is_sharded
 from mmx_core.sample import Sample, as_sample
 from mmx_core.settings import check_settings
 
@@ -32,13 +34,15 @@ class ExplainCallback(TrainerCallback):
 
     What cannot work is said before the first step: wrong settings, a missing processor, an
     unsupported model and a log that cannot be written raise when the training begins; evaluation
-    switched off, samples that cannot be explained, weights that are not those of the checkpoint
-    resumed from and weights sharded over processes are warned about. After that nothing raises:
-    whatever fails is warned about once and costs what it concerns; with ``strict`` it raises.
+    switched off, samples that cannot be explained and weights that are not those of the checkpoint
+    resumed from are warned about. After that nothing raises: whatever fails is warned about once
+    and costs what it concerns; with ``strict`` it raises.
 
-    Only the main process explains and writes. Records are encoded and written on a thread while the
-    next sample is explained. Each evaluation ends once its events are on the disk, so that training
-    never runs beside that thread. A step is explained once, however many evaluation sets there are.
+    Only the main process writes, and where each has the whole weights only it explains; weights
+    sharded by FSDP or ZeRO-3 are explained by all processes together. Records are encoded and
+    written on a thread while the next sample is explained. Each evaluation ends once its events are
+    on the disk, so that training never runs beside that thread. A step is explained once, however
+    many evaluation sets there are.
 
     Every training logs into a directory of its own within ``logdir``; one that was resumed is shown
     as one, and one that is begun again from scratch apart from those before it.
@@ -46,9 +50,6 @@ class ExplainCallback(TrainerCallback):
     With ``push_to_hub`` the Trainer uploads its output directory, all but what begins with ``_``.
     So the log's default is ``OUTPUT_DIR/_explanations`` then; and where a ``logdir`` within the
     output directory is given that is uploaded, it holds no paths (docs/privacy.md).
-
-    Weights sharded over processes (FSDP, DeepSpeed ZeRO-3, tensor parallelism) cannot be explained
-    by one of them: that is warned about, and nothing is logged; explain the saved checkpoints.
 
     Args:
         samples: Fixed probe samples, or mappings with their attributes. Give them answers, so that
@@ -113,6 +114,7 @@ class ExplainCallback(TrainerCallback):
         # Of the training that is under way, or was last: what was explained, and what was not.
         self._explained: set[int] = set()
         self._failure: str | None = None
+        self._training = False
 
     def on_train_begin(
         self,
@@ -127,22 +129,23 @@ class ExplainCallback(TrainerCallback):
             TypeError: No processor, or an unsupported model; also ValueError.
             OSError: The log cannot be written.
         """
-        self._explained, self._failure = set(), None
+        self._explained, self._failure, self._training = set(), None, True
         model = kwargs["model"]
         explainer = self._explainer(model, kwargs.get("processing_class"))
         if not state.is_world_process_zero:
             return
         directory = self._directory(args)
         check_writable(directory)
+        # Of sharded weights the state cannot be looked at by one process alone.
+        resumed = state.global_step and not is_sharded(model)
+        checkpoint = resumed_from() if resumed else None
         for text in (
             *_about_evaluation(args),
             *self._about_samples(explainer),
             *_about_the_log(directory, args, state),
-            *other_weights(_unwrapped(model), args, state.global_step),
+            *(other_weights(_unwrapped(model), checkpoint) if checkpoint else ()),
         ):
             warnings.warn(text, ExplainWarning, stacklevel=1)
-        if is_sharded(model):
-            warnings.warn(_SHARDED, ExplainWarning, stacklevel=1)
         self._close()
         step = state.global_step
         self._open(args).mark_resume(step + 1 if step else 0)
@@ -155,22 +158,22 @@ class ExplainCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Explains and logs the probe samples at the current step, once."""
-        step = state.global_step
-        if not state.is_world_process_zero or step in self._explained:
+        step, model = state.global_step, kwargs["model"]
+        writes = state.is_world_process_zero
+        # Of sharded weights every process has a part, and all compute together.
+        if step in self._explained or not (writes or is_sharded(model)):
             return
-        if self._writer is None and _holds_the_best(args, state):
+        if not self._training and _holds_the_best(args, state):
             return  # the weights are those of an earlier step, which was explained then
         with self._told():
-            # A forward by one process alone would wait for the others for ever.
-            if is_sharded(kwargs["model"]):
-                raise RuntimeError(_SHARDED)
-            writer = self._open(args)
-            explainer = self._explainer(kwargs["model"], kwargs.get("processing_class"))
+            writer = self._open(args) if writes else None
+            explainer = self._explainer(model, kwargs.get("processing_class"))
             self._explained.add(step)
             try:
                 self._log(explainer, writer, step)
             finally:
-                writer.flush()
+                if writer is not None:
+                    writer.flush()
 
     def on_train_end(
         self,
@@ -181,15 +184,20 @@ class ExplainCallback(TrainerCallback):
     ) -> None:
         """Closes the event file; a later evaluation opens another."""
         self._close()
-        if self._failure is not None and state.is_world_process_zero:
-            warnings.warn(
-                f"some explanations of this training were not logged: {self._failure}",
-                ExplainWarning,
-                stacklevel=1,
+        self._training = False
+        told = f"some explanations of this training were not logged: {self._failure}"
+        if not self._explained and self._failure is None:
+            told = (
+                "no explanation of this training was logged: no evaluation took place; set "
+                "eval_strategy and eval_steps"
             )
+        elif self._failure is None:
+            return
+        if state.is_world_process_zero:
+            warnings.warn(told, ExplainWarning, stacklevel=1)
 
-    def _log(self, explainer: Explainer, writer: ExplanationWriter, step: int) -> None:
-        """What fails costs its sample alone."""
+    def _log(self, explainer: Explainer, writer: ExplanationWriter | None, step: int) -> None:
+        """What fails costs its sample alone. Without a writer this process but lends its hand."""
         logged: list[Explanation] = []
         waiting = list(self.samples)
         while waiting:
@@ -197,12 +205,13 @@ class ExplainCallback(TrainerCallback):
                 try:
                     for explanation in explainer.explain_batch(tuple(waiting)):
                         name = f"{self.set_name}/{waiting.pop(0).id}"
-                        writer.add_explanation(name, explanation, global_step=step)
-                        logged.append(explanation)
+                        if writer is not None:
+                            writer.add_explanation(name, explanation, global_step=step)
+                            logged.append(explanation)
                 except Exception:
                     del waiting[:1]  # it came when its turn came
                     raise
-        if logged:
+        if writer is not None and logged:
             writer.add_metrics(self.set_name, logged, global_step=step)
 
     @contextmanager
@@ -248,7 +257,7 @@ class ExplainCallback(TrainerCallback):
             parts["processor"] = processing_class
         if parts["tokenizer"] is None and hasattr(processing_class, "convert_ids_to_tokens"):
             parts["tokenizer"] = processing_class
-        return Explainer(_unwrapped(model), **parts, **self._settings)
+        return Explainer(model, **parts, **self._settings)
 
     def _about_samples(self, explainer: Explainer) -> Iterator[str]:
         """Those that will not be explained, and why."""
@@ -256,20 +265,15 @@ class ExplainCallback(TrainerCallback):
         for sample in self.samples:
             try:
                 explainer.check(sample)
-            except (ValueError, TypeError, OSError) as error:
-                refused.append(str(error))
+            except Exception as error:  # a chat template's, too: it costs this sample alone
+                named = repr(sample.id) in str(error)
+                refused.append(str(error) if named else f"sample {sample.id!r}: {error!r}")
         if refused:
             more = f" (and {len(refused) - 3} more)" if len(refused) > 3 else ""
             yield (
                 f"{len(refused)} of {len(self.samples)} probe samples cannot be explained and will "
                 f"be left out: {'; '.join(refused[:3])}{more}"
             )
-
-
-_SHARDED = (
-    "expected whole weights, got weights sharded over processes; nothing is explained: explain the "
-    "saved checkpoints instead, with Explainer.from_pretrained"
-)
 
 
 def _about_evaluation(args: TrainingArguments) -> Iterator[str]:
@@ -299,8 +303,8 @@ def _is_uploaded(directory: str, args: TrainingArguments) -> bool:
     """Whether the Trainer pushes it: it leaves out names in its output directory with a ``_``."""
     if not args.push_to_hub or "://" in directory:
         return False
-    inside = os.path.relpath(os.path.abspath(directory), os.path.abspath(str(args.output_dir)))
-    return not inside.startswith(("_", os.pardir))
+    place, output = Path(os.path.abspath(directory)), Path(os.path.abspath(str(args.output_dir)))
+    return place.is_relative_to(output) and not str(place.relative_to(output)).startswith("_")
 
 
 def _holds_the_best(args: TrainingArguments, state: TrainerState) -> bool:
@@ -311,13 +315,3 @@ def _holds_the_best(args: TrainingArguments, state: TrainerState) -> bool:
 
 def _unwrapped(model: Any) -> Any:
     return getattr(model, "module", model)
-
-
-def is_sharded(model: Any) -> bool:
-    """Whether processes hold parts of the model's weights: FSDP, ZeRO-3 or tensor parallelism."""
-    # By name, because importing torch.distributed takes a second that most do not need.
-    wrapped = any(type(module).__name__ == "FullyShardedDataParallel" for module in model.modules())
-    return wrapped or any(
-        type(parameter).__name__ == "DTensor" or hasattr(parameter, "ds_id")
-        for parameter in model.parameters()
-    )

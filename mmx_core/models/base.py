@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from mmx_core.models.chat import Message, RenderedPrompt, render_chat, user_turn
 from mmx_core.models.head import bias_of_head, device_of, vocabulary_size, weight_of_head
 from mmx_core.models.layout import Layout, VisualSpan
+from mmx_core.models.sharding import Result, Sharding
 from mmx_core.pictures import Clip, Picture
 
 
@@ -79,6 +80,9 @@ class ModelAdapter(ABC):
     default_chat_template: ClassVar[str | None] = None
     """Jinja source, for families whose checkpoints carry no template."""
 
+    sharding: Sharding | None = None
+    """How processes that hold parts of the weights work together; None where each has the whole."""
+
     def __init__(
         self, model: Any, *, image_processor: Any, tokenizer: Any, chat_template: str | None = None
     ) -> None:
@@ -115,6 +119,17 @@ class ModelAdapter(ABC):
     def logits(self, hidden: Tensor) -> Tensor:
         """``(N, d)`` states to ``(N, V)`` logits, as the model itself computes them."""
         return self.model.get_output_embeddings()(hidden)
+
+    def together(self, work: Callable[[], Result]) -> Result:
+        """Runs what computes with the model, where weights of a sharded one are gathered."""
+        return work() if self.sharding is None else self.sharding.together(work)
+
+    def generate(self, **inputs: Any) -> Tensor:
+        """``(1, L + T)`` int64, as the model's own ``generate``; of all ranks, rank 0's."""
+        if self.sharding is None:
+            return self.model.generate(**inputs)
+        found: Tensor = self.sharding.generate(**inputs)
+        return found.new_tensor(self.sharding.first(found.tolist()))
 
     def token_text(self, token_id: int) -> str:
         """The token as a person reads it, with the blank before it where it begins a word."""

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmx_core.models.sharding import gathers, within
 from mmx_core.undisturbed import undisturbed
 
 _ENLARGED = 1024.0  # a power of two, which rounds nothing
@@ -21,6 +22,8 @@ def weight_of_head(model: Any) -> Tensor:
             return _adapted(model, unit).T
         # In half precision a weight would be lost beside its bias.
         return ((_adapted(model, _ENLARGED * unit) - bias) / _ENLARGED).T
+    if gathers(head):
+        return within(head, lambda: head.weight.clone())
     weight = _parameter(head, "weight")
     # Quantised layers hand out their weight by a call, in a form of its own.
     weight = weight() if callable(weight) and not isinstance(weight, Tensor) else weight
@@ -33,6 +36,8 @@ def bias_of_head(model: Any) -> Tensor | None:
     if _is_adapted(head):
         bias = _adapted(model, torch.zeros(1, _hidden_size(model)))[0]
         return bias if bias.any() else None
+    if gathers(head) and getattr(head, "bias", None) is not None:
+        return within(head, lambda: head.bias.clone())
     bias = _parameter(head, "bias")
     return bias() if callable(bias) and not isinstance(bias, Tensor) else bias
 

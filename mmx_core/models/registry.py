@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from mmx_core.models.base import ModelAdapter
+from mmx_core.models.sharding import sharding_of
 
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
@@ -59,7 +60,8 @@ def adapter_for(
         ValueError: Not a multimodal model.
     """
     _load_own()
-    model = unwrapped(model)
+    given, model = model, unwrapped(model)
+    sharding = sharding_of(given, model)
     config = getattr(model, "config", None)
     model_type = getattr(config, "model_type", None)
     tower = getattr(getattr(config, "vision_config", None), "model_type", None)
@@ -70,12 +72,16 @@ def adapter_for(
         "chat_template": chat_template,
     }
     if adapter is not None:
-        return adapter(model, **parts)
+        built = adapter(model, **parts)
+        built.sharding = sharding
+        return built
     from mmx_core.models.generic import GenericAdapter
 
     places = (model, getattr(model, "model", None))
     if any(hasattr(place, "get_image_features") for place in places):
-        return GenericAdapter(model, **parts)
+        built = GenericAdapter(model, **parts)
+        built.sharding = sharding
+        return built
     raise ValueError(
         f"model: no adapter for {type(model).__name__} (model_type {model_type!r}), which has no "
         f"get_image_features either; there are adapters for {', '.join(sorted(_ADAPTERS))}. "

@@ -1,10 +1,8 @@
-"""What logging costs, with and without the fast checksum, and beside explaining.
+"""What logging costs, and how it compares with explaining.
 
     python -m tests.benchmarks.writing [--samples 16 --repeats 5] [--json]
 
-- log: one sample-step of make_log's size, logged and flushed, in a process with google-crc32c and
-  in one where importing it fails. Encoding and checksum are timed apart, because only the checksum
-  differs.
+- log: one sample-step of make_log's size, logged and flushed; encoding and checksum apart, too.
 - share: the demo's last checkpoint explains unseen scenes at its own scales, and each is logged
   where the next one is explained meanwhile: the time that the caller is held up, with and without
   ``background=True``, and what the whole loop takes.
@@ -38,11 +36,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--part", choices=("log", "share"), help=argparse.SUPPRESS)
-    parser.add_argument("--slow-checksum", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
         part = (
-            log(arguments.repeats, slow_checksum=arguments.slow_checksum)
+            log(arguments.repeats)
             if arguments.part == "log"
             else share(arguments.samples, arguments.repeats)
         )
@@ -50,18 +47,15 @@ def main() -> None:
         return
     counts = [f"--samples={arguments.samples}", f"--repeats={arguments.repeats}"]
     figures = {
-        "fast": _run("--part=log", *counts),
-        "slow": _run("--part=log", "--slow-checksum", *counts),
+        "log": _run("--part=log", *counts),
         "share": _run("--part=share", *counts),
         "load_average": [round(load, 1) for load in os.getloadavg()],
     }
     sys.stdout.write(json.dumps(figures, indent=1) + "\n" if arguments.json else _table(figures))
 
 
-def log(repeats: int, *, slow_checksum: bool) -> dict[str, Any]:
+def log(repeats: int) -> dict[str, Any]:
     """Milliseconds for one sample-step, and for its parts."""
-    if slow_checksum:
-        sys.modules["google_crc32c"] = None  # type: ignore[assignment]
     from mmx_core.events.record_file import frame_record
     from mmx_core.events.records import explanation_event
     from mmx_core.events.writer import ExplanationWriter
@@ -170,14 +164,10 @@ def _run(*arguments: str) -> dict[str, Any]:
 
 
 def _table(figures: dict[str, Any]) -> str:
-    fast, slow, share = figures["fast"], figures["slow"], figures["share"]
-    lines = [
-        f"one sample-step of {fast['bytes'] / 1e3:.1f} kB, without and with google-crc32c",
-        f"{'':10} {'without':>10} {'with':>10} {'times':>7}",
-    ]
+    logged, share = figures["log"], figures["share"]
+    lines = [f"one sample-step of {logged['bytes'] / 1e3:.1f} kB"]
     for name in ("encode", "checksum", "log"):
-        before, after = slow[f"{name}_ms"], fast[f"{name}_ms"]
-        lines.append(f"{name:10} {before:7.2f} ms {after:7.2f} ms {before / after:7.1f}")
+        lines.append(f"{name:10} {logged[f'{name}_ms']:7.3f} ms")
     lines += [
         "",
         f"the demo's last checkpoint, {share['samples']} scenes, scales "

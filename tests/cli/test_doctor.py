@@ -79,7 +79,7 @@ def test_the_slow_loader_and_slow_checksums_are_notes(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "tensorboard_data_server", None)
     assert "slow" in found(doctor.loader).text
     monkeypatch.setattr(doctor, "_SLOW_CRC_MB_PER_S", float("inf"))
-    assert "[fast]" in found(doctor.checksum).advice
+    assert "from a wheel" in found(doctor.checksum).advice
 
 
 def test_a_check_that_fails_is_a_finding_and_the_others_go_on(

@@ -48,9 +48,8 @@ def test_a_made_log_is_read_whole_and_holds_explanations_of_at_most_50_kb(tmp_pa
 def test_what_writing_costs_is_printed():
     pytest.importorskip("torch")
     figures = json.loads(printed("writing", "--samples=1", "--repeats=1", "--json"))
-    for part in ("fast", "slow"):
-        assert all(value > 0 for value in figures[part].values())
-    assert figures["slow"]["checksum_ms"] > 10 * figures["fast"]["checksum_ms"]
+    assert all(value > 0 for value in figures["log"].values())
+    assert figures["log"]["checksum_ms"] < figures["log"]["encode_ms"]
     assert set(figures["share"]["loop_ms"]) == {"none", "waiting", "background"}
 
 

@@ -120,7 +120,7 @@ def test_the_wheels_version_is_the_librarys(wheel: zipfile.ZipFile) -> None:
 def test_the_viewer_alone_needs_no_torch(wheel: zipfile.ZipFile) -> None:
     requirements = metadata(wheel).get_all("Requires-Dist") or []
     base = {requirement.partition(">")[0] for requirement in requirements if ";" not in requirement}
-    assert base == {"numpy", "pillow", "protobuf", "tensorboard"}
+    assert base == {"google-crc32c", "numpy", "pillow", "protobuf", "tensorboard"}
 
 
 def test_the_sdist_holds_the_panel_its_sources_and_the_build(

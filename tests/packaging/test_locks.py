@@ -112,4 +112,4 @@ def test_make_installs_from_the_lock_unless_told_otherwise(settings, hashed, tmp
         command, cwd=panel.ROOT, env=environment, capture_output=True, text=True, check=True
     )
     assert ("--require-hashes --no-deps -r locks/test.lock" in said.stdout) is hashed
-    assert '-c constraints.txt -e ".[core,analysis,fast,dev]"' in said.stdout
+    assert '-c constraints.txt -e ".[core,analysis,dev]"' in said.stdout

@@ -4,11 +4,9 @@ const TABLE = new Uint32Array(256).map((_, index) => {
   return value;
 });
 
-/** zlib's CRC-32 of several pieces, as if they were one. */
-export function crc32(...pieces: Uint8Array[]): number {
-  let crc = 0xffffffff;
-  for (const piece of pieces) {
-    for (let i = 0; i < piece.length; i++) crc = (crc >>> 8) ^ TABLE[(crc ^ piece[i]!) & 255]!;
-  }
-  return (crc ^ 0xffffffff) >>> 0;
+/** zlib's CRC-32. */
+export function crc32(bytes: Uint8Array): number {
+  let crc = -1;
+  for (const byte of bytes) crc = (crc >>> 8) ^ TABLE[(crc ^ byte) & 255]!;
+  return ~crc >>> 0;
 }

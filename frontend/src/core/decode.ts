@@ -1,6 +1,7 @@
 // Header and blobs to an Explanation. A blob that fails is named in its layer's `damage`, so that
 // the rest can still be shown; a header that fails damages the whole.
-import { type Blob, DamagedError, VERSION, NewerVersionError, decodeBlob } from "./blob";
+import { DamagedError, LARGEST_BYTES, NewerVersionError, VERSION, declaredBytes, decodeArray, decodeJson } from "./blob";
+import { answerLength } from "./explanation";
 import type { Agreement, Candidate, Explanation, Layer, Token, View } from "./explanation";
 
 export interface Origin {
@@ -15,67 +16,60 @@ export async function decodeExplanation(
   blobs: Uint8Array<ArrayBuffer>[],
   origin: Origin,
 ): Promise<Explanation> {
-  const header = await decodeHeader(blobs[0]);
+  const size = blobs.reduce((sum, blob) => sum + declaredBytes(blob), 0);
+  if (size > 2 * LARGEST_BYTES) throw new DamagedError("too long");
+  const [head, ...arrays] = blobs;
+  if (!head) throw new DamagedError("no header");
+  const header = object(await decodeJson(head));
+  const version = whole(header.version);
+  if (version > VERSION) throw new NewerVersionError(`written in wire version ${version}`);
+  const { logged = {}, alternatives: entries = [], turns = [] } = header;
   // Where it was logged, if it says so: found elsewhere, damage has moved it.
-  const { tag, step } = { ...origin, ...object(header.logged ?? {}, "logged") };
-  if (tag !== origin.tag || step !== origin.step) throw new DamagedError(`logged as ${tag}, step ${step}`);
+  const { tag, step } = { ...origin, ...object(logged) };
+  if (tag !== origin.tag || step !== origin.step) throw new DamagedError(`logged as ${text(tag)}, step ${whole(step)}`);
   const context = readTokens(header);
-  const promptLength = count(header.prompt_length, "prompt_length");
+  const promptLength = whole(header.prompt_length, 0, context.length);
   const answer = context.length - promptLength;
-  if (answer < 1) throw new DamagedError("header: no answer tokens");
-  const vocabulary = object(header.vocabulary ?? {}, "vocabulary");
-  const grounding = listOf(header.grounding, answer, "grounding").map(numberOrNull);
-  const candidates = listOf(header.candidates, context.length, "candidates").map((entries, j) =>
-    list(entries, `candidates[${j}]`).flatMap((entry) => readCandidate(entry, vocabulary) ?? []),
+  const vocabulary = object(header.vocabulary);
+  object(header.model);
+  const grounding = figures(header.grounding, answer);
+  const candidates = list(header.candidates, context.length).map((leading) =>
+    list(leading).map((entry) => readCandidate(entry, vocabulary)),
   );
-  const alternatives = list(header.alternatives ?? [], "alternatives").flatMap((entry, i) => {
-    const { context: place, token } = object(entry, `alternatives[${i}]`);
-    return { context: count(place, "context"), candidate: readCandidate(token, vocabulary) ?? { id: -1, text: "?", probability: NaN } };
+  const alternatives = list(entries).map((entry) => {
+    const { context: place, token, grounding = null } = object(entry);
+    figure(grounding);
+    return { context: whole(place, 0, context.length), candidate: readCandidate(token, vocabulary) };
   });
   const views = readViews(header, answer, vocabulary, alternatives.length);
-  if (!views.length) throw new DamagedError("header: no grids");
   const { image, layers, beside } = views[0]!;
   const explanation: Explanation = {
     ...origin,
-    id: String(header.id ?? ""),
-    prompt: String(header.prompt ?? ""),
-    answer: String(header.answer ?? ""),
+    id: text(header.id),
+    prompt: text(header.prompt),
+    answer: text(header.answer),
     promptLength,
     context,
     views,
     image,
     layers,
     beside,
-    turns: list(header.turns ?? [], "turns").map(String),
+    turns: list(turns).map(text),
     alternatives,
     grounding,
     candidates,
     metrics: readMetrics(header.metrics),
-    loggedAt: readPlace(header.provenance),
-    cutFrom: Number((header.provenance as Json | undefined)?.cut_from) || 0,
+    ...readHints(object(header.provenance)),
     matrix: null,
-    matrixDamage: "not in the record",
+    matrixDamage: null,
     bytes: 0,
   };
-  await fill(explanation, list(header.blobs, "blobs"), blobs.slice(1));
+  await fill(explanation, list(header.blobs), arrays);
   explanation.bytes =
     layersOf(explanation).reduce((sum, layer) => sum + (layer.values?.byteLength ?? 0), 0) +
     (explanation.matrix?.byteLength ?? 0) +
-    4 * (blobs[0]?.length ?? 0);
+    4 * head.length;
   return explanation;
-}
-
-async function decodeHeader(bytes: Uint8Array<ArrayBuffer> | undefined): Promise<Json> {
-  if (!bytes) throw new DamagedError("header: missing");
-  const blob = await decodeBlob(bytes).catch((error: unknown) => {
-    if (error instanceof NewerVersionError) throw error;
-    throw new DamagedError(`header: ${reason(error)}`);
-  });
-  const header = object(blob.kind === "json" ? blob.value : null, "header");
-  if (Number(header.version) > VERSION) {
-    throw new NewerVersionError(`written in wire version ${Number(header.version)}`);
-  }
-  return header;
 }
 
 /** All arrays of maps, of all images. */
@@ -83,58 +77,41 @@ export function layersOf({ views }: Explanation): Layer[] {
   return views.flatMap(({ layers, beside }) => (beside ? [...layers, beside] : layers));
 }
 
-/** Decode blobs 1.. into their places. */
+/** Decode blobs 1.. into their places; of two of the same name the last is meant. */
 async function fill(
   explanation: Explanation,
   names: unknown[],
   blobs: Uint8Array<ArrayBuffer>[],
 ): Promise<void> {
-  const tokens = answerLengthOf(explanation);
-  await Promise.all(
-    names.map(async (entry, i) => {
-      const place = object(entry, `blobs[${i}]`);
-      const layer = layerFor(explanation, place);
-      const columns = explanation.context.length;
-      const maps = place.name === "alternatives" ? explanation.alternatives.length : tokens;
-      const shape = layer ? [maps, layer.rows, layer.cols] : [3, tokens, columns];
-      if (!layer && place.name !== "matrix") return;
+  const tokens = answerLength(explanation);
+  const places = names.map((entry) => {
+    const place = object(entry);
+    const parts = ["scale", "image"].map((part) => (part in place ? whole(place[part]) : null));
+    return [text(place.name), ...parts].join();
+  });
+  const decoded = async (name: string, ...shape: number[]): Promise<Float32Array<ArrayBuffer>> => {
+    const bytes = blobs[places.lastIndexOf(name)];
+    if (!bytes) throw new DamagedError("not in the record");
+    return decodeArray(bytes, shape);
+  };
+  const work = explanation.views.flatMap(({ layers, beside }, image) =>
+    [...layers, beside].map(async (layer, scale) => {
+      if (!layer) return;
+      const name = layer === beside ? "alternatives," : layer.agreement ? `maps,${scale}` : "heatmaps,";
       try {
-        const bytes = blobs[i];
-        if (!bytes) throw new DamagedError("missing");
-        const values = arrayOf(await decodeBlob(bytes), shape);
-        if (layer) {
-          layer.values = values;
-          layer.maxima = maximaOf(values, maps);
-          layer.damage = null;
-        } else {
-          explanation.matrix = values;
-          explanation.matrixDamage = null;
-        }
+        layer.values = await decoded(`${name},${image}`, layer.maxima.length, layer.rows, layer.cols);
+        layer.maxima = maximaOf(layer.values, layer.maxima.length);
       } catch (error) {
-        if (layer) layer.damage = reason(error);
-        else explanation.matrixDamage = reason(error);
+        layer.damage = reason(error);
       }
     }),
   );
-}
-
-function answerLengthOf(explanation: Explanation): number {
-  return explanation.context.length - explanation.promptLength;
-}
-
-function layerFor(explanation: Explanation, place: Json): Layer | null {
-  const view = explanation.views[Number(place.image ?? 0)];
-  if (place.name === "maps") return view?.layers[Number(place.scale)] ?? null;
-  if (place.name === "heatmaps") return view?.layers.at(-1) ?? null;
-  return (place.name === "alternatives" && view?.beside) || null;
-}
-
-function arrayOf(blob: Blob, shape: number[]): Float32Array<ArrayBuffer> {
-  if (blob.kind !== "array" || blob.shape.join() !== shape.join()) {
-    const found = blob.kind === "array" ? blob.shape.join("×") : blob.kind;
-    throw new DamagedError(`expected shape ${shape.join("×")}, got ${found}`);
+  try {
+    explanation.matrix = await decoded("matrix,,", 3, tokens, explanation.context.length);
+  } catch (error) {
+    explanation.matrixDamage = reason(error);
   }
-  return blob.values;
+  await Promise.all(work);
 }
 
 function maximaOf(values: Float32Array, maps: number): Float32Array<ArrayBuffer> {
@@ -150,67 +127,74 @@ function maximaOf(values: Float32Array, maps: number): Float32Array<ArrayBuffer>
   return maxima;
 }
 
-/** Where the library was called from; a hint only, so that anything unreadable is none. */
-function readPlace(provenance: unknown): Explanation["loggedAt"] {
-  const place = (provenance as Json | undefined)?.logged_at as Json | null | undefined;
-  return typeof place?.file === "string" && Number.isInteger(place.line)
-    ? { file: place.file, line: Number(place.line) }
-    : null;
+/** Hints only, so that anything unreadable is none: where the library was called from, what was cut. */
+function readHints({ logged_at, cut_from }: Json): Pick<Explanation, "loggedAt" | "cutFrom"> {
+  const { file, line } = (logged_at ?? {}) as Json;
+  return {
+    loggedAt: typeof file === "string" && Number.isInteger(line) ? { file, line: line as number } : null,
+    cutFrom: Number.isInteger(cut_from) ? (cut_from as number) : 0,
+  };
 }
 
 function readTokens(header: Json): Token[] {
-  const tokens = object(header.tokens, "tokens");
-  const texts = list(tokens.text, "tokens.text");
-  const ids = listOf(tokens.id, texts.length, "tokens.id");
-  const special = listOf(tokens.special, texts.length, "tokens.special");
-  const turns = tokens.turn ? listOf(tokens.turn, texts.length, "tokens.turn") : [];
-  return texts.map((text, i) => ({
-    text: String(text),
-    id: Number(ids[i]),
-    special: Boolean(special[i]),
-    turn: Number(turns[i] ?? 0),
+  const tokens = object(header.tokens);
+  const texts = list(tokens.text);
+  const { turn = texts.map(() => 0) } = tokens;
+  const [ids, special, turns] = [tokens.id, tokens.special, turn, tokens.position].map((column) => wholes(column, texts.length));
+  return texts.map((said, i) => ({
+    text: text(said),
+    id: ids![i]!,
+    special: !!special![i],
+    turn: turns![i]!,
   }));
 }
 
 function readViews(header: Json, answer: number, vocabulary: Json, alternatives: number): View[] {
-  const images = list(header.images ?? [], "images");
-  const shares = header.image_grounding as unknown[][] | undefined;
-  return list(header.grids, "grids").map((grid, i) => {
-    const entry = images[i] ? object(images[i], "images") : {};
+  const { image_grounding } = header;
+  const grids = gridsOf(header);
+  const entries = list(header.images);
+  const images = entries.length ? list(entries, grids.length) : grids.map((_, picture) => ({ picture }));
+  const shares = image_grounding === undefined ? [] : list(image_grounding, grids.length);
+  const scales = list(header.scales).map(object);
+  const factors = scales.map(({ factor }) => figure(factor) ?? 0);
+  if (!factors.includes(1) || factors.some((factor, i) => factor <= (factors[i - 1] ?? 0))) {
+    wrong(factors, "ascending factors with 1");
+  }
+  const sides = scales.map((scale) => gridsOf(scale, grids.length));
+  const agreements = scales.map((scale) => readAgreement(scale, answer, vocabulary));
+  return grids.map((grid, i) => {
+    const { hash = null, width, height, picture = 0, frames = [], seconds = [] } = object(images[i]);
+    const shown = [width, height].map((side) => whole(side ?? 0));
     return {
-      image: entry.hash ? { hash: String(entry.hash), width: Number(entry.width), height: Number(entry.height) } : null,
-      layers: readLayers(header, i, answer, vocabulary),
-      beside: alternatives ? emptyLayer(null, grid, null, alternatives, "grids") : null,
-      share: shares ? listOf(shares[i], answer, "image_grounding").map(numberOrNull) : null,
-      picture: Number(entry.picture ?? i),
-      seconds: list(entry.seconds ?? [], "seconds").map(Number),
+      image: hash === null || !text(hash) ? null : { hash: text(hash), width: shown[0]!, height: shown[1]! },
+      layers: [
+        ...factors.map((factor, s) => emptyLayer(factor, sides[s]![i]!, agreements[s]!, answer)),
+        emptyLayer(null, grid, null, answer),
+      ],
+      beside: alternatives ? emptyLayer(null, grid, null, alternatives) : null,
+      share: shares.length ? figures(shares[i], answer) : null,
+      picture: whole(picture),
+      seconds: figures(seconds, wholes(frames).length).map(Number),
     };
   });
 }
 
-function readLayers(header: Json, image: number, answer: number, vocabulary: Json): Layer[] {
-  const layers = list(header.scales, "scales").map((entry, i) => {
-    const name = `scales[${i}]`;
-    const scale = object(entry, name);
-    const agreement: Agreement = {
-      probability: listOf(scale.probability, answer, `${name}.probability`).map(numberOrNull),
-      rank: listOf(scale.rank, answer, `${name}.rank`).map(Number),
-      top: listOf(scale.top, answer, `${name}.top`).map((top) => readCandidate(top, vocabulary)),
-    };
-    return emptyLayer(Number(scale.factor), list(scale.grids, `${name}.grids`)[image], agreement, answer, `${name}.grids`);
-  });
-  layers.push(emptyLayer(null, list(header.grids, "grids")[image], null, answer, "grids"));
-  return layers;
+function gridsOf(source: Json, count?: number): number[][] {
+  const grids = list(source.grids, count);
+  whole(grids.length, 1, 4097);
+  return grids.map((grid) => list(grid, 2).map((side) => whole(side, 1)));
 }
 
-function emptyLayer(
-  factor: number | null,
-  grid: unknown,
-  agreement: Agreement | null,
-  maps: number,
-  name: string,
-): Layer {
-  const [rows, cols] = listOf(grid, 2, name).map((size) => count(size, name));
+function readAgreement(scale: Json, answer: number, vocabulary: Json): Agreement {
+  figures(scale.divergence, answer);
+  return {
+    probability: figures(scale.probability, answer),
+    rank: wholes(scale.rank, answer),
+    top: list(scale.top, answer).map((top) => readCandidate(top, vocabulary)),
+  };
+}
+
+function emptyLayer(factor: number | null, [rows, cols]: number[], agreement: Agreement | null, maps: number): Layer {
   return {
     factor,
     rows: rows!,
@@ -218,50 +202,54 @@ function emptyLayer(
     values: null,
     maxima: new Float32Array(maps),
     agreement,
-    damage: "not in the record",
+    damage: null,
   };
 }
 
-function readCandidate(entry: unknown, vocabulary: Json): Candidate | null {
-  if (!Array.isArray(entry) || entry.length < 2) return null;
-  const [id, probability] = entry as [number, number];
-  return { id, text: String(vocabulary[String(id)] ?? `#${id}`), probability };
+function readCandidate(entry: unknown, vocabulary: Json): Candidate {
+  const [token, probability] = list(entry, 2);
+  const id = whole(token);
+  return { id, text: text(vocabulary[id]), probability: figure(probability) as number };
 }
 
 function readMetrics(value: unknown): Record<string, number> {
-  const pairs = Object.entries(object(value ?? {}, "metrics"));
-  return Object.fromEntries(pairs.filter((pair): pair is [string, number] => typeof pair[1] === "number"));
+  const pairs = Object.entries(object(value)).filter((pair) => figure(pair[1]) !== null);
+  return Object.fromEntries(pairs) as Record<string, number>;
 }
 
-function object(value: unknown, name: string): Json {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new DamagedError(`header: ${name} is not an object`);
-  }
-  return value as Json;
+function wrong(value: unknown, expected: string): never {
+  throw new DamagedError(`header: expected ${expected}, got ${typeof value}`);
 }
 
-function list(value: unknown, name: string): unknown[] {
-  if (!Array.isArray(value)) throw new DamagedError(`header: ${name} is not a list`);
-  return value;
+function object(value: unknown): Json {
+  return value && typeof value === "object" && !Array.isArray(value) ? (value as Json) : wrong(value, "an object");
 }
 
-function listOf(value: unknown, length: number, name: string): unknown[] {
-  const entries = list(value, name);
-  if (entries.length !== length) {
-    throw new DamagedError(`header: ${name} has ${entries.length} entries, expected ${length}`);
-  }
-  return entries;
+function list(value: unknown, length?: number): unknown[] {
+  const entries = Array.isArray(value) ? (value as unknown[]) : wrong(value, "a list");
+  return entries.length === (length ?? entries.length) ? entries : wrong(value, `${length} entries`);
 }
 
-function count(value: unknown, name: string): number {
-  if (!Number.isInteger(value) || Number(value) < 0) {
-    throw new DamagedError(`header: ${name} is not a count`);
-  }
-  return Number(value);
+function text(value: unknown): string {
+  return typeof value === "string" ? value : wrong(value, "text");
 }
 
-function numberOrNull(value: unknown): number | null {
-  return typeof value === "number" ? value : null;
+function whole(value: unknown, least = -Infinity, below = Infinity): number {
+  const found = value as number;
+  return Number.isSafeInteger(value) && found >= least && found < below ? found : wrong(value, "another integer");
+}
+
+/** Null is NaN. */
+function figure(value: unknown): number | null {
+  return value === null || typeof value === "number" ? value : wrong(value, "a number");
+}
+
+function wholes(value: unknown, length?: number): number[] {
+  return list(value, length).map((entry) => whole(entry));
+}
+
+function figures(value: unknown, length: number): (number | null)[] {
+  return list(value, length).map(figure);
 }
 
 export function reason(error: unknown): string {
