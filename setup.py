@@ -10,7 +10,9 @@ from setuptools import find_packages, setup
 EXTRAS = {
     # What explaining a model takes. The viewer, installed without this, never imports torch.
     # transformers 5.5.4 is the oldest that explains as the pinned one does, without torchvision.
-    # safetensors and tqdm come with it; `mmx` uses them itself.
+    # torch is tested at 2.13 alone; from 2.6 on it is allowed, since nothing newer is known to be
+    # needed, and untried.
+    # safetensors and tqdm come with transformers; `mmx` uses them itself.
     # lemminflect tells nouns and their singular from a dictionary of its own, with no download.
     "core": [
         "lemminflect>=0.2.3",
