@@ -319,8 +319,9 @@ class ExplanationWriter:
 def _is_private(writer: Any, private: bool | None) -> bool:
     if private is None and isinstance(writer, ExplanationWriter):
         return writer.private
-    path = isinstance(writer, (str, os.PathLike))
-    return is_private(private, writer if path else getattr(writer, "log_dir", None))
+    paths = (str, os.PathLike)
+    place = writer if isinstance(writer, paths) else getattr(writer, "log_dir", None)
+    return is_private(private, place if isinstance(place, paths) else None)
 
 
 def _queue(writer: Any, strict: bool | None) -> Background | None:
