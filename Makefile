@@ -3,7 +3,7 @@
 # Node.js is used where it is installed and taken from PyPI where it is not.
 #
 #   make demo         explain every demo checkpoint, then open TensorBoard (SERVE=0: no server)
-#   make test         every test: panel, library, plugin, packaging, browser
+#   make test         every test: panel, library, plugin, packaging, browser (PARALLEL=: one at a time)
 #   make test-core    the Python tests that need no browser (MMX_TEST_DEVICE=cuda runs them on a GPU)
 #   make lint         ruff, mypy, tsc
 #   make screenshots  draw every view into build/screenshots, and the README's pictures into docs/
@@ -18,6 +18,7 @@ VENV ?= .venv
 LOCK ?= locks/test.lock
 SERVE ?= 1
 PYTEST_FLAGS ?=
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 ifeq ($(strip $(VENV)),)
 RUN := $(PYTHON)
@@ -31,6 +32,9 @@ endif
 
 # Without --no-compile pip byte-compiles all of torch and transformers, most of it never imported.
 PIP_INSTALL := -m pip install --disable-pip-version-check --quiet --no-compile
+# Instead each module is compiled once, when it is first imported, also where the environment says not
+# to: or every process that the tests start would compile all that it imports anew.
+export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(RUN) $(PIP_INSTALL) -c constraints.txt
 # A lock holds whole sets: no dependency is added to it, and no file that it does not name is taken.
 INSTALL_LOCKED := $(RUN) $(PIP_INSTALL) --require-hashes --no-deps
@@ -51,7 +55,9 @@ demo: panel
 test: $(INSTALLED_FOR_TESTS) node chromium
 	$(NPM) run test
 	$(RUN) build_tools/panel.py
-	$(RUN) -m pytest $(PYTEST_FLAGS)
+# Alone first; pytest ends with 5 where PYTEST_FLAGS choose none of these.
+	$(RUN) -m pytest -m serial $(PYTEST_FLAGS) || [ $$? -eq 5 ]
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not serial" $(PARALLEL) $(PYTEST_FLAGS)
 
 test-core: $(INSTALLED_FOR_TESTS)
 	$(RUN) -m pytest --ignore=tests/browser --ignore=tests/packaging $(PYTEST_FLAGS)

@@ -10,7 +10,9 @@ from setuptools import find_packages, setup
 EXTRAS = {
     # What explaining a model takes. The viewer, installed without this, never imports torch.
     # transformers 5.5.4 is the oldest that explains as the pinned one does, without torchvision.
-    # safetensors and tqdm come with it; `mmx` uses them itself.
+    # torch is tested at 2.13 alone; from 2.6 on it is allowed, since nothing newer is known to be
+    # needed, and untried.
+    # safetensors and tqdm come with transformers; `mmx` uses them itself.
     # lemminflect tells nouns and their singular from a dictionary of its own, with no download.
     "core": [
         "lemminflect>=0.2.3",
@@ -31,6 +33,7 @@ EXTRAS = {
         "peft>=0.15",  # its wrapped models are among those that are explained
         "playwright>=1.45",
         "pytest>=8.2",
+        "pytest-xdist>=3.6",  # the tests run on two cores at once
         "ruff>=0.9",
         "setuptools>=77",  # the packaging tests build without isolation
         "tensorboardX>=2.6.4",  # one of the writers that add_explanation accepts

@@ -16,7 +16,7 @@ from typing import Any
 from tensorboard.context import RequestContext
 from tensorboard.data import provider
 
-from mmx_core.events.runs import Training, trainings
+from mmx_core.events.runs import Training, start_of, trainings
 from mmx_core.events.tags import INDEX_PLUGIN, PLUGIN, PREFIX, image_hash, natural_key, shown_name
 from tb_mmx_plugin.frame import finite
 from tb_mmx_plugin.index_records import ALL, IndexRecords, Series, decode_records, explanation_tag
@@ -161,9 +161,16 @@ class Catalogue:
         }
         changed = [folder for folder in prints if folder not in kept]
         gone = [name for name in before if before[name].fingerprint and name not in prints]
-        if known and prints and not changed and not gone:
+        # A start that has logged nothing yet counts, too: others go on from it.
+        marks = {
+            run.run_name: Folder(frozenset(), {}, {}, frozenset())
+            for run in self._lists.list_runs(context, experiment_id=experiment)
+            if start_of(run.run_name).going.kind == "from"
+        }
+        if known and prints and not changed and not gone and marks.keys() <= before.keys():
             return replace(known, time=began)
-        folders = {**kept, **self._read(context, experiment, prints, changed, before)}
+        read = self._read(context, experiment, prints, changed, before)
+        folders = {**marks, **kept, **read}
         found = {
             training.run: training
             for training in trainings({name: folder.steps for name, folder in folders.items()})

@@ -30,6 +30,6 @@ def device() -> torch.device:
     chosen = torch.device(os.environ.get("MMX_TEST_DEVICE", "cpu"))
     if chosen.type == "cuda" and not torch.cuda.is_available():
         pytest.fail(f"MMX_TEST_DEVICE={chosen}, but torch sees no CUDA device")
-    if chosen.type == "cpu":
+    if chosen.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(min(4, os.cpu_count() or 1))
     return chosen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from mmx_core.events.header import Header, plain
 from mmx_core.explanation import Explanation
 
 _PATH = re.compile(r"file:|~|\.{1,2}[\\/]|[A-Za-z]:[\\/]|[\\/]")
+_ABSOLUTE = re.compile(r"file:|~|[A-Za-z]:[\\/]|[\\/]")
 _SEPARATORS = re.compile(r"[\\/]+")
 _HUB = re.compile(
     r"^\s*(?:push)?url\s*=.*\b(?:huggingface\.co|hf\.co)\b", re.IGNORECASE | re.MULTILINE
@@ -63,6 +65,15 @@ def private_explanation(explanation: Explanation) -> Explanation:
         id=_without_place(explanation.id),
         provenance=_without_places(plain(explanation.provenance)),
     )
+
+
+def private_tag(tag: str) -> str:
+    """A sample's name; of one that is an absolute path the file's, told apart by a checksum."""
+    set_name, slash, sample = tag.partition("/")
+    if not slash or not _ABSOLUTE.match(sample):
+        return tag
+    told = hashlib.sha256(sample.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{set_name}/{_without_place(sample)}-{told}"
 
 
 def private_header(header: Header) -> Header:

@@ -64,10 +64,15 @@ class StartFile:
             self._file.flush()
 
     def begin(self, going: Going) -> None:
-        """Leaves this start: the next event begins another, which goes on in that way."""
+        """Leaves this start for another, which goes on in that way.
+
+        It is made at once: should this program end before its first event, those who go on from
+        what it has done must not be taken to go on from what was there before it.
+        """
         if self._file is not None:
             self._file.close()
         self._file, self._going = None, going
+        self._opened().open()
 
     def close(self) -> None:
         """Closes the file; closing again does nothing."""
@@ -94,7 +99,7 @@ def append(
     logdir: str | os.PathLike[str],
     events: Sequence[tuple[str, Event]],
     *,
-    going: Going = UNMARKED,
+    going: Going | None = UNMARKED,
 ) -> None:
     """Appends single events to a run for a caller who keeps no writer open.
 
@@ -106,7 +111,8 @@ def append(
         logdir: The run's directory, or a URL that TensorBoard can write to.
         events: With each the tag of its first value; images (``mmx/images/HASH``) that are there
             already are left out.
-        going: How these go on from other starts.
+        going: How these go on from other starts; None where they hold no explanation, so that they
+            may stand in any.
 
     Raises:
         ValueError: As for :class:`StartFile`.
@@ -119,7 +125,7 @@ def append(
         return
     shared = _newest_shared(run, going)
     if shared is None or not _append_to(shared, events):
-        file = EventFile(new_start(run, going), suffix=_SHARED)
+        file = EventFile(new_start(run, going or UNMARKED), suffix=_SHARED)
         try:
             for _, event in events:
                 file.write(event)
@@ -191,10 +197,10 @@ def _locked(file: Any) -> Iterator[bool]:
             return
 
 
-def _newest_shared(run: str, going: Going) -> str | None:
+def _newest_shared(run: str, going: Going | None) -> str | None:
     """The shared file of the newest start, if that has one and goes on in a like way."""
     starts = sorted(name for name in _names(run) if time_of(name) is not None)
-    if not starts or not _alike(start_of(starts[-1]).going, going):
+    if not starts or (going is not None and not _alike(start_of(starts[-1]).going, going)):
         return None
     folder = os.path.join(run, starts[-1])
     files = sorted(name for name in _names(folder) if name.endswith(_SHARED))
@@ -206,10 +212,10 @@ def _alike(there: Going, going: Going) -> bool:
     return there.kind == going.kind or (going.kind == "unmarked" and there.kind == "from")
 
 
-def _write_apart(run: str, events: Sequence[tuple[str, Event]], going: Going) -> None:
+def _write_apart(run: str, events: Sequence[tuple[str, Event]], going: Going | None) -> None:
     """A file of its own within the newest shared start: where nothing can be appended."""
     shared = _newest_shared(run, going)
-    folder = new_start(run, going) if shared is None else os.path.dirname(shared)
+    folder = new_start(run, going or UNMARKED) if shared is None else os.path.dirname(shared)
     names = [tag for tag, _ in events if tag.startswith(IMAGE_PREFIX)]
     # A file's name tells later calls which image it holds.
     held = f".{names[0].removeprefix(IMAGE_PREFIX)[:64]}" if len(names) == 1 else ""

@@ -19,7 +19,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from mmx_core.events.background import Background, held_bytes, snapshot
 from mmx_core.events.bounds import fitted
 from mmx_core.events.guard import guarded
-from mmx_core.events.privacy import is_private, private_explanation
+from mmx_core.events.privacy import is_private, private_explanation, private_tag
 from mmx_core.events.records import explanation_event, image_event, means_event
 from mmx_core.events.runs import UNMARKED, Going
 from mmx_core.events.sinks import NoSummaryWriter, Sink, SummaryWriterSink
@@ -83,7 +83,7 @@ def add_explanation(
         sample_tags(tag)
         explanation = fitted(explanation)
         if _is_private(writer, private):
-            explanation = private_explanation(explanation)
+            explanation, tag = private_explanation(explanation), private_tag(tag)
         images = [entry.image for entry in explanation.images if entry.image is not None]
         for image in images:
             _check_hash(image)
@@ -131,7 +131,7 @@ def add_metrics(
         now = time.time() if wall_time is None else wall_time
         event = means_event(set_name, _means(explanations), step=step, wall_time=now)
         if isinstance(writer, (str, os.PathLike)):
-            append(writer, [(means_prefix(set_name), event)])
+            append(writer, [(means_prefix(set_name), event)], going=None)
             return
         queue = _queue(writer, strict)
         if queue is None:
@@ -319,8 +319,9 @@ class ExplanationWriter:
 def _is_private(writer: Any, private: bool | None) -> bool:
     if private is None and isinstance(writer, ExplanationWriter):
         return writer.private
-    path = isinstance(writer, (str, os.PathLike))
-    return is_private(private, writer if path else getattr(writer, "log_dir", None))
+    paths = (str, os.PathLike)
+    place = writer if isinstance(writer, paths) else getattr(writer, "log_dir", None)
+    return is_private(private, place if isinstance(place, paths) else None)
 
 
 def _queue(writer: Any, strict: bool | None) -> Background | None:

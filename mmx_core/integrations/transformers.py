@@ -12,16 +12,19 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mmx_core.events.guard import guarded
+from mmx_core.events.sinks import fixed_logdir
 from mmx_core.events.starts import check_writable, has_logged
 from mmx_core.events.tags import check_names
 from mmx_core.events.writer import ExplanationWriter
 from mmx_core.explainer import Explainer
 from mmx_core.explanation import Explanation
 from mmx_core.integrations.resumed import other_weights, resumed_from
+from mmx_core.models.sharding import is_sharded
 from mmx_core.sample import Sample, as_sample
 from mmx_core.settings import check_settings
 
 _EXPLAINING = "explaining the probe samples"
+_EVALUATED = "evaluation"
 
 
 class ExplainWarning(UserWarning):
@@ -33,23 +36,24 @@ class ExplainCallback(TrainerCallback):
 
     What cannot work is said before the first step: wrong settings, a missing processor, an
     unsupported model and a log that cannot be written raise when the training begins; evaluation
-    switched off, samples that cannot be explained, weights that are not those of the checkpoint
-    resumed from and weights sharded over processes are warned about. After that nothing raises:
-    whatever fails is warned about once and costs what it concerns; with ``strict`` it raises.
+    switched off, samples that cannot be explained and weights that are not those of the checkpoint
+    resumed from are warned about. After that nothing raises: whatever fails is warned about once
+    and costs what it concerns; with ``strict`` it raises.
 
-    Only the main process explains and writes. Records are encoded and written on a thread while the
-    next sample is explained. Each evaluation ends once its events are on the disk, so that training
-    never runs beside that thread. A step is explained once, however many evaluation sets there are.
+    Only the main process writes, and where each has the whole weights only it explains; weights
+    sharded by FSDP or ZeRO-3 are explained by all processes together. Records are encoded and
+    written on a thread while the next sample is explained. Each evaluation ends once its events are
+    on the disk, so that training never runs beside that thread. A step is explained once, however
+    many evaluation sets there are.
 
     Every training logs into a directory of its own within ``logdir``; one that was resumed is shown
-    as one, and one that is begun again from scratch apart from those before it.
+    as one, and one that is begun again from scratch apart from those before it. An evaluation
+    before any training is step 0 of the training that follows; where an earlier one has logged, it
+    may be of other weights than those, and goes into ``LOGDIR/evaluation``.
 
     With ``push_to_hub`` the Trainer uploads its output directory, all but what begins with ``_``.
     So the log's default is ``OUTPUT_DIR/_explanations`` then; and where a ``logdir`` within the
     output directory is given that is uploaded, it holds no paths (docs/privacy.md).
-
-    Weights sharded over processes (FSDP, DeepSpeed ZeRO-3, tensor parallelism) cannot be explained
-    by one of them: that is warned about, and nothing is logged; explain the saved checkpoints.
 
     Args:
         samples: Fixed probe samples, or mappings with their attributes. Give them answers, so that
@@ -114,6 +118,7 @@ class ExplainCallback(TrainerCallback):
         # Of the training that is under way, or was last: what was explained, and what was not.
         self._explained: set[int] = set()
         self._failure: str | None = None
+        self._training = False
 
     def on_train_begin(
         self,
@@ -128,26 +133,30 @@ class ExplainCallback(TrainerCallback):
             TypeError: No processor, or an unsupported model; also ValueError.
             OSError: The log cannot be written.
         """
-        self._explained, self._failure = set(), None
-        model = kwargs["model"]
+        step, model = state.global_step, kwargs["model"]
+        evaluated = step == 0 and not self._training and self._explained == {0}
+        self._explained, self._failure, self._training = set(), None, True
         explainer = self._explainer(model, kwargs.get("processing_class"))
         if not state.is_world_process_zero:
             return
         directory = self._directory(args)
         check_writable(directory)
-        checkpoint = resumed_from() if state.global_step else None
+        # An evaluation just before the training was of its step 0.
+        begun = evaluated and self._writer is not None
+        begun = begun and self._open(args).logdir == fixed_logdir(directory)
+        # Of sharded weights the state cannot be looked at by one process alone.
+        resumed = step and not is_sharded(model)
+        checkpoint = resumed_from() if resumed else None
         for text in (
             *_about_evaluation(args),
             *self._about_samples(explainer),
-            *_about_the_log(directory, args, state),
+            *_about_the_log(directory, args, goes_on=step > 0 or begun),
             *(other_weights(_unwrapped(model), checkpoint) if checkpoint else ()),
         ):
             warnings.warn(text, ExplainWarning, stacklevel=1)
-        if is_sharded(model):
-            warnings.warn(_SHARDED, ExplainWarning, stacklevel=1)
-        self._close()
-        step = state.global_step
-        self._open(args).mark_resume(step + 1 if step else 0)
+        if not begun:
+            self._close()
+            self._open(args).mark_resume(step + 1 if step else 0)
 
     def on_evaluate(
         self,
@@ -157,22 +166,23 @@ class ExplainCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Explains and logs the probe samples at the current step, once."""
-        step = state.global_step
-        if not state.is_world_process_zero or step in self._explained:
+        step, model = state.global_step, kwargs["model"]
+        writes = state.is_world_process_zero
+        # Of sharded weights every process has a part, and all compute together.
+        if step in self._explained or not (writes or is_sharded(model)):
             return
-        if self._writer is None and _holds_the_best(args, state):
+        if not self._training and _holds_the_best(args, state):
             return  # the weights are those of an earlier step, which was explained then
         with self._told():
-            # A forward by one process alone would wait for the others for ever.
-            if is_sharded(kwargs["model"]):
-                raise RuntimeError(_SHARDED)
-            writer = self._open(args)
-            explainer = self._explainer(kwargs["model"], kwargs.get("processing_class"))
+            untrained = step == 0 and not self._training
+            writer = self._open(args, untrained=untrained) if writes else None
+            explainer = self._explainer(model, kwargs.get("processing_class"))
             self._explained.add(step)
             try:
                 self._log(explainer, writer, step)
             finally:
-                writer.flush()
+                if writer is not None:
+                    writer.flush()
 
     def on_train_end(
         self,
@@ -183,6 +193,7 @@ class ExplainCallback(TrainerCallback):
     ) -> None:
         """Closes the event file; a later evaluation opens another."""
         self._close()
+        self._training = False
         told = f"some explanations of this training were not logged: {self._failure}"
         if not self._explained and self._failure is None:
             told = (
@@ -194,8 +205,8 @@ class ExplainCallback(TrainerCallback):
         if state.is_world_process_zero:
             warnings.warn(told, ExplainWarning, stacklevel=1)
 
-    def _log(self, explainer: Explainer, writer: ExplanationWriter, step: int) -> None:
-        """What fails costs its sample alone."""
+    def _log(self, explainer: Explainer, writer: ExplanationWriter | None, step: int) -> None:
+        """What fails costs its sample alone. Without a writer this process but lends its hand."""
         logged: list[Explanation] = []
         waiting = list(self.samples)
         while waiting:
@@ -203,12 +214,13 @@ class ExplainCallback(TrainerCallback):
                 try:
                     for explanation in explainer.explain_batch(tuple(waiting)):
                         name = f"{self.set_name}/{waiting.pop(0).id}"
-                        writer.add_explanation(name, explanation, global_step=step)
-                        logged.append(explanation)
+                        if writer is not None:
+                            writer.add_explanation(name, explanation, global_step=step)
+                            logged.append(explanation)
                 except Exception:
                     del waiting[:1]  # it came when its turn came
                     raise
-        if logged:
+        if writer is not None and logged:
             writer.add_metrics(self.set_name, logged, global_step=step)
 
     @contextmanager
@@ -221,9 +233,11 @@ class ExplainCallback(TrainerCallback):
                 self._failure = self._failure or f"{type(error).__name__}: {error}"
                 raise
 
-    def _open(self, args: TrainingArguments) -> ExplanationWriter:
+    def _open(self, args: TrainingArguments, *, untrained: bool = False) -> ExplanationWriter:
         if self._writer is None:
             directory = self._directory(args)
+            if untrained and has_logged(directory):
+                directory = os.path.join(directory, _EVALUATED)
             private = self.private
             if private is None and _is_uploaded(directory, args):
                 private = True
@@ -234,6 +248,8 @@ class ExplainCallback(TrainerCallback):
                 background=self.background,
                 private=private,
             )
+            if untrained:
+                self._writer.mark_resume(0)
         return self._writer
 
     def _close(self) -> None:
@@ -254,7 +270,7 @@ class ExplainCallback(TrainerCallback):
             parts["processor"] = processing_class
         if parts["tokenizer"] is None and hasattr(processing_class, "convert_ids_to_tokens"):
             parts["tokenizer"] = processing_class
-        return Explainer(_unwrapped(model), **parts, **self._settings)
+        return Explainer(model, **parts, **self._settings)
 
     def _about_samples(self, explainer: Explainer) -> Iterator[str]:
         """Those that will not be explained, and why."""
@@ -273,12 +289,6 @@ class ExplainCallback(TrainerCallback):
             )
 
 
-_SHARDED = (
-    "expected whole weights, got weights sharded over processes; nothing is explained: explain the "
-    "saved checkpoints instead, with Explainer.from_pretrained"
-)
-
-
 def _about_evaluation(args: TrainingArguments) -> Iterator[str]:
     if str(getattr(args.eval_strategy, "value", args.eval_strategy)) == "no":
         yield (
@@ -288,8 +298,8 @@ def _about_evaluation(args: TrainingArguments) -> Iterator[str]:
         )
 
 
-def _about_the_log(directory: str, args: TrainingArguments, state: TrainerState) -> Iterator[str]:
-    if state.global_step == 0 and has_logged(directory):
+def _about_the_log(directory: str, args: TrainingArguments, *, goes_on: bool) -> Iterator[str]:
+    if not goes_on and has_logged(directory):
         yield (
             f"{directory} holds explanations of an earlier training already; they stay, and are "
             "shown apart, as a run with its time behind its name; delete the directory, or give "
@@ -318,13 +328,3 @@ def _holds_the_best(args: TrainingArguments, state: TrainerState) -> bool:
 
 def _unwrapped(model: Any) -> Any:
     return getattr(model, "module", model)
-
-
-def is_sharded(model: Any) -> bool:
-    """Whether processes hold parts of the model's weights: FSDP, ZeRO-3 or tensor parallelism."""
-    # By name, because importing torch.distributed takes a second that most do not need.
-    wrapped = any(type(module).__name__ == "FullyShardedDataParallel" for module in model.modules())
-    return wrapped or any(
-        type(parameter).__name__ == "DTensor" or hasattr(parameter, "ds_id")
-        for parameter in model.parameters()
-    )

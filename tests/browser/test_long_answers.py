@@ -19,6 +19,8 @@ from tests.browser.browser import open_panel, wait_ready
 from tests.support.explanations import make_explanation
 from tests.support.tensorboard_server import serve
 
+pytestmark = pytest.mark.serial
+
 SCALES = ((0.5, (6, 6)), (1.0, (12, 12)), (2.0, (24, 24)))
 LONG_TOKEN = " " + "ab cd" * 20_000
 SECONDS = 6

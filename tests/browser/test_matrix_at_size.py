@@ -141,6 +141,7 @@ def test_one_hot_cell_among_three_million_is_seen_from_afar(panel):
     panel.wait_for_selector(f'[data-token-index="{HOT[0]}"][aria-selected="true"]')
 
 
+@pytest.mark.serial
 def test_zooming_and_panning_are_smooth(page, panel):
     fitted, before = layout_of(panel), selected(panel)
     place = {"x": 260, "y": 170}

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.overrides import TorchFunctionMode
 
 from mmx_core.attribution.arc import rank_biased_overlap
 
@@ -78,3 +79,37 @@ def test_rankings_of_different_depth_are_refused_with_both_shapes() -> None:
         score([1, 2], [1, 2, 3])
     with pytest.raises(ValueError, match="persistence"):
         score([1], [1], persistence=1.0)
+    with pytest.raises(ValueError, match="persistence"):
+        score([1], [1], persistence=0.0)
+
+
+class Compared(TorchFunctionMode):
+    """Notes the shapes of what is compared at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        if func is torch.minimum:
+            self.shapes.append(tuple(args[0].shape))
+        return func(*args, **(kwargs or {}))
+
+
+def test_blocks_are_as_large_as_allowed_and_no_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    rankings = torch.arange(20).repeat(9, 1)
+    with Compared() as whole:
+        rank_biased_overlap(rankings, rankings)
+    assert whole.shapes == [(9, 9, 20)]
+    # A table of 20 ids holds 2 rankings in 50 elements; 2 of them and one target's take 40 of 99.
+    monkeypatch.setattr("mmx_core.attribution.arc._TABLE_ELEMENTS", 50)
+    monkeypatch.setattr("mmx_core.attribution.arc._BLOCK_ELEMENTS", 99)
+    with Compared() as parts:
+        rank_biased_overlap(rankings, rankings)
+    row = [(2, 2, 20)] * 4 + [(2, 1, 20)]
+    assert parts.shapes == row * 4 + [(1, 4, 20), (1, 4, 20), (1, 1, 20)]
+    monkeypatch.setattr("mmx_core.attribution.arc._TABLE_ELEMENTS", 1)
+    monkeypatch.setattr("mmx_core.attribution.arc._BLOCK_ELEMENTS", 1)
+    with Compared() as single:
+        rank_biased_overlap(rankings, rankings)
+    assert single.shapes == [(1, 1, 20)] * 81

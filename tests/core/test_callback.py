@@ -416,23 +416,3 @@ def test_samples_must_be_there_and_be_told_apart(device: torch.device) -> None:
         build_callback(tiny, samples=[])
     with pytest.raises(ValueError, match="distinct ids"):
         build_callback(tiny, samples=[*probe(1), *probe(1)])
-
-
-def test_sharded_weights_are_refused_before_a_forward_that_would_hang(tmp_path: Path) -> None:
-    from torch import distributed
-    from torch.distributed.fsdp import fully_shard
-
-    tiny = make_tiny()
-    callback = build_callback(tiny, strict=False)
-    trainer = make_trainer(tiny, tmp_path, callback)
-    distributed.init_process_group(
-        "gloo", init_method=f"file://{tmp_path}/rank", rank=0, world_size=1
-    )
-    try:
-        mesh = distributed.device_mesh.init_device_mesh("cpu", (1,))
-        sharded = fully_shard(make_tiny().model, mesh=mesh)
-        with pytest.warns(LoggingWarning, match="sharded over processes"):
-            callback.on_evaluate(trainer.args, trainer.state, trainer.control, model=sharded)
-    finally:
-        distributed.destroy_process_group()
-    assert not list(tmp_path.rglob("events.*"))

@@ -63,6 +63,30 @@ def test_an_evaluation_without_any_training_is_explained(tmp_path: Path) -> None
     assert logged(tmp_path) == [(".", 0)]
 
 
+def test_an_evaluation_before_a_training_is_its_step_0(tmp_path: Path) -> None:
+    tiny = make_tiny()
+    trainer = make_trainer(tiny, tmp_path, build_callback(tiny, samples=probe(1)), steps=1)
+    assert told_by(trainer.evaluate) + told_by(trainer.train) == []
+    assert logged(tmp_path) == [(".", 0), (".", 1)]
+
+
+def test_an_evaluation_alone_is_no_step_of_the_training_that_has_logged_there(
+    tmp_path: Path,
+) -> None:
+    for steps in (1, 0):
+        tiny = make_tiny("qwen3_vl", seed=steps)
+        trainer = make_trainer(tiny, tmp_path, build_callback(tiny, samples=probe(1)), steps=2)
+        if steps:
+            trainer.args.max_steps = steps
+            trainer.train()
+        else:
+            trainer.evaluate()
+    assert logged(tmp_path) == [(".", 1), ("evaluation", 0)]
+    # Nor does a resumption go on from it.
+    trainer.train(resume_from_checkpoint=True)
+    assert logged(tmp_path) == [(".", 1), (".", 2), ("evaluation", 0)]
+
+
 def test_a_checkpoint_of_another_directory_is_the_one_compared(tmp_path: Path) -> None:
     """Its namesake in the output directory is another training's."""
 

@@ -11,10 +11,10 @@ from torch import tensor
 
 from mmx_core.attribution import agreement as agreement_module
 from mmx_core.attribution.agreement import agreement
-from mmx_core.attribution.logit_lens import gathered_logits, view_grounding
-from mmx_core.attribution.msea import aggregate
+from mmx_core.attribution.logit_lens import gathered_logits, lens, view_grounding
+from mmx_core.attribution.msea import aggregate, resize
 from mmx_core.attribution.rank_filter import rank_gaussian_filter
-from mmx_core.attribution.ranking import leading
+from mmx_core.attribution.ranking import Ranked, leading
 from mmx_core.attribution.suppression import (
     least_squares,
     share,
@@ -31,10 +31,14 @@ def test_gathered_logits_equal_the_rows_of_the_whole_head(dtype: torch.dtype) ->
     head = torch.nn.Linear(16, 50, bias=True).to(dtype)
     hidden = torch.randn(7, 16).to(dtype)
     ids = tensor([3, 3, 49, 0])
-    whole = head.float()(hidden.float()).T[ids]
+    whole = (hidden.float() @ head.weight.float().T + head.bias.float()).T[ids]
     got = gathered_logits(hidden, head.weight, ids, head.bias)
     assert got.dtype == torch.float32
     assert torch.allclose(got, whole, atol=1e-5)
+
+
+def test_the_lens_keeps_what_speaks_for_a_class() -> None:
+    assert lens(tensor([[-1.0, 0.0, 2.0]])).tolist() == [[0.0, 0.0, 2.0]]
 
 
 def test_grounding_is_the_share_on_the_image_and_zero_when_nothing_is_active() -> None:
@@ -45,6 +49,12 @@ def test_grounding_is_the_share_on_the_image_and_zero_when_nothing_is_active() -
 def test_grounding_is_split_by_image() -> None:
     visual, text = tensor([[3.0, 0.0, 1.0, 2.0]]), tensor([[1.0, 1.0]])
     assert view_grounding(visual, text, [1, 3]).tolist() == [[0.375, 0.375]]
+
+
+def test_a_token_that_lights_hardly_anything_has_its_share_all_the_same() -> None:
+    visual, text = tensor([[3e-6, 0.0], [3e-30, 0.0]]), tensor([[1e-6], [1e-30]])
+    got = view_grounding(visual, text, [1, 1])
+    assert torch.allclose(got, tensor([[0.75, 0.0], [0.75, 0.0]]))
 
 
 NAN = float("nan")
@@ -83,6 +93,16 @@ def test_the_mean_of_two_scales_is_on_the_finest_grid() -> None:
     assert result.tolist() == [[[2.0, 2.5], [3.0, 3.5]]]
 
 
+def test_the_finest_scale_is_that_of_most_cells_not_of_most_rows() -> None:
+    tall, wide = torch.full((1, 2, 1), 1.0), torch.full((1, 1, 4), 3.0)
+    assert aggregate([tall, wide], aggregation="mean").tolist() == [[[2.0] * 4]]
+
+
+def test_a_map_of_the_grid_asked_for_is_left_as_it_is() -> None:
+    maps = tensor([[[1.0, NAN]]])
+    assert resize(maps, (1, 2)) is maps
+
+
 def test_the_geometric_mean_floors_each_map_at_one_percent_of_its_maximum() -> None:
     first, second = tensor([[[100.0, 0.0]]]), tensor([[[1.0, 4.0]]])
     result = aggregate([first, second], aggregation="geometric")
@@ -108,6 +128,8 @@ def test_the_least_squares_coefficient_equals_a_solver() -> None:
         solved = np.linalg.lstsq(e.numpy()[:, None], a.numpy(), rcond=None)[0][0]
         assert float(got) == pytest.approx(float(solved), rel=1e-5)
     assert least_squares(maps, torch.zeros_like(maps)).tolist() == [0.0] * 5
+    weak = least_squares(tensor([[2e-6, 0.0]]), tensor([[1e-6, 0.0]]))
+    assert weak.tolist() == pytest.approx([2.0])
 
 
 @pytest.mark.parametrize(
@@ -128,6 +150,26 @@ def test_subtractive_weights_follow_their_rule_and_sum_to_one(rule, expected) ->
         same_class=tensor([[True, False, False]]),
     )
     assert torch.allclose(weights, tensor([expected]) / sum(expected))
+
+
+def test_a_token_as_relevant_as_the_gate_competes() -> None:
+    weights = subtractive_weights(
+        "competing",
+        relevance=tensor([[0.5, 0.49]]),
+        activation=tensor([[2.0, 4.0]]),
+        counts=torch.ones(1, 2, dtype=torch.bool),
+        same_class=torch.zeros(1, 2, dtype=torch.bool),
+    )
+    assert weights.tolist() == [[1.0, 0.0]]
+    _, by_token = share_weights(
+        relevance=tensor([[0.25, 0.24]]),
+        eligible=torch.ones(1, 2, dtype=torch.bool),
+        class_of=tensor([1, 2]),
+        target_class=tensor([0]),
+        class_maps=tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]),
+        gate=0.25,
+    )
+    assert by_token.tolist() == [[1.0, 0.0]]
 
 
 def test_no_positive_weight_means_nothing_is_subtracted() -> None:
@@ -277,11 +319,38 @@ def test_leading_predictions_are_ranked_by_float32_logits_whatever_the_weights(
     assert torch.allclose(got.probability.double(), expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]])
+def test_who_loses_its_place_to_rounding_alone_gets_it_back(order: list[int]) -> None:
+    # Between 8 and 16 bfloat16 goes in sixteenths: all four logits are 8.
+    weight = tensor([[8.0, 0.0], [8.0, 1.0], [8.0, 2.0], [8.0, 3.0]], dtype=torch.bfloat16)[order]
+    hidden = tensor([[1.0, 1 / 128]], dtype=torch.bfloat16)
+    logits = hidden @ weight.T
+    assert logits.tolist() == [[8.0] * 4]
+    got = leading(hidden, logits, weight, None, 2)
+    assert got.ids.tolist() == [[order.index(3), order.index(2)]]
+    assert got.probability.tolist() == [[0.25, 0.25]], "those of the logits that the model gave"
+
+
+def test_weights_more_precise_than_the_states_are_compared_as_they_are() -> None:
+    weight = tensor([[8.0], [8.01], [8.02]])
+    hidden = tensor([[1.0]], dtype=torch.bfloat16)
+    got = leading(hidden, (hidden @ weight.bfloat16().T), weight, None, 3)
+    assert got.ids.tolist() == [[2, 1, 0]]
+
+
 def test_predictions_that_tie_exactly_are_ranked_by_their_ids() -> None:
     weight = torch.ones(60, 4, dtype=torch.bfloat16)
     hidden = torch.ones(1, 4, dtype=torch.bfloat16)
     got = leading(hidden, hidden @ weight.T, weight, None, 60)
     assert got.ids[0].tolist() == list(range(60))
+
+
+def test_chunks_of_positions_are_joined_in_order() -> None:
+    first = Ranked(tensor([[3, 1]]), tensor([[0.5, 0.25]]))
+    second = Ranked(tensor([[2, 0], [1, 0]]), tensor([[0.75, 0.125], [1.0, 0.0]]))
+    joined = Ranked.concatenate([first, second])
+    assert joined.ids.tolist() == [[3, 1], [2, 0], [1, 0]]
+    assert joined.probability.tolist() == [[0.5, 0.25], [0.75, 0.125], [1.0, 0.0]]
 
 
 def test_results_cross_to_the_host_with_their_shapes_and_values(device: torch.device) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,13 +23,21 @@ from mmx_core.metrics import (
     otsu_threshold,
     overlap,
     pixel_auc,
+    pooled,
     pooled_mean,
     same_word_share,
     word_metrics,
     word_scores,
 )
+from mmx_core.metrics.summary import (
+    explanation_metrics,
+    shown_words,
+    word_grounding,
+    word_peak,
+)
 from mmx_core.sample import Sample, WordMask
 from mmx_core.words import tokens_of_words
+from tests.support.explanations import make_explanation
 from tests.support.tiny_models import make_tokenizer
 
 MASK = np.array([[True, False], [False, False]])
@@ -37,6 +47,13 @@ def test_otsu_parts_two_clusters_and_takes_a_constant() -> None:
     values = np.array([0.0, 0.1, 0.0, 5.0, 5.1])
     assert 0.1 < otsu_threshold(values) < 5.0
     assert otsu_threshold(np.full(4, 2.0)) == 2.0
+
+
+def test_otsus_threshold_lies_midway_between_two_levels() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Of 256 levels from 0 to 510, two apart, the first parts them.
+        assert otsu_threshold(np.array([0.0, 0.0, 510.0])) == pytest.approx(1.0)
 
 
 def test_otsu_maximises_the_variance_between_classes() -> None:
@@ -203,6 +220,24 @@ def test_a_pooled_mean_weighs_words_and_resamples_samples() -> None:
     assert wide.high - wide.low == pytest.approx(2 * 1.96 * many.std() / 20, rel=0.15)
 
 
+def test_a_statistic_of_two_means_takes_each_from_its_own_column() -> None:
+    def difference(means: np.ndarray) -> np.ndarray:
+        return means[1] - means[0]
+
+    # (1 + 0) / 2 and (3 + 5 + 7) / 3.
+    found = pooled([[[1.0], [0.0]], [[3.0], [5.0, 7.0]]], difference)
+    assert found.mean == pytest.approx(4.5)
+    # One of the two was measured nowhere.
+    assert np.isnan(pooled([[[1.0]], [[]]], lambda means: means[0]).mean)
+
+
+def test_drawing_nothing_but_samples_without_words_is_no_cause_for_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = pooled_mean([[0.5], []])
+    assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
+
+
 def test_punctuation_is_no_part_of_the_word_before_it() -> None:
     class Letters:
         """A tokenizer of words and marks, with their places."""
@@ -256,3 +291,74 @@ def test_absent_words_must_be_words_without_a_mask(
     sample = Sample("s", "x.png", "p", answer, masks={"dog": MASK}, absent=absent)
     with pytest.raises(ValueError, match=message):
         sample.check_word_indices(sample.answer)
+
+
+def explained(answer: str = "a dog here", absent: tuple[int, ...] = ()):  # type: ignore[no-untyped-def]
+    """Three words of a token each; the second's map is on the mask, and at scale 1.0 the brightest.
+
+    At scale 2.0 one token is not the model's first choice, at scale 1.0 two are not.
+    """
+    made = make_explanation(3, 2, ((1.0, (2, 2)), (2.0, (4, 4))), id="s")
+    lit = np.array([[[1, 2], [3, 4]], [[9, 0], [0, 0]], [[0, 5], [0, 0]]], np.float32)
+    base, finer = made.scales
+    ranks = (np.array([0, 4, 3]), np.array([2, 0, 0]))
+    explanation = replace(
+        made,
+        answer=answer,
+        heatmaps=lit.repeat(2, axis=1).repeat(2, axis=2),
+        grounding=np.array([0.25, 0.75, 0.5], np.float32),
+        scales=(replace(base, maps=lit, rank=ranks[0]), replace(finer, rank=ranks[1])),
+    )
+    mask = np.zeros((4, 4), bool)
+    mask[:2, :2] = True
+    return explanation, Sample("s", "x.png", "p", answer, masks={"dog": mask}, absent=absent)
+
+
+def test_an_explanations_figures_by_hand() -> None:
+    explanation, sample = explained(absent=(2,))
+    found = explanation_metrics(explanation, sample, [[0], [1], [2]])
+    assert found["obj_iou"] == 1.0 and found["masked_words"] == 1.0
+    assert found["same_word_share"] == pytest.approx(2 / 3), "of scale 2.0 alone"
+    # What is there has more of the image (.75 > .5) and a higher peak (9 > 5).
+    assert found["hallucination_auroc"] == found["hallucination_auroc_of_peak"] == 1.0
+    assert all(np.isfinite(value) for value in found.values())
+
+
+def test_of_one_scale_no_share_is_told_and_without_masks_nothing() -> None:
+    explanation, sample = explained()
+    words = [[0], [1], [2]]
+    single = replace(explanation, scales=explanation.scales[:1])
+    found = explanation_metrics(single, sample, words)
+    assert "obj_iou" in found
+    assert not {"same_word_share", "hallucination_auroc"} & set(found)
+    assert explanation_metrics(explanation, Sample("s", "x.png", "p", "a dog here"), words) == {}
+
+
+def test_absent_words_alone_say_nothing_of_what_is_there() -> None:
+    explanation, _ = explained()
+    sample = Sample("s", "x.png", "p", "a dog here", absent=(2,))
+    found = explanation_metrics(explanation, sample, [[0], [1], [2]])
+    assert set(found) == {"same_word_share"}, "an area without a positive is not a number"
+
+
+def test_a_words_grounding_and_peak_are_the_highest_of_its_tokens() -> None:
+    explanation, _ = explained()
+    pieces = [[0, 2], [], [1]]
+    assert word_grounding(explanation, pieces, [0, 1, 2]) == [0.5, 0.75]
+    assert word_peak(explanation, pieces, [0, 1, 2]) == [5.0, 9.0]
+    base = explanation.base
+    second = np.full((3, 1, 2), [[[7.0, np.nan]]], np.float32)
+    both = replace(base, maps=(np.asarray(base.maps), second), grid=((2, 2), (1, 2)))
+    several = replace(
+        explanation,
+        heatmaps=(explanation.heatmaps, second),
+        scales=(both,),
+        images=explanation.images * 2,
+        image_grounding=np.full((3, 2), 0.25, np.float32),
+    )
+    assert word_peak(several, pieces, [0, 2]) == [7.0, 9.0], "in whichever image it is"
+
+
+def test_words_whose_mask_is_empty_are_not_shown() -> None:
+    masks = [WordMask((0, 2), MASK), WordMask((1,), np.zeros((2, 2), bool))]
+    assert shown_words(masks) == [0, 2]

@@ -231,3 +231,9 @@ def test_what_a_message_quotes_is_short_whatever_it_is():
     for value in (nested, "y" * 10**6, {"z" * 10**6: nested}, 10**4000, None):
         assert len(quoted(value)) <= 200
     assert quoted("short") == "'short'"
+
+
+def test_an_arrays_shape_is_known_without_unpacking_it():
+    assert b.array_shape(b.encode_maps(np.ones((2, 3, 4), np.float32))) == (2, 3, 4)
+    with pytest.raises(DamagedBlob, match="expected an array"):
+        b.array_shape(b.encode_bytes(b"abc"))

@@ -49,6 +49,18 @@ def test_a_private_log_names_files_and_lines_but_no_directory(tmp_path):
     assert read.provenance["settings"] == {"scales": [1.0], "template": "chat.jinja"}
 
 
+def test_samples_that_are_called_by_their_paths_are_told_apart_without_them(tmp_path):
+    paths = (f"{HOME}/one/cat.jpg", f"{HOME}/two/cat.jpg", "C:\\Users\\alice\\cat.jpg")
+    for path in paths:
+        add_explanation(tmp_path, f"val/{path}", told(), 0, private=True)
+    add_explanation(tmp_path, "val/animals/cat.jpg", told(), 0, private=True)
+    tags = {read.tag for read in read_explanations(tmp_path)}
+    assert len(tags) == 4 and "mmx/val/animals/cat.jpg" in tags
+    assert all(tag.startswith("mmx/val/") and "cat.jpg" in tag for tag in tags)
+    files = b"".join(path.read_bytes() for path in tmp_path.rglob("events.*"))
+    assert b"alice" not in files
+
+
 @pytest.mark.parametrize("background", [False, True])
 def test_a_writer_keeps_its_setting_and_a_call_may_have_another(tmp_path, background):
     with ExplanationWriter(tmp_path, private=True, background=background) as writer:

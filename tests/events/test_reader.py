@@ -19,6 +19,7 @@ from mmx_core.events import (
     read_explanations,
     records,
 )
+from mmx_core.events.log import Damage, LoggedStep, read_runs, runs_of
 from mmx_core.events.record_file import frame_record, read_records
 from mmx_core.events.sinks import EventFile
 from tests.support.explanations import assert_close, make_explanation
@@ -279,3 +280,21 @@ def test_reading_warns_about_nothing_else(logdir):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(list(read_explanations(logdir))) == 64
+
+
+def test_records_that_are_not_wanted_count_for_what_belongs_together_and_are_not_kept(tmp_path):
+    for step in (0, 1, 2):
+        add_explanation(tmp_path, "val/1", make_explanation(), step)
+    damages: list[Damage] = []
+    ((run, folders),) = runs_of(str(tmp_path)).items()
+    (logged,) = read_runs(folders, damages.append, wanted=lambda tag, step: step == 1)
+    assert (run, damages) == (".", [])
+    ((tag, steps),) = logged.samples.items()
+    assert (tag, list(steps)) == ("mmx/val/1", [1])
+    assert logged.decode(tag, 1, damages.append).image == make_explanation().image
+    (nothing,) = read_runs(folders, damages.append, wanted=lambda tag, step: False)
+    assert nothing.samples == {} and set(nothing.images) == set(logged.images) != set()
+
+
+def test_a_records_size_is_that_of_all_its_blobs():
+    assert LoggedStep(0.0, [b"ab", b"", b"c"]).size == 3

@@ -15,8 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.tensorboard import SummaryWriter
 
-from mmx_core.events import ExplanationWriter, add_explanation, mark_resume, read_explanations
-from mmx_core.events.runs import Going, sources, start_name, start_of, time_of, trainings
+from mmx_core.events import (
+    ExplanationWriter,
+    add_explanation,
+    add_metrics,
+    mark_resume,
+    read_explanations,
+)
+from mmx_core.events.runs import Going, Start, sources, start_name, start_of, time_of, trainings
 from tests.support.explanations import make_explanation
 from tests.support.tensorboard_server import fetch, serve
 
@@ -80,6 +86,39 @@ def test_a_starts_name_says_all_that_is_needed():
     assert start_of("a/b").run == "a/b" and start_of("mmx-nonsense").run == "mmx-nonsense"
     assert time_of("mmx-20261399T000000.000000-0a0a0a") is None, "a 13th month"
     assert start_of(start_name(datetime.now(timezone.utc))).run == "."
+
+
+def test_a_name_that_only_looks_like_a_starts_is_a_run():
+    for folder in ("a/mmx-20261399T000000.000000-0a0a0a", "a/mmx-20260101T000000.000000-0a0a0"):
+        assert start_of(folder) == Start(folder, folder)
+    (training,) = trainings({"a/mmx-20261399T000000.000000-0a0a0a": {"t": [1]}})
+    assert training.run == "a/mmx-20261399T000000.000000-0a0a0a"
+
+
+def test_runs_come_in_the_order_of_their_numbers():
+    logged = {run: {"t": [1]} for run in ("lr10", "lr2", ".", "lr1/b")}
+    assert [training.run for training in trainings(logged)] == [".", "lr1/b", "lr2", "lr10"]
+
+
+def test_earlier_trainings_are_told_apart_by_their_times_or_a_number():
+    second = datetime(2026, 1, 1, 0, 0, 7, tzinfo=timezone.utc)
+    moments = [second.replace(microsecond=at) for at in range(4)]
+    fresh = [f"a/{start_name(moment, Going('from', 0))}" for moment in moments]
+    logged = {folder: {"t": [1]} for folder in ["a", *fresh]}
+    assert [training.run for training in trainings(logged)] == [
+        "a",
+        "a (2026-01-01 00:00:07) #3",
+        "a (2026-01-01 00:00:07) #2",
+        "a (2026-01-01 00:00:07)",
+        "a (earlier)",
+    ]
+
+
+def test_what_was_logged_before_the_step_that_is_trained_again_stays():
+    first, second = names(Going("from", 0), Going("from", 4))
+    logged = {first: {"t": [3, 4, 5], "gone": [4]}, second: {"u": [4]}}
+    assert sources([first, second], logged) == {"t": {3: first}, "u": {4: second}}
+    assert sources([first], logged) == {"t": dict.fromkeys([3, 4, 5], first), "gone": {4: first}}
 
 
 def test_a_resumed_training_is_one_and_what_it_trained_again_counts():
@@ -150,6 +189,21 @@ def test_a_restart_from_scratch_and_resumes_are_told_apart_by_reader_and_panel(t
             eventually(lambda base=base: panel_shows(base), found)
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_resume_goes_on_from_a_training_that_ended_before_it_logged(tmp_path, fast):
+    with ExplanationWriter(tmp_path, strict=True) as writer:
+        log(writer, 1, range(4))
+    with ExplanationWriter(tmp_path, strict=True) as writer:
+        writer.mark_resume(0)
+    with ExplanationWriter(tmp_path, strict=True) as writer:
+        writer.mark_resume(2)
+        log(writer, 2, (2, 3))
+    told = shown(tmp_path)
+    assert told["."] == {2: "2", 3: "2"} and len(told) == 2
+    with serve(tmp_path, load_fast=fast) as base:
+        eventually(lambda: panel_shows(base), told)
+
+
 def test_a_resume_that_is_marked_on_a_path_is_gone_on_with(tmp_path):
     log(tmp_path, 1, (0, 100, 200))
     mark_resume(tmp_path, 100, strict=True)
@@ -172,6 +226,14 @@ def test_a_thousand_calls_with_a_path_leave_one_file(tmp_path):
         add_explanation(tmp_path, "val/1", made, step, strict=True)
     assert len(list(tmp_path.rglob("events.*"))) == 1
     assert sum(1 for e in read_explanations(tmp_path) if e.image) == 1000
+
+
+def test_means_go_on_in_whatever_start_is_there(tmp_path):
+    for step in range(5):
+        add_explanation(tmp_path, "val/1", answer(1, step), step, replaces=True, strict=True)
+        add_metrics(tmp_path, "val", [answer(1, step)], step, strict=True)
+    assert len(list(tmp_path.rglob("events.*"))) == 1
+    assert shown(tmp_path) == {".": dict.fromkeys(range(5), "1")}
 
 
 def call_once(run: str, sample: int) -> None:
@@ -284,3 +346,16 @@ def test_a_resumed_training_keeps_its_own_curve(tmp_path, fast):
             **dict.fromkeys(range(7, 11), "7"),
         }
         eventually(lambda: panel_shows(base), {"run": expected})
+
+
+def test_where_nothing_can_be_locked_calls_share_a_start_and_lose_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("mmx_core.events.starts.fcntl", None)
+    log(tmp_path / "run", 1, [0, 1, 2])
+    log(tmp_path / "run", 1, [4])
+    assert shown(tmp_path) == {"run": dict.fromkeys([0, 1, 2, 4], "1")}
+    assert all(entry.image is not None for entry in read_explanations(tmp_path))
+    (start,) = (tmp_path / "run").iterdir()
+    picture = make_explanation(2, seed=1).image
+    files = [path.name for path in start.iterdir()]
+    assert len(files) == 4
+    assert sum(picture.hash[:64] in name for name in files) == 1, "the picture is in one of them"

@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 
 from mmx_core.events.records import explanation_event, image_event, means_event
 from mmx_core.events.tags import (
+    MAX_TAG_BYTES,
     check_names,
     check_run,
     encoded,
+    image_hash,
+    means_prefix,
     metric_tag,
+    natural_key,
     sample_tags,
     shown_name,
 )
@@ -117,3 +121,35 @@ def test_a_directory_that_tensorboard_could_not_read_blobs_of_is_refused(run):
 @pytest.mark.parametrize("run", ["runs/läuft 100 % <b>", "s3://bucket/runs", "/abs/dir", "."])
 def test_other_directories_are_taken(run):
     check_run(run)
+
+
+def test_a_name_as_long_as_allowed_is_taken_and_a_byte_more_refused():
+    name = "val/" + "é" * ((MAX_TAG_BYTES - 4) // 2)
+    name += "x" * (MAX_TAG_BYTES - len(name.encode()))
+    assert sample_tags(name).explanation == f"mmx/{name}"
+    with pytest.raises(ValueError, match=f"at most {MAX_TAG_BYTES} bytes, got {MAX_TAG_BYTES + 1}"):
+        sample_tags(name + "x")
+
+
+def test_means_stand_below_their_set_and_reserved_sets_have_none():
+    assert means_prefix("val") == "mmx_metrics/val/"
+    assert means_prefix('a "b') == "mmx_metrics/a %22b/"
+    for name in ("mmx", "images", "images/one"):
+        with pytest.raises(ValueError, match="name it otherwise"):
+            means_prefix(name)
+
+
+def test_what_looks_like_an_encoding_and_is_none_is_shown_as_it_stands():
+    assert shown_name("mmx/val/caf%FF") == "val/caf%FF"
+    assert shown_name("mmx/val/caf%C3%A9%FF") == "val/caf%C3%A9%FF"
+
+
+def test_an_images_tag_ends_in_its_hash():
+    assert image_hash("mmx/images/0a1b") == "0a1b"
+    assert image_hash("mmx/val/images") is None
+
+
+def test_numbers_in_names_sort_by_their_value():
+    names = ["a10", "a2", "a", "b1", "2", "010", "9", "a02b", "1" * 5000]
+    ordered = sorted(names, key=natural_key)
+    assert ordered == ["2", "9", "010", "1" * 5000, "a", "a2", "a02b", "a10", "b1"]

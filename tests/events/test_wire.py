@@ -295,3 +295,18 @@ def test_the_golden_file_is_what_this_version_writes():
     """By value, not by byte: zlib's versions compress differently."""
     text = (golden.FOLDER / f"{golden.CURRENT}.json").read_text(encoding="utf-8")
     assert golden.build()[1] == json.loads(text), "run: python -m tests.events.golden"
+
+
+def test_an_image_of_one_pixel_comes_back():
+    dot = replace(make_image(), width=1, height=1)
+    assert decode_image(encode_image(dot), dot.hash) == dot
+
+
+def test_an_index_record_may_take_a_mebibyte_and_no_byte_more():
+    def record(size: int) -> bytes:
+        around = len(json.dumps({"version": 1, "answer": ""}, separators=(",", ":")))
+        return encode_json({"version": 1, "answer": "x" * (size - around)})
+
+    assert len(decode_record(record(2**20))["answer"]) > 2**20 - 64
+    with pytest.raises(DamagedBlob):
+        decode_record(record(2**20 + 64))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-import time
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 import mmx_core as mmx
-from tests.core.test_callback import Repeated
+from tests.core.test_callback import Repeated, build_callback, make_trainer
 from tests.support.ranks import on_ranks
 from tests.support.tiny_models import TinyModel, make_tiny
 
@@ -109,18 +110,40 @@ def explain_and_train(rank: int, kind: str) -> Any:
     return first
 
 
+def called_back(rank: int, folder: str) -> list[str]:
+    """As a Trainer calls it: on every rank, with the wrapped model."""
+    tiny = make_tiny()
+    trainer = make_trainer(tiny, Path(folder), build_callback(tiny, samples=[sample()]))
+    callback = next(c for c in trainer.callback_handler.callbacks if "Explain" in type(c).__name__)
+    place = trainer.args, trainer.state, trainer.control
+    trainer.state.is_world_process_zero = rank == 0
+    parts = {"model": shard("fsdp2", tiny.model), "processing_class": tiny.tokenizer}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        callback.on_train_begin(*place, **parts)
+        for trainer.state.global_step in (1, 2):
+            callback.on_evaluate(*place, **parts)
+            callback.on_evaluate(*place, **parts)  # a second evaluation set
+        callback.on_train_end(*place, **parts)
+    return [str(warning.message) for warning in told if "explanation" in str(warning.message)]
+
+
 WORKS = {kind: functools.partial(explain_and_train, kind=kind) for kind in KINDS}
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    folder = tmp_path_factory.mktemp("trained")
     works = {
         **WORKS,
+        "callback": functools.partial(called_back, folder=str(folder)),
         "ddp": rank_zero_alone,
         "unwrapped": without_the_wrapper,
         "apart": come_apart,
     }
-    return on_ranks(works, tmp_path_factory.mktemp("ranks"))
+    found = on_ranks(works, tmp_path_factory.mktemp("ranks"))
+    found["log"] = list(mmx.read_explanations(folder / "explanations"))
+    return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -140,16 +163,28 @@ def test_a_sharded_model_is_explained_as_the_whole_and_trains_on_unharmed(
             assert ours.metrics == pytest.approx(whole.metrics, abs=1e-5, nan_ok=True)
 
 
+def test_a_trainer_of_sharded_weights_gets_its_explanations_from_rank_0(
+    ranks: dict[str, list[Any]],
+) -> None:
+    assert ranks["callback"] == [[], []], "nothing to warn about"
+    tiny = make_tiny()
+    whole = explainer(tiny.model, tiny).explain(sample().images, PROMPT, answer=ANSWER)
+    assert [(e.tag, e.step) for e in ranks["log"]] == [("mmx/val/a", 1), ("mmx/val/a", 2)]
+    np.testing.assert_allclose(ranks["log"][0].base.probability, whole.base.probability, atol=1e-5)
+
+
 def come_apart(rank: int) -> dict[str, str]:
     tiny = make_tiny()
     made = explainer(shard("fsdp2", tiny.model), tiny, rank_timeout=2)
     said = {}
+    store = torch.distributed.distributed_c10d._get_default_store()
     if rank == 0:
         with pytest.raises(RuntimeError) as alone:
             next(made.explain_batch([sample()]))
         said["alone"] = str(alone.value)
+        store.set("rank 0 has left", "")
     else:
-        time.sleep(3)
+        store.wait(["rank 0 has left"])
         with pytest.raises(RuntimeError) as late:
             next(made.explain_batch([sample()]))
         said["late"] = str(late.value)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import site
 import subprocess
 import sys
+import venv
 import zipfile
 from importlib import metadata as installed
 from pathlib import Path
@@ -19,8 +21,8 @@ from build_tools import panel
 from tests.packaging.conftest import metadata
 
 CHECK = Path(__file__).with_name("explain_check.py")
-# With what the oldest asks for that the pinned one no longer does. 5.5.0 to 5.5.3 give other
-# figures for Qwen2.5-VL, and 5.4 finds no image processor without torchvision.
+# With what the oldest asks for that the pinned one no longer does. 5.5.0 to 5.5.3, each of them
+# tried, give other figures for Qwen2.5-VL, and 5.4 finds no image processor without torchvision.
 OLDEST = (
     "transformers==5.5.4",
     "huggingface-hub==1.33.0",
@@ -33,16 +35,11 @@ NEWEST = ("transformers",)
 
 
 def told(requirements: tuple[str, ...], folder: Path) -> dict[str, Any]:
-    """What explain_check.py prints with these put before what is installed."""
-    path = [str(panel.ROOT)]
-    if requirements:
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        command += ["--no-deps", "--no-compile", "--target", str(folder / "first")]
-        subprocess.run([*command, *requirements], check=True)
-        path.insert(0, str(folder / "first"))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"}
+    """What explain_check.py prints with these in the place of what is installed."""
+    python = with_others(requirements, folder) if requirements else sys.executable
+    environment = {**os.environ, "PYTHONPATH": str(panel.ROOT), "OMP_NUM_THREADS": "1"}
     finished = subprocess.run(
-        [sys.executable, str(CHECK), str(folder)],
+        [python, str(CHECK), str(folder)],
         cwd=panel.ROOT,
         env=environment,
         capture_output=True,
@@ -51,6 +48,24 @@ def told(requirements: tuple[str, ...], folder: Path) -> dict[str, Any]:
     )
     assert finished.returncode == 0, finished.stderr[-3000:]
     return json.loads(finished.stdout.splitlines()[-1])
+
+
+def with_others(requirements: tuple[str, ...], folder: Path) -> str:
+    """A Python that finds these, and what they ask for, before what is installed here.
+
+    What is installed is kept where it will do, and torch is.
+    """
+    python = folder / "venv" / "bin" / "python"
+    venv.create(folder / "venv")
+    (packages,) = (folder / "venv" / "lib").glob("*/site-packages")
+    here = "; ".join(f"site.addsitedir({path!r})" for path in site.getsitepackages())
+    (packages / "here.pth").write_text(f"import site; {here}\n", encoding="utf-8")
+    (folder / "kept.txt").write_text(f"torch=={installed.version('torch')}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
+    command += ["install", "--quiet", "--no-compile", "--upgrade", "-c", str(folder / "kept.txt")]
+    finished = subprocess.run([*command, *requirements], capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    return str(python)
 
 
 @pytest.fixture(scope="module")
