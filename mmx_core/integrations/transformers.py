@@ -156,7 +156,9 @@ class ExplainCallback(TrainerCallback):
             warnings.warn(text, ExplainWarning, stacklevel=1)
         if not begun:
             self._close()
-            self._open(args).mark_resume(step + 1 if step else 0)
+            writer = self._open(args)
+            writer.mark_resume(step + 1 if step else 0)
+            writer.flush()
 
     def on_evaluate(
         self,

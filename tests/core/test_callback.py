@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 import threading
 import warnings
 from pathlib import Path
@@ -226,7 +227,7 @@ def test_a_log_that_goes_while_training_warns_and_training_goes_on(
 
         def begin_and_lose(*place: Any, **parts: Any) -> None:
             begin(*place, **parts)
-            log.rmdir()
+            shutil.rmtree(log)
             log.write_text("in the way")
 
         callback.on_train_begin = begin_and_lose
