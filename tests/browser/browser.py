@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, Frame, Page, sync_playwright
 
 EXECUTABLE = "/usr/bin/chromium"
-READY_MS = 20_000
+READY_MS = 60_000
 
 
 @contextmanager
