@@ -76,13 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         content = _arrays(_decoded(logged, tag, steps[0]), kind)
     try:
-        with path.open("wb" if arguments.overwrite else "xb") as file:
-            try:
-                file.write(content)
-                file.flush()
-            except BaseException:
-                path.unlink()  # half a file, on a full disk
-                raise
+        _write(path, content, overwrite=arguments.overwrite)
     except FileExistsError:  # since it was looked for
         _check_free(path, overwrite=False)
     except OSError as error:
@@ -91,6 +85,21 @@ def run(arguments: argparse.Namespace) -> None:
             f"({error.strerror or error}); give another path"
         ) from None
     print(path)
+
+
+def _write(path: Path, content: bytes, *, overwrite: bool) -> None:
+    """Writes all or nothing: a full disk costs no earlier file, and leaves no half one."""
+    target = path.resolve() if overwrite else path
+    place = target.with_name(f".{target.name[:80]}.{os.getpid()}") if overwrite else target
+    with place.open("xb") as file:
+        try:
+            file.write(content)
+            file.flush()
+            if overwrite:
+                os.replace(place, target)
+        except BaseException:
+            place.unlink(missing_ok=True)
+            raise
 
 
 def _check_free(path: Path, overwrite: bool) -> None:

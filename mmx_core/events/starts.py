@@ -155,14 +155,19 @@ def _append_to(path: str, events: Sequence[tuple[str, Event]]) -> bool:
             whole = 0
             for end, tag, step in read_heads(file, size) if held else ():
                 whole, last[tag] = end, max(step, last.get(tag, step))
-            if whole != size or not size:
-                return False  # in use, or a killed process has left half a record at its end
+            # In use, deleted meanwhile, or a killed process has left half a record at its end.
+            if whole != size or not size or not os.fstat(file.fileno()).st_nlink:
+                return False
             new = [
                 (tag, event)
                 for tag, event in events
                 if not (tag.startswith(IMAGE_PREFIX) and tag in last)
             ]
-            if any(tag in last and event.step <= last[tag] for tag, event in new):
+            # What is added again takes its own place; the fast loader drops whatever goes back.
+            least = (
+                0 if start_of(os.path.basename(os.path.dirname(path))).going.kind == "add" else 1
+            )
+            if any(tag in last and event.step < last[tag] + least for tag, event in new):
                 return False
             try:
                 file.seek(size)

@@ -270,6 +270,11 @@ def test_what_is_logged_again_by_a_path_is_another_training_or_replaces(tmp_path
     log(tmp_path / "mended", 1, (0, 1))
     add_explanation(tmp_path / "mended", "val/1", answer(3, 0), 0, replaces=True, strict=True)
     assert shown(tmp_path)["mended"] == {0: "3", 1: "1"}
+    for seed in (4, 5):
+        again = answer(seed, 0)
+        add_explanation(tmp_path / "mended", "val/1", again, 0, replaces=True, strict=True)
+    assert shown(tmp_path)["mended"] == {0: "5", 1: "1"}
+    assert len(list((tmp_path / "mended").iterdir())) == 2, "and shares one start"
 
 
 def test_a_writers_own_file_is_never_appended_to_by_a_path(tmp_path):
