@@ -19,6 +19,7 @@ _PACKAGES = {
     "protobuf": (6, 31, 1),
     "numpy": (1, 26),
     "pillow": (10, 3),
+    "google-crc32c": (1, 7),
     "torch": (2, 6),
     "transformers": (5, 5, 4),
 }

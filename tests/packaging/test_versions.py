@@ -62,6 +62,7 @@ COMBINATIONS = {
             "tensorboard==2.21.0",
             "grpcio==1.74.0",
             "tensorboard-data-server==0.7.0",
+            "google-crc32c==1.7.0",
         ),
     ),
     "older": Combination(
