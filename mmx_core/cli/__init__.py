@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
     if arguments is not None:
         return ended(lambda: _run(arguments))
-    take_interrupts()
-    code = ended(lambda: _run(sys.argv[1:]))
+    interrupted = take_interrupts()
+    code = ended(lambda: _run(sys.argv[1:]), interrupted)
     let_interrupts_end()
     return code
 

@@ -35,11 +35,12 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def ended(run: Callable[[], int]) -> int:
+def ended(run: Callable[[], int], interrupted: Callable[[], bool] = lambda: False) -> int:
     """Runs the command, and says in one line what ended it: an interrupt, its output, or memory.
 
     Args:
         run: Returns the exit code.
+        interrupted: Whether an interrupt has come, as :func:`take_interrupts` knows.
     """
     try:
         try:
@@ -51,6 +52,8 @@ def ended(run: Callable[[], int]) -> int:
     except BrokenPipeError:
         return _stopped("the output was closed before its end", BROKEN_PIPE)
     except Exception as error:
+        if interrupted():
+            return _stopped("interrupted", INTERRUPTED)
         if not is_out_of_memory(error):
             if isinstance(error, OSError):
                 return _stopped(_told(error), FAILED)
@@ -59,9 +62,21 @@ def ended(run: Callable[[], int]) -> int:
     return _stopped("out of memory; end what else takes it, or let the command have more", FAILED)
 
 
-def take_interrupts() -> None:
-    """An interrupt that comes amid what cannot raise, such as the end of an object, comes again."""
+def take_interrupts() -> Callable[[], bool]:
+    """An interrupt that comes amid what cannot raise, such as the end of an object, comes again.
+
+    Returns:
+        Whether one has come: a library that catches all, amid an import, fails over it otherwise.
+    """
     told = sys.unraisablehook
+    came: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, note)
 
     def tell(arguments: UnraisableHookArgs) -> None:
         if issubclass(arguments.exc_type, KeyboardInterrupt):
@@ -70,11 +85,12 @@ def take_interrupts() -> None:
             told(arguments)
 
     sys.unraisablehook = tell
+    return lambda: bool(came)
 
 
 def let_interrupts_end() -> None:
     """The work is done: what ends now may be ended at once, without a word."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if callable(signal.getsignal(signal.SIGINT)):
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
