@@ -97,7 +97,9 @@ def test_an_interrupt_is_one_line(logdir, picture, tmp_path, name, moments) -> N
         time.sleep(moment)
         process.send_signal(signal.SIGINT)
         code, lines = ended(process)
-        if code == -signal.SIGINT or code == 0:  # at its very end, where it may have been told
+        if code == 0:  # it had done its work
+            assert not lines
+        elif code == -signal.SIGINT:  # at its very end, where it may have been told
             assert lines in ([], ["mmx: interrupted"])
         else:
             assert (code, lines) == (130, ["mmx: interrupted"])
