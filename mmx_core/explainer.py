@@ -11,16 +11,17 @@ from typing import Any, ParamSpec, TypeVar
 
 import torch
 
-from mmx_core.assemble import assemble
-from mmx_core.batches import explained_in_batches
+from mmx_core.explaining.assemble import assemble
+from mmx_core.explaining.batches import explained_in_batches
+from mmx_core.explaining.passes import read_passes, run_passes
+from mmx_core.explaining.prepare import Prepared, check, prepare
+from mmx_core.explaining.provenance import describe_caller, describe_model, describe_versions
 from mmx_core.explanation import Explanation
 from mmx_core.metrics.faithfulness import Perturber, faithfulness, head_tokens
 from mmx_core.metrics.summary import explanation_metrics
 from mmx_core.models import ModelAdapter, adapter_for
+from mmx_core.models.running import undisturbed
 from mmx_core.models.sharding import digest
-from mmx_core.passes import read_passes, run_passes
-from mmx_core.prepare import Prepared, check, prepare
-from mmx_core.provenance import describe_caller, describe_model, describe_versions
 from mmx_core.sample import ImageLike, Sample, Video, as_sample
 from mmx_core.settings import (
     DEFAULT_SCALES,
@@ -32,8 +33,7 @@ from mmx_core.settings import (
     checked_scales,
     require_positive,
 )
-from mmx_core.undisturbed import undisturbed
-from mmx_core.words import tokens_of_words
+from mmx_core.text.words import tokens_of_words
 
 _BATCH_TOKENS = 8192
 

@@ -1,10 +1,11 @@
-"""Any picture a person may hand over, as the upright RGB image the model is to see."""
+"""Any picture a person may hand over, as what the model is shown: upright RGB, still or moving."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,22 @@ MAX_LOGGED_SIDE = 2048
 """Of the picture that goes into the log, in pixels; the model sees the whole."""
 _LARGE_PIXELS = 512 * 512
 _ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames of a video, already sampled.
+
+    Attributes:
+        frames: RGB images of one size, in order.
+        seconds: When each is shown.
+    """
+
+    frames: tuple[Image.Image, ...]
+    seconds: tuple[float, ...]
+
+
+Picture = Image.Image | Clip
 
 
 def load_rgb(image: ImageLike) -> Image.Image:

@@ -127,7 +127,7 @@ class Sample:
         answer: Teacher-forced if given (comparable across checkpoints), else generated.
         masks: Object masks by word, for metrics: a mapping ``{"dog": mask}`` (each occurrence of
             the word), a sequence of :class:`WordMask`, or an object that finds them in the answer,
-            such as :class:`mmx_core.data.CategoryMasks`.
+            such as :class:`mmx_core.text.CategoryMasks`.
         absent: Indices into ``answer.split()`` of words that name what the image does not show.
         messages: Instead of a prompt, a conversation in chat-template form. Its image and video
             parts carry a picture themselves (``{"type": "image", "image": ...}``) or stand for

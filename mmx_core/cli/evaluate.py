@@ -217,7 +217,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _samples(arguments: argparse.Namespace) -> Sequence[Sample]:
-    from mmx_core.data import load_samples
+    from mmx_core.evaluation.load import load_samples
 
     try:
         samples = load_samples(

@@ -114,7 +114,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _check_conversation(inputs: Mapping[str, Any]) -> None:
     """Refuses what can be refused before the model is loaded, once torch is."""
-    from mmx_core.conversation import conversation_of
+    from mmx_core.explaining.conversation import conversation_of
     from mmx_core.sample import Sample
 
     given = {"images" if name == "image" else name: value for name, value in inputs.items()}

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from mmx_core.attribution.rivals import Attribution, Method
-from mmx_core.data.lexicon import function_words_of, noun_words
 from mmx_core.evaluation.memory import peak_megabytes
 from mmx_core.evaluation.methods import UNIFORM
+from mmx_core.evaluation.rivals import Attribution, Method
+from mmx_core.explaining.prepare import Prepared, decode_answer
 from mmx_core.metrics.faithfulness import Fill, Perturber, faithfulness, head_tokens
 from mmx_core.metrics.plausibility import word_scores
 from mmx_core.models.base import ModelAdapter
-from mmx_core.prepare import Prepared, decode_answer
+from mmx_core.models.running import undisturbed
 from mmx_core.sample import Sample, WordMask
-from mmx_core.undisturbed import undisturbed
-from mmx_core.words import tokens_of_words
+from mmx_core.text.lexicon import function_words_of, noun_words
+from mmx_core.text.words import tokens_of_words
 
 
 @dataclass(frozen=True)

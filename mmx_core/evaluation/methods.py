@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from mmx_core.attribution.msea import resize
-from mmx_core.attribution.rivals import RIVALS, Attribution, Method
-from mmx_core.attribution.rivals.base import counted_context, encode_base
+from mmx_core.evaluation.rivals import RIVALS, Attribution, Method
+from mmx_core.evaluation.rivals.base import counted_context, encode_base
+from mmx_core.explaining.passes import measure
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.explanation import FloatArray
-from mmx_core.host import to_host
 from mmx_core.models.base import ModelAdapter
-from mmx_core.passes import measure
-from mmx_core.prepare import Prepared
+from mmx_core.models.running import to_host
 from mmx_core.settings import DEFAULT_SCALES, Settings
 
 UNIFORM = "uniform"

@@ -13,20 +13,20 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mmx_core.attribution.rivals import Attribution
 from mmx_core.evaluation.journal import Journal
 from mmx_core.evaluation.measure import Result, Words, measure_methods, words_of
 from mmx_core.evaluation.methods import METHODS
 from mmx_core.evaluation.processes import Processes
+from mmx_core.evaluation.rivals import Attribution
 from mmx_core.events.writer import ExplanationWriter
 from mmx_core.explainer import Explainer
+from mmx_core.explaining.prepare import prepare
 from mmx_core.explanation import Explanation
 from mmx_core.metrics.agreement import same_word_share
 from mmx_core.metrics.faithfulness import Fill, resize_by_area
 from mmx_core.metrics.summary import shown_words, word_grounding, word_peak
-from mmx_core.prepare import prepare
+from mmx_core.models.running import undisturbed
 from mmx_core.sample import Sample
-from mmx_core.undisturbed import undisturbed
 
 _FAILURES = (
     ValueError,

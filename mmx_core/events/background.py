@@ -27,10 +27,10 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from weakref import WeakSet
 
+from mmx_core.errors import without_frames
 from mmx_core.events.guard import guarded
 from mmx_core.events.header import plain
 from mmx_core.explanation import Explanation, ScaleExplanation
-from mmx_core.kept_error import without_frames
 
 MAX_WAITING = 64
 MAX_HELD_BYTES = 256 * 1024 * 1024

@@ -1,6 +1,6 @@
 """The panel's colours for heatmaps: matplotlib's inferno (CC0), as 256 RGB triples.
 
-The same colours as in frontend/src/core/color_tables.ts.
+The same colours as in frontend/src/pixels/color_tables.ts.
 """
 
 from __future__ import annotations

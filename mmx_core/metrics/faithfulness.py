@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from mmx_core.host import to_host
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import ModelAdapter
-from mmx_core.prepare import Prepared
+from mmx_core.models.running import to_host, undisturbed
 from mmx_core.sample import WordMask
-from mmx_core.undisturbed import undisturbed
 
 Fill = Literal["blur", "mean"]
 FILLS: tuple[str, ...] = get_args(Fill)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmx_core.data.lexicon import function_words_of, noun_words
 from mmx_core.explanation import Explanation
 from mmx_core.metrics.agreement import same_word_share
 from mmx_core.metrics.hallucination import auroc
 from mmx_core.metrics.plausibility import word_metrics
 from mmx_core.sample import Sample, WordMask
+from mmx_core.text.lexicon import function_words_of, noun_words
 
 
 def explanation_metrics(

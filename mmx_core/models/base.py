@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mmx_core.images import Clip, Picture
 from mmx_core.models.chat import Message, RenderedPrompt, render_chat, user_turn
 from mmx_core.models.head import bias_of_head, device_of, vocabulary_size, weight_of_head
 from mmx_core.models.layout import Layout, VisualSpan
 from mmx_core.models.sharding import Result, Sharding
-from mmx_core.pictures import Clip, Picture
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
+from mmx_core.images import Clip, Picture
 from mmx_core.models.layout import Layout, View
-from mmx_core.pictures import Clip, Picture
 
 Message = Mapping[str, Any]
 """``{"role": "user", "content": TEXT or [{"type": "image"}, {"type": "text", "text": TEXT}]}``."""

@@ -11,11 +11,11 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from mmx_core.images import Picture
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.layout import WHOLE, Box, Layout, Raster, View
 from mmx_core.models.registry import register
-from mmx_core.pictures import Picture
 
 # Checkpoints leave these empty, and the model's processor then puts these in.
 _LIMITS = {

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import Layout, Raster, View
-from mmx_core.undisturbed import undisturbed
+from mmx_core.models.running import undisturbed
 
 _Size = tuple[int, int]
 _TOLERANCE = 0.02

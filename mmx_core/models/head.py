@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmx_core.models.running import undisturbed
 from mmx_core.models.sharding import gathers, within
-from mmx_core.undisturbed import undisturbed
 
 _ENLARGED = 1024.0  # a power of two, which rounds nothing
 

@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mmx_core.images import Clip, Picture
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.registry import register
 from mmx_core.models.tiles import Tiling, covered, shuffled_grid
-from mmx_core.pictures import Clip, Picture
 
 
 @register("internvl")

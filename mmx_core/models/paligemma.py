@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import Message, RenderedPrompt
 from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.registry import register
-from mmx_core.pictures import Picture
 
 
 @register("paligemma")

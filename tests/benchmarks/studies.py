@@ -32,22 +32,22 @@ from demo.scenes import TRAINING_SPLIT, VALIDATION_SPLIT
 from demo.sets import evaluation_samples
 from mmx_core import Explainer, Explanation, Sample
 from mmx_core.attribution.msea import resize
-from mmx_core.attribution.rivals import Attribution, Method
-from mmx_core.attribution.rivals.base import encode_base
 from mmx_core.cli.table import format_table
 from mmx_core.evaluation.measure import measure_methods, words_of
 from mmx_core.evaluation.memory import peak_megabytes
 from mmx_core.evaluation.methods import METHODS, OURS, explained, single_scale
 from mmx_core.evaluation.report import summarise
+from mmx_core.evaluation.rivals import Attribution, Method
+from mmx_core.evaluation.rivals.base import encode_base
 from mmx_core.events.wire import decode_record, encode_record
+from mmx_core.explaining.passes import measure
+from mmx_core.explaining.prepare import Prepared, prepare
 from mmx_core.metrics import auroc
 from mmx_core.metrics.faithfulness import Perturber, faithfulness
 from mmx_core.metrics.summary import shown_words
 from mmx_core.models.base import EncodedInput, ModelAdapter
-from mmx_core.passes import measure
-from mmx_core.prepare import Prepared, prepare
-from mmx_core.undisturbed import undisturbed
-from mmx_core.words import tokens_of_words
+from mmx_core.models.running import undisturbed
+from mmx_core.text.words import tokens_of_words
 from tests.benchmarks import second_family
 
 CHECKPOINTS = Path(__file__).parents[2] / "demo" / "checkpoints"

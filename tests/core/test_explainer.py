@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from mmx_core import Explainer, Sample, WordMask
+from mmx_core.explaining.passes import run_passes
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.models import adapter_for
-from mmx_core.passes import run_passes
-from mmx_core.prepare import Prepared
 from mmx_core.settings import NAMES
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
 
@@ -365,7 +365,7 @@ def test_vocabulary_chunks_do_not_change_the_result(
     qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = build(qwen2).explain(picture(), PROMPT, answer=ANSWER)
-    monkeypatch.setattr("mmx_core.passes._CHUNK_ELEMENTS", 100)
+    monkeypatch.setattr("mmx_core.explaining.passes._CHUNK_ELEMENTS", 100)
     chunked = build(qwen2).explain(picture(), PROMPT, answer=ANSWER)
     assert np.allclose(whole.heatmaps, chunked.heatmaps, atol=1e-5)
     assert np.allclose(whole.relevance, chunked.relevance, equal_nan=True, atol=1e-6)

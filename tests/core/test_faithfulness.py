@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from mmx_core import Explainer, Sample
+from mmx_core.explaining.prepare import Prepared, prepare
 from mmx_core.metrics.faithfulness import (
     Perturber,
     cells_removed,
@@ -18,7 +19,6 @@ from mmx_core.metrics.faithfulness import (
     resize_by_area,
 )
 from mmx_core.models import adapter_for
-from mmx_core.prepare import Prepared, prepare
 from mmx_core.sample import WordMask
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
 

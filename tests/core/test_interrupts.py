@@ -19,10 +19,10 @@ from PIL import Image
 
 import mmx_core
 from mmx_core import Explainer, Sample
-from mmx_core.attribution.rivals import RIVALS
+from mmx_core.evaluation.rivals import RIVALS
 from mmx_core.metrics.faithfulness import Perturber
-from mmx_core.restoring import contents, restoring
-from mmx_core.undisturbed import undisturbed
+from mmx_core.models.restoring import contents, restoring
+from mmx_core.models.running import undisturbed
 from tests.support.tiny_models import make_tiny
 
 PROMPT, ANSWER = "describe the image .", "a red circle"

@@ -22,7 +22,7 @@ from mmx_core.attribution.suppression import (
     subtract,
     subtractive_weights,
 )
-from mmx_core.host import to_host
+from mmx_core.models.running import to_host
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

@@ -36,7 +36,7 @@ from mmx_core.metrics.summary import (
     word_peak,
 )
 from mmx_core.sample import Sample, WordMask
-from mmx_core.words import tokens_of_words
+from mmx_core.text.words import tokens_of_words
 from tests.support.explanations import make_explanation
 from tests.support.tiny_models import make_tokenizer
 

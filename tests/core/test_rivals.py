@@ -11,12 +11,12 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from mmx_core.attribution.rivals import RIVALS, Attribution
-from mmx_core.attribution.rivals.base import counted_context, encode_base
+from mmx_core.evaluation.rivals import RIVALS, Attribution
+from mmx_core.evaluation.rivals.base import counted_context, encode_base
+from mmx_core.explaining.prepare import Prepared, tokenize_answer
 from mmx_core.models import adapter_for
 from mmx_core.models.base import EncodedInput, ModelAdapter
-from mmx_core.prepare import Prepared, tokenize_answer
-from mmx_core.undisturbed import undisturbed
+from mmx_core.models.running import undisturbed
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
 
 PROMPT = "describe the image ."
@@ -296,7 +296,7 @@ def test_occlusion_does_not_depend_on_how_its_work_is_cut(
 
     monkeypatch.setattr(fresh.adapter, "forward", counted)
     # By import: the package's attribute of this name is the method.
-    module = importlib.import_module("mmx_core.attribution.rivals.occlusion")
+    module = importlib.import_module("mmx_core.evaluation.rivals.occlusion")
     monkeypatch.setattr(module, "_BATCH_TOKENS", 300)
     monkeypatch.setattr(module, "_CHUNK_ELEMENTS", 100)
     cut = fresh.run("occlusion").maps

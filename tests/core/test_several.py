@@ -79,7 +79,7 @@ def test_a_videos_patch_shows_the_frames_it_covers(tiny: TinyModel, frames: int)
     adapter = adapter_for(tiny.model, **tiny.parts)
 
     def embedded(shown: list[Any]) -> list[torch.Tensor]:
-        from mmx_core.pictures import Clip
+        from mmx_core.images import Clip
 
         clip = Clip(tuple(shown), tuple(index / 2 for index in range(frames)))
         encoded = adapter.encode(
@@ -104,7 +104,7 @@ def test_a_videos_patch_shows_the_frames_it_covers(tiny: TinyModel, frames: int)
 def test_a_still_video_is_the_image_in_each_of_its_patches(qwen2: TinyModel) -> None:
     """A patch of one frame twice is what the image processor makes of the image."""
     adapter = adapter_for(qwen2.model, **qwen2.parts)
-    from mmx_core.pictures import Clip
+    from mmx_core.images import Clip
 
     clip = Clip((FIRST,) * 4, (0.0, 0.5, 1.0, 1.5))
     rendered = adapter.render(PROMPT, pictures=[clip])
@@ -387,7 +387,8 @@ def test_a_question_about_what_the_model_does_not_say_costs_that_map_alone(
 def test_a_question_that_no_answer_could_have_is_refused_before_one_is_generated(
     qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch, why_not: dict[Any, str], message: str
 ) -> None:
-    monkeypatch.setattr("mmx_core.prepare.undisturbed", None)  # any work would fail on this
+    # Any work would fail on this.
+    monkeypatch.setattr("mmx_core.explaining.prepare.undisturbed", None)
     with pytest.raises(ValueError, match=message):
         build(qwen2).explain(FIRST, PROMPT, why_not=why_not)
 

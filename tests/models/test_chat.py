@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
+from mmx_core.images import Clip
 from mmx_core.models.chat import RenderedPrompt, TextToken, checked_messages, render_chat, user_turn
 from mmx_core.models.layout import Layout, Raster, View
-from mmx_core.pictures import Clip
 from tests.support.tiny_models import make_tokenizer
 
 TOKENIZER = make_tokenizer()

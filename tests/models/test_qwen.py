@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
+from mmx_core.images import Clip
 from mmx_core.models import adapter_for
-from mmx_core.pictures import Clip
 from tests.support.tiny_models import make_tiny
 
 

@@ -1,16 +1,18 @@
-"""Running a model in the middle of its training without leaving a trace."""
+"""Running a model: without a trace in the middle of its training, and its results to the host."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from operator import methodcaller, setitem
 from typing import Any, ParamSpec, TypeVar
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from mmx_core.restoring import Undo, restoring
+from mmx_core.models.restoring import Undo, restoring
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,7 +23,7 @@ def undisturbed(model: Any, work: Callable[P, T], /, *args: P.args, **kwargs: P.
 
     Every module's mode, the random numbers, the gradient mode and the state of autocast come back
     as they were, even if ``work`` is interrupted, or the coming back is (see
-    :mod:`mmx_core.restoring`). A call and not a ``with``, whose ends can be interrupted.
+    :mod:`mmx_core.models.restoring`). A call and not a ``with``, whose ends can be interrupted.
 
     ``no_grad`` rather than inference mode: some models keep tensors of a pass (rotary offsets),
     and an inference tensor left in a model breaks the training that goes on.
@@ -69,3 +71,26 @@ def _autocast(kinds: set[str]) -> list[Undo]:
     depth = list(map(methodcaller("__call__"), ways))[1]
     down = iter(torch.autocast_decrement_nesting, depth)
     return [*undo, torch.autocast_increment_nesting, partial(deque, down, 0)]
+
+
+def to_host(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
+    """Copies tensors to the host together, because each copy waits for the device.
+
+    Args:
+        tensors: On one device, of any shapes. They are packed in the dtype that holds all of
+            theirs, in which they come back.
+
+    Returns:
+        Arrays of the tensors' shapes, each of its own memory.
+    """
+    dtype = tensors[0].dtype
+    for tensor in tensors:
+        dtype = torch.promote_types(dtype, tensor.dtype)
+    if tensors[0].device.type == "cpu":
+        # Copied, since one map may stand for two: a single scale is its own aggregate.
+        return [tensor.to(dtype, copy=True).numpy() for tensor in tensors]
+    packed = torch.cat([tensor.reshape(-1).to(dtype) for tensor in tensors]).cpu()
+    parts = torch.split(packed, [tensor.numel() for tensor in tensors])
+    return [
+        part.view(tensor.shape).clone().numpy() for part, tensor in zip(parts, tensors, strict=True)
+    ]

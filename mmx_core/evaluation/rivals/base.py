@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.explanation import FloatArray
-from mmx_core.host import to_host
 from mmx_core.models.base import EncodedInput, ModelAdapter
-from mmx_core.prepare import Prepared
+from mmx_core.models.running import to_host
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Attribution:
 
 Method = Callable[[ModelAdapter, Prepared, int], Attribution]
 """Takes the adapter, the teacher-forced sample and a seed; runs in evaluation mode, without
-gradients unless it asks for them itself (:func:`mmx_core.undisturbed`)."""
+gradients unless it asks for them itself (:func:`mmx_core.models.running`)."""
 
 
 def encode_base(adapter: ModelAdapter, prepared: Prepared) -> EncodedInput:

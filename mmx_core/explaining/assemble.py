@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mmx_core.explaining.passes import Measured
+from mmx_core.explaining.prepare import Prepared, decode_answer
 from mmx_core.explanation import (
     Alternative,
     Candidate,
@@ -18,12 +20,9 @@ from mmx_core.explanation import (
     ScaleExplanation,
     Token,
 )
-from mmx_core.images import MAX_LOGGED_SIDE
+from mmx_core.images import MAX_LOGGED_SIDE, Clip
 from mmx_core.images import encode as encode_image
 from mmx_core.models.base import ModelAdapter
-from mmx_core.passes import Measured
-from mmx_core.pictures import Clip
-from mmx_core.prepare import Prepared, decode_answer
 from mmx_core.sample import Sample
 
 

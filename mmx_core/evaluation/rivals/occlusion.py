@@ -9,10 +9,10 @@ import torch
 from PIL import ImageFilter
 from torch import Tensor
 
-from mmx_core.attribution.rivals.base import Attribution, encode_base
-from mmx_core.host import to_host
+from mmx_core.evaluation.rivals.base import Attribution, encode_base
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import ModelAdapter
-from mmx_core.prepare import Prepared
+from mmx_core.models.running import to_host
 
 _BATCH_TOKENS = 8192
 """Positions of one forward, over all pictures of its batch."""

@@ -6,11 +6,11 @@ to the caller. Here one forward serves all ``T`` tokens of an answer (for occlus
 picture), and what is left of each method is a few lines.
 """
 
-from mmx_core.attribution.rivals.attention import attention_rollout, last_layer_attention
-from mmx_core.attribution.rivals.base import Attribution, Method
-from mmx_core.attribution.rivals.baselines import lens, random_map, squared_lens
-from mmx_core.attribution.rivals.gradients import grad_cam, gradient_times_input
-from mmx_core.attribution.rivals.occlusion import occlusion
+from mmx_core.evaluation.rivals.attention import attention_rollout, last_layer_attention
+from mmx_core.evaluation.rivals.base import Attribution, Method
+from mmx_core.evaluation.rivals.baselines import lens, random_map, squared_lens
+from mmx_core.evaluation.rivals.gradients import grad_cam, gradient_times_input
+from mmx_core.evaluation.rivals.occlusion import occlusion
 
 __all__ = [
     "RIVALS",

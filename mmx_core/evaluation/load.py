@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mmx_core.data.published import LAYOUTS, PublishedSet
+from mmx_core.evaluation.published import LAYOUTS, PublishedSet
 from mmx_core.sample import Sample
 
 _FUNCTION = "evaluation_samples"
@@ -24,7 +24,7 @@ def load_samples(
     """Loads a set of samples.
 
     Args:
-        name: ``coco``, ``grandf`` or ``openpsg`` (:mod:`mmx_core.data.published`), or
+        name: ``coco``, ``grandf`` or ``openpsg`` (:mod:`mmx_core.evaluation.published`), or
             ``PACKAGE:NAME``: what the package's function ``evaluation_samples(NAME, count)`` gives.
             The package may lie in the current directory.
         root: Where a published set lies.

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.sample import Sample
-from mmx_core.words import tokens_of_words
+from mmx_core.text.words import tokens_of_words
 
 _SHOWN_LETTERS = 200
 

@@ -11,14 +11,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmx_core.conversation import Conversation, conversation_of
-from mmx_core.images import load_rgb
+from mmx_core.explaining.conversation import Conversation, conversation_of
+from mmx_core.explaining.targets import Target, asked_targets, check_unsaid_words
+from mmx_core.images import Clip, Picture, load_rgb
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
-from mmx_core.pictures import Clip, Picture
+from mmx_core.models.running import undisturbed
 from mmx_core.sample import ImageLike, Sample, Video
-from mmx_core.targets import Target, asked_targets, check_unsaid_words
-from mmx_core.undisturbed import undisturbed
 
 
 @dataclass(frozen=True)

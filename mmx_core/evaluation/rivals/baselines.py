@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from mmx_core.attribution import logit_lens
-from mmx_core.attribution.rivals.base import Attribution, attribution, encode_base
+from mmx_core.evaluation.rivals.base import Attribution, attribution, encode_base
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
-from mmx_core.prepare import Prepared
 
 
 def random_map(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:

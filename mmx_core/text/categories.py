@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmx_core.data.lexicon import normalised, noun_lemma
 from mmx_core.sample import WordMask
+from mmx_core.text.lexicon import normalised, noun_lemma
 
 _PAUSES = ".,;:!?"
 _NO_KINDS = {("hot", "dog"), ("teddy", "bear")}

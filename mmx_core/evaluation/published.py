@@ -27,8 +27,8 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image
 
-from mmx_core.data.categories import CategoryMasks
 from mmx_core.sample import Sample
+from mmx_core.text.categories import CategoryMasks
 
 LAYOUTS = ("coco", "grandf", "openpsg")
 _PROMPTS = {

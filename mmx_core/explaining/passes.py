@@ -27,11 +27,11 @@ from mmx_core.attribution.suppression import (
     subtract,
     subtractive_weights,
 )
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.explanation import FloatArray
-from mmx_core.host import to_host
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.layout import VisualSpan
-from mmx_core.prepare import Prepared
+from mmx_core.models.running import to_host
 from mmx_core.settings import Settings
 
 _CHUNK_ELEMENTS = 1 << 25

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmx_core.attribution.rivals.base import Attribution, attribution, encode_base
+from mmx_core.evaluation.rivals.base import Attribution, attribution, encode_base
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
-from mmx_core.prepare import Prepared
-from mmx_core.restoring import Undo, contents, restoring
+from mmx_core.models.restoring import Undo, contents, restoring
 
 
 def grad_cam(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from mmx_core.errors import without_frames
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.explanation import Explanation
-from mmx_core.kept_error import without_frames
 from mmx_core.models.sharding import RanksApart
-from mmx_core.prepare import Prepared
 from mmx_core.sample import Sample
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmx_core.data import CategoryMasks, load_samples
-from mmx_core.data.lexicon import function_words_of, is_function_word, noun_lemma, noun_words
-from mmx_core.data.published import COCO_CATEGORIES
+from mmx_core.evaluation.load import load_samples
+from mmx_core.evaluation.published import COCO_CATEGORIES
+from mmx_core.text.categories import CategoryMasks
+from mmx_core.text.lexicon import function_words_of, is_function_word, noun_lemma, noun_words
 
 LABELS = np.zeros((8, 12), dtype=np.uint8)
 LABELS[:4, :6], LABELS[4:, 6:] = 18, 58
