@@ -9,7 +9,7 @@ const unindented = {
   transform: (code: string, id: string) => {
     // What lit says to those who write styles of no literals, which none of ours are.
     if (id.includes("css-tag")) return code.replace(/Error\("Value passed.*?security\."\)/s, "Error()");
-    if (!id.includes("src/elements/")) return undefined;
+    if (!id.includes("/frontend/src/") || !/\b(css|html)`/.test(code)) return undefined;
     return code.replace(/\n\s+/g, "\n").replaceAll(" />", ">").replace(/css`[^`]*`/g, unspaced);
   },
 };
@@ -40,7 +40,7 @@ export default defineConfig(({ mode }) => {
       target: "es2022",
       modulePreload: false,
       rolldownOptions: {
-        input: worker ? "src/core/worker.ts" : "src/index.ts",
+        input: worker ? "src/data/worker.ts" : "src/index.ts",
         preserveEntrySignatures: "strict" as const,
         output: { format: "es" as const, entryFileNames: worker ? "worker.js" : "index.js" },
       },

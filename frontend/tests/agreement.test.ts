@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it, vi } from "vitest";
-import type { Explanation } from "../src/core/explanation";
+import type { Explanation } from "../src/data/explanation";
 import { StrictDecompression, read, readCases } from "./cases";
 
 vi.stubGlobal("DecompressionStream", StrictDecompression);

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ByteCache } from "../src/core/byte_cache";
+import { ByteCache } from "../src/data/byte_cache";
 
 it("lets the least recently used go once the bytes pass the limit", () => {
   const cache = new ByteCache<string>(10);

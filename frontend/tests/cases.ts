@@ -1,8 +1,8 @@
 // Records to be refused or read by both decoders (tests/hostile/cases.py).
 import { inflateSync } from "node:zlib";
-import { DamagedError } from "../src/core/blob";
-import { decodeExplanation, layersOf } from "../src/core/decode";
-import type { Explanation } from "../src/core/explanation";
+import { DamagedError } from "../src/data/blob";
+import { decodeExplanation, layersOf } from "../src/data/decode";
+import type { Explanation } from "../src/data/explanation";
 
 export interface Case {
   name: string;

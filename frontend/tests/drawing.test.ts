@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { COLOR_MAPS, colorTable } from "../src/core/color";
-import { cellPixels } from "../src/core/draw_map";
-import { layoutMatrix, placeAt, shownColumns, shownRows } from "../src/core/matrix_layout";
-import { spanMap } from "../src/core/heatmap";
-import { rangeOf } from "../src/core/range";
-import { imagePoint, imageRect, panBy, zoomAt } from "../src/core/stage_view";
-import { INITIAL_VIEW } from "../src/core/state";
-import { probabilityText, tokenText, valueText } from "../src/core/text";
+import { COLOR_MAPS, colorTable } from "../src/pixels/color";
+import { cellPixels } from "../src/pixels/draw_map";
+import { layoutMatrix, placeAt, shownColumns, shownRows } from "../src/matrix/matrix_layout";
+import { spanMap } from "../src/pixels/heatmap";
+import { rangeOf } from "../src/pixels/range";
+import { imagePoint, imageRect, panBy, zoomAt } from "../src/pixels/stage_view";
+import { INITIAL_VIEW } from "../src/view/state";
+import { probabilityText, tokenText, valueText } from "../src/view/text";
 import { explanation, layer } from "./fixture";
 
 describe("colours", () => {

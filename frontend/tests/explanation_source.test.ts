@@ -1,7 +1,7 @@
 import { expect, it, vi } from "vitest";
-import { ExplanationSource } from "../src/core/explanation_source";
-import { WorkerLoader } from "../src/core/step_loader";
-import type { WorkerReply, WorkerRequest } from "../src/core/worker";
+import { ExplanationSource } from "../src/data/explanation_source";
+import { WorkerLoader } from "../src/data/step_loader";
+import type { WorkerReply, WorkerRequest } from "../src/data/worker";
 import { explanation } from "./fixture";
 
 /** A worker that answers when told to. */

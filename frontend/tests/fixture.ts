@@ -1,4 +1,4 @@
-import type { Explanation, Layer } from "../src/core/explanation";
+import type { Explanation, Layer } from "../src/data/explanation";
 
 export function layer(factor: number | null, values: number[][], cols = values[0]!.length): Layer {
   return {

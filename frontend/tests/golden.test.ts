@@ -1,10 +1,10 @@
 // The wire format, held from this end: what Python wrote must decode to what Python says it is.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { DamagedError, NewerVersionError, decodeJson, openBlob } from "../src/core/blob";
-import { decodeBlobsResponse, decodeStep } from "../src/core/blobs_response";
-import { crc32 } from "../src/core/crc32";
-import { type Explanation, seenAt } from "../src/core/explanation";
+import { DamagedError, NewerVersionError, decodeJson, openBlob } from "../src/data/blob";
+import { decodeBlobsResponse, decodeStep } from "../src/data/blobs_response";
+import { crc32 } from "../src/data/crc32";
+import { type Explanation, seenAt } from "../src/data/explanation";
 
 interface GoldenArray {
   name: string;

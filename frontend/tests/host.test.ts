@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { fileLink } from "../src/core/host";
+import { fileLink } from "../src/view/host";
 
 describe("the link to the user's line", () => {
   test.each([

@@ -1,11 +1,11 @@
 // Steps whose images or frames are not the same ones: what is in view is found by what it shows.
 import { expect, it, vi } from "vitest";
-import type { IndexResponse, PanelApi } from "../src/core/api";
-import type { Explanation, View } from "../src/core/explanation";
-import { ExplanationSource } from "../src/core/explanation_source";
-import { PanelModel } from "../src/core/model";
-import { NO_SUCH_IMAGE, differenceOf, pictureOf } from "../src/core/stage_picture";
-import { INITIAL_VIEW, type ViewState } from "../src/core/state";
+import type { IndexResponse, PanelApi } from "../src/data/api";
+import type { Explanation, View } from "../src/data/explanation";
+import { ExplanationSource } from "../src/data/explanation_source";
+import { PanelModel } from "../src/view/model";
+import { NO_SUCH_IMAGE, differenceOf, pictureOf } from "../src/pixels/stage_picture";
+import { INITIAL_VIEW, type ViewState } from "../src/view/state";
 import { explanation, layer } from "./fixture";
 
 // A video at two frames a second; the same at one; and an image and the video at two.

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { type Explanation, matrixValue } from "../src/core/explanation";
-import { type MatrixCells, gatherCells, halved, levelFor, strongestCell, strongestPair } from "../src/core/matrix_cells";
-import { groupIndex, groupText, groupTokens, rowText, someWordHasPieces } from "../src/core/matrix_groups";
-import { layoutMatrix } from "../src/core/matrix_layout";
-import { describeRow, largestValue } from "../src/core/matrix_text";
+import { type Explanation, matrixValue } from "../src/data/explanation";
+import { type MatrixCells, gatherCells, halved, levelFor, strongestCell, strongestPair } from "../src/matrix/matrix_cells";
+import { groupIndex, groupText, groupTokens, rowText, someWordHasPieces } from "../src/matrix/matrix_groups";
+import { layoutMatrix } from "../src/matrix/matrix_layout";
+import { describeRow, largestValue } from "../src/matrix/matrix_text";
 import { explanation } from "./fixture";
 
 const ROOM = { width: 600, height: 400 };

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { Explanation } from "../src/core/explanation";
-import { PointerGestures } from "../src/core/matrix_gesture";
-import { cellUnder, inView, labelled, layoutMatrix } from "../src/core/matrix_layout";
-import { MatrixScene } from "../src/core/matrix_scene";
-import { tipPlace } from "../src/core/matrix_tip_place";
-import { FITTED, panBy, reveal, zoomAt, zoomedLayout } from "../src/core/matrix_zoom";
+import type { Explanation } from "../src/data/explanation";
+import { PointerGestures } from "../src/matrix/matrix_gesture";
+import { cellUnder, inView, labelled, layoutMatrix } from "../src/matrix/matrix_layout";
+import { MatrixScene } from "../src/matrix/matrix_scene";
+import { tipPlace } from "../src/matrix/matrix_tip_place";
+import { FITTED, panBy, reveal, zoomAt, zoomedLayout } from "../src/matrix/matrix_zoom";
 import { explanation } from "./fixture";
 
 const LABELS = { left: 84, top: 72 };

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { IndexResponse, PanelApi } from "../src/core/api";
-import { embed } from "../src/core/embedded";
-import { CACHE_BYTES, ExplanationSource } from "../src/core/explanation_source";
-import { figureLines } from "../src/core/figure";
-import { PanelModel } from "../src/core/model";
-import { INITIAL_VIEW, type ViewState } from "../src/core/state";
-import type { StepLoader } from "../src/core/step_loader";
+import type { IndexResponse, PanelApi } from "../src/data/api";
+import { embed } from "../src/data/embedded";
+import { CACHE_BYTES, ExplanationSource } from "../src/data/explanation_source";
+import { figureLines } from "../src/pixels/figure";
+import { PanelModel } from "../src/view/model";
+import { INITIAL_VIEW, type ViewState } from "../src/view/state";
+import type { StepLoader } from "../src/data/step_loader";
 import { explanation } from "./fixture";
 
 const STEPS = Array.from({ length: 50 }, (_, i) => 10 * i);

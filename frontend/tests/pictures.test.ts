@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { besideKey, besideOf, besideText } from "../src/core/beside";
-import { whyNot } from "../src/core/candidate_search";
-import { type Explanation, type View, seenAt } from "../src/core/explanation";
-import { NO_IMAGE } from "../src/core/model";
-import { nextFrame, percentText, picturesOf, seenName, sharesOf, textShare, viewName } from "../src/core/pictures";
-import { pictureOf, sideOf } from "../src/core/stage_picture";
-import { INITIAL_VIEW } from "../src/core/state";
+import { besideKey, besideOf, besideText } from "../src/words/beside";
+import { whyNot } from "../src/words/candidate_search";
+import { type Explanation, type View, seenAt } from "../src/data/explanation";
+import { NO_IMAGE } from "../src/view/model";
+import { nextFrame, percentText, picturesOf, seenName, sharesOf, textShare, viewName } from "../src/pixels/pictures";
+import { pictureOf, sideOf } from "../src/pixels/stage_picture";
+import { INITIAL_VIEW } from "../src/view/state";
 import { explanation, layer } from "./fixture";
 
 /** One of the sample's views: of which picture, when shown, what share of each token, how bright. */

@@ -1,11 +1,11 @@
 // What a reload of the log brings, and what it takes away.
 import { expect, it } from "vitest";
-import type { IndexResponse, PanelApi, RunEntry } from "../src/core/api";
-import { ExplanationSource } from "../src/core/explanation_source";
-import { PanelModel } from "../src/core/model";
-import { INITIAL_VIEW, type ViewState } from "../src/core/state";
-import type { StepLoader } from "../src/core/step_loader";
-import { sampleName } from "../src/core/text";
+import type { IndexResponse, PanelApi, RunEntry } from "../src/data/api";
+import { ExplanationSource } from "../src/data/explanation_source";
+import { PanelModel } from "../src/view/model";
+import { INITIAL_VIEW, type ViewState } from "../src/view/state";
+import type { StepLoader } from "../src/data/step_loader";
+import { sampleName } from "../src/view/text";
 import { explanation } from "./fixture";
 
 function run(name: string, steps: number[], more: Partial<RunEntry> = {}, time = 0): RunEntry {

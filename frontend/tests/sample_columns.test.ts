@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { columnFormat, fittingColumns, numberColumns } from "../src/core/sample_columns";
-import { makeRows } from "../src/core/sample_rows";
+import { columnFormat, fittingColumns, numberColumns } from "../src/samples/sample_columns";
+import { makeRows } from "../src/samples/sample_rows";
 
 describe("columns", () => {
   it("are the metrics, the record's own numbers and, while comparing, the change", () => {

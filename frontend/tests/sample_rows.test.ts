@@ -9,7 +9,7 @@ import {
   metricNames,
   sortRows,
   visibleRange,
-} from "../src/core/sample_rows";
+} from "../src/samples/sample_rows";
 
 function record(sample: string, step: number, more: Partial<SampleRecord> = {}): SampleRecord {
   return { tag: `mmx/val/${sample}`, step, answer: "a red circle", ...more };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseHash } from "../src/core/host";
+import { parseHash } from "../src/view/host";
 import {
   INITIAL_VIEW,
   PARAMETER_NAMES,
@@ -8,7 +8,7 @@ import {
   layerIndex,
   nearestStep,
   toParameters,
-} from "../src/core/state";
+} from "../src/view/state";
 import { explanation, layer } from "./fixture";
 
 describe("the address", () => {

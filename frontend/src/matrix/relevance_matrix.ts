@@ -1,0 +1,398 @@
+// Answer tokens (rows) against context tokens (columns): which words each token leaned on. The cells
+// and what is marked on them are drawn on two canvases, at most once per frame.
+import { type PropertyValues, css, html, nothing } from "lit";
+import { matrixColors } from "../pixels/color";
+import { drawMarks } from "./draw_matrix";
+import { type Explanation, MATRIX_MODES } from "../data/explanation";
+import { strongestPair } from "./matrix_cells";
+import { PointerGestures, wheelZoom } from "./matrix_gesture";
+import { GROUPINGS, type Grouping, groupIndex, groupText, rowText, someWordHasPieces } from "./matrix_groups";
+import type { MatrixLayout } from "./matrix_layout";
+import { MatrixScene } from "./matrix_scene";
+import { MODE_NAMES, MODE_TITLES, MODE_UNITS, describeRow } from "./matrix_text";
+import type { Point, Size } from "../pixels/stage_view";
+import { type ViewState, selectedTokens } from "../view/state";
+import { type Hover, NO_HOVER, PanelElement, controls, options, prepareCanvas, unattributed } from "../view/base";
+import "./matrix_key";
+import "./matrix_table";
+
+const STEP_ZOOM = 1.5;
+/** The wheel rests for so long before the cell under it is pointed out again. */
+const SETTLED_MS = 150;
+
+export class RelevanceMatrix extends PanelElement {
+  static override properties = {
+    explanation: unattributed,
+    view: unattributed,
+    hover: unattributed,
+    dark: { type: Boolean },
+    room: { state: true },
+    tabular: { state: true },
+    grouping: { state: true },
+  };
+  declare explanation: Explanation;
+  declare view: ViewState;
+  declare hover: Hover;
+  declare dark: boolean;
+  declare room: Size;
+  /** Shown as a table of the selected token's row. */
+  declare tabular: boolean;
+  declare grouping: Grouping;
+
+  /** Null until there is room. */
+  private scene: MatrixScene | null = null;
+  private description = "";
+  private pieces = false;
+  private frame = 0;
+  /** The cells have to be drawn again, not only the marks. */
+  private stale = true;
+  private settling = 0;
+  private readonly gestures = new PointerGestures();
+  private readonly watcher = new ResizeObserver(([entry]) => {
+    const { width, height } = entry!.contentRect;
+    // Whole pixels, or the canvases would be blurred.
+    if (width && height) this.room = { width: Math.floor(width), height: Math.floor(height) };
+  });
+
+  constructor() {
+    super();
+    this.room = { width: 0, height: 0 };
+    this.tabular = false;
+    this.grouping = "tokens";
+  }
+
+  static override styles = [
+    controls,
+    css`
+      :host {
+        display: flex;
+        flex-direction: column;
+        min-height: 0;
+        min-width: 0;
+      }
+      header {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 4px 12px;
+        margin-bottom: 6px;
+        font-size: 12px;
+      }
+      label {
+        display: flex;
+        gap: 6px;
+        align-items: center;
+        color: var(--muted);
+        white-space: nowrap;
+        cursor: pointer;
+      }
+      header select {
+        height: 26px;
+        font-size: 12px;
+      }
+      .room {
+        position: relative;
+        flex: 1;
+        min-height: 0;
+      }
+      .scrolled {
+        overflow: auto;
+      }
+      canvas {
+        position: absolute;
+        inset: 0;
+        border-radius: 6px;
+        cursor: pointer;
+        touch-action: pan-y;
+      }
+      .zoomed {
+        cursor: grab;
+        touch-action: none;
+      }
+      .zoomed:active {
+        cursor: grabbing;
+      }
+      .marks {
+        pointer-events: none;
+      }
+      .corner {
+        position: absolute;
+        width: 76px;
+        height: 66px;
+        display: flex;
+        flex-direction: column;
+        gap: 8px;
+        justify-content: flex-end;
+      }
+      .zoom {
+        display: flex;
+        gap: 2px;
+      }
+      .zoom button {
+        height: 22px;
+        min-width: 22px;
+        padding: 0 5px;
+        border-radius: 6px;
+      }
+      .damage {
+        padding: 10px 12px;
+        border-radius: 8px;
+        background: var(--warning-soft);
+        color: var(--warning);
+      }
+    `,
+  ];
+
+  private get layout(): MatrixLayout | null {
+    return this.scene?.layout ?? null;
+  }
+
+  override firstUpdated(): void {
+    this.watcher.observe(this.renderRoot.querySelector(".room")!);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.watcher.disconnect();
+    cancelAnimationFrame(this.frame);
+    window.clearTimeout(this.settling);
+  }
+
+  override willUpdate(changed: PropertyValues<this>): void {
+    const { explanation, view, room, grouping } = this;
+    const { matrix: mode, template, token } = view;
+    const before = changed.has("view") ? changed.get("view") : view;
+    if (changed.has("explanation") || before?.matrix !== mode || before.token !== token) {
+      this.description = describeRow(explanation, mode, token ?? 0);
+    }
+    if (changed.has("explanation")) this.pieces = someWordHasPieces(explanation);
+    if (!room.width) return;
+    const subject = { explanation, mode, colors: matrixColors(view.colors, explanation.difference), template, grouping, room };
+    if (this.scene) this.scene.show(subject);
+    else this.scene = new MatrixScene(subject);
+    if (before?.token !== token) this.scene.reveal({ row: token ?? 0, column: null });
+  }
+
+  override render() {
+    const { view, explanation } = this;
+    const special = explanation.context.some((token) => token.special);
+    return html`
+      <header>
+        <span class="modes segments" role="group" aria-label="What the matrix shows">
+          ${MATRIX_MODES.map(
+            (mode) => html`<button
+              aria-pressed=${mode === view.matrix}
+              title="${MODE_TITLES[mode]} (m)"
+              @click=${() => this.ask("view-change", { matrix: mode })}
+            >${MODE_NAMES[mode]}</button>`,
+          )}
+        </span>
+        <select
+          aria-label="Group by"
+          title="The largest of its tokens' values"
+          @change=${(event: Event) => (this.grouping = (event.target as HTMLSelectElement).value as Grouping)}
+        >
+          ${options(GROUPINGS.filter((name) => name !== "words" || this.pieces), this.grouping)}
+        </select>
+        <label title="The selected token's row"
+          ><input
+            type="checkbox"
+            class="tabular"
+            .checked=${this.tabular}
+            @change=${(event: Event) => (this.tabular = (event.target as HTMLInputElement).checked)}
+          />table</label
+        >
+        ${special
+          ? html`<label title="The chat template's tokens (t)"
+              ><input
+                type="checkbox"
+                .checked=${view.template}
+                @change=${(event: Event) => this.ask("view-change", { template: (event.target as HTMLInputElement).checked })}
+              />template</label
+            >`
+          : nothing}
+      </header>
+      <div class="room ${this.tabular ? "scrolled" : ""}">
+        ${explanation.matrixDamage
+          ? html`<div class="damage" role="status">The matrix is damaged: ${explanation.matrixDamage}.</div>`
+          : this.tabular
+            ? html`<mmx-matrix-table .explanation=${explanation} .row=${view.token ?? 0} ?template=${view.template}></mmx-matrix-table>`
+            : this.drawn()}
+      </div>
+    `;
+  }
+
+  private drawn() {
+    const zoomed = this.scene?.zoomed ?? false;
+    const size = `width:${this.room.width}px;height:${this.room.height}px`;
+    return html`<canvas
+        style=${size}
+        class=${zoomed ? "zoomed" : ""}
+        tabindex="0"
+        role="img"
+        aria-label=${this.description}
+        @wheel=${this.wheel}
+        @pointerdown=${this.press}
+        @pointermove=${this.move}
+        @pointerup=${this.release}
+        @pointercancel=${this.release}
+        @pointerleave=${this.leave}
+        @click=${this.pick}
+        @dblclick=${this.reset}
+        @keydown=${this.key}
+        @blur=${this.leave}
+      ></canvas>
+      <canvas class="marks" style=${size} aria-hidden="true"></canvas>
+      <div class="corner">
+        ${zoomed || this.scene?.dense ? this.zoomButtons(zoomed) : nothing}
+        <mmx-matrix-key
+          .colors=${matrixColors(this.view.colors, this.explanation.difference)}
+          ?signed=${this.explanation.difference}
+          .high=${this.scene?.high ?? 1}
+          .unit=${MODE_UNITS[this.view.matrix]}
+        ></mmx-matrix-key>
+      </div>
+      ${this.tip()}`;
+  }
+
+  private zoomButtons(zoomed: boolean) {
+    return html`<span class="zoom">
+      <button aria-label="Zoom the matrix out" title="Zoom out (−)" @click=${() => this.zoomBy(1 / STEP_ZOOM)}>−</button>
+      ${zoomed ? html`<button title="Whole matrix (0)" @click=${this.reset}>fit</button>` : nothing}
+      <button aria-label="Zoom the matrix in" title="Zoom in (+)" @click=${() => this.zoomBy(STEP_ZOOM)}>+</button>
+    </span>`;
+  }
+
+  private tip() {
+    const { explanation } = this;
+    const cell = this.scene?.cellOf(this.hover);
+    if (!cell) return nothing;
+    const pair = strongestPair(explanation, this.view.matrix, cell.row, cell.column);
+    return html`<mmx-matrix-tip
+      .explanation=${explanation}
+      .row=${pair.row}
+      .column=${pair.column}
+      .words=${{ row: rowText(explanation, cell.row), column: groupText(explanation, cell.column) }}
+      .cell=${cell.rect}
+      .room=${this.room}
+    ></mmx-matrix-tip>`;
+  }
+
+  override updated(changed: PropertyValues): void {
+    this.stale ||= changed.size > 1 || !changed.has("hover");
+    this.frame ||= requestAnimationFrame(() => this.draw());
+  }
+
+  private draw(): void {
+    this.frame = 0;
+    const [cells, marks] = this.renderRoot.querySelectorAll("canvas");
+    const { scene, room } = this;
+    if (!cells || !marks || !scene) return;
+    const style = getComputedStyle(this);
+    if (this.stale) scene.drawCells(prepareCanvas(cells, room.width, room.height), style.getPropertyValue("--hatch"));
+    this.stale = false;
+    drawMarks(prepareCanvas(marks, room.width, room.height), this.explanation, scene.layout, {
+      selected: selectedTokens(this.view, this.explanation),
+      hovered: this.hover,
+      text: style.getPropertyValue("--text"),
+      muted: style.getPropertyValue("--muted"),
+      accent: style.getPropertyValue("--accent"),
+    });
+  }
+
+  /** After the scene was zoomed or panned. */
+  private moved(): void {
+    this.stale = true;
+    this.requestUpdate();
+  }
+
+  /** About the cell in question. */
+  private zoomBy(by: number): void {
+    const at = { row: this.view.token, column: this.hover.column };
+    this.scene?.zoomBy(by, this.scene.centreOf(at));
+    this.moved();
+  }
+
+  private reset(): void {
+    this.scene?.reset();
+    this.moved();
+  }
+
+  private wheel(event: WheelEvent): void {
+    // The page scrolls on where there is nothing left to zoom out of.
+    if (!this.scene || (!this.scene.zoomed && event.deltaY > 0)) return;
+    event.preventDefault();
+    const at = { x: event.offsetX, y: event.offsetY };
+    this.scene.zoomBy(wheelZoom(event), at);
+    this.moved();
+    this.point(NO_HOVER);
+    window.clearTimeout(this.settling);
+    this.settling = window.setTimeout(() => this.point(this.placeAt(at)), SETTLED_MS);
+  }
+
+  private press(event: PointerEvent): void {
+    if (event.button !== 0) return;
+    this.gestures.press(event.pointerId, { x: event.offsetX, y: event.offsetY });
+    (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
+  }
+
+  private move(event: PointerEvent): void {
+    const at = { x: event.offsetX, y: event.offsetY };
+    window.clearTimeout(this.settling);
+    const gesture = this.gestures.move(event.pointerId, at);
+    if (gesture && this.scene) {
+      this.scene.panBy(gesture.dx, gesture.dy);
+      this.scene.zoomBy(gesture.by, gesture.at);
+      this.moved();
+      this.point(NO_HOVER);
+    } else if (!this.gestures.pressed) this.point(this.placeAt(at));
+  }
+
+  private release(event: PointerEvent): void {
+    this.gestures.release(event.pointerId);
+  }
+
+  private leave(): void {
+    window.clearTimeout(this.settling);
+    this.point(NO_HOVER);
+  }
+
+  private pick(event: MouseEvent): void {
+    const { row } = this.placeAt({ x: event.offsetX, y: event.offsetY });
+    if (row !== null && !this.gestures.dragged) this.ask("token-select", row);
+  }
+
+  private placeAt(at: Point): Hover {
+    return this.scene?.placeAt(at, window.devicePixelRatio) ?? NO_HOVER;
+  }
+
+  private point(hover: Hover): void {
+    if (hover.row !== this.hover.row || hover.column !== this.hover.column) this.ask("hover-change", hover);
+  }
+
+  /** On the matrix the arrows walk its cells: up and down the rows, left and right the columns. */
+  private key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const by = { "+": STEP_ZOOM, "=": STEP_ZOOM, "-": 1 / STEP_ZOOM }[event.key];
+    if (way) this.walk(way[0]!, way[1]!);
+    else if (by) this.zoomBy(by);
+    else if (event.key === "0") this.reset();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  private walk(down: number, right: number): void {
+    if (!this.layout) return;
+    const { rows, columns } = this.layout;
+    const next = (count: number, from: number, by: number) => Math.min(count - 1, Math.max(0, Math.max(0, from) + by));
+    const row = rows[next(rows.length, groupIndex(rows, this.view.token ?? 0), down)]!.first;
+    const column = columns[next(columns.length, groupIndex(columns, this.hover.column), right)]!.first;
+    if (row !== this.view.token) this.ask("token-select", row);
+    this.scene!.reveal({ row, column });
+    this.moved();
+    this.point({ row, column });
+  }
+}
+customElements.define("mmx-relevance-matrix", RelevanceMatrix);

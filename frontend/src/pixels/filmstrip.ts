@@ -1,0 +1,312 @@
+// The selected token over all steps (columns) and scales (rows), and what changed as numbers.
+import { css, html, svg } from "lit";
+import { type Rect, drawMap, drawPicture } from "./draw_map";
+import { type Explanation, type Layer, answerToken } from "../data/explanation";
+import { sameLayer, spanMap } from "./heatmap";
+import type { ImageState } from "../view/model";
+import { rangeOf } from "./range";
+import { type Series, seriesOf } from "./series";
+import { imageRect } from "./stage_view";
+import { type ViewState, INITIAL_VIEW, layerIndex, layerName, tokensAt } from "../view/state";
+import { factorText, probabilityText, stepText, tokenText, valueText } from "../view/text";
+import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
+
+const CELL_HEIGHT = 46;
+const [NARROWEST, WIDEST] = [34, 74];
+const GAP = 4;
+const LABEL_ROOM = 142;
+const SPARK_HEIGHT = 26;
+
+export class Filmstrip extends PanelElement {
+  static override properties = {
+    film: unattributed,
+    steps: unattributed,
+    total: { type: Number },
+    image: unattributed,
+    view: unattributed,
+    other: unattributed,
+    dark: { type: Boolean },
+  };
+  /** One entry per step; null until it has come, undefined where it is damaged. */
+  declare film: (Explanation | null | undefined)[];
+  declare steps: readonly number[];
+  /** How many steps there are, shown or not. */
+  declare total: number;
+  declare image: ImageState;
+  declare view: ViewState;
+  /** B's step, where B is of the same run. */
+  declare other: number | null;
+  declare dark: boolean;
+
+  static override styles = [
+    controls,
+    css`
+      :host {
+        display: block;
+        position: relative;
+        min-width: 0;
+        min-height: 0;
+        overflow: auto;
+      }
+      h2 {
+        position: sticky;
+        left: 0;
+        margin-bottom: 8px;
+      }
+      .grid {
+        display: grid;
+        grid-template-columns: ${LABEL_ROOM - 8}px max-content;
+        gap: ${GAP}px 8px;
+        align-items: center;
+      }
+      .label {
+        position: sticky;
+        z-index: 1;
+        left: 0;
+        padding-right: 4px;
+        background: var(--background);
+        font-size: 11px;
+        color: var(--muted);
+        white-space: nowrap;
+      }
+      .label strong {
+        color: var(--text);
+      }
+      .steps {
+        display: flex;
+        gap: ${GAP}px;
+      }
+      .steps button {
+        flex: none;
+        width: var(--cell);
+        height: 24px;
+        padding: 0;
+        overflow: hidden;
+        font-size: 11px;
+        text-overflow: ellipsis;
+      }
+      .steps [aria-current="true"] {
+        border-color: var(--side-a);
+        background: var(--side-a);
+        color: var(--on-side);
+      }
+      .steps .b {
+        border-color: var(--side-b);
+        box-shadow: inset 0 0 0 1px var(--side-b);
+      }
+      canvas {
+        display: block;
+        cursor: pointer;
+      }
+      .scales {
+        display: grid;
+        grid-auto-rows: ${CELL_HEIGHT}px;
+        gap: ${GAP}px;
+        align-items: center;
+      }
+      .chosen {
+        font-weight: 600;
+        color: var(--text);
+      }
+      svg {
+        display: block;
+        overflow: visible;
+      }
+      polyline {
+        fill: none;
+        stroke: var(--muted);
+        stroke-width: 1.5;
+      }
+      circle {
+        fill: var(--muted);
+      }
+      circle.now {
+        fill: var(--side-a);
+      }
+      circle.other {
+        fill: var(--side-b);
+      }
+    `,
+  ];
+
+  override render() {
+    const known = this.film.find((entry) => entry);
+    if (!known) return html`<p class="muted">Reading the steps…</p>`;
+    const width = this.cellWidth(known);
+    const shown = this.film[this.steps.indexOf(this.view.step ?? NaN)] ?? known;
+    const word = tokenText(answerToken(shown, tokensAt(this.view, shown)[0]!)?.text ?? "");
+    const layers = this.layers();
+    const count = (kind: null | undefined, text: string) => {
+      const found = this.film.filter((entry) => entry === kind).length;
+      return found ? ` · ${found} ${text}` : "";
+    };
+    const part = this.steps.length < this.total ? `${this.steps.length} of ${this.total}` : this.total;
+    const selected = layerName(shown.layers[layerIndex(this.view, shown)]!.factor);
+    return html`
+      <h2>“${word}” over ${part} steps × ${layers.length - 1} scales${count(null, "to come")}${count(undefined, "damaged")}</h2>
+      <div class="grid number" style="--cell:${width}px">
+        <span class="label">step</span>
+        <div class="steps" role="group" aria-label="Steps">
+          ${this.steps.map(
+            (step) => html`<button
+              class=${step === this.other ? "b" : ""}
+              aria-current=${step === this.view.step}
+              title="Step ${stepText(step)}${step === this.other ? " (B)" : ""}; Shift and click compares with it"
+              @click=${(event: MouseEvent) => this.choose(step, event.shiftKey)}
+            >${shortStep(step)}</button>`,
+          )}
+        </div>
+        <div class="scales">
+          ${layers.map(
+            (layer) => html`<span class="label ${layerName(layer.factor) === selected ? "chosen" : ""}">${layer.factor === null ? "Σ MSEA" : factorText(layer.factor)}</span>`,
+          )}
+        </div>
+        <canvas role="img" aria-label="Heatmaps of “${word}”: ${layers.length} scales at ${this.steps.length} steps" @click=${this.pick}></canvas>
+        ${seriesOf(this.film, this.view).map((series) => this.sparkline(series, width))}
+      </div>
+    `;
+  }
+
+  /** The step that was last scrolled to. */
+  private revealed: number | null = null;
+  private readonly watcher = new ResizeObserver(() => this.requestUpdate());
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.watcher.observe(this);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.watcher.disconnect();
+  }
+
+  override updated(): void {
+    if (this.view.step !== this.revealed) this.reveal();
+    const canvas = this.renderRoot.querySelector("canvas");
+    const known = this.film.find((entry) => entry);
+    if (!canvas || !known) return;
+    const cell = this.cellWidth(known);
+    const layers = this.layers();
+    const [width, height] = [this.steps.length * (cell + GAP) - GAP, layers.length * (CELL_HEIGHT + GAP) - GAP];
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+    const context = prepareCanvas(canvas, width, height);
+    const style = getComputedStyle(this);
+    const highs = layers.map((layer) => this.highOver(layer));
+    this.film.forEach((explanation, column) => {
+      const x = column * (cell + GAP);
+      for (const [row, wanted] of layers.entries()) {
+        const box = { x, y: row * (CELL_HEIGHT + GAP), width: cell, height: CELL_HEIGHT };
+        context.fillStyle = style.getPropertyValue("--stage");
+        context.fillRect(box.x, box.y, box.width, box.height);
+        const layer = explanation && sameLayer(explanation, wanted);
+        if (layer) this.drawCell(context, explanation, layer, box, highs[row]!, style.getPropertyValue("--hatch"));
+      }
+      const step = this.steps[column];
+      const mark = step === this.view.step ? "--side-a" : step === this.other ? "--side-b" : "";
+      if (!mark) return;
+      context.strokeStyle = style.getPropertyValue(mark);
+      context.lineWidth = 2;
+      context.strokeRect(x + 1, 1, cell - 2, height - 2);
+    });
+  }
+
+  /** Only sideways: scrollIntoView would move the page as well. */
+  private reveal(): void {
+    const button = this.renderRoot.querySelector<HTMLElement>('[aria-current="true"]');
+    if (!button) return;
+    this.revealed = this.view.step;
+    const right = button.offsetLeft + button.offsetWidth - this.clientWidth;
+    const left = button.offsetLeft - LABEL_ROOM;
+    this.scrollLeft = Math.min(left, Math.max(right, this.scrollLeft));
+  }
+
+  private drawCell(
+    context: CanvasRenderingContext2D,
+    explanation: Explanation,
+    layer: Layer,
+    box: Rect,
+    high: number,
+    hatch: string,
+  ): void {
+    const { bitmap } = this.image;
+    const size = bitmap ?? explanation.image ?? { width: layer.cols, height: layer.rows };
+    const fitted = imageRect(box, size, INITIAL_VIEW.zoom);
+    const rect = { ...fitted, x: fitted.x + box.x, y: fitted.y + box.y };
+    if (bitmap) drawPicture(context, bitmap, rect, this.view.grey);
+    const map = spanMap(layer, tokensAt(this.view, explanation), this.view.combine);
+    if (!map) return;
+    const range = this.view.range === "map" ? rangeOf(explanation, layer, map, this.view) : { low: 0, high };
+    drawMap(context, map, rect, { range, colors: this.view.colors, opacity: this.view.opacity, smooth: this.view.smooth, hatch });
+  }
+
+  /** A row per scale of any step, since steps may have been logged at others; the aggregate last. */
+  private layers(): Layer[] {
+    const known = this.film.flatMap((explanation) => explanation?.layers ?? []);
+    const factors = [...new Set(known.map((layer) => layer.factor))];
+    const place = (factor: number | null) => factor ?? Infinity;
+    return factors.sort((a, b) => place(a) - place(b)).map((factor) => known.find((layer) => layer.factor === factor)!);
+  }
+
+  /** One range over all steps, so that growing is seen as growing. */
+  private highOver(wanted: Layer): number {
+    const highs = this.film.map((explanation) => {
+      const layer = explanation && sameLayer(explanation, wanted);
+      const map = layer && spanMap(layer, tokensAt(this.view, explanation!), this.view.combine);
+      return layer ? rangeOf(explanation!, layer, map ?? null, this.view).high : 0;
+    });
+    return Math.max(...highs);
+  }
+
+  private sparkline({ name, values, high }: Series, cell: number) {
+    const finite = values.filter(Number.isFinite);
+    const [low, top] = high === null ? [Math.min(...finite), Math.max(...finite)] : [0, high];
+    const x = (i: number) => i * (cell + GAP) + cell / 2;
+    const y = (value: number) => SPARK_HEIGHT - 5 - (SPARK_HEIGHT - 10) * (top > low ? (value - low) / (top - low) : 0.5);
+    const points = values.flatMap((value, i) => (Number.isFinite(value) ? [{ i, value }] : []));
+    const now = values[this.steps.indexOf(this.view.step ?? NaN)] ?? NaN;
+    const text = high === null ? valueText(now) : probabilityText(now);
+    return html`
+      <span class="label">${name} <strong>${text}</strong></span>
+      <svg width=${this.steps.length * (cell + GAP)} height=${SPARK_HEIGHT} role="img" aria-label="${name} over the steps: ${values.map((value) => probabilityText(value)).join(", ")}">
+        <polyline points=${points.map(({ i, value }) => `${x(i)},${y(value).toFixed(1)}`).join(" ")} />
+        ${points.map(({ i, value }) => {
+          const step = this.steps[i];
+          const kind = step === this.view.step ? "now" : step === this.other ? "other" : "";
+          return svg`<circle class=${kind} cx=${x(i)} cy=${y(value).toFixed(1)} r=${kind ? 4 : 2.2}><title>${name}, step ${stepText(step!)}: ${valueText(value)}</title></circle>`;
+        })}
+      </svg>
+    `;
+  }
+
+  private cellWidth(explanation: Explanation): number {
+    const size = this.image.bitmap ?? explanation.image ?? { width: 1, height: 1 };
+    const fitting = (this.clientWidth - LABEL_ROOM) / this.steps.length - GAP;
+    const natural = Math.min(WIDEST, (CELL_HEIGHT * size.width) / size.height);
+    return Math.floor(Math.max(NARROWEST, Math.min(natural, fitting)));
+  }
+
+  private pick(event: MouseEvent): void {
+    const known = this.film.find((entry) => entry)!;
+    const step = this.steps[Math.floor(event.offsetX / (this.cellWidth(known) + GAP))];
+    const layer = this.layers()[Math.floor(event.offsetY / (CELL_HEIGHT + GAP))];
+    if (step === undefined || !layer) return;
+    if (!event.shiftKey) this.ask("view-change", { step, layer: layerName(layer.factor) });
+    else this.choose(step, true);
+  }
+
+  private choose(step: number, compare: boolean): void {
+    if (!compare) this.ask("view-change", { step });
+    else {
+      const mode = this.view.compare === "single" ? "side" : this.view.compare;
+      this.ask("view-change", { compare: mode, otherRun: this.view.run, otherStep: step });
+    }
+  }
+}
+customElements.define("mmx-filmstrip", Filmstrip);
+
+/** "1.2k": room is short above a thumbnail. */
+function shortStep(step: number): string {
+  return Math.abs(step) < 10_000 ? stepText(step) : step.toLocaleString("en-US", { notation: "compact" });
+}

@@ -1,0 +1,63 @@
+// A sample's images, and its videos' frames: their names, what is read from each, and how they play.
+import type { Explanation, View } from "../data/explanation";
+
+/** The views of one image (a single one) or of one video, as indices. */
+export interface Picture {
+  index: number;
+  video: boolean;
+  views: number[];
+}
+
+export function picturesOf({ views }: Pick<Explanation, "views">): Picture[] {
+  const pictures: Picture[] = [];
+  views.forEach(({ picture, seconds }, i) => {
+    const known = pictures.find(({ index }) => index === picture);
+    if (known) known.views.push(i);
+    else pictures.push({ index: picture, video: seconds.length > 0, views: [i] });
+  });
+  return pictures;
+}
+
+/** "image 2"; of a video, when its frames are shown: "1–1.5 s". */
+export function viewName({ seconds, picture }: View): string {
+  if (!seconds.length) return `image ${picture + 1}`;
+  const [first, last] = [seconds[0]!, seconds.at(-1)!].map((second) => String(+second.toFixed(2)));
+  return first === last ? `${first} s` : `${first}–${last} s`;
+}
+
+/** Which of the images an explanation is seen at, in full; empty where there is but one. */
+export function seenName(explanation: Explanation): string {
+  const { views } = explanation;
+  const view = views.find(({ layers }) => layers === explanation.layers);
+  if (!view || views.length < 2) return "";
+  const several = views.some(({ picture }) => picture !== view.picture);
+  return (several && view.seconds.length ? `video ${view.picture + 1}, ` : "") + viewName(view);
+}
+
+/** Per view, how much of the tokens' activation falls on it: their mean; null where unknown. */
+export function sharesOf({ views }: Explanation, tokens: number[]): (number | null)[] {
+  return views.map(({ share }) => {
+    const known = tokens.flatMap((token) => share?.[token] ?? []);
+    return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
+  });
+}
+
+/** What is left for the words. */
+export function textShare(shares: (number | null)[]): number | null {
+  let rest = 1;
+  for (const share of shares) {
+    if (share === null) return null;
+    rest -= share;
+  }
+  return Math.max(0, rest);
+}
+
+export function percentText(share: number | null): string {
+  return share === null ? "–" : `${Math.round(100 * share)} %`;
+}
+
+/** The frame after the one in view, after the last the first; null where the video is not there. */
+export function nextFrame(pictures: Picture[], video: number, view: number): number | null {
+  const frames = pictures.find(({ index, video: moves }) => moves && index === video)?.views ?? [];
+  return frames[(frames.indexOf(view) + 1) % frames.length] ?? null;
+}

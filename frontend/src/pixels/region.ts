@@ -1,0 +1,48 @@
+// Image to words: which tokens read most from a part of the image.
+import { type Explanation, type Layer, answerLength, answerToken, mapOf } from "../data/explanation";
+import type { Region } from "../view/state";
+
+export interface Reader {
+  token: number;
+  /** Mean of the token's map over the region, in the map's unit. */
+  mean: number;
+  /** Of all that the token reads from the image, the part that lies here. */
+  share: number;
+}
+
+/** Answer tokens, the one that reads most from the region first. */
+export function readersOf(explanation: Explanation, layer: Layer, region: Region): Reader[] {
+  const weights = coverage(region, layer.rows, layer.cols);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const readers: Reader[] = [];
+  for (let token = 0; token < answerLength(explanation); token++) {
+    const map = mapOf(layer, token);
+    if (!map || answerToken(explanation, token)!.special) continue;
+    let [inside, all] = [0, 0];
+    map.forEach((value, i) => {
+      if (!(value > 0)) return;
+      all += value;
+      inside += value * weights[i]!;
+    });
+    readers.push({ token, mean: total ? inside / total : 0, share: all ? inside / all : 0 });
+  }
+  return readers.sort((one, other) => other.mean - one.mean);
+}
+
+/** How much of each cell the region covers, 0 to 1. */
+export function coverage(region: Region, rows: number, cols: number): Float32Array {
+  const weights = new Float32Array(rows * cols);
+  const overlap = (low: number, high: number, cell: number) => Math.max(0, Math.min(high, cell + 1) - Math.max(low, cell));
+  for (let r = 0; r < rows; r++) {
+    const down = overlap(region.top * rows, region.bottom * rows, r);
+    if (!down) continue;
+    for (let c = 0; c < cols; c++) weights[r * cols + c] = down * overlap(region.left * cols, region.right * cols, c);
+  }
+  return weights;
+}
+
+/** The cell under a point of the image, as a region. */
+export function cellRegion(u: number, v: number, rows: number, cols: number): Region {
+  const [col, row] = [Math.min(cols - 1, Math.floor(u * cols)), Math.min(rows - 1, Math.floor(v * rows))];
+  return { left: col / cols, top: row / rows, right: (col + 1) / cols, bottom: (row + 1) / rows };
+}

@@ -1,0 +1,388 @@
+// The image under a heatmap: zoom, pan, the raw value under the pointer, and regions to ask about.
+import { type PropertyValues, css, html, nothing } from "lit";
+import { drawGrid, drawMap, drawPicture, drawRegion } from "./draw_map";
+import { cellRegion } from "./region";
+import type { StagePicture } from "./stage_picture";
+import { GRID_CELL_PX, type Point, type Size, imagePoint, imageRect, panBy, zoomAt } from "./stage_view";
+import { type Region, type ViewState, INITIAL_VIEW } from "../view/state";
+import { valueText } from "../view/text";
+import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
+
+const WHEEL_ZOOM = 0.0018;
+const BUTTON_ZOOM = 1.5;
+const KEY_PAN_PX = 40;
+/** A press that moves less is a click. */
+const CLICK_PX = 4;
+
+export class Stage extends PanelElement {
+  static override properties = {
+    picture: unattributed,
+    view: unattributed,
+    cursor: unattributed,
+    badge: { type: String },
+    side: { type: String, reflect: true },
+    dark: { type: Boolean },
+    size: { state: true },
+    drawn: { state: true },
+  };
+  declare picture: StagePicture;
+  declare view: ViewState;
+  /** Where the pointer is on the image, here or on the stage beside; null when it is on neither. */
+  declare cursor: Point | null;
+  /** What is compared: "A · step 300"; empty when nothing is. */
+  declare badge: string;
+  declare side: "a" | "b" | "";
+  declare dark: boolean;
+  declare size: Size;
+  /** The region being drawn. */
+  declare drawn: Region | null;
+
+  private pressed: { x: number; y: number; at: Point; region: boolean; moved: boolean } | null = null;
+  private readonly watcher = new ResizeObserver(([entry]) => {
+    const { width, height } = entry!.contentRect;
+    if (width && height) this.size = { width, height };
+  });
+
+  constructor() {
+    super();
+    this.size = { width: 0, height: 0 };
+    this.drawn = null;
+    this.cursor = null;
+    this.badge = "";
+    this.side = "";
+  }
+
+  static override styles = [
+    controls,
+    css`
+      :host {
+        display: block;
+        position: relative;
+        min-height: 0;
+      }
+      .stage {
+        position: absolute;
+        inset: 0;
+        overflow: hidden;
+        border-radius: 10px;
+        background: var(--stage);
+        touch-action: none;
+        cursor: crosshair;
+      }
+      .stage.zoomed {
+        cursor: grab;
+      }
+      canvas {
+        position: absolute;
+        inset: 0;
+        width: 100%;
+        height: 100%;
+      }
+      .chip {
+        position: absolute;
+        max-width: calc(100% - 20px);
+        overflow: hidden;
+        padding: 3px 9px;
+        border-radius: 12px;
+        background: rgb(20 21 23 / 0.78);
+        color: #fff;
+        font-size: 12px;
+        line-height: 18px;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+        pointer-events: none;
+      }
+      .top {
+        position: absolute;
+        top: 10px;
+        left: 10px;
+        right: 10px;
+        display: flex;
+        gap: 6px;
+        pointer-events: none;
+      }
+      .top .chip {
+        position: static;
+        min-width: 0;
+      }
+      .beside {
+        background: var(--warning);
+        color: var(--on-side);
+        font-weight: 600;
+      }
+      .badge {
+        flex: 0 0 auto;
+        box-sizing: border-box;
+        max-width: 100%;
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+        padding: 3px 9px;
+        border-radius: 12px;
+        background: var(--side-a);
+        color: var(--on-side);
+        font-size: 12px;
+        font-weight: 600;
+        line-height: 18px;
+        white-space: nowrap;
+      }
+      :host([side="b"]) .top {
+        flex-direction: row-reverse;
+      }
+      :host([side="b"]) .badge {
+        background: var(--side-b);
+      }
+      .reading {
+        bottom: 10px;
+        left: 10px;
+      }
+      .zoom {
+        position: absolute;
+        right: 10px;
+        bottom: 10px;
+        display: flex;
+        overflow: hidden;
+        border-radius: 13px;
+        background: rgb(20 21 23 / 0.78);
+      }
+      .zoom button {
+        height: 26px;
+        min-width: 28px;
+        padding: 0 7px;
+        border: 0;
+        border-radius: 13px;
+        background: none;
+        color: #fff;
+        font-size: 12px;
+      }
+      .zoom button:hover {
+        background: rgb(255 255 255 / 0.16);
+      }
+      .damage {
+        position: absolute;
+        inset: auto 10px 46px;
+        padding: 8px 12px;
+        border-radius: 8px;
+        background: var(--warning-soft);
+        color: var(--warning);
+      }
+    `,
+  ];
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.watcher.observe(this);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.watcher.disconnect();
+  }
+
+  override render() {
+    const { picture, view } = this;
+    const zoomed = view.zoom.factor > 1;
+    return html`
+      <div
+        class="stage ${zoomed ? "zoomed" : ""}"
+        tabindex="0"
+        role="img"
+        aria-label=${this.described()}
+        @wheel=${this.wheel}
+        @pointerdown=${this.press}
+        @pointermove=${this.move}
+        @pointerup=${this.release}
+        @pointercancel=${this.cancel}
+        @pointerleave=${this.leave}
+        @dblclick=${this.reset}
+        @keydown=${this.key}
+      >
+        <canvas class="image"></canvas>
+        <canvas class="heatmap"></canvas>
+      </div>
+      <span class="top">
+        ${this.badge ? html`<span class="badge">${this.badge}</span>` : nothing}
+        ${picture.caption ? html`<span class="chip caption ${picture.beside ? "beside" : ""}">${picture.caption}</span>` : nothing}
+      </span>
+      ${this.reading()}
+      ${picture.trouble ? html`<div class="damage" role="status">${picture.trouble}</div>` : nothing}
+      <span class="zoom">
+        <button aria-label="Zoom out" title="Zoom out (−)" @click=${() => this.zoomBy(1 / BUTTON_ZOOM)}>−</button>
+        ${zoomed
+          ? html`<button class="number" title="Whole image (0)" @click=${this.reset}>${view.zoom.factor.toFixed(1)}×</button>`
+          : nothing}
+        <button aria-label="Zoom in" title="Zoom in (+)" @click=${() => this.zoomBy(BUTTON_ZOOM)}>+</button>
+      </span>
+    `;
+  }
+
+  override updated(changed: PropertyValues): void {
+    if (!this.size.width) return;
+    if (["picture", "view", "size"].some((name) => changed.has(name))) this.drawImage();
+    this.drawHeatmap();
+  }
+
+  zoomBy(by: number, at = { x: this.size.width / 2, y: this.size.height / 2 }): void {
+    this.ask("view-change", { zoom: zoomAt(this.size, this.picture.size, this.view.zoom, at, by) });
+  }
+
+  reset(): void {
+    this.ask("view-change", { zoom: INITIAL_VIEW.zoom });
+  }
+
+  private get rect() {
+    return imageRect(this.size, this.picture.size, this.view.zoom);
+  }
+
+  private drawImage(): void {
+    const canvas = this.renderRoot.querySelector<HTMLCanvasElement>("canvas.image")!;
+    const context = prepareCanvas(canvas, this.size.width, this.size.height);
+    const { bitmap } = this.picture.image;
+    if (bitmap) drawPicture(context, bitmap, this.rect, this.view.grey || this.picture.range.low < 0);
+  }
+
+  private drawHeatmap(): void {
+    const canvas = this.renderRoot.querySelector<HTMLCanvasElement>("canvas.heatmap")!;
+    const context = prepareCanvas(canvas, this.size.width, this.size.height);
+    const { picture, view, rect } = this;
+    const style = getComputedStyle(this);
+    const { map } = picture;
+    if (map) {
+      drawMap(context, map, rect, {
+        range: picture.range,
+        colors: picture.colors,
+        opacity: view.opacity,
+        smooth: view.smooth,
+        hatch: style.getPropertyValue("--hatch"),
+      });
+      if (view.zoom.factor > 1 && rect.width / map.cols >= GRID_CELL_PX) {
+        drawGrid(context, map.rows, map.cols, rect, style.getPropertyValue("--grid"));
+      }
+    }
+    const region = this.drawn ?? view.region;
+    if (region) drawRegion(context, region, rect);
+    if (this.cursor && this.side) drawCross(context, rect.x + this.cursor.x * rect.width, rect.y + this.cursor.y * rect.height);
+  }
+
+  private cellUnder(point: Point): number | null {
+    const { map } = this.picture;
+    if (!map || point.x < 0 || point.y < 0 || point.x >= 1 || point.y >= 1) return null;
+    return Math.floor(point.y * map.rows) * map.cols + Math.floor(point.x * map.cols);
+  }
+
+  private described(): string {
+    const { map } = this.picture;
+    const caption = this.picture.caption || this.badge;
+    if (!map) return `${caption}: no map`;
+    const size = (i: number) => Math.abs(map.values[i] ?? NaN) || 0;
+    const cell = map.values.reduce((best, _, i) => (size(i) > size(best) ? i : best), 0);
+    return `Heatmap of ${caption}: strongest ${valueText(map.values[cell]!)} logit at ${this.placeText(cell)}`;
+  }
+
+  private placeText(cell: number): string {
+    const { cols } = this.picture.map!;
+    return `row ${Math.floor(cell / cols) + 1}, column ${(cell % cols) + 1}`;
+  }
+
+  private reading() {
+    const cell = this.cursor && !this.drawn ? this.cellUnder(this.cursor) : null;
+    if (cell === null) return nothing;
+    return html`<span class="chip reading number"
+      ><strong>${valueText(this.picture.map!.values[cell]!)}</strong> logit · ${this.placeText(cell)} · ${this.picture.layerText}</span
+    >`;
+  }
+
+  private wheel(event: WheelEvent): void {
+    event.preventDefault();
+    this.zoomBy(Math.exp(-event.deltaY * WHEEL_ZOOM), { x: event.offsetX, y: event.offsetY });
+  }
+
+  /** A drag moves a zoomed image; on a whole one, or with Shift, it draws a region. */
+  private press(event: PointerEvent): void {
+    if (event.button) return;
+    const region = this.view.zoom.factor === 1 || event.shiftKey;
+    this.pressed = { x: event.clientX, y: event.clientY, at: this.pointAt(event), region, moved: false };
+    (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
+  }
+
+  private move(event: PointerEvent): void {
+    const { pressed } = this;
+    const at = this.pointAt(event);
+    this.ask("cursor-change", at);
+    if (!pressed) return;
+    const [dx, dy] = [event.clientX - pressed.x, event.clientY - pressed.y];
+    if (!pressed.moved && Math.hypot(dx, dy) < CLICK_PX) return;
+    pressed.moved = true;
+    if (pressed.region) {
+      this.drawn = between(pressed.at, at);
+      return;
+    }
+    [pressed.x, pressed.y] = [event.clientX, event.clientY];
+    this.ask("view-change", { zoom: panBy(this.size, this.picture.size, this.view.zoom, dx, dy) });
+  }
+
+  private release(event: PointerEvent): void {
+    const { pressed, drawn } = this;
+    this.pressed = null;
+    this.drawn = null;
+    if (!pressed) return;
+    if (!pressed.moved) this.toggleCell(this.pointAt(event));
+    else if (drawn && drawn.left < drawn.right && drawn.top < drawn.bottom) this.ask("view-change", { region: drawn });
+  }
+
+  private toggleCell(point: Point): void {
+    const { map } = this.picture;
+    if (this.cellUnder(point) === null || !map) return;
+    const region = cellRegion(point.x, point.y, map.rows, map.cols);
+    const again = JSON.stringify(region) === JSON.stringify(this.view.region);
+    this.ask("view-change", { region: again ? null : region });
+  }
+
+  private cancel(): void {
+    this.pressed = null;
+    this.drawn = null;
+  }
+
+  private pointAt(event: PointerEvent): Point {
+    return imagePoint(this.rect, event.offsetX, event.offsetY);
+  }
+
+  private leave(): void {
+    this.ask("cursor-change", null);
+  }
+
+  /** With Shift the arrows move the image instead of the selection. */
+  private key(event: KeyboardEvent): void {
+    const way = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!way || !event.shiftKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const zoom = panBy(this.size, this.picture.size, this.view.zoom, way[0]! * KEY_PAN_PX, way[1]! * KEY_PAN_PX);
+    this.ask("view-change", { zoom });
+  }
+}
+customElements.define("mmx-stage", Stage);
+
+function between(one: Point, other: Point): Region {
+  const within = (value: number) => Math.min(1, Math.max(0, value));
+  return {
+    left: within(Math.min(one.x, other.x)),
+    top: within(Math.min(one.y, other.y)),
+    right: within(Math.max(one.x, other.x)),
+    bottom: within(Math.max(one.y, other.y)),
+  };
+}
+
+/** Where the pointer of the stage beside is. */
+function drawCross(context: CanvasRenderingContext2D, x: number, y: number): void {
+  for (const [color, width] of [["rgb(0 0 0 / 0.6)", 3], ["#fff", 1]] as const) {
+    context.strokeStyle = color;
+    context.lineWidth = width;
+    context.beginPath();
+    context.moveTo(x - 9, y);
+    context.lineTo(x + 9, y);
+    context.moveTo(x, y - 9);
+    context.lineTo(x, y + 9);
+    context.stroke();
+  }
+}

@@ -1,0 +1,142 @@
+// What a stage draws: of one explanation, or the difference of two.
+import { besideOf, besideText } from "../words/beside";
+import { type ColorMap, differenceColors } from "./color";
+import { type Explanation, type Layer, answerToken } from "../data/explanation";
+import { type Heatmap, difference, largestSize, sameLayer, spanMap } from "./heatmap";
+import type { ImageState } from "../view/model";
+import { seenName } from "./pictures";
+import { type Range, rangeOf } from "./range";
+import type { Size } from "./stage_view";
+import { type ViewState, layerIndex, layerName, selectedTokens } from "../view/state";
+import { factorText, tokenText } from "../view/text";
+
+export interface StagePicture {
+  image: ImageState;
+  /** Of the image in pixels, or of the grid where there is no image. */
+  size: Size;
+  map: Heatmap | null;
+  range: Range;
+  colors: ColorMap;
+  caption: string;
+  layerText: string;
+  /** The map is not the selected tokens'. */
+  beside: boolean;
+  /** Why something is missing. */
+  trouble: string;
+}
+
+/** One side of a comparison, or the only one: an explanation and which of its tokens are shown. */
+export interface Side {
+  explanation: Explanation;
+  image: ImageState;
+  tokens: number[];
+}
+
+export const NO_SUCH_IMAGE: ImageState = { bitmap: null, missing: "no such image here" };
+
+/** `peer` is the other side of a comparison: the range may have to cover both. */
+export function pictureOf(side: Side, view: ViewState, peer: Side | null = null): StagePicture {
+  const { explanation, image, tokens } = side;
+  const beside = besideOf(explanation, view);
+  if (beside !== null) return besidePicture(side, view, beside);
+  const [layer, map] = shownOf(side, view, peer !== null);
+  const [peerLayer, peerMap] = peer ? shownOf(peer, view, true) : [layer, null];
+  // Another scale in its place would be compared unawares.
+  const lacking = peer && !matches(layer.factor, view) ? `Nothing was logged here at scale ${view.layer}.` : "";
+  const layerText = lacking ? "" : named(layer.factor, layer.rows, layer.cols);
+  const other = peer && { explanation: peer.explanation, map: peerMap };
+  return {
+    image,
+    size: sizeOf(side, layer),
+    map,
+    range: rangeOf(explanation, lacking ? peerLayer : layer, map, view, other),
+    colors: view.colors,
+    caption: tokens.length ? captionOf(explanation, wordsText(explanation, tokens, view), layerText || "no such scale") : image === NO_SUCH_IMAGE ? "" : "no such token here",
+    layerText,
+    beside: false,
+    trouble: lacking || damageText(layer) || image.missing,
+  };
+}
+
+function besidePicture(side: Side, view: ViewState, beside: number): StagePicture {
+  const { explanation, image } = side;
+  const layer = explanation.beside!;
+  const map = spanMap(layer, [beside], "mean");
+  const layerText = named(null, layer.rows, layer.cols);
+  return {
+    image,
+    size: sizeOf(side, layer),
+    map,
+    range: rangeOf(explanation, layer, view.range === "map" ? map : brightest(explanation, beside), view),
+    colors: view.colors,
+    caption: captionOf(explanation, besideText(explanation, explanation.alternatives[beside]!), layerText),
+    layerText,
+    beside: true,
+    trouble: damageText(layer) || image.missing,
+  };
+}
+
+/** The word's map on the image where it is the strongest: one range for all of them. */
+function brightest({ views }: Explanation, beside: number): Heatmap | null {
+  const peaks = views.map((view) => view.beside!.maxima[beside]!);
+  return spanMap(views[peaks.indexOf(Math.max(...peaks))]!.beside!, [beside], "mean");
+}
+
+function captionOf(explanation: Explanation, words: string, layerText: string): string {
+  return [words, seenName(explanation), layerText].filter(Boolean).join(" · ");
+}
+
+function damageText({ damage }: Layer): string {
+  return damage ? `This map is damaged: ${damage}. The others can still be read.` : "";
+}
+
+/** The layer in view and its map; while comparing, no map of another scale than the one in view. */
+function shownOf({ explanation, tokens }: Side, view: ViewState, comparing: boolean): [Layer, Heatmap | null] {
+  const layer = explanation.layers[layerIndex(view, explanation)]!;
+  return [layer, comparing && !matches(layer.factor, view) ? null : spanMap(layer, tokens, view.combine)];
+}
+
+function matches(factor: number | null, view: ViewState): boolean {
+  return layerName(factor) === view.layer;
+}
+
+/** A minus B. */
+export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
+  const layer = a.explanation.layers[layerIndex(view, a.explanation)]!;
+  const counterpart = sameLayer(b.explanation, layer);
+  const first = spanMap(layer, a.tokens, view.combine);
+  const second = counterpart ? spanMap(counterpart, b.tokens, view.combine) : null;
+  const map = first && second ? difference(first, second) : null;
+  // Where nothing differs the middle colour must say so: any range but an empty one.
+  const high = view.range === "fixed" ? view.fixedMax : (map && largestSize(map.values)) || 1;
+  const layerText = map ? named(layer.factor, map.rows, map.cols) : "";
+  return {
+    image: a.image,
+    size: sizeOf(a, layer),
+    map,
+    range: { low: -high, high },
+    colors: differenceColors(view.colors),
+    caption: captionOf(a.explanation, `${wordsText(a.explanation, a.tokens, view)} · A − B`, layerText),
+    layerText,
+    beside: false,
+    trouble: map ? a.image.missing : "No map in common here: B lacks the token, the image or the scale.",
+  };
+}
+
+export function sideOf(explanation: Explanation, image: ImageState, view: ViewState): Side {
+  return { explanation, image, tokens: selectedTokens(view, explanation) };
+}
+
+function sizeOf({ explanation, image }: Side, layer: { rows: number; cols: number }): Size {
+  const known = image.bitmap ?? explanation.image;
+  return known ? { width: known.width, height: known.height } : { width: layer.cols, height: layer.rows };
+}
+
+function wordsText(explanation: Explanation, tokens: number[], view: ViewState): string {
+  const words = tokens.map((token) => tokenText(answerToken(explanation, token)?.text ?? "")).join(" ");
+  return tokens.length > 1 ? `“${words}” (${view.combine})` : `“${words}”`;
+}
+
+function named(factor: number | null, rows: number, cols: number): string {
+  return factor === null ? `all scales, ${rows}×${cols}` : `scale ${factorText(factor)}, ${rows}×${cols}`;
+}

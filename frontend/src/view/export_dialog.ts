@@ -1,0 +1,235 @@
+// Export that works in a sandboxed frame: a picture to save or copy, a page that needs no server,
+// a command and a link to copy.
+import { type PropertyValues, css, html, nothing } from "lit";
+import { cssColor } from "../pixels/color";
+import { standalonePage } from "../data/embedded";
+import { fetchChecked } from "../data/fetch_checked";
+import { drawFigure, figureLines } from "../pixels/figure";
+import { reason } from "../data/decode";
+import { fileLink, inVsCode, permalink } from "./host";
+import type { PanelModel } from "./model";
+import type { StagePicture } from "../pixels/stage_picture";
+import { INITIAL_VIEW, type ViewState, toParameters } from "./state";
+import { sampleName } from "./text";
+import { unattributed } from "./base";
+import { Dialog } from "./dialog";
+
+export class ExportDialog extends Dialog {
+  static override properties = {
+    place: unattributed,
+    picture: { state: true },
+    page: { state: true },
+    said: { state: true },
+    failed: { state: true },
+  };
+  /** What the panel shows, in a word: the dialog goes with it. */
+  declare place: string;
+  /** Object URL of the drawn figure. */
+  declare picture: string;
+  /** Object URL of the standalone page; empty while it is made. */
+  declare page: string;
+  declare said: string;
+  /** Why there is no page. */
+  declare failed: string;
+
+  private model: PanelModel | null = null;
+  /** What was in view when the picture was drawn. */
+  private view: ViewState = INITIAL_VIEW;
+  private drawn: Blob | null = null;
+  private turn = 0;
+
+  constructor() {
+    super();
+    this.place = "";
+    this.picture = "";
+    this.page = "";
+    this.said = "";
+    this.failed = "";
+  }
+
+  static override styles = [
+    Dialog.styles,
+    css`
+      dialog {
+        --width: 620px;
+      }
+      img {
+        display: block;
+        max-width: 100%;
+        max-height: 44vh;
+        margin: 0 auto 10px;
+        border: 1px solid var(--line);
+        border-radius: 8px;
+      }
+      .actions {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 8px;
+        margin-bottom: 14px;
+      }
+      a {
+        display: inline-flex;
+        align-items: center;
+        height: 30px;
+        padding: 0 12px;
+        border: 1px solid var(--line);
+        border-radius: 8px;
+        color: inherit;
+        text-decoration: none;
+      }
+      a:hover {
+        border-color: var(--muted);
+      }
+      .line {
+        display: grid;
+        grid-template-columns: auto minmax(0, 1fr) auto;
+        gap: 8px;
+        align-items: center;
+        margin-bottom: 8px;
+      }
+      .line label,
+      .name {
+        min-width: 62px;
+        color: var(--muted);
+      }
+      .line code {
+        overflow-wrap: anywhere;
+        font: 12px ui-monospace, monospace;
+      }
+      .line input {
+        min-width: 0;
+        height: 30px;
+        padding: 0 8px;
+        border: 1px solid var(--line);
+        border-radius: 8px;
+        background: var(--background);
+        font: 12px ui-monospace, monospace;
+      }
+    `,
+  ];
+
+  open(model: PanelModel, picture: StagePicture): void {
+    this.model = model;
+    this.view = model.view;
+    this.failed = "";
+    this.said = "";
+    this.forget();
+    const dark = getComputedStyle(this).colorScheme === "dark";
+    const lines = figureLines(model, picture.range.low < 0);
+    const figure = drawFigure(picture, model.view, lines, (at) => cssColor(picture.colors, at), dark);
+    const { turn } = this;
+    void figure.convertToBlob({ type: "image/png" }).then((blob) => {
+      if (turn !== this.turn) return;
+      this.drawn = blob;
+      this.picture = URL.createObjectURL(blob);
+    });
+    const take = (page: string, said: string) => {
+      if (turn !== this.turn) return;
+      if (page) this.page = URL.createObjectURL(new Blob([page], { type: "text/html" }));
+      this.failed = said;
+    };
+    void this.standalone(lines[0]!).then(
+      (page) => take(page, ""),
+      (error) => take("", `no standalone page: ${reason(error)}`),
+    );
+    this.dialog!.showModal();
+  }
+
+  override willUpdate(changed: PropertyValues<this>): void {
+    // The log has dropped what was being exported: the reader cannot leave it while this is open.
+    if (changed.get("place") !== undefined) this.close();
+  }
+
+  override render() {
+    const name = sampleName(this.view.tag).replace(/[^\w.-]+/g, "_");
+    const file = `${name}_step-${this.view.step}`;
+    return html`
+      <dialog aria-labelledby="title" @close=${this.forget} @click=${this.outside}>
+        <header><h1 id="title">Export</h1><button class="quiet" aria-label="Close" @click=${this.close}>✕</button></header>
+        ${this.picture ? html`<img src=${this.picture} alt="The picture that is exported" />` : nothing}
+        <div class="actions">
+          ${this.picture
+            ? html`<a href=${this.picture} download="${file}.png">PNG</a><button @click=${this.copyPicture}>Copy picture</button>`
+            : nothing}
+          ${this.page ? html`<a href=${this.page} download="${file}.html">Standalone page (HTML)</a>` : html`<span class="muted">${this.failed || "making the page…"}</span>`}
+          <span class="muted" role="status">${this.said}</span>
+        </div>
+        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.model ? permalink(toParameters(this.view)) : "")}
+      </dialog>
+    `;
+  }
+
+  /** The user's line that logged this; a link where the host can open it. */
+  private origin() {
+    const place = this.model?.explanation?.loggedAt;
+    if (!place) return nothing;
+    const text = `${place.file}:${place.line}`;
+    const link = inVsCode() && fileLink(place);
+    return html`<div class="line">
+      <span class="muted name">Logged at</span>
+      ${link ? html`<a href=${link}>open ${text}</a>` : html`<code>${text}</code>`}
+    </div>`;
+  }
+
+  private line(name: string, text: string) {
+    const id = name.toLowerCase();
+    return text
+      ? html`<div class="line">
+          <label for=${id}>${name}</label>
+          <input id=${id} readonly .value=${text} @focus=${(event: Event) => (event.target as HTMLInputElement).select()} />
+          <button @click=${() => this.copy(text, id)}>Copy</button>
+        </div>`
+      : nothing;
+  }
+
+  private command(): string {
+    if (!this.model) return "";
+    const { run, tag, step } = this.view;
+    return `mmx export LOGDIR --run ${quoted(run)} --sample ${quoted(sampleName(tag))} --step ${step} --format npz`;
+  }
+
+  private async standalone(title: string): Promise<string> {
+    const data = await this.model!.embed();
+    return standalonePage(data, await bundle(), title);
+  }
+
+  private async copy(text: string, id: string): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // No permission in this frame: the selection can still be copied.
+      this.renderRoot.querySelector<HTMLInputElement>(`#${id}`)!.select();
+      document.execCommand("copy");
+    }
+    this.said = "copied";
+  }
+
+  private async copyPicture(): Promise<void> {
+    try {
+      await navigator.clipboard.write([new ClipboardItem({ "image/png": this.drawn! })]);
+      this.said = "copied";
+    } catch {
+      this.said = "Not allowed: use the picture's menu.";
+    }
+  }
+
+  /** What is still being made is no longer wanted either. */
+  private forget(): void {
+    this.turn++;
+    for (const url of [this.picture, this.page]) if (url) URL.revokeObjectURL(url);
+    this.picture = "";
+    this.page = "";
+  }
+}
+customElements.define("mmx-export-dialog", ExportDialog);
+
+/** This very module, to live on in a page of its own. */
+async function bundle(): Promise<string> {
+  const own = [...document.scripts].find((script) => script.type === "module" && script.textContent && !script.src);
+  if (document.getElementById("mmx-data") && own) return own.textContent.replaceAll("<\\/script", "</script");
+  return (await fetchChecked(import.meta.url)).text();
+}
+
+function quoted(text: string): string {
+  return /^[\w./@:+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,198 @@
+// What is looked at (run, sample, step) and how it is coloured.
+import { css, html, nothing } from "lit";
+import { COLOR_MAPS } from "../pixels/color";
+import type { RunEntry } from "../data/api";
+import type { SampleSummary } from "./model";
+import type { Place } from "../data/explanation_source";
+import { COMPARE_MODES, type CompareMode, RANGE_NAMES, type ViewState, rangesFor } from "./state";
+import { stepText } from "./text";
+import { PanelElement, controls, options, unattributed } from "./base";
+import type { SamplePicker } from "../samples/sample_picker";
+
+const COMPARE_TITLES: Record<CompareMode, string> = {
+  single: "One checkpoint",
+  side: "Two checkpoints side by side",
+  swipe: "B under a curtain over A",
+  blink: "A and B in turn",
+  difference: "What A has more of than B",
+};
+
+export class Header extends PanelElement {
+  static override properties = {
+    runs: unattributed,
+    view: unattributed,
+    summaries: unattributed,
+    other: unattributed,
+    playing: { type: Boolean },
+  };
+  declare runs: readonly RunEntry[];
+  /** Where B is; null while nothing is compared, or where there is none. */
+  declare other: Place | null;
+  declare view: ViewState;
+  declare summaries: ReadonlyMap<string, SampleSummary>;
+  declare playing: boolean;
+
+  static override styles = [
+    controls,
+    css`
+      :host {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 8px 10px;
+        padding: 9px 16px;
+        border-bottom: 1px solid var(--line);
+        background: var(--chrome);
+      }
+      .run {
+        max-width: 190px;
+        font-weight: 600;
+        text-overflow: ellipsis;
+      }
+      mmx-step-slider {
+        flex: 1 1 190px;
+        margin: 0 4px;
+      }
+      .icon {
+        width: 30px;
+        padding: 0;
+      }
+      .icons {
+        display: flex;
+        margin-left: auto;
+      }
+      .segments button {
+        padding: 0 8px;
+      }
+      .compare {
+        display: flex;
+        flex: 1 0 100%;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 6px 12px;
+      }
+      .mark {
+        padding: 2px 8px;
+        border-radius: 10px;
+        background: var(--side-b);
+        color: var(--on-side);
+        font-size: 12px;
+        font-weight: 600;
+      }
+      .mark.a {
+        background: var(--side-a);
+      }
+      @media (max-width: 980px) {
+        :host {
+          gap: 8px;
+        }
+        .run {
+          max-width: 116px;
+        }
+        mmx-step-slider {
+          flex-basis: 200px;
+          margin: 0;
+        }
+      }
+    `,
+  ];
+
+  searchSamples(): void {
+    this.renderRoot.querySelector<SamplePicker>("mmx-sample-picker")!.search();
+  }
+
+  override render() {
+    const run = this.runs.find((entry) => entry.run === this.view.run);
+    const sample = run?.samples.find((entry) => entry.tag === this.view.tag);
+    const compared = this.view.compare !== "single";
+    return html`
+      <select class="run" aria-label="Run" title="Run" @change=${this.choose("run")}>
+        ${options(this.names, this.view.run)}
+      </select>
+      <mmx-sample-picker
+        .samples=${run?.samples ?? []}
+        .tag=${this.view.tag}
+        .summaries=${this.summaries}
+      ></mmx-sample-picker>
+      <mmx-step-slider
+        .steps=${sample?.steps ?? []}
+        .step=${this.view.step}
+        .other=${this.other?.run === this.view.run ? this.other.step : null}
+        .logged=${this.summaries.get(this.view.tag)?.logged ?? null}
+        ?playing=${this.playing}
+      ></mmx-step-slider>
+      <span class="segments" role="group" aria-label="Compare">
+        ${COMPARE_MODES.map(
+          (mode) => html`<button
+            aria-pressed=${mode === this.view.compare}
+            title="${COMPARE_TITLES[mode]} (v)"
+            @click=${() => this.ask("view-change", { compare: mode })}
+          >${mode}</button>`,
+        )}
+      </span>
+      <select aria-label="Range of the colours" title="Range of the colours (r)" @change=${this.choose("range")}>
+        ${options(rangesFor(this.view.compare), this.view.range, (mode) => RANGE_NAMES[mode])}
+      </select>
+      <select aria-label="Colour map" title="Colour map (c)" @change=${this.choose("colors")}>
+        ${options(COLOR_MAPS, this.view.colors)}
+      </select>
+      <span class="icons">
+        <button
+          class="icon quiet"
+          aria-label="Table of samples"
+          aria-pressed=${this.view.samples}
+          title="Table of samples (l)"
+          @click=${() => this.ask("view-change", { samples: !this.view.samples })}
+        >${icon("M1 2h10v2H1zM1 5h10v2H1zM1 8h10v2H1z")}</button>
+        <button class="icon quiet" aria-label="Export" title="Export (e)" @click=${() => this.ask("export-open", null)}>${icon("M5 1h2v5h2.5L6 9.5 2.5 6H5zM1 10h10v1.5H1z")}</button>
+        <button class="icon quiet" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" @click=${() => this.ask("help-open", null)}>?</button>
+      </span>
+      ${compared ? this.compared() : nothing}
+    `;
+  }
+
+  /** B's run and step. */
+  private compared() {
+    const { other, view } = this;
+    const name = other?.run ?? view.otherRun;
+    const steps = this.runs
+      .find((entry) => entry.run === name)
+      ?.samples.find((entry) => entry.tag === (other?.tag ?? view.tag))?.steps;
+    return html`
+      <span class="compare">
+        <span class="mark a">A</span><span class="number">${view.run} · step ${stepText(view.step ?? 0)}</span>
+        <button title="A becomes B, and B becomes A (x)" ?disabled=${!other} @click=${() => this.swap()}>⇄ swap</button>
+        <span class="mark">B</span>
+        <select class="run" aria-label="Run of B" @change=${(event: Event) => this.ask("view-change", { otherRun: valueOf(event), otherStep: null })}>
+          ${options(this.names, name)}
+        </select>
+        <select aria-label="Step of B" ?disabled=${!steps} @change=${(event: Event) => this.ask("view-change", { otherRun: name, otherStep: Number(valueOf(event)) })}>
+          ${options(steps ?? [], other?.step, (step) => `step ${stepText(step)}`)}
+        </select>
+      </span>
+    `;
+  }
+
+  private get names(): string[] {
+    return this.runs.map(({ run }) => run);
+  }
+
+  swap(): void {
+    const { other, view } = this;
+    if (!other) return;
+    this.ask("view-change", { run: other.run, step: other.step, otherRun: view.run, otherStep: view.step });
+  }
+
+  private choose(name: "run" | "range" | "colors") {
+    return (event: Event) => this.ask("view-change", { [name]: valueOf(event) });
+  }
+}
+customElements.define("mmx-header", Header);
+
+function valueOf(event: Event): string {
+  return (event.target as HTMLSelectElement).value;
+}
+
+function icon(path: string) {
+  return html`<svg width="14" height="14" viewBox="0 0 12 12" fill="currentColor" aria-hidden="true"><path d=${path} /></svg>`;
+}

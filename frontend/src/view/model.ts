@@ -1,0 +1,442 @@
+// What the panel knows and shows: the index, the view, the explanation on screen. Elements read it
+// and ask for changes; it fetches, keeps the selection and tells them when something is new.
+import { type Pair, alignAnswers, counterpart } from "../words/alignment";
+import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "../data/api";
+import { ByteCache } from "../data/byte_cache";
+import { reason } from "../data/decode";
+import { withDifferenceMatrix } from "../matrix/difference_matrix";
+import { type EmbeddedData, embed } from "../data/embedded";
+import { type Explanation, type View, answerLength, answerToken, seenAt } from "../data/explanation";
+import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
+import { ServerError } from "../data/fetch_checked";
+import { missingText, otherPlace, resolve, runNamed } from "./places";
+import { NO_SUCH_IMAGE, type Side, sideOf } from "../pixels/stage_picture";
+import { type ViewState, INITIAL_VIEW, keepToken, layerIndex, layerName, nearestStep, selectedTokens, toParameters } from "./state";
+
+export type Status =
+  | { kind: "loading" }
+  | { kind: "ready" }
+  | { kind: "empty" }
+  | { kind: "gone"; message: string }
+  | { kind: "damaged"; message: string };
+
+export interface ImageState {
+  bitmap: ImageBitmap | null;
+  /** Why there is no image, when there should be one. */
+  missing: string;
+}
+
+export interface SampleSummary {
+  /** How many steps were logged, kept or not. */
+  logged: number;
+  /** The latest answer. */
+  answer: string;
+}
+
+const IMAGE_CACHE_BYTES = 64 * 1024 * 1024;
+const STEPS_AHEAD = 3;
+/** Of the cache; the rest is for what is looked at beside the film. */
+const FILM_BYTES = CACHE_BYTES / 2;
+export const NO_IMAGE: ImageState = { bitmap: null, missing: "No image was logged with this sample." };
+const LOST =
+  "It was logged, but TensorBoard gave its tag to a scalar of the same name; “mmx list” and read_explanations still read it.";
+const NO_RECORDS: readonly IndexRecord[] = [];
+const NEEDS_DATA = ["run", "tag", "step", "compare", "otherRun", "otherStep", "film", "samples"] as const;
+
+export class PanelModel {
+  view: ViewState;
+  index: IndexResponse | null = null;
+  explanation: Explanation | null = null;
+  /** Per image of the sample. */
+  images: ImageState[] = [];
+  status: Status = { kind: "loading" };
+  /** Something is on its way, though an older view may still be shown. */
+  busy = true;
+  /** B of a comparison, and how its answer's tokens stand to A's. */
+  other: { explanation: Explanation; images: ImageState[]; pairs: Pair[] } | null = null;
+  /** Why there is no B. */
+  otherTrouble = "";
+
+  private readonly bitmaps = new ByteCache<ImageBitmap>(IMAGE_CACHE_BYTES);
+  private readonly records = new Map<string, IndexRecord[]>();
+  private readonly recordsAsked = new Set<string>();
+  private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
+  private subtracted: { a: Explanation; b: Explanation; result: Explanation } | null = null;
+  private listeners: (() => void)[] = [];
+  private turn = 0;
+  private reading = 0;
+  /** What the address asked for and could not be had. */
+  private missed: Pick<ViewState, "run" | "tag"> | null = null;
+  /** Steps that have come since the reader last did something. */
+  private arrived: Place[] = [];
+
+  constructor(
+    readonly api: PanelApi,
+    private readonly source: ExplanationSource,
+    view: ViewState = INITIAL_VIEW,
+  ) {
+    this.view = view;
+    source.onLoad = () => {
+      if (this.view.film) this.tell();
+    };
+  }
+
+  subscribe(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  get run(): RunEntry | undefined {
+    return this.index?.runs.find((entry) => entry.run === this.view.run);
+  }
+
+  get sample(): SampleEntry | undefined {
+    return this.run?.samples.find((entry) => entry.tag === this.view.tag);
+  }
+
+  get steps(): readonly number[] {
+    return this.sample?.steps ?? [];
+  }
+
+  /** What was asked for and is not here, for as long as that is so. */
+  get notice(): string {
+    return this.missed && this.sample ? missingText(this.index!, this.missed, this.view) : "";
+  }
+
+  /** What has come since to what is shown, and is still there: "3 new steps". */
+  get news(): string {
+    const { run, tag } = this.view;
+    const here = this.arrived.filter((place) => place.run === run && place.tag === tag && this.steps.includes(place.step));
+    return here.length ? `${here.length} new ${here.length === 1 ? "step" : "steps"}` : "";
+  }
+
+  /** Where B is, while something is compared. */
+  get otherPlace(): Place | null {
+    return this.index && this.view.compare !== "single" ? otherPlace(this.index, this.view) : null;
+  }
+
+  /** The image in view. */
+  get image(): ImageState {
+    return this.images[this.view.image] ?? NO_IMAGE;
+  }
+
+  /** A as the stage shows it. */
+  get side(): Side | null {
+    const { explanation, view } = this;
+    return explanation && sideOf(seenAt(explanation, view.image), this.image, view);
+  }
+
+  /** B as the stage shows it: the tokens that stand for A's. */
+  get otherSide(): Side | null {
+    if (!this.other || !this.explanation) return null;
+    const { explanation, images, pairs } = this.other;
+    const at = this.inView(explanation);
+    if (at < 0) return { explanation, image: NO_SUCH_IMAGE, tokens: [] };
+    const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => counterpart(pairs, token) ?? []);
+    return { explanation: seenAt(explanation, at), image: images[at] ?? NO_IMAGE, tokens };
+  }
+
+  /** Per tag of the current run, from its index records. */
+  get summaries(): ReadonlyMap<string, SampleSummary> {
+    const records = this.recordsOf(this.view.run);
+    if (this.summarised?.records !== records) this.summarised = { records, summaries: summarise(records) };
+    return this.summarised.summaries;
+  }
+
+  /** A with A's minus B's matrix; made once per pair. */
+  get difference(): Explanation | null {
+    const { explanation: a, other } = this;
+    if (!a || !other) return a;
+    if (this.subtracted?.a !== a || this.subtracted.b !== other.explanation) {
+      this.subtracted = { a, b: other.explanation, result: withDifferenceMatrix(a, other.explanation) };
+    }
+    return this.subtracted.result;
+  }
+
+  recordsOf(run: string): readonly IndexRecord[] {
+    return this.records.get(run) ?? NO_RECORDS;
+  }
+
+  /** The steps of the film strip: all, or as many as can be held at once, evenly spread. */
+  get filmSteps(): readonly number[] {
+    const { steps } = this;
+    const room = Math.max(2, Math.floor(FILM_BYTES / (this.explanation?.bytes ?? 1)));
+    if (steps.length <= room) return steps;
+    const spread = Array.from({ length: room }, (_, i) => Math.round((i * (steps.length - 1)) / (room - 1)));
+    const chosen = new Set([...spread.map((i) => steps[i]!), this.view.step]);
+    return steps.filter((step) => chosen.has(step));
+  }
+
+  /** The sample at each of those steps: null until it has come, undefined where it is damaged. */
+  film(): (Explanation | null | undefined)[] {
+    const { run, tag } = this.view;
+    return this.filmSteps.map((step) => {
+      const result = this.source.cached({ run, tag, step });
+      if (!result) return null;
+      if (!("explanation" in result)) return undefined;
+      const { explanation } = result;
+      const at = this.inView(explanation);
+      return at < 0 ? { ...explanation, layers: explanation.layers.map((layer) => ({ ...layer, values: null })) } : seenAt(explanation, at);
+    });
+  }
+
+  /** Which of another explanation's views shows what is in view; another one would mislead. */
+  private inView(explanation: Explanation): number {
+    const key = (view?: View) => view && `${view.picture}:${view.seconds}`;
+    const [{ views }, at] = [explanation, this.view.image];
+    const shown = key(this.explanation?.views[at]);
+    // Frames may share their times.
+    return key(views[at]) === shown ? at : views.findIndex((view) => key(view) === shown);
+  }
+
+  /** Read the index; the selection stays where it still exists. */
+  async refresh(): Promise<void> {
+    const reading = ++this.reading;
+    let index: IndexResponse;
+    try {
+      index = await this.api.index();
+    } catch (error) {
+      if (reading === this.reading) this.fail(error);
+      return;
+    }
+    // Another has been asked for since, and this one may be the older.
+    if (reading !== this.reading) return;
+    const before = this.index;
+    this.index = index;
+    if (JSON.stringify(index) !== JSON.stringify(before)) {
+      this.recordsAsked.clear();
+      if (before) this.follow(before, index);
+    }
+    if (!index.runs.some((run) => run.samples.length)) {
+      this.turn++;
+      this.explanation = this.other = null;
+      this.images = [];
+      this.settle({ kind: "empty" });
+      return;
+    }
+    await this.show(this.view);
+  }
+
+  /** Change the view; what it needs is fetched. */
+  async change(patch: Partial<ViewState>): Promise<void> {
+    const before = this.view;
+    // A video that plays is not the reader's doing.
+    if (Object.keys(patch).some((name) => name !== "image")) {
+      this.missed = null;
+      this.arrived = [];
+    }
+    const view = { ...before, ...patch };
+    // The map of a word beside the answer has no scales, and is of no span.
+    if (view.more !== before.more || view.layer !== before.layer) view.beside = patch.beside ?? "";
+    const compared = view.compare !== "single";
+    // What is compared is drawn in one range, unless the reader has chosen another.
+    if (compared && before.compare === "single" && view.range === "sample") view.range = "compared";
+    if (!compared && view.range === "compared") view.range = "sample";
+    if (NEEDS_DATA.some((name) => view[name] !== before[name])) return this.show(view);
+    this.view = this.named(view);
+    if (this.explanation) this.view.more = Math.min(view.more, answerLength(this.explanation) - 1 - this.view.token!);
+    this.tell();
+  }
+
+  selectToken(index: number): Promise<void> {
+    if (!this.explanation) return Promise.resolve();
+    const token = Math.min(answerLength(this.explanation) - 1, Math.max(0, index));
+    return this.change({ token, more: 0, word: answerToken(this.explanation, token)!.text, beside: "" });
+  }
+
+  /** Everything between the two, both included. */
+  selectSpan(from: number, to: number): Promise<void> {
+    const first = Math.min(from, to);
+    const word = this.explanation && answerToken(this.explanation, first)?.text;
+    return this.change({ token: first, more: Math.abs(to - from), word: word ?? "", beside: "" });
+  }
+
+  selectLayer(index: number): Promise<void> {
+    const layers = this.explanation?.layers ?? [];
+    const layer = layers[Math.min(layers.length - 1, Math.max(0, index))];
+    return layer ? this.change({ layer: layerName(layer.factor) }) : Promise.resolve();
+  }
+
+  moveLayer(by: number): Promise<void> {
+    if (!this.explanation) return Promise.resolve();
+    return this.selectLayer(layerIndex(this.view, this.explanation) + by);
+  }
+
+  /** What is on screen, as a page of its own carries it. */
+  embed(): Promise<EmbeddedData> {
+    const { run, tag, step } = this.view;
+    const other = this.otherPlace;
+    const hashes = (explanation: Explanation | undefined | null) => explanation?.views.flatMap(({ image }) => image?.hash ?? []) ?? [];
+    const places = [
+      { run, tag, step: step!, images: hashes(this.explanation) },
+      ...(other ? [{ ...other, images: hashes(this.other?.explanation) }] : []),
+    ];
+    return embed(this.api, this.index!, places, toParameters(this.view));
+  }
+
+  /** Ask again for what failed or was damaged. */
+  retry(): Promise<void> {
+    this.source.forget();
+    return this.refresh();
+  }
+
+  private async show(wanted: ViewState): Promise<void> {
+    const turn = ++this.turn;
+    this.view = resolve(this.index!, wanted);
+    if (missingText(this.index!, wanted, this.view)) this.missed = { run: wanted.run, tag: wanted.tag };
+    const { run, tag, step } = this.view;
+    if (step === null) {
+      this.explanation = null;
+      this.settle({ kind: "damaged", message: this.sample?.lost ? LOST : "No step of this sample was kept." });
+      return this.readRecords(run);
+    }
+    const place = { run, tag, step };
+    const second = this.otherPlace;
+    const wait = [place, ...(second ? [second] : [])];
+    if (wait.some((entry) => !this.source.cached(entry))) {
+      this.busy = true;
+      this.tell();
+      this.source.dropStale(wait);
+    }
+    try {
+      const [result, other] = await Promise.all([this.source.load(place), second && this.source.load(second)]);
+      if (turn !== this.turn) return;
+      if ("damage" in result) {
+        this.explanation = null;
+        this.settle({ kind: "damaged", message: result.damage });
+      } else {
+        await this.present(result.explanation, other, turn);
+      }
+      if (turn === this.turn) this.prefetch();
+    } catch (error) {
+      if (turn === this.turn) this.fail(error);
+    }
+    // Behind the explanation: the records of a large run would keep the server from answering it.
+    for (const name of new Set(wait.map((entry) => entry.run))) void this.readRecords(name);
+  }
+
+  private async present(explanation: Explanation, other: StepResult | null, turn: number): Promise<void> {
+    const compared = other && "explanation" in other ? other.explanation : null;
+    const [images, otherImages] = await Promise.all([this.imagesOf(explanation), compared && this.imagesOf(compared)]);
+    if (turn !== this.turn) return;
+    this.images = images;
+    this.explanation = explanation;
+    this.other = compared && { explanation: compared, images: otherImages!, pairs: alignAnswers(explanation, compared) };
+    this.otherTrouble = this.other ? "" : other && "damage" in other ? `B cannot be read: ${other.damage}.` : this.lacking();
+    this.view = this.named({ ...this.view, token: keepToken(this.view, explanation) });
+    this.settle({ kind: "ready" });
+  }
+
+  private lacking(): string {
+    const { compare, otherRun } = this.view;
+    if (compare === "single") return "";
+    const there = runNamed(this.index!, otherRun || this.view.run);
+    return `The run “${otherRun}” ${there ? "has no such sample" : "is not here"}: choose another run for B.`;
+  }
+
+  private imagesOf({ run, views }: Explanation): Promise<ImageState[]> {
+    return Promise.all(views.map(({ image }) => this.readImage(run, image?.hash)));
+  }
+
+  private async readImage(run: string, hash: string | undefined): Promise<ImageState> {
+    if (!hash) return NO_IMAGE;
+    const key = `${run}\n${hash}`;
+    const known = this.bitmaps.get(key);
+    if (known) return { bitmap: known, missing: "" };
+    try {
+      const bitmap = await this.api.image(run, hash);
+      this.bitmaps.set(key, bitmap, 4 * bitmap.width * bitmap.height);
+      return { bitmap, missing: "" };
+    } catch (error) {
+      if (error instanceof ServerError && error.kind === "gone") throw error;
+      return { bitmap: null, missing: `The image cannot be shown: ${reason(error)}` };
+    }
+  }
+
+  /** Takes in what a reload has brought, and lets go of what it has dropped or replaced. */
+  private follow(before: IndexResponse, now: IndexResponse): void {
+    const [known, found] = [placesOf(before), placesOf(now)];
+    const samples = new Set(Array.from(known.values(), ({ place }) => JSON.stringify([place.run, place.tag])));
+    for (const [key, { place }] of found) {
+      if (!known.has(key) && samples.has(JSON.stringify([place.run, place.tag]))) this.arrived.push(place);
+    }
+    this.arrived = this.arrived.filter((place) => found.has(JSON.stringify(place)));
+    for (const [key, { place }] of [...known, ...found]) {
+      if (known.get(key)?.time !== found.get(key)?.time) this.source.forgetStep(place);
+    }
+    for (const run of this.records.keys()) if (!now.runs.some((entry) => entry.run === run)) this.records.delete(run);
+  }
+
+  /** The selected token's text goes with its index, which a link may give beyond the answer. */
+  private named(view: ViewState): ViewState {
+    if (!this.explanation) return view;
+    const token = keepToken({ ...view, word: "" }, this.explanation);
+    const image = Math.min(view.image, this.explanation.views.length - 1);
+    return { ...view, token, image, word: answerToken(this.explanation, token)!.text };
+  }
+
+  private prefetch(): void {
+    const { run, tag, step } = this.view;
+    const at = this.steps.indexOf(step ?? NaN);
+    const near = [...this.steps.slice(at + 1, at + 1 + STEPS_AHEAD), ...this.steps.slice(Math.max(0, at - STEPS_AHEAD), at)];
+    this.source.prefetch(run, tag, this.view.film ? [...this.filmSteps] : near);
+    const samples = this.run?.samples ?? [];
+    const next = samples[samples.findIndex((entry) => entry.tag === tag) + 1];
+    const nextStep = next && nearestStep(next.steps, step);
+    if (next && nextStep !== null) this.source.prefetch(run, next.tag, [nextStep!]);
+  }
+
+  private async readRecords(run: string): Promise<void> {
+    if (this.recordsAsked.has(run)) return;
+    this.recordsAsked.add(run);
+    try {
+      this.records.set(run, await this.api.records(run));
+    } catch {
+      // Summaries are lost; the explanation's own request says what is wrong.
+      this.records.set(run, []);
+    }
+    this.tell();
+  }
+
+  private fail(error: unknown): void {
+    const gone = error instanceof ServerError && error.kind === "gone";
+    this.settle({ kind: gone ? "gone" : "damaged", message: reason(error) });
+  }
+
+  private settle(status: Status): void {
+    this.status = status;
+    this.busy = false;
+    this.tell();
+  }
+
+  private tell(): void {
+    for (const listener of this.listeners) listener();
+  }
+}
+
+/** Every step that can be opened, with the time it was logged at. */
+function placesOf(index: IndexResponse): Map<string, { place: Place; time: number }> {
+  const places = new Map<string, { place: Place; time: number }>();
+  for (const { run, samples } of index.runs) {
+    for (const { tag, steps, wall_times } of samples) {
+      steps.forEach((step, i) => {
+        const place = { run, tag, step };
+        places.set(JSON.stringify(place), { place, time: wall_times[i]! });
+      });
+    }
+  }
+  return places;
+}
+
+function summarise(records: readonly IndexRecord[]): Map<string, SampleSummary> {
+  const steps = new Map<string, Map<number, string>>();
+  for (const { tag, step, answer } of records) {
+    const answers = steps.get(tag) ?? new Map<number, string>();
+    steps.set(tag, answers.set(step, answer ?? ""));
+  }
+  return new Map(
+    [...steps].map(([tag, answers]) => {
+      const latest = Math.max(...answers.keys());
+      return [tag, { logged: answers.size, answer: answers.get(latest) ?? "" }];
+    }),
+  );
+}

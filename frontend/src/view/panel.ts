@@ -1,0 +1,378 @@
+// The whole panel: lays out the parts, hands them the model's data, and answers their requests.
+import { html, nothing } from "lit";
+import { besideOf, besideText } from "../words/beside";
+import { COLOR_MAPS } from "../pixels/color";
+import { type Explanation, MATRIX_MODES, answerLength, answerToken, seenAt } from "../data/explanation";
+import type { PanelModel } from "./model";
+import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
+import { probabilityText, sampleName, stepText } from "./text";
+import { type Side, type StagePicture, differenceOf, pictureOf } from "../pixels/stage_picture";
+import type { Point } from "../pixels/stage_view";
+import type { AnswerStrip } from "../words/answer_strip";
+import { type Hover, NO_HOVER, PanelElement, controls, palette, unattributed } from "./base";
+import type { CompareStage } from "../pixels/compare_stage";
+import type { ExportDialog } from "./export_dialog";
+import type { Header } from "./header";
+import type { Help } from "./help";
+import { panelStyle } from "./panel_style";
+import type { Stage } from "../pixels/stage";
+
+const PLAY_INTERVAL_MS = 900;
+
+interface TableSort {
+  key: string;
+  descending: boolean;
+}
+
+export class Panel extends PanelElement {
+  static override properties = {
+    model: unattributed,
+    dark: { type: Boolean },
+    hover: { state: true },
+    cursor: { state: true },
+    table: { state: true },
+    playing: { state: true },
+  };
+  declare model: PanelModel;
+  declare dark: boolean;
+  declare hover: Hover;
+  /** Where the pointer is on the image, linked between stages. */
+  declare cursor: Point | null;
+  /** The table's own search and order. */
+  declare table: { query: string; sort: TableSort };
+  declare playing: boolean;
+
+  private timer = 0;
+  /** The sample that was last shown. */
+  private played = "";
+
+  constructor() {
+    super();
+    this.dark = false;
+    this.hover = NO_HOVER;
+    this.cursor = null;
+    this.table = { query: "", sort: { key: "name", descending: false } };
+    this.playing = false;
+  }
+
+  static override styles = [palette, controls, panelStyle];
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.model.subscribe(() => this.requestUpdate());
+    this.addEventListener("view-change", (event) => this.change(detail(event)));
+    this.addEventListener("token-select", (event) => void this.model.selectToken(detail(event)));
+    this.addEventListener("layer-select", (event) => void this.model.selectLayer(detail(event)));
+    this.addEventListener("hover-change", (event) => (this.hover = detail(event)));
+    this.addEventListener("span-select", (event) => {
+      const { from, to } = detail<{ from: number; to: number }>(event);
+      void this.model.selectSpan(from, to);
+    });
+    this.addEventListener("cursor-change", (event) => (this.cursor = detail(event)));
+    this.addEventListener("table-change", (event) => (this.table = { ...this.table, ...detail<object>(event) }));
+    this.addEventListener("export-open", () => this.export());
+    this.addEventListener("play-toggle", () => this.play(!this.playing));
+    this.addEventListener("help-open", () => this.element<Help>("mmx-help").open());
+    this.addEventListener("retry", () => void this.model.retry());
+    window.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  override render() {
+    const { model } = this;
+    const { status, explanation } = model;
+    const runs = model.index?.runs ?? [];
+    const showsOlder = status.kind === "gone" && explanation;
+    return html`
+      ${runs.length
+        ? html`<mmx-header
+            .runs=${runs}
+            .view=${model.view}
+            .summaries=${model.summaries}
+            .other=${model.otherPlace}
+            ?playing=${this.playing}
+          ></mmx-header>`
+        : nothing}
+      <div class="page ${model.busy ? "busy" : ""}" data-status=${status.kind} aria-busy=${model.busy}>
+        <div class="progress" role="progressbar" aria-label="Loading" ?hidden=${!model.busy}></div>
+        ${model.news ? html`<div class="news" role="status">${model.news}</div>` : nothing}
+        ${runs.length && model.view.samples ? this.samples() : nothing}
+        ${model.notice ? html`<div class="note" role="status">${model.notice}</div>` : nothing}
+        ${showsOlder
+          ? html`<div class="note" role="alert">
+              TensorBoard does not answer; this is what was loaded before.
+              <button @click=${() => this.model.retry()}>Try again</button>
+            </div>`
+          : nothing}
+        ${explanation && (status.kind === "ready" || showsOlder)
+          ? this.content()
+          : html`<mmx-notice .status=${status} .place=${this.place()}></mmx-notice>`}
+      </div>
+      <mmx-help></mmx-help>
+      <mmx-export-dialog .place=${this.shownPlace}></mmx-export-dialog>
+    `;
+  }
+
+  protected override updated(): void {
+    const { run, tag } = this.model.view;
+    const sample = JSON.stringify([run, tag]);
+    // A reload may have put another sample in the place of one that is gone.
+    if (this.playing && sample !== this.played) this.play(false);
+    this.played = sample;
+  }
+
+  /** What is on screen, to tell whether it is still the same. */
+  private get shownPlace(): string {
+    const { run, tag, step } = this.model.view;
+    const other = this.model.otherPlace;
+    return JSON.stringify([run, tag, step, other?.run, other?.step]);
+  }
+
+  private samples() {
+    const { model } = this;
+    const { run, step, tag } = model.view;
+    const other = model.otherPlace;
+    return html`<mmx-sample-table
+      .records=${model.recordsOf(run)}
+      .step=${step}
+      .other=${other ? { records: model.recordsOf(other.run), step: other.step } : null}
+      .selected=${tag}
+      .thumbnail=${(hash: string) => model.api.imageAddress(run, hash)}
+      .query=${this.table.query}
+      .sort=${this.table.sort}
+    ></mmx-sample-table>`;
+  }
+
+  private content() {
+    const { view, image, side, otherSide, other } = this.model;
+    const whole = this.model.explanation!;
+    const explanation = seenAt(whole, view.image);
+    const several = whole.views.length > 1;
+    const beside = besideOf(explanation, view);
+    const selected = view.token ?? 0;
+    const comparing = view.compare !== "single";
+    const picture = this.picture(side!, otherSide);
+    const film = view.film ? this.model.film() : null;
+    const place = this.model.otherPlace;
+    return html`
+      <mmx-answer-strip
+        .explanation=${explanation}
+        .selected=${selected}
+        .more=${view.more}
+        .combine=${view.combine}
+        .pinned=${view.context}
+        .beside=${beside === null ? "" : view.beside}
+        .other=${comparing ? other : null}
+        ?template=${view.template}
+        .hover=${this.hover}
+      ></mmx-answer-strip>
+      <main>
+        <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
+          ${several
+            ? html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .view=${view} ?dark=${this.dark}></mmx-image-strip>`
+            : nothing}
+          ${comparing
+            ? html`<mmx-compare-stage
+                .a=${side}
+                .b=${otherSide}
+                .view=${view}
+                .cursor=${this.cursor}
+                .trouble=${this.model.otherTrouble}
+                ?dark=${this.dark}
+              ></mmx-compare-stage>`
+            : html`<mmx-stage .picture=${picture} .view=${view} .cursor=${this.cursor} ?dark=${this.dark}></mmx-stage>`}
+          <mmx-legend .picture=${picture} .view=${view}></mmx-legend>
+          <mmx-scale-scrubber
+            class=${beside === null ? "" : "void"}
+            .explanation=${explanation}
+            .other=${comparing ? (other?.explanation ?? null) : null}
+            .image=${image}
+            .view=${view}
+            ?dark=${this.dark}
+          ></mmx-scale-scrubber>
+          ${beside === null ? nothing : this.besideNote(explanation, beside)}
+        </section>
+        <section class="read" aria-label="Words">
+          <span class="tabs segments" role="group" aria-label="Beside the image">
+            <button aria-pressed=${!film} title="Which words each token leaned on (f)" @click=${() => this.change({ film: false })}>words</button>
+            <button aria-pressed=${film !== null} title="The selected token over all steps (f)" @click=${() => this.change({ film: true })}>over steps</button>
+          </span>
+          ${film
+            ? html`<mmx-filmstrip
+                .film=${film}
+                .steps=${this.model.filmSteps}
+                .total=${this.model.steps.length}
+                .image=${image}
+                .view=${view}
+                .other=${place?.run === view.run ? place.step : null}
+                ?dark=${this.dark}
+              ></mmx-filmstrip>`
+            : html`<mmx-relevance-matrix
+                .explanation=${view.compare === "difference" ? this.model.difference : explanation}
+                .view=${view}
+                .hover=${this.hover.column === null && view.context !== null ? { row: this.hover.row, column: view.context } : this.hover}
+                ?dark=${this.dark}
+              ></mmx-relevance-matrix>`}
+          ${view.region
+            ? html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`
+            : html`<mmx-candidates .explanation=${explanation} .selected=${selected} .beside=${beside}></mmx-candidates>`}
+        </section>
+      </main>
+    `;
+  }
+
+  /** In the place of the scales, which were not logged of such a word. */
+  private besideNote(explanation: Explanation, beside: number) {
+    const entry = explanation.alternatives[beside]!;
+    return html`<div class="beside" role="status">
+      <strong>${besideText(explanation, entry)}</strong>
+      <span>p ${probabilityText(entry.candidate.probability)} there. Only its map over all scales was logged.</span>
+      <button @click=${() => this.change({ beside: "", context: null })}>Back to the answer</button>
+    </div>`;
+  }
+
+  /** What the legend explains: the difference, or A. */
+  private picture(a: Side, b: Side | null): StagePicture {
+    const { view } = this.model;
+    return b && view.compare === "difference" ? differenceOf(a, b, view) : pictureOf(a, view, b);
+  }
+
+  private export(): void {
+    const { side, otherSide } = this.model;
+    if (side) this.element<ExportDialog>("mmx-export-dialog").open(this.model, this.picture(side, otherSide));
+  }
+
+  private get dialogOpen(): boolean {
+    return ["mmx-help", "mmx-export-dialog"].some((name) => this.element(name).shadowRoot?.querySelector("dialog[open]"));
+  }
+
+  private get stage(): Stage {
+    return this.renderRoot.querySelector<Stage>("mmx-stage") ?? this.element<CompareStage>("mmx-compare-stage").anyStage;
+  }
+
+  private place(): string {
+    const { tag, step } = this.model.view;
+    const name = sampleName(tag);
+    if (!name) return "This sample";
+    return step === null ? name : `${name}, step ${stepText(step)},`;
+  }
+
+  private change(patch: Partial<ViewState>): void {
+    if ("step" in patch || "tag" in patch || "run" in patch) this.play(false);
+    void this.model.change(patch);
+  }
+
+  private play(on: boolean): void {
+    this.playing = on;
+    window.clearInterval(this.timer);
+    if (!on) return;
+    const { steps, view } = this.model;
+    if (view.step === steps.at(-1)) void this.model.change({ step: steps[0]! });
+    this.timer = window.setInterval(() => {
+      if (this.model.busy || document.hidden || !window.innerHeight) return;
+      if (!this.moveStep(1)) this.play(false);
+    }, PLAY_INTERVAL_MS);
+  }
+
+  private moveStep(by: number): boolean {
+    const { steps, view } = this.model;
+    const step = steps[steps.indexOf(view.step ?? NaN) + by];
+    if (step !== undefined) void this.model.change({ step });
+    return step !== undefined;
+  }
+
+  private moveImage(by: number): void {
+    const last = (this.model.explanation?.views.length ?? 1) - 1;
+    this.change({ image: Math.max(0, Math.min(last, this.model.view.image + by)) });
+  }
+
+  private moveSample(by: number): void {
+    const samples = this.model.run?.samples ?? [];
+    const next = samples[samples.findIndex((entry) => entry.tag === this.model.view.tag) + by];
+    if (next) this.change({ tag: next.tag });
+  }
+
+  /** To the next token that is shown, past those of the template. */
+  private moveToken(from: number, by: number): void {
+    const { explanation, view } = this.model;
+    if (!explanation) return;
+    let token = from + by;
+    while (!view.template && answerToken(explanation, token)?.special) token += by;
+    if (token < 0 || token >= answerLength(explanation)) return;
+    void this.model.selectToken(token);
+    void this.updateComplete.then(async () => {
+      const strip = this.element<AnswerStrip>("mmx-answer-strip");
+      await strip.updateComplete;
+      strip.focusSelected();
+    });
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    const target = event.composedPath()[0] as HTMLElement;
+    const typed = target instanceof HTMLInputElement && target.type !== "checkbox" && target.type !== "range";
+    if (typed || target instanceof HTMLSelectElement || this.dialogOpen) return;
+    const slides = target instanceof HTMLInputElement && target.type === "range" && target.ariaLabel !== "Scale";
+    if (slides && event.key.startsWith("Arrow")) return;
+    if (event.key === " " && (target instanceof HTMLButtonElement || target instanceof HTMLInputElement)) return;
+    const arrow = event.key.startsWith("Arrow");
+    const action = this.action(event.shiftKey && arrow ? `Shift+${event.key}` : event.key);
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  private action(key: string): (() => void) | undefined {
+    const { view, explanation } = this.model;
+    const token = view.token ?? 0;
+    const actions: Record<string, () => void> = {
+      ArrowLeft: () => this.moveToken(token, -1),
+      ArrowRight: () => this.moveToken(token, 1),
+      "Shift+ArrowLeft": () => this.change({ more: Math.max(0, view.more - 1) }),
+      "Shift+ArrowRight": () => this.change({ more: view.more + 1 }),
+      Home: () => this.moveToken(-1, 1),
+      End: () => this.moveToken(explanation ? answerLength(explanation) : 0, -1),
+      ArrowUp: () => void this.model.moveLayer(-1),
+      ArrowDown: () => void this.model.moveLayer(1),
+      ",": () => this.moveImage(-1),
+      ".": () => this.moveImage(1),
+      "[": () => (this.play(false), this.moveStep(-1)),
+      "]": () => (this.play(false), this.moveStep(1)),
+      " ": () => this.play(!this.playing),
+      j: () => this.moveSample(1),
+      k: () => this.moveSample(-1),
+      "/": () => this.element<Header>("mmx-header").searchSamples(),
+      "+": () => this.stage.zoomBy(1.5),
+      "=": () => this.stage.zoomBy(1.5),
+      "-": () => this.stage.zoomBy(1 / 1.5),
+      "0": () => this.stage.reset(),
+      Escape: () => this.change({ region: null, more: 0, context: null, beside: "" }),
+      v: () => this.change({ compare: following(COMPARE_MODES, view.compare) }),
+      x: () => this.element<Header>("mmx-header").swap(),
+      b: () => this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.flip(),
+      f: () => this.change({ film: !view.film }),
+      l: () => this.change({ samples: !view.samples }),
+      e: () => this.export(),
+      m: () => this.change({ matrix: following(MATRIX_MODES, view.matrix) }),
+      r: () => this.change({ range: following(rangesFor(view.compare), view.range) }),
+      c: () => this.change({ colors: following(COLOR_MAPS, view.colors) }),
+      s: () => this.change({ smooth: !view.smooth }),
+      g: () => this.change({ grey: !view.grey }),
+      t: () => this.change({ template: !view.template }),
+      "?": () => this.element<Help>("mmx-help").open(),
+    };
+    return this.model.index?.runs.length ? actions[key] : undefined;
+  }
+
+  private element<Part extends Element>(name: string): Part {
+    return this.renderRoot.querySelector(name) as unknown as Part;
+  }
+}
+customElements.define("mmx-panel", Panel);
+
+function following<Name>(names: readonly Name[], current: Name): Name {
+  return names[(names.indexOf(current) + 1) % names.length]!;
+}
+
+function detail<Detail>(event: Event): Detail {
+  return (event as CustomEvent<Detail>).detail;
+}

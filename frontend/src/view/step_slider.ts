@@ -1,0 +1,147 @@
+// The checkpoint slider: one tick per step that TensorBoard kept, and play.
+import { css, html } from "lit";
+import { stepText } from "./text";
+import { PanelElement, controls, playIcon, unattributed } from "./base";
+
+export class StepSlider extends PanelElement {
+  static override properties = {
+    steps: unattributed,
+    step: unattributed,
+    other: unattributed,
+    logged: unattributed,
+    playing: { type: Boolean },
+  };
+  declare steps: readonly number[];
+  declare step: number | null;
+  /** B's step, marked; null where B is of another run, or there is none. */
+  declare other: number | null;
+  /** Steps logged, kept or not; null until known. */
+  declare logged: number | null;
+  declare playing: boolean;
+
+  constructor() {
+    super();
+    this.steps = [];
+    this.step = null;
+    this.other = null;
+    this.logged = null;
+    this.playing = false;
+  }
+
+  static override styles = [
+    controls,
+    css`
+      :host {
+        display: flex;
+        align-items: center;
+        gap: 10px;
+        min-width: 0;
+      }
+      label {
+        color: var(--muted);
+      }
+      .slider {
+        position: relative;
+        flex: 1;
+        min-width: 80px;
+        height: 20px;
+      }
+      input {
+        position: absolute;
+        inset: 0;
+        width: 100%;
+      }
+      .tick {
+        position: absolute;
+        top: 4px;
+        width: 1.5px;
+        height: 12px;
+        margin-left: -0.75px;
+        background: var(--muted);
+        opacity: 0.6;
+      }
+      .tick.b {
+        top: 3px;
+        width: 14px;
+        height: 14px;
+        margin-left: -7px;
+        border-radius: 50%;
+        background: var(--side-b);
+        opacity: 1;
+      }
+      .ticks {
+        position: absolute;
+        inset: 0 7px;
+        pointer-events: none;
+      }
+      .value {
+        display: grid;
+        line-height: 1.2;
+        white-space: nowrap;
+      }
+      .value small {
+        font-size: 11px;
+        color: var(--muted);
+      }
+      button {
+        width: 30px;
+        padding: 0;
+      }
+      @media (max-width: 980px) {
+        label {
+          display: none;
+        }
+        :host {
+          gap: 8px;
+        }
+      }
+    `,
+  ];
+
+  override render() {
+    const last = this.steps.length - 1;
+    const index = Math.max(0, this.steps.indexOf(this.step ?? NaN));
+    const kept = this.steps.length;
+    const step = this.step === null ? "–" : stepText(this.step);
+    return html`
+      <label for="step">step</label>
+      <span class="slider">
+        <span class="ticks" aria-hidden="true">
+          ${this.steps.map(
+            (step, i) => html`<span class="tick ${step === this.other ? "b" : ""}" style="left:${last ? (100 * i) / last : 0}%"></span>`,
+          )}
+        </span>
+        <input
+          id="step"
+          type="range"
+          min="0"
+          max=${Math.max(0, last)}
+          .value=${String(index)}
+          ?disabled=${last < 1}
+          aria-valuetext="step ${step}, ${index + 1} of ${kept}"
+          data-step=${this.step ?? ""}
+          @input=${this.moved}
+        />
+      </span>
+      <span class="value number">
+        <strong>${step}</strong>
+        <small>${kept}${this.logged === null ? "" : ` of ${Math.max(kept, this.logged)}`} steps kept</small>
+      </span>
+      <button
+        class="play"
+        aria-label=${this.playing ? "Pause" : "Play through the steps"}
+        title=${this.playing ? "Pause (space)" : "Play through the steps (space)"}
+        ?disabled=${last < 1}
+        @click=${() => this.ask("play-toggle", null)}
+      >
+        ${playIcon(this.playing)}
+      </button>
+    `;
+  }
+
+  private moved(event: Event): void {
+    const step = this.steps[Number((event.target as HTMLInputElement).value)];
+    if (step !== undefined) this.ask("view-change", { step });
+  }
+}
+customElements.define("mmx-step-slider", StepSlider);

@@ -1,0 +1,348 @@
+// The answer as text: each token tinted by how much it read from the image, and underlined by how
+// much the selected token leaned on it.
+import { type PropertyValues, css, html, nothing } from "lit";
+import { type Pair, counterpart } from "./alignment";
+import { besideKey } from "./beside";
+import { type Explanation, type Token, answerToken, matrixValue } from "../data/explanation";
+import { COMBINATIONS, type Combination } from "../view/state";
+import { probabilityText, startsWord, tokenText } from "../view/text";
+import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
+
+const STRONGEST_TINT = 0.62;
+/** So many tokens before and after the selected one have a button: thousands would take seconds. */
+const REACH = 400;
+
+export class AnswerStrip extends PanelElement {
+  static override properties = {
+    explanation: unattributed,
+    selected: unattributed,
+    more: unattributed,
+    combine: unattributed,
+    pinned: unattributed,
+    beside: unattributed,
+    other: unattributed,
+    template: { type: Boolean },
+    hover: unattributed,
+  };
+  declare explanation: Explanation;
+  declare selected: number;
+  /** How many tokens after the selected one belong to the span. */
+  declare more: number;
+  declare combine: Combination;
+  /** The pinned context token. */
+  declare pinned: number | null;
+  /** The key of the word beside the answer that is shown. */
+  declare beside: string;
+  /** B's answer and how its tokens stand to these; null while nothing is compared. */
+  declare other: { explanation: Explanation; pairs: Pair[] } | null;
+  declare template: boolean;
+  declare hover: Hover;
+
+  /** Where a drag over tokens began. */
+  private anchor: number | null = null;
+
+  static override styles = [
+    controls,
+    css`
+      :host {
+        display: flex;
+        align-items: flex-start;
+        gap: 16px;
+      }
+      .text {
+        flex: 1;
+        max-height: 148px;
+        overflow-y: auto;
+        padding: 3px;
+        margin: -3px;
+        font-size: 17px;
+        line-height: 34px;
+      }
+      .token {
+        position: relative;
+        height: auto;
+        padding: 3px 4px 5px;
+        border: 0;
+        border-radius: 6px;
+        background: rgb(var(--grounding) / var(--tint, 0));
+        line-height: 1.2;
+        color: var(--text);
+      }
+      .word {
+        margin-left: 3px;
+      }
+      .token::after {
+        content: "";
+        position: absolute;
+        left: 4px;
+        right: 4px;
+        bottom: 1px;
+        height: 2.5px;
+        border-radius: 2px;
+        background: var(--accent);
+        opacity: var(--relevance, 0);
+      }
+      .prompt {
+        padding: 3px 2px 5px;
+        font-size: 13px;
+        color: var(--muted);
+      }
+      .answer:hover,
+      .hovered {
+        box-shadow: 0 0 0 1.5px var(--muted);
+      }
+      .special {
+        font-size: 11px;
+        font-family: ui-monospace, monospace;
+      }
+      [aria-selected="true"] {
+        box-shadow: 0 0 0 2px var(--accent);
+        font-weight: 600;
+      }
+      .answer-start {
+        margin-left: 12px;
+      }
+      .turn {
+        display: inline-block;
+        min-width: 62px;
+        font-size: 11px;
+        color: var(--muted);
+      }
+      .mapped {
+        text-decoration: underline dotted;
+        text-underline-offset: 3px;
+      }
+      .pinned {
+        box-shadow: inset 0 -2px var(--accent);
+        color: var(--text);
+      }
+      .changed {
+        text-decoration: underline wavy var(--side-a) 1.5px;
+        text-underline-offset: 4px;
+      }
+      .versus {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        margin-top: 2px;
+        font-size: 14px;
+        line-height: 26px;
+      }
+      .versus .mark {
+        margin-right: 6px;
+        padding: 1px 7px;
+        border-radius: 9px;
+        background: var(--side-b);
+        color: var(--on-side);
+        font-size: 11px;
+        font-weight: 600;
+      }
+      .versus span,
+      .versus ins {
+        margin-right: 2px;
+        padding: 1px 3px;
+      }
+      .versus ins {
+        border-radius: 4px;
+        background: color-mix(in srgb, var(--side-b) 22%, transparent);
+        text-decoration: underline wavy var(--side-b) 1.5px;
+        text-underline-offset: 3px;
+      }
+      .versus .gap {
+        color: var(--muted);
+      }
+      .versus .here {
+        box-shadow: 0 0 0 1.5px var(--side-b);
+        border-radius: 4px;
+      }
+      .combine {
+        grid-column: 1 / 3;
+        display: flex;
+        align-items: center;
+        gap: 6px;
+      }
+      .combine select {
+        height: 22px;
+        font-size: 11px;
+      }
+      .key {
+        display: grid;
+        grid-template-columns: auto auto;
+        gap: 4px 8px;
+        align-items: center;
+        padding-top: 4px;
+        font-size: 11px;
+        color: var(--muted);
+        white-space: nowrap;
+      }
+      .tint {
+        width: 44px;
+        height: 10px;
+        border-radius: 3px;
+        background: linear-gradient(to right, rgb(var(--grounding) / 0), rgb(var(--grounding) / ${STRONGEST_TINT}));
+        box-shadow: inset 0 0 0 1px var(--line);
+      }
+      .line {
+        width: 44px;
+        height: 2.5px;
+        border-radius: 2px;
+        background: linear-gradient(to right, transparent, var(--accent));
+      }
+      @media (max-width: 980px) {
+        .key {
+          display: none;
+        }
+      }
+    `,
+  ];
+
+  override render() {
+    const { context, cutFrom, promptLength, turns } = this.explanation;
+    const spaced = context.some((token) => startsWord(token.text));
+    let turn = turns.length > 2 ? -1 : Infinity;
+    const shown = context.map((token, j) => {
+      if (Math.abs(j - promptLength - this.selected) > REACH || (token.special && !this.template)) return nothing;
+      const opens = token.turn > turn;
+      if (opens) turn = token.turn;
+      const drawn = this.token(token, j, !spaced || startsWord(token.text));
+      return opens ? html`${j ? html`<br />` : nothing}<span class="turn">${turns[turn]}</span>${drawn}` : drawn;
+    });
+    return html`
+      <div class="text">
+        <span role="group" aria-label="Prompt">${shown.slice(0, promptLength)}</span>
+        <span class="answer-start" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
+          ${shown.slice(promptLength)}
+        </span>
+        <span class="muted">
+          ${context.length > REACH ? `… ${REACH} tokens before and after` : ""} ${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}
+        </span>
+        ${this.other ? this.versus(this.other) : nothing}
+      </div>
+      <div class="key">
+        <span class="tint"></span><span>read from the image</span>
+        <span class="line"></span><span>relevant to “${this.selectedText()}”</span>
+        ${this.more
+          ? html`<label class="combine"
+              >${this.more + 1} tokens:
+              <select
+                aria-label="How their maps become one"
+                @change=${(event: Event) => this.ask("view-change", { combine: (event.target as HTMLSelectElement).value as Combination })}
+              >
+                ${options(COMBINATIONS, this.combine)}
+              </select></label
+            >`
+          : nothing}
+      </div>
+    `;
+  }
+
+  override updated(changed: PropertyValues<this>): void {
+    if (!changed.has("selected") && !changed.has("explanation")) return;
+    const text = this.renderRoot.querySelector<HTMLElement>(".text")!;
+    const token = this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]');
+    if (!token) return;
+    // Within the strip alone: scrollIntoView would move the page as well.
+    const top = token.offsetTop - text.offsetTop;
+    text.scrollTop = Math.min(top, Math.max(top + token.offsetHeight - text.clientHeight, text.scrollTop));
+  }
+
+  /** Move the keyboard's focus along with the selection, where it already is on a token. */
+  focusSelected(): void {
+    if (!this.shadowRoot!.activeElement?.classList.contains("answer")) return;
+    this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
+  }
+
+  /** B's answer, as what differs from A's. */
+  private versus({ explanation, pairs }: { explanation: Explanation; pairs: Pair[] }) {
+    const word = (entry: Explanation, index: number) => tokenText(answerToken(entry, index)!.text);
+    return html`<span class="versus" aria-label="B's answer">
+      <span class="mark">B</span>${pairs.map(({ a, b }) => {
+        const here = a !== null && a >= this.selected && a <= this.selected + this.more ? "here" : "";
+        if (b === null) return html`<span class="gap ${here}" title="A has “${word(this.explanation, a!)}” here">∅</span>`;
+        if (answerToken(explanation, b)!.special) return nothing;
+        const same = a !== null && answerToken(this.explanation, a)!.text === answerToken(explanation, b)!.text;
+        const text = word(explanation, b);
+        return same
+          ? html`<span class=${here}>${text}</span>`
+          : html`<ins class=${here} title=${a === null ? "A has nothing here" : `A has “${word(this.explanation, a)}” here`}>${text}</ins>`;
+      })}
+    </span>`;
+  }
+
+  private differs(t: number): boolean {
+    if (!this.other) return false;
+    const b = counterpart(this.other.pairs, t);
+    return b === null || answerToken(this.other.explanation, b)!.text !== answerToken(this.explanation, t)!.text;
+  }
+
+  private within(t: number): boolean {
+    return t >= this.selected && t <= this.selected + this.more;
+  }
+
+  private press(t: number, event: PointerEvent): void {
+    if (event.shiftKey) this.ask("span-select", { from: this.selected, to: t });
+    else this.anchor = t;
+  }
+
+  private drag(t: number, event: PointerEvent): void {
+    if (this.anchor !== null && event.buttons & 1 && this.anchor !== t) this.ask("span-select", { from: this.anchor, to: t });
+  }
+
+  private choose(t: number, event: MouseEvent): void {
+    if (event.shiftKey) return;
+    if (this.anchor === t || !event.detail) this.ask("token-select", t);
+    this.anchor = null;
+  }
+
+  private token(token: Token, j: number, word: boolean) {
+    const t = j - this.explanation.promptLength;
+    const relevance = matrixValue(this.explanation, "relevance", this.selected, j);
+    const kind = `token ${word ? "word" : ""} ${token.special ? "special" : ""} ${
+      this.hover.column === j || this.hover.row === t ? "hovered" : ""
+    }`;
+    const style = `--relevance:${Number.isNaN(relevance) ? 0 : relevance.toFixed(3)}`;
+    const over = () => this.ask("hover-change", { row: null, column: j });
+    const out = () => this.ask("hover-change", NO_HOVER);
+    if (t < 0) {
+      const pinned = this.pinned === j;
+      const mapped = this.explanation.alternatives.find(({ context, candidate }) => context === j && candidate.id === token.id);
+      const key = mapped ? besideKey(mapped) : "";
+      const again = mapped ? this.beside === key : pinned;
+      const asked = mapped && !again ? { beside: key, compare: "single" as const } : { beside: "" };
+      return html`<button
+        class="${kind} prompt ${pinned ? "pinned" : ""} ${mapped ? "mapped" : ""}"
+        aria-pressed=${pinned}
+        tabindex=${mapped ? 0 : -1}
+        style=${style}
+        title="${mapped ? "Show its map and mark" : "Mark"} its column"
+        data-context-index=${j}
+        @click=${() => this.ask("view-change", { context: again ? null : j, ...asked })}
+        @mouseenter=${over}
+        @mouseleave=${out}
+      >${tokenText(token.text)}</button>`;
+    }
+    const grounding = this.explanation.grounding[t];
+    const tint = STRONGEST_TINT * (grounding ?? 0);
+    return html`<button
+      class="${kind} answer ${this.differs(t) ? "changed" : ""}"
+      role="option"
+      aria-selected=${this.within(t)}
+      tabindex=${t === this.selected ? 0 : -1}
+      style="${style};--tint:${tint.toFixed(3)}"
+      title="grounding ${probabilityText(grounding)}"
+      data-token-index=${t}
+      data-context-index=${j}
+      @pointerdown=${(event: PointerEvent) => this.press(t, event)}
+      @pointermove=${(event: PointerEvent) => this.drag(t, event)}
+      @click=${(event: MouseEvent) => this.choose(t, event)}
+      @mouseenter=${over}
+      @mouseleave=${out}
+    >${tokenText(token.text)}</button>`;
+  }
+
+  private selectedText(): string {
+    const { context, promptLength } = this.explanation;
+    return tokenText(context[promptLength + this.selected]?.text ?? "");
+  }
+}
+customElements.define("mmx-answer-strip", AnswerStrip);

@@ -1,0 +1,161 @@
+// What the model would have said at the selected token's place, and how sure it was.
+import { css, html, nothing } from "lit";
+import { besideKey } from "./beside";
+import { whyNot } from "./candidate_search";
+import { type Alternative, type Explanation, answerToken } from "../data/explanation";
+import { probabilityText, tokenText } from "../view/text";
+import { PanelElement, controls, unattributed } from "../view/base";
+
+const SHOWN = 5;
+
+export class Candidates extends PanelElement {
+  static override properties = {
+    explanation: unattributed,
+    selected: unattributed,
+    beside: unattributed,
+    typed: { state: true },
+  };
+  declare explanation: Explanation;
+  declare selected: number;
+  /** Which alternative is shown on the stage. */
+  declare beside: number | null;
+  /** The word asked about. */
+  declare typed: string;
+
+  constructor() {
+    super();
+    this.typed = "";
+  }
+
+  static override styles = [
+    controls,
+    css`
+      :host {
+        display: block;
+      }
+      header {
+        display: flex;
+        justify-content: space-between;
+        margin-bottom: 8px;
+      }
+      ol {
+        display: grid;
+        grid-template-columns: fit-content(40%) 1fr auto;
+        gap: 5px 12px;
+        align-items: center;
+        margin: 0;
+        padding: 0;
+        list-style: none;
+      }
+      ol.mapped {
+        grid-template-columns: fit-content(40%) 1fr auto auto;
+      }
+      li {
+        display: contents;
+      }
+      li button {
+        display: block;
+        height: 20px;
+        padding: 0 8px;
+        font-size: 11px;
+        color: var(--accent);
+      }
+      [aria-pressed="true"] {
+        border-color: var(--warning);
+        color: var(--warning);
+      }
+      .name {
+        overflow: hidden;
+        min-width: 84px;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+      }
+      .why {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 4px 8px;
+        margin: 8px 0 0;
+        color: var(--muted);
+      }
+      .why input {
+        width: 12ch;
+        height: 24px;
+        padding: 0 6px;
+        border: 1px solid var(--line);
+        border-radius: 6px;
+        background: var(--surface);
+      }
+      .why button {
+        height: 24px;
+        color: var(--accent);
+      }
+      .said .name,
+      .said .number {
+        font-weight: 600;
+      }
+      .bar {
+        height: 6px;
+        border-radius: 3px;
+        background: linear-gradient(var(--accent), var(--accent)) 0 0 / var(--share) 100% no-repeat var(--hover);
+      }
+    `,
+  ];
+
+  override render() {
+    const { alternatives, candidates, promptLength, grounding } = this.explanation;
+    const said = answerToken(this.explanation, this.selected);
+    const place = promptLength + this.selected;
+    const leading = candidates[place]?.slice(0, SHOWN) ?? [];
+    const mapped = alternatives.filter(({ context }) => context === place);
+    const others = mapped.flatMap(({ candidate }) => (leading.some(({ id }) => id === candidate.id) ? [] : candidate));
+    return html`
+      <header>
+        <h2>Predictions for “${tokenText(said?.text ?? "")}”</h2>
+        <h2 class="number">grounding ${probabilityText(grounding[this.selected])}</h2>
+      </header>
+      <ol class=${mapped.length ? "mapped" : ""}>
+        ${[...leading, ...others].map(
+          (entry) => html`
+            <li class=${entry.id === said?.id ? "said" : ""}>
+              <span class="name">${tokenText(entry.text)}</span>
+              <span class="bar" style="--share:${(100 * entry.probability || 0).toFixed(1)}%"></span>
+              <span class="number">${probabilityText(entry.probability)}</span>
+              ${mapped.length ? html`<span>${this.mapButton(mapped.find(({ candidate }) => candidate.id === entry.id))}</span>` : nothing}
+            </li>
+          `,
+        )}
+      </ol>
+      ${leading.length ? "" : html`<p class="muted">No predictions were logged.</p>`}
+      <p class="why">
+        <label>why not <input .value=${this.typed} placeholder="a word" @input=${(event: Event) => (this.typed = (event.target as HTMLInputElement).value)} /></label>
+        ${this.typed.trim() ? this.answered() : nothing}
+      </p>
+    `;
+  }
+
+  /** Puts the word's own map on the stage, and takes it off again. */
+  private mapButton(entry: Alternative | undefined) {
+    if (!entry) return nothing;
+    const shown = this.beside !== null && this.explanation.alternatives[this.beside] === entry;
+    const word = tokenText(entry.candidate.text);
+    return html`<button
+      aria-pressed=${shown}
+      aria-label="Map of “${word}”"
+      title="Where the model would have read it"
+      @click=${() => this.ask("view-change", { beside: shown ? "" : besideKey(entry), compare: "single" })}
+    >map</button>`;
+  }
+
+  private answered() {
+    const { rank, probability, mappedBy, beside } = whyNot(this.explanation, this.selected, this.typed);
+    const kept = rank === null ? "not among the predictions kept" : `rank ${rank}`;
+    return html`<span role="status">${kept}${probability === null ? "" : `, p ${probabilityText(probability)}`} ·</span>
+      ${beside !== null
+        ? this.mapButton(this.explanation.alternatives[beside])
+        : mappedBy === null
+          ? html`<span class="muted">no map of it was logged</span>`
+          : html`<button class="quiet" @click=${() => this.ask("token-select", mappedBy)}>its map: token ${mappedBy + 1}</button>`}`;
+  }
+}
+customElements.define("mmx-candidates", Candidates);
