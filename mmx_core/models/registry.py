@@ -11,6 +11,7 @@ from mmx_core.models.sharding import sharding_of
 
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
+    "aya_vision",
     "gemma3",
     "idefics3",
     "internvl",
