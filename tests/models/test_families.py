@@ -30,6 +30,8 @@ MAKERS: dict[str, tuple[str, str]] = {
     "llava/pixtral": ("google_mistral", "make_pixtral"),
     "aya_vision": ("cohere", "make_aya_vision"),
     "cohere2_vision": ("cohere", "make_cohere2_vision"),
+    "deepseek_vl": ("deepseek", "make_deepseek_vl"),
+    "janus": ("deepseek", "make_janus"),
 }
 NEED_TORCHVISION = {"cohere2_vision"}
 """Their image processors exist for torchvision alone."""

@@ -17,6 +17,8 @@ torchvision = pytest.mark.skipif(
 PROCESSORS: dict[str, tuple[str, dict[str, Any]]] = {
     "aya_vision": ("AyaVisionProcessor", {"patch_size": 14, "img_size": 58}),
     "cohere2_vision": ("Cohere2VisionProcessor", {}),
+    "deepseek_vl": ("DeepseekVLProcessor", {"num_image_tokens": 64}),
+    "janus": ("JanusProcessor", {"num_image_tokens": 64}),
 }
 SIZES = [(60, 120), (120, 60), (60, 64), (70, 200), (300, 300)]
 
