@@ -171,8 +171,9 @@ class Perturber:
             return [self._predict(keep[chunk], tokens[chunk]) for chunk in chunks]
 
         parts = undisturbed(self._adapter.model, predict_all)
-        probability, top = to_host([torch.cat(part) for part in zip(*parts, strict=True)])
-        return probability.astype(np.float64), top.astype(np.int64)
+        probability, top = (torch.cat(part) for part in zip(*parts, strict=True))
+        found = to_host({"probability": probability, "top": top})
+        return found["probability"].astype(np.float64), found["top"]
 
     def _predict(
         self, keep: NDArray[np.bool_], tokens: NDArray[np.integer]
@@ -191,8 +192,7 @@ class Perturber:
                         self._shown.predicting_positions[chosen]]  # fmt: skip
         logits = self._adapter.logits(states).float()
         own = logits.gather(1, self._targets[chosen][:, None])[:, 0]
-        # float64, so that ids of any vocabulary cross to the host beside the probabilities.
-        return (own - logits.logsumexp(dim=1)).exp().double(), logits.argmax(dim=1)
+        return (own - logits.logsumexp(dim=1)).exp(), logits.argmax(dim=1)
 
 
 def faithfulness(

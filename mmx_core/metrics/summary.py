@@ -38,7 +38,7 @@ def explanation_metrics(
     text = np.where(special, np.nan, explanation.text_activation)
     figures = word_metrics(
         # A map claims nothing where the model does not see the image. Masks are of one image.
-        np.nan_to_num(explanation.per_image[0]),
+        np.nan_to_num(explanation.heatmaps[0]),
         masks,
         tokens_of_word,
         text=text,
@@ -81,7 +81,7 @@ def word_peak(
 
     What is not there lights no cell. Grounding, a share of the whole activation, hardly falls.
     """
-    maps = explanation.base.per_image
+    maps = explanation.base.maps
     peaks = np.max([np.nanmax(image, axis=(1, 2)) for image in maps], axis=0)
     return [
         float(peaks[list(tokens_of_word[word])].max()) for word in words if tokens_of_word[word]

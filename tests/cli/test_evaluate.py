@@ -82,8 +82,8 @@ def test_every_method_is_logged_as_a_run(out: Path) -> None:
     # A lens at scale 1 is that scale's own map.
     assert np.isnan(maps["lens"].grounding).all()
     assert maps["lens"].provenance["settings"] == {"method": "lens"}
-    raw = maps["mmx"].base.maps
-    assert np.abs(maps["lens"].heatmaps - raw).max() <= 2 * raw.max() / 255
+    raw = maps["mmx"].base.map
+    assert np.abs(maps["lens"].heatmap - raw).max() <= 2 * raw.max() / 255
     assert {"obj_iou", "pixel_ap"} <= set(maps["random"].metrics)
 
 

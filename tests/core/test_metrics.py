@@ -305,9 +305,9 @@ def explained(answer: str = "a dog here", absent: tuple[int, ...] = ()):  # type
     explanation = replace(
         made,
         answer=answer,
-        heatmaps=lit.repeat(2, axis=1).repeat(2, axis=2),
+        heatmaps=(lit.repeat(2, axis=1).repeat(2, axis=2),),
         grounding=np.array([0.25, 0.75, 0.5], np.float32),
-        scales=(replace(base, maps=lit, rank=ranks[0]), replace(finer, rank=ranks[1])),
+        scales=(replace(base, maps=(lit,), rank=ranks[0]), replace(finer, rank=ranks[1])),
     )
     mask = np.zeros((4, 4), bool)
     mask[:2, :2] = True
@@ -348,10 +348,10 @@ def test_a_words_grounding_and_peak_are_the_highest_of_its_tokens() -> None:
     assert word_peak(explanation, pieces, [0, 1, 2]) == [5.0, 9.0]
     base = explanation.base
     second = np.full((3, 1, 2), [[[7.0, np.nan]]], np.float32)
-    both = replace(base, maps=(np.asarray(base.maps), second), grid=((2, 2), (1, 2)))
+    both = replace(base, maps=(base.map, second), grids=((2, 2), (1, 2)))
     several = replace(
         explanation,
-        heatmaps=(explanation.heatmaps, second),
+        heatmaps=(explanation.heatmap, second),
         scales=(both,),
         images=explanation.images * 2,
         image_grounding=np.full((3, 2), 0.25, np.float32),
