@@ -15,6 +15,7 @@ from mmx_core.explaining.provenance import describe_caller, describe_model, desc
 from mmx_core.explaining.reading import read_passes
 from mmx_core.explanation import Explanation
 from mmx_core.metrics.faithfulness import Perturber, faithfulness, head_tokens
+from mmx_core.metrics.registry import word_means
 from mmx_core.metrics.summary import explanation_metrics
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.running import undisturbed
@@ -130,7 +131,7 @@ class Pipeline:
             if tokens:
                 perturber = Perturber(self.adapter, prepared)
                 found = faithfulness(perturber, explanation.heatmap[tokens], tokens)
-                figures |= found.means()
+                figures |= word_means(found.scores())
         return figures
 
 

@@ -25,6 +25,7 @@ from mmx_core.sample import WordMask
 
 Fill = Literal["blur", "mean"]
 FILLS: tuple[str, ...] = get_args(Fill)
+FIGURES = ("insertion", "deletion", "flip_rate")
 STEPS = 20
 FLIP_SHARE = 0.2
 _BLUR_SHARE = 1 / 8
@@ -53,13 +54,10 @@ class Faithfulness:
     insertion: NDArray[np.float64]
     flipped: NDArray[np.bool_]
 
-    def means(self) -> dict[str, float]:
-        """``deletion``, ``insertion`` and ``flip_rate`` over the tokens."""
-        return {
-            "deletion": float(self.deletion.mean()),
-            "insertion": float(self.insertion.mean()),
-            "flip_rate": float(self.flipped.mean()),
-        }
+    def scores(self) -> dict[str, list[float]]:
+        """The figures called :data:`FIGURES`, token by token."""
+        found = self.insertion, self.deletion, self.flipped
+        return {name: v.astype(float).tolist() for name, v in zip(FIGURES, found, strict=True)}
 
 
 def head_tokens(masks: Sequence[WordMask], tokens_of_word: Sequence[Sequence[int]]) -> list[int]:
