@@ -178,13 +178,13 @@ def _evaluate(
 def _report(
     arguments: argparse.Namespace, journal: Any, order: Sequence[str], methods: Sequence[str]
 ) -> None:
-    from mmx_core.evaluation.report import METRICS, as_csv, remarks, summarise, table_rows
+    from mmx_core.evaluation.report import as_csv, columns, remarks, summarise, table_rows
 
     results = summarise(journal.entries(), data=arguments.data, order=order, methods=methods)
     text = json.dumps(results, indent=1, allow_nan=False)
     (arguments.out / "results.json").write_text(text + "\n", encoding="utf-8")
     (arguments.out / "results.csv").write_text(as_csv(results), encoding="utf-8")
-    header = [name.removesuffix("_per_token").replace("_", " ") for name in METRICS]
+    header = [name.removesuffix("_per_token").replace("_", " ") for name in columns()]
     print(format_table(("method", *header), table_rows(results)))
     print()
     for remark in remarks(results, len(order)):

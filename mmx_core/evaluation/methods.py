@@ -10,11 +10,10 @@ import torch
 from mmx_core.attribution.msea import resize
 from mmx_core.evaluation.rivals import RIVALS, Attribution, Method
 from mmx_core.evaluation.rivals.base import counted_context, encode_base
-from mmx_core.explaining.passes import measure
 from mmx_core.explaining.prepare import Prepared
+from mmx_core.explaining.reading import measure
 from mmx_core.explanation import FloatArray
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.running import to_host
 from mmx_core.settings import DEFAULT_SCALES, Settings
 
 UNIFORM = "uniform"
@@ -50,8 +49,8 @@ def upsampled(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attributi
     found = RIVALS["lens"](adapter, prepared, seed)
     grid = adapter.layout(prepared.image, max(DEFAULT_SCALES)).views[0].grid
     coarse = torch.from_numpy(found.maps)
-    maps = to_host([resize(coarse, grid, partial=bool(coarse.isnan().any()))])[0]
-    return Attribution(maps, found.text)
+    maps = resize(coarse, grid, partial=bool(coarse.isnan().any()))
+    return Attribution(maps.numpy(), found.text)
 
 
 def uniform(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:

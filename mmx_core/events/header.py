@@ -49,7 +49,7 @@ def build_header(explanation: Explanation, *, tag: str = "", step: int | None = 
             }
             for scale in explanation.scales
         ],
-        "grids": [[int(side) for side in maps.shape[1:]] for maps in explanation.per_image],
+        "grids": [[int(side) for side in maps.shape[1:]] for maps in explanation.heatmaps],
         "grounding": numbers(explanation.grounding),
         "candidates": [_pairs(leading) for leading in explanation.candidates],
         "vocabulary": _vocabulary(explanation),
@@ -75,20 +75,20 @@ def build_header(explanation: Explanation, *, tag: str = "", step: int | None = 
 
 def explanation_arrays(explanation: Explanation) -> list[tuple[dict[str, Any], FloatArray]]:
     """What blobs 1.. hold, in order: each array's name in the header, and the array."""
-    images = range(len(explanation.per_image))
+    images = range(len(explanation.heatmaps))
     arrays: list[tuple[dict[str, Any], FloatArray]] = [
-        ({"name": "maps", "scale": index, "image": image}, scale.per_image[image])
+        ({"name": "maps", "scale": index, "image": image}, scale.maps[image])
         for index, scale in enumerate(explanation.scales)
         for image in images
     ]
     arrays += [
-        ({"name": "heatmaps", "image": image}, explanation.per_image[image]) for image in images
+        ({"name": "heatmaps", "image": image}, explanation.heatmaps[image]) for image in images
     ]
     if explanation.alternatives:
         arrays += [
             (
                 {"name": "alternatives", "image": image},
-                np.stack([entry.per_image[image] for entry in explanation.alternatives]),
+                np.stack([entry.heatmaps[image] for entry in explanation.alternatives]),
             )
             for image in images
         ]

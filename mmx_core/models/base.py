@@ -234,14 +234,17 @@ class ModelAdapter(ABC):
         answer_ids: Sequence[int],
         *,
         factor: float,
+        layouts: Sequence[Layout] | None = None,
     ) -> EncodedInput:
         """The teacher-forced input at a scale (no answer ids: the prompt to generate from).
+
+        ``layouts`` are those of :meth:`layouts`, where they have been computed.
 
         Raises:
             ValueError: Placeholders and pictures disagree, or the sequence is longer than the
                 model's positions.
         """
-        expanded = rendered.expand(self.layouts(pictures, factor))
+        expanded = rendered.expand(layouts or self.layouts(pictures, factor))
         prompt_length = len(expanded.ids)
         sequence = torch.tensor([[*expanded.ids, *answer_ids]], dtype=torch.int64)
         self.check_length(sequence.shape[1], expanded.visual_count, factor)

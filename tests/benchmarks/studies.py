@@ -40,8 +40,8 @@ from mmx_core.evaluation.report import summarise
 from mmx_core.evaluation.rivals import Attribution, Method
 from mmx_core.evaluation.rivals.base import encode_base
 from mmx_core.events.wire import decode_record, encode_record
-from mmx_core.explaining.passes import measure
 from mmx_core.explaining.prepare import Prepared, prepare
+from mmx_core.explaining.reading import measure
 from mmx_core.metrics import auroc
 from mmx_core.metrics.faithfulness import Perturber, faithfulness
 from mmx_core.metrics.summary import shown_words
@@ -290,8 +290,8 @@ def word_figures(explanation: Explanation) -> dict[str, np.ndarray]:
     """``(T,)`` each: what might tell what is there from what is not."""
     return {
         "grounding": explanation.grounding,
-        "peak of the map": explanation.heatmaps.max(axis=(1, 2)),
-        "peak of the lens at scale 1": explanation.base.maps.max(axis=(1, 2)),
+        "peak of the map": explanation.heatmap.max(axis=(1, 2)),
+        "peak of the lens at scale 1": explanation.base.map.max(axis=(1, 2)),
         "probability at scale 1": explanation.base.probability,
         "least probability at any scale": np.min([s.probability for s in explanation.scales], 0),
     }

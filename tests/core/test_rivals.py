@@ -37,7 +37,7 @@ class Case:
         self.adapter: ModelAdapter = adapter_for(tiny.model, **tiny.parts)
         rendered = self.adapter.render(PROMPT, pictures=[image])
         ids = tokenize_answer(self.adapter, ANSWER)
-        self.prepared = Prepared((image,), rendered, ANSWER, ids)
+        self.prepared = Prepared((image,), rendered, ANSWER, ids, {})
         self.ids = self.prepared.answer_ids
 
     def run(self, name: str, seed: int = 0) -> Attribution:

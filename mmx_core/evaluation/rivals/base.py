@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -63,8 +62,9 @@ def attribution(
         text: ``(T, C)``, or None.
     """
     maps = encoded.visual[0].on_plane(visual.float().contiguous())
-    if text is None:
-        return Attribution(np.asarray(to_host([maps])[0]))
-    known = counted_context(encoded, prepared)
-    maps_on_host, text_on_host = to_host([maps, text.float().masked_fill(~known, torch.nan)])
-    return Attribution(maps_on_host, text_on_host)
+    tensors = {"maps": maps}
+    if text is not None:
+        known = counted_context(encoded, prepared)
+        tensors["text"] = text.float().masked_fill(~known, torch.nan)
+    found = to_host(tensors)
+    return Attribution(found["maps"], found.get("text"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 from PIL import ImageFilter
 from torch import Tensor
@@ -58,7 +57,7 @@ def occlusion(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attributi
         after.append(_probabilities(adapter, states, ids))
     drop = torch.relu(before - torch.cat(after))
     # One value per cell of the plane, which need not be one per visual token.
-    return Attribution(np.asarray(to_host([drop.T.float().reshape(-1, rows, columns)])[0]))
+    return Attribution(to_host({"maps": drop.T.float().reshape(-1, rows, columns)})["maps"])
 
 
 def _probabilities(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> Tensor:
