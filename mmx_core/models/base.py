@@ -80,6 +80,10 @@ class ModelAdapter(ABC):
     default_chat_template: ClassVar[str | None] = None
     """Jinja source, for families whose checkpoints carry no template."""
 
+    placeless: ClassVar[str | None] = None
+    """Why no visual token of the family stands for a place of the picture, where none does: no lens
+    can be read there. A sentence's beginning, without a full stop."""
+
     sharding: Sharding | None = None
     """How processes that hold parts of the weights work together; None where each has the whole."""
 
@@ -263,7 +267,7 @@ class ModelAdapter(ABC):
             token_inputs={name: value.to(self.device) for name, value in tokens.items()},
             pixel_inputs={name: self._placed(value) for name, value in pixels.items()},
             visual=tuple(
-                VisualSpan(torch.tensor(positions, device=device), view, picture)
+                VisualSpan(torch.tensor(positions, dtype=torch.int64, device=device), view, picture)
                 for positions, view, picture in expanded.views
             ),
             text_positions=torch.tensor(expanded.text_positions, device=device),
@@ -366,7 +370,7 @@ class ModelAdapter(ABC):
             What :meth:`forward` takes, batch of ``B``.
         """
         first, second = np.asarray(shown), np.asarray(hidden)
-        masks = _to_pixels(keep.cpu().numpy(), first.shape[:2])
+        masks = to_pixels(keep.cpu().numpy(), first.shape[:2])
         return self.collate(
             [
                 self.encode(
@@ -384,7 +388,7 @@ class ModelAdapter(ABC):
         return image
 
 
-def _to_pixels(keep: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[Any, Any]:
+def to_pixels(keep: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[Any, Any]:
     """``(B, h, w)`` cells to ``(B, H, W)`` pixels, by each pixel's centre."""
     rows, columns = (
         np.minimum((np.arange(pixels) + 0.5) * cells // pixels, cells - 1).astype(np.int64)

@@ -49,22 +49,32 @@ class View:
     """What has a map of its own: an image, or the frames that one patch of a video covers.
 
     Attributes:
-        rasters: A grid of visual tokens, or several: tiles, a thumbnail.
+        rasters: A grid of visual tokens, or several: tiles, a thumbnail. None where visual tokens
+            stand for no place.
         frames: Of a video, those covered: indices into its frames.
+        cells: Without rasters, the rows and columns that the picture is cut into instead.
     """
 
     rasters: tuple[Raster, ...]
     frames: tuple[int, ...] = ()
+    cells: tuple[int, int] = (1, 1)
 
     @property
     def grid(self) -> tuple[int, int]:
         """``(H, W)`` of the plane that its map is drawn on: as fine as the finest raster."""
-        return plane_grid(self.rasters)
+        return plane_grid(self.rasters) if self.rasters else self.cells
+
+    @property
+    def seen(self) -> Tensor:
+        """``(H, W)`` bool: what of the plane the model sees."""
+        if not self.rasters:
+            return torch.ones(self.cells, dtype=torch.bool)
+        return self.coverage() >= _SEEN_SHARE
 
     @property
     def partial(self) -> bool:
         """Whether the model sees only parts of the image, so that some of the plane is NaN."""
-        return bool((self.coverage() < _SEEN_SHARE).any())
+        return not bool(self.seen.all())
 
     def coverage(self) -> Tensor:
         """``(H, W)`` float64: how often each cell of the plane is covered."""
