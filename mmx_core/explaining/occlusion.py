@@ -27,12 +27,9 @@ from mmx_core.explaining.reading import (
 )
 from mmx_core.images import Clip, Picture
 from mmx_core.models.base import EncodedInput, ModelAdapter, to_pixels
-from mmx_core.models.layout import VisualSpan
+from mmx_core.models.layout import PARTS, VisualSpan
 from mmx_core.models.running import to_host
 from mmx_core.settings import Settings
-
-LONGEST_SIDE = 12
-"""Parts along the longer side of a picture: 144 forwards of a square one."""
 
 _BLUR = 1 / 8
 """Radius of the blur, of the picture's shorter side: an object of a quarter of it is gone."""
@@ -76,7 +73,7 @@ def read_occlusion(
     targets = find_targets(prepared, passes)
     agreed, ranked = predict(adapter, prepared, passes, targets, settings, head)
     relevance = relate(ranked, targets, passes, settings)
-    found = without_parts(adapter, prepared, longest=LONGEST_SIDE)
+    found = without_parts(adapter, prepared, longest=PARTS)
     spans = passes.states[passes.base].spans
     # Nothing predicts the first token of a sequence.
     predicted = passes.text.positions != 0

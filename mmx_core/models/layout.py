@@ -14,6 +14,9 @@ Box = tuple[float, float, float, float]
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
+PARTS = 12
+"""Along the longer side of a picture whose parts are hidden one by one: 144 of a square one."""
+
 _SEEN_SHARE = 0.01
 """A cell counts as seen from this share of its area on; less is a sliver left by rounding."""
 
@@ -149,6 +152,15 @@ class VisualSpan:
             total += rows @ part.view(len(values), *raster.grid) @ columns.T
         area = self.view.coverage().to(values)
         return (total / area).masked_fill(area < _SEEN_SHARE, torch.nan)
+
+
+def placeless(size: tuple[int, int]) -> View:
+    """The view of an image ``(width, height)`` without visual tokens of its places.
+
+    Cut into about square cells, :data:`PARTS` along the longer side.
+    """
+    columns, rows = (max(1, round(PARTS * side / max(size))) for side in size)
+    return View((), cells=(rows, columns))
 
 
 def plane_grid(rasters: Sequence[Raster]) -> tuple[int, int]:

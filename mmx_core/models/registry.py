@@ -19,6 +19,7 @@ _OWN = (
     "llava",
     "llava_next",
     "mistral3",
+    "mllama",
     "paligemma",
     "qwen_vl",
 )

@@ -14,6 +14,7 @@ import torch
 from mmx_core import Explainer
 from mmx_core.models import families
 from tests.models.criteria import PROMPT, build, causal_mapping, encode, naive_plane, noise
+from tests.models.test_placeless import MAKERS as PLACELESS
 from tests.support.tiny_models import FAMILIES as QWEN
 from tests.support.tiny_models import TinyModel, make_tiny
 
@@ -62,7 +63,7 @@ def tiny(request: pytest.FixtureRequest) -> TinyModel:
 
 
 def test_every_registered_family_is_tested() -> None:
-    assert set(families()) <= {*QWEN, *MAKERS}
+    assert set(families()) <= {*QWEN, *MAKERS, *PLACELESS}
 
 
 def test_teacher_forced_states_equal_those_of_generation(tiny: TinyModel) -> None:

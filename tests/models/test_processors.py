@@ -10,6 +10,8 @@ import torch
 
 from tests.models.criteria import PROMPT, build, encode, noise
 from tests.models.test_families import tiny_of
+from tests.models.test_placeless import MAKERS as PLACELESS
+from tests.models.test_placeless import tiny_of as placeless_of
 
 torchvision = pytest.mark.skipif(
     find_spec("torchvision") is None, reason="the image processor exists for torchvision alone"
@@ -19,6 +21,7 @@ PROCESSORS: dict[str, tuple[str, dict[str, Any]]] = {
     "cohere2_vision": ("Cohere2VisionProcessor", {}),
     "deepseek_vl": ("DeepseekVLProcessor", {"num_image_tokens": 64}),
     "janus": ("JanusProcessor", {"num_image_tokens": 64}),
+    "mllama": ("MllamaProcessor", {}),
 }
 SIZES = [(60, 120), (120, 60), (60, 64), (70, 200), (300, 300)]
 
@@ -34,7 +37,7 @@ SIZES = [(60, 120), (120, 60), (60, 64), (70, 200), (300, 300)]
 def test_input_is_its_processors(family: str, size: tuple[int, int]) -> None:
     import transformers
 
-    tiny = tiny_of(family)
+    tiny = placeless_of(family) if family in PLACELESS else tiny_of(family)
     name, settings = PROCESSORS[family]
     processor = getattr(transformers, name)(
         tiny.image_processor,
