@@ -56,9 +56,7 @@ class MllamaAdapter(ModelAdapter):
             get_cross_attention_token_mask,
         )
 
-        encoded = super().encode(
-            pictures, rendered, answer_ids, factor=factor, layouts=layouts
-        )
+        encoded = super().encode(pictures, rendered, answer_ids, factor=factor, layouts=layouts)
         if not pictures:
             return encoded
         # The prompt's, as the processor makes it; what is answered goes on as the last row has it.

@@ -14,6 +14,7 @@ _OWN = (
     "aya_vision",
     "deepseek_vl",
     "gemma3",
+    "idefics2",
     "idefics3",
     "internvl",
     "llava",

@@ -22,6 +22,7 @@ PROCESSORS: dict[str, tuple[str, dict[str, Any]]] = {
     "deepseek_vl": ("DeepseekVLProcessor", {"num_image_tokens": 64}),
     "janus": ("JanusProcessor", {"num_image_tokens": 64}),
     "mllama": ("MllamaProcessor", {}),
+    "idefics2": ("Idefics2Processor", {"image_seq_len": 8}),
 }
 SIZES = [(60, 120), (120, 60), (60, 64), (70, 200), (300, 300)]
 
