@@ -28,8 +28,8 @@ class Idefics2Adapter(ModelAdapter):
     """
 
     placeless = (
-        "Idefics2's perceiver makes each visual token of the whole picture, so that none stands for "
-        "a place"
+        "Idefics2's perceiver makes each visual token of the whole picture, so that none stands "
+        "for a place"
     )
 
     def __init__(self, model: Any, *, chat_template: str | None = None, **parts: Any) -> None:

@@ -17,6 +17,7 @@ _OWN = (
     "idefics2",
     "idefics3",
     "internvl",
+    "lfm2_vl",
     "llava",
     "llava_next",
     "mistral3",
