@@ -22,6 +22,7 @@ _OWN = (
     "llava_next",
     "mistral3",
     "mllama",
+    "molmo2",
     "paligemma",
     "qwen_vl",
 )

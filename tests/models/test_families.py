@@ -33,9 +33,10 @@ MAKERS: dict[str, tuple[str, str]] = {
     "cohere2_vision": ("cohere", "make_cohere2_vision"),
     "deepseek_vl": ("deepseek", "make_deepseek_vl"),
     "janus": ("deepseek", "make_janus"),
+    "molmo2": ("molmo", "make_molmo2"),
     "lfm2_vl": ("native", "make_lfm2_vl"),
 }
-NEED_TORCHVISION = {"cohere2_vision", "lfm2_vl"}
+NEED_TORCHVISION = {"cohere2_vision", "lfm2_vl", "molmo2"}
 """Their image processors exist for torchvision alone."""
 ALL = tuple(
     family

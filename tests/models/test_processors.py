@@ -57,3 +57,41 @@ def test_input_is_its_processors(family: str, size: tuple[int, int]) -> None:
     assert set(expected) <= set(found)
     for key, value in expected.items():
         assert torch.equal(found[key].to(value), value), key
+
+
+@torchvision
+@pytest.mark.parametrize("size", SIZES)
+def test_molmo2_input_is_what_its_processor_writes(size: tuple[int, int]) -> None:
+    # The processor itself needs a video processor; its method for the text does not.
+    from types import SimpleNamespace
+
+    from transformers import Molmo2Processor
+
+    tiny = tiny_of("molmo2")
+    images = [noise(*size), noise(90, 80, seed=1)]
+    pixels = tiny.image_processor(images=images, return_tensors="pt")
+    released = SimpleNamespace(
+        image_use_col_tokens=True,
+        use_single_crop_col_tokens=False,
+        use_single_crop_start_token=True,
+    )
+    tokenizer = tiny.tokenizer
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": [*[{"type": "image"}] * 2, {"type": "text", "text": PROMPT}]}],
+        tokenize=False,
+        add_generation_prompt=True,
+    )
+    for index in range(2):
+        written = Molmo2Processor.replace_image_token(released, dict(pixels), index)
+        text = text.replace("<|image|>", written, 1)
+    found = encode(build(tiny), images).inputs
+    expected = tokenizer(f"{tokenizer.bos_token}{text}", add_special_tokens=False)["input_ids"]
+    assert found["input_ids"][0].tolist() == expected
+    for name, value in pixels.items():
+        assert torch.equal(found[name].to(value), value), name
+    marks = {tokenizer.convert_tokens_to_ids(token) for token in ("<|image|>", "<|unk|>")}
+    image = [
+        int(i not in marks and tokenizer.decode([i]).startswith(("<im_", "<low_res")))
+        for i in expected
+    ]
+    assert found["mm_token_type_ids"][0].tolist() == image
