@@ -23,6 +23,7 @@ _OWN = (
     "mistral3",
     "mllama",
     "molmo2",
+    "ovis2",
     "paligemma",
     "qwen_vl",
 )

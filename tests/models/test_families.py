@@ -34,6 +34,7 @@ MAKERS: dict[str, tuple[str, str]] = {
     "deepseek_vl": ("deepseek", "make_deepseek_vl"),
     "janus": ("deepseek", "make_janus"),
     "molmo2": ("molmo", "make_molmo2"),
+    "ovis2": ("ovis", "make_ovis2"),
     "lfm2_vl": ("native", "make_lfm2_vl"),
 }
 NEED_TORCHVISION = {"cohere2_vision", "lfm2_vl", "molmo2"}

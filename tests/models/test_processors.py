@@ -22,6 +22,7 @@ PROCESSORS: dict[str, tuple[str, dict[str, Any]]] = {
     "deepseek_vl": ("DeepseekVLProcessor", {"num_image_tokens": 64}),
     "janus": ("JanusProcessor", {"num_image_tokens": 64}),
     "lfm2_vl": ("Lfm2VlProcessor", {}),
+    "ovis2": ("Ovis2Processor", {"image_seq_length": 16}),
     "mllama": ("MllamaProcessor", {}),
     "idefics2": ("Idefics2Processor", {"image_seq_len": 8}),
 }
