@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -53,6 +54,20 @@ class Token:
     position: int
     special: bool = False
     turn: int = 0
+
+
+@dataclass(frozen=True)
+class WordGroup:
+    """Adjacent context tokens that make a word, or stand between words.
+
+    Attributes:
+        first: Its first token's index among the ``C`` context tokens; it ends where the next
+            group begins.
+        text: What its tokens spell together, characters whole, the blank before them kept.
+    """
+
+    first: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -203,6 +218,7 @@ class Explanation:
             sum to ``grounding``. None where that is all there is to say: one image.
         turns: The role of each message, the answer's last.
         alternatives: Maps beside the answer's; see :class:`Alternative`.
+        words: Which of the ``C`` context tokens make a word; empty in logs of earlier versions.
         metrics: Named figures of the whole answer, such as ``obj_iou``.
         provenance: Model, settings, versions, the line that logged it.
         run: Where it was read from; empty until it is read back.
@@ -226,6 +242,7 @@ class Explanation:
     image_grounding: FloatArray | None = None
     turns: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    words: tuple[WordGroup, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     run: str = ""
@@ -246,6 +263,16 @@ class Explanation:
             raise ValueError(f"images: expected one per heatmap ({maps}), got {len(self.images)}")
         if self.image_grounding is not None:
             _require_shape("image_grounding", self.image_grounding, (count, maps))
+        starts = [word.first for word in self.words]
+        if starts and not (
+            starts[0] == 0
+            and context - count in starts
+            and all(a < b for a, b in pairwise([*starts, context]))
+        ):
+            raise ValueError(
+                f"words: expected ascending first tokens below {context}, 0 and {context - count} "
+                f"among them, got {starts}"
+            )
         for name in ("relevance", "text_activation", "interference_weights"):
             _require_shape(name, getattr(self, name), (count, context))
         _require_shape("grounding", self.grounding, (count,))
