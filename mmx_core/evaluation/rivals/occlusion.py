@@ -8,7 +8,8 @@ import torch
 from PIL import ImageFilter
 from torch import Tensor
 
-from mmx_core.evaluation.rivals.base import Attribution, encode_base
+from mmx_core.evaluation.registry import Attribution, method
+from mmx_core.evaluation.rivals.base import encode_base
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.running import to_host
@@ -23,6 +24,7 @@ _BLUR = 1 / 8
 """Radius of the blur, of the picture's shorter side."""
 
 
+@method("occlusion")
 def occlusion(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """How much ``p(y_t)`` drops when a cell shows the blurred picture: ``relu(p - p_without)``.
 
