@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,7 @@ def build_header(explanation: Explanation, *, tag: str = "", step: int | None = 
             }
             for scale in explanation.scales
         ],
-        "grids": [[int(side) for side in maps.shape[1:]] for maps in explanation.per_image],
+        "grids": [[int(side) for side in maps.shape[1:]] for maps in explanation.heatmaps],
         "grounding": numbers(explanation.grounding),
         "candidates": [_pairs(leading) for leading in explanation.candidates],
         "vocabulary": _vocabulary(explanation),
@@ -81,20 +80,20 @@ def build_header(explanation: Explanation, *, tag: str = "", step: int | None = 
 
 def explanation_arrays(explanation: Explanation) -> list[tuple[dict[str, Any], FloatArray]]:
     """What blobs 1.. hold, in order: each array's name in the header, and the array."""
-    images = range(len(explanation.per_image))
+    images = range(len(explanation.heatmaps))
     arrays: list[tuple[dict[str, Any], FloatArray]] = [
-        ({"name": "maps", "scale": index, "image": image}, scale.per_image[image])
+        ({"name": "maps", "scale": index, "image": image}, scale.maps[image])
         for index, scale in enumerate(explanation.scales)
         for image in images
     ]
     arrays += [
-        ({"name": "heatmaps", "image": image}, explanation.per_image[image]) for image in images
+        ({"name": "heatmaps", "image": image}, explanation.heatmaps[image]) for image in images
     ]
     if explanation.alternatives:
         arrays += [
             (
                 {"name": "alternatives", "image": image},
-                np.stack([entry.per_image[image] for entry in explanation.alternatives]),
+                np.stack([entry.heatmaps[image] for entry in explanation.alternatives]),
             )
             for image in images
         ]
@@ -324,16 +323,10 @@ class HeaderReader:
         words = expect(self.header["words"], dict, "words")
         first = [expect(k, int, "words.first") for k in expect(words.get("first"), list, "words")]
         texts = listed(words.get("text"), len(first), "words.text")
-        ascend = all(before < after for before, after in pairwise([*first, len(self.context)]))
-        if first[:1] != [0] or self._prompt_length not in first or not ascend:
-            raise DamagedBlob(
-                f"words.first: expected ascending tokens below {len(self.context)}, 0 and "
-                f"{self._prompt_length} among them, got {quoted(first)}"
-            )
-        return tuple(
-            WordGroup(k, expect(text, str, "words.text"))
-            for k, text in zip(first, texts, strict=True)
-        )
+        if not first:
+            raise DamagedBlob("words.first: expected groups of tokens, got none")
+        texts = [expect(text, str, "words.text") for text in texts]
+        return tuple(map(WordGroup, first, texts))
 
     def metrics(self) -> dict[str, float]:
         """Named figures; null is NaN."""

@@ -151,10 +151,10 @@ def _assemble(
 
     grids = reader.grids(reader.header)
 
-    def of_all_images(name: tuple[Any, Any], shapes: Sequence[tuple[int, ...]]) -> Any:
-        """The only image's array, or a tuple of all images'."""
-        arrays = tuple(array((*name, image), shape) for image, shape in enumerate(shapes))
-        return arrays if len(arrays) > 1 else arrays[0]
+    def of_images(
+        name: tuple[Any, Any], shapes: Sequence[tuple[int, ...]]
+    ) -> tuple[FloatArray, ...]:
+        return tuple(array((*name, image), shape) for image, shape in enumerate(shapes))
 
     def scale(index: int, entry: dict[str, Any]) -> ScaleExplanation:
         own = reader.grids(entry)
@@ -162,8 +162,8 @@ def _assemble(
             raise DamagedBlob(f"grids: expected those of {len(grids)} images, got {len(own)}")
         return ScaleExplanation(
             factor=reader.factor(entry),
-            grid=own if len(own) > 1 else own[0],
-            maps=of_all_images(("maps", index), [(count, *grid) for grid in own]),
+            grids=own,
+            maps=of_images(("maps", index), [(count, *grid) for grid in own]),
             probability=reader.answer_values(entry, "probability"),
             rank=reader.ranks(entry),
             divergence=reader.answer_values(entry, "divergence"),
@@ -185,7 +185,7 @@ def _assemble(
             answer=reader.text("answer"),
             tokens=reader.context[context - count :],
             context=reader.context,
-            heatmaps=of_all_images(("heatmaps", None), [(count, *grid) for grid in grids]),
+            heatmaps=of_images(("heatmaps", None), [(count, *grid) for grid in grids]),
             scales=tuple(scale(*item) for item in enumerate(reader.scales())),
             relevance=matrix[0],
             text_activation=matrix[1],
@@ -199,7 +199,7 @@ def _assemble(
                 Alternative(
                     context_index=index,
                     candidate=candidate,
-                    heatmaps=tuple(m[row] for m in maps) if len(maps) > 1 else maps[0][row],
+                    heatmaps=tuple(m[row] for m in maps),
                     grounding=share,
                 )
                 for row, (index, candidate, share) in enumerate(beside)
@@ -280,7 +280,7 @@ def encode_record(
             "prompt": _indexed(explanation.prompt),
             "tokens": len(explanation.tokens),
             "image": explanation.image.hash if explanation.image else None,
-            "images": len(explanation.per_image),
+            "images": len(explanation.heatmaps),
             "grounding": number(known.mean()) if known.size else None,
             "lowest_grounding": number(known.min()) if known.size else None,
             "lowest_probability": number(sureness.min()) if sureness.size else None,

@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mmx_core.explaining.passes import Measured
 from mmx_core.explaining.prepare import Prepared, decode_answer
+from mmx_core.explaining.reading import Measured
 from mmx_core.explanation import (
     Alternative,
     Candidate,
     ExplainedImage,
     Explanation,
-    FloatArray,
-    Maps,
     Role,
     ScaleExplanation,
     Token,
@@ -63,7 +61,7 @@ def assemble(
         answer=answer,
         tokens=context[-count:],
         context=context,
-        heatmaps=_maps([maps[:count] for maps in measured.heatmaps]),
+        heatmaps=tuple(maps[:count] for maps in measured.heatmaps),
         scales=scales,
         relevance=measured.relevance[:count],
         text_activation=measured.text_activation[:count],
@@ -126,21 +124,16 @@ def _candidates(words: _Words, measured: Measured) -> tuple[tuple[Candidate, ...
 def _scale(
     words: _Words, factor: float, index: int, measured: Measured, count: int
 ) -> ScaleExplanation:
-    grids = measured.grids[index]
     tops = zip(measured.top_ids[index][:count], measured.top_probability[index], strict=False)
     return ScaleExplanation(
         factor=factor,
-        grid=grids if len(grids) > 1 else grids[0],
-        maps=_maps([maps[:count] for maps in measured.maps[index]]),
+        grids=measured.grids[index],
+        maps=tuple(maps[:count] for maps in measured.maps[index]),
         probability=measured.probability[index][:count],
         rank=measured.rank[index][:count],
         divergence=measured.divergence[index][:count],
         top=tuple(words.candidate(*top) for top in tops),
     )
-
-
-def _maps(arrays: Sequence[FloatArray]) -> Maps:
-    return tuple(arrays) if len(arrays) > 1 else arrays[0]
 
 
 def _images(prepared: Prepared, measured: Measured) -> tuple[ExplainedImage, ...]:
@@ -184,7 +177,7 @@ def _alternatives(
             Alternative(
                 context_index=target.context_index,
                 candidate=words.candidate(target.token_id, probability),
-                heatmaps=_maps([maps[row] for maps in measured.heatmaps]),
+                heatmaps=tuple(maps[row] for maps in measured.heatmaps),
                 grounding=float(measured.view_grounding[row].sum()),
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,8 +16,12 @@ from mmx_core.explaining.targets import Target, asked_targets, check_unsaid_word
 from mmx_core.images import Clip, Picture, load_rgb
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
+from mmx_core.models.layout import Layout
 from mmx_core.models.running import undisturbed
 from mmx_core.sample import ImageLike, Sample, Video
+
+Layouts = Mapping[float, tuple[Layout, ...]]
+"""By scale, one for each picture."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Prepared:
         rendered: The conversation under the model's chat template.
         answer: The explained turn as text, or None where the model answered.
         answer_ids: The explained tokens, ``T`` of them.
+        layouts: Of the pictures, at each scale.
         also: What is explained beside them.
     """
 
@@ -36,6 +41,7 @@ class Prepared:
     rendered: RenderedPrompt
     answer: str | None
     answer_ids: list[int]
+    layouts: Layouts
     also: tuple[Target, ...] = ()
 
     @property
@@ -102,11 +108,9 @@ def prepare(
     answer_ids = asked.answer_ids
     if answer_ids is None:
         limit = max_new_tokens if asked.room is None else min(max_new_tokens, asked.room)
-        answer_ids = undisturbed(
-            adapter.model, _generate, adapter, asked.pictures, asked.rendered, limit
-        )
+        answer_ids = undisturbed(adapter.model, _generate, adapter, asked, limit)
     also = asked_targets(adapter.tokenizer, sample, asked.rendered, answer_ids, asked.answer)
-    return Prepared(asked.pictures, asked.rendered, asked.answer, answer_ids, also)
+    return Prepared(asked.pictures, asked.rendered, asked.answer, answer_ids, asked.layouts, also)
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ class Asked:
         pictures: As in :class:`Prepared`, as are the next two.
         rendered: See there.
         answer: See there.
+        layouts: See there.
         answer_ids: The given answer's tokens, or None.
         room: Positions that are left for an answer at every scale; None where there is no bound.
     """
@@ -124,6 +129,7 @@ class Asked:
     pictures: tuple[Picture, ...]
     rendered: RenderedPrompt
     answer: str | None
+    layouts: Layouts
     answer_ids: list[int] | None
     room: int | None
 
@@ -142,20 +148,24 @@ def check(
     """
     conversation = conversation_of(sample)
     pictures = tuple(_loaded(picture) for picture in conversation.pictures)
-    for factor in scales:
-        _check_size(adapter, pictures, factor, max_visual_tokens)
+    layouts = {factor: tuple(adapter.layouts(pictures, factor)) for factor in scales}
+    for factor, found in layouts.items():
+        _check_size(found, factor, max_visual_tokens)
     _check_masks(sample, pictures)
     rendered = adapter.render(conversation.messages, pictures=pictures)
     answer_ids = _given_answer(adapter, conversation)
     sample.check_word_indices(conversation.answer)
     # An answer has one token at least, and no more than there are positions for at every scale.
     known = 1 if answer_ids is None else len(answer_ids)
-    lengths = [_checked_length(adapter, pictures, rendered, known, factor) for factor in scales]
+    lengths = [
+        _checked_length(adapter, found, rendered, known, factor)
+        for factor, found in layouts.items()
+    ]
     if answer_ids is None:
         check_unsaid_words(adapter.tokenizer, sample)
     limit = adapter.max_positions
     room = None if limit is None else limit - max(lengths) + known
-    return Asked(pictures, rendered, conversation.answer, answer_ids, room)
+    return Asked(pictures, rendered, conversation.answer, layouts, answer_ids, room)
 
 
 def _loaded(picture: ImageLike | Video) -> Picture:
@@ -168,10 +178,7 @@ def _loaded(picture: ImageLike | Video) -> Picture:
     return Clip(frames, picture.times)
 
 
-def _check_size(
-    adapter: ModelAdapter, pictures: Sequence[Picture], factor: float, limit: int
-) -> None:
-    layouts = adapter.layouts(pictures, factor)
+def _check_size(layouts: Sequence[Layout], factor: float, limit: int) -> None:
     count = sum(layout.count for layout in layouts)
     views = [view.grid for layout in layouts for view in layout.views]
     cells = sum(height * width for height, width in views)
@@ -192,12 +199,11 @@ def _check_size(
 
 def _checked_length(
     adapter: ModelAdapter,
-    pictures: Sequence[Picture],
+    layouts: Sequence[Layout],
     rendered: RenderedPrompt,
     answer: int,
     factor: float,
 ) -> int:
-    layouts = adapter.layouts(pictures, factor)
     length = len(rendered.expand(layouts).ids) + answer
     adapter.check_length(length, sum(layout.count for layout in layouts), factor)
     return length
@@ -247,10 +253,10 @@ def decode_answer(adapter: ModelAdapter, answer_ids: list[int]) -> str:
     return cast("str", decoded).strip()
 
 
-def _generate(
-    adapter: ModelAdapter, pictures: Sequence[Picture], rendered: RenderedPrompt, limit: int
-) -> list[int]:
-    encoded = adapter.encode(pictures, rendered, [], factor=1.0)
+def _generate(adapter: ModelAdapter, asked: Asked, limit: int) -> list[int]:
+    encoded = adapter.encode(
+        asked.pictures, asked.rendered, [], factor=1.0, layouts=asked.layouts.get(1.0)
+    )
     generated = adapter.generate(
         **encoded.inputs,
         max_new_tokens=limit,

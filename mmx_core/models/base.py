@@ -17,6 +17,7 @@ from mmx_core.models.chat import Message, RenderedPrompt, render_chat, user_turn
 from mmx_core.models.head import bias_of_head, device_of, vocabulary_size, weight_of_head
 from mmx_core.models.layout import Layout, VisualSpan
 from mmx_core.models.sharding import Result, Sharding
+from mmx_core.text.tokens import token_text
 
 
 @dataclass(frozen=True)
@@ -132,12 +133,11 @@ class ModelAdapter(ABC):
         return found.new_tensor(self.sharding.first(found.tolist()))
 
     def token_text(self, token_id: int) -> str:
-        """The token as a person reads it, with the blank before it where it begins a word."""
-        text: str = self.tokenizer.decode([token_id])
-        # SentencePiece vocabularies mark the blank with "▁", which decoding takes off the first.
-        piece = self.tokenizer.convert_ids_to_tokens(token_id)
-        begins = isinstance(piece, str) and piece.startswith("▁")
-        return f" {text}" if begins and not text.startswith(" ") else text
+        """The token as a person reads it, with the blank before it where it begins a word.
+
+        One that holds part of a character is shown as its bytes.
+        """
+        return token_text(self.tokenizer, token_id)
 
     @property
     def placeholder_id(self) -> int:
@@ -234,14 +234,17 @@ class ModelAdapter(ABC):
         answer_ids: Sequence[int],
         *,
         factor: float,
+        layouts: Sequence[Layout] | None = None,
     ) -> EncodedInput:
         """The teacher-forced input at a scale (no answer ids: the prompt to generate from).
+
+        ``layouts`` are those of :meth:`layouts`, where they have been computed.
 
         Raises:
             ValueError: Placeholders and pictures disagree, or the sequence is longer than the
                 model's positions.
         """
-        expanded = rendered.expand(self.layouts(pictures, factor))
+        expanded = rendered.expand(layouts or self.layouts(pictures, factor))
         prompt_length = len(expanded.ids)
         sequence = torch.tensor([[*expanded.ids, *answer_ids]], dtype=torch.int64)
         self.check_length(sequence.shape[1], expanded.visual_count, factor)

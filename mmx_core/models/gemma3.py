@@ -82,16 +82,21 @@ class Gemma3Adapter(ModelAdapter):
         answer_ids: Sequence[int],
         *,
         factor: float,
+        layouts: Sequence[Layout] | None = None,
     ) -> EncodedInput:
         # Before crops stands a sentence in place of the blank line: the newlines before it are two
         # fewer.
         ids = list(rendered.ids)
-        layouts = self.layouts(pictures, factor)
+        layouts = layouts or self.layouts(pictures, factor)
         for at, layout in zip(rendered.placeholders, layouts, strict=False):
             if len(layout.views[0].rasters) > 1 and at > 0:
                 ids[at - 1] = self._without_blank_line(ids[at - 1])
         return super().encode(
-            pictures, replace(rendered, ids=tuple(ids)), answer_ids, factor=factor
+            pictures,
+            replace(rendered, ids=tuple(ids)),
+            answer_ids,
+            factor=factor,
+            layouts=layouts,
         )
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:

@@ -16,11 +16,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import accumulate
 from typing import Any
 
 from mmx_core.text.tokens import UNKNOWN, characters_of_tokens, spelled, token_text
 
-_JOINING = r"(?<=[\p{L}\p{N}\p{M}])[-\u2010\u2011](?=[\p{L}\p{N}])"
+_JOINING = r"(?<=[\p{L}\p{N}\p{M}])[-\u2010\u2011](?=[\p{L}\p{N}])|(?<=\p{N})[:/](?=\p{N})"
 _PARTING = r"(?<=\p{Ll}\p{M}*)\.(?=\p{Lu})|(?<=[\p{L}\p{M}]):(?=\p{L})"
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Line_Break=SA}]"
 _LETTERS = r"[\p{L}\p{N}](?:.*[\p{L}\p{N}\p{M}])?"
@@ -97,8 +98,12 @@ def _words_between_blanks(chunk: str) -> Iterator[tuple[int, int]]:
 
 @cache
 def _compiled(pattern: str) -> Any:
-    # Imported where it is needed: who only looks at logs splits no words.
-    import regex
+    try:
+        import regex
+    except ImportError as error:
+        raise ImportError(
+            "expected regex, to tell words; install it: pip install 'mmx-explain[core]'"
+        ) from error
 
     return regex.compile(pattern, regex.WORD | regex.V1 | regex.DOTALL)
 
@@ -144,8 +149,8 @@ def _stems() -> tuple[Any, ...]:
         _compiled(rf"^(.+?){apostrophe}(?!t$).*$"),
         _compiled(rf"^(?i:{_ELIDED}){apostrophe}(.+)$"),
         # The article that Arabic and Hebrew write into the word.
-        _compiled(rf"^{article}(\p{{Script=Arabic}}.*\p{{Script=Arabic}})$"),
-        _compiled(rf"^(?:[ושמכלב]{m})?ה{m}(\p{{Script=Hebrew}}.*\p{{Script=Hebrew}})$"),
+        _compiled(rf"^{article}(\p{{Script=Arabic}}.*\p{{Script=Arabic}}{m})$"),
+        _compiled(rf"^(?:[ושמכלב]{m})?ה{m}(\p{{Script=Hebrew}}.*\p{{Script=Hebrew}}{m})$"),
     )
 
 
@@ -222,6 +227,14 @@ def find_names(text: str, names: Sequence[str]) -> dict[str, list[range]]:
         ]
         for name, places in found.items()
     }
+
+
+def pieces_of_name(pieces: Sequence[str], name: str) -> list[int]:
+    """Of a text in pieces the indices of those that hold any of a name, where it is first."""
+    found = find_name(split_words("".join(pieces)), name)[:1]
+    ends = list(accumulate(map(len, pieces)))
+    spans = list(zip([0, *ends], ends, strict=False))
+    return [index for place in found for index in tokens_within(spans, place.start, place.end)]
 
 
 def tokens_of_words(tokenizer: Any, answer: str, ids: list[int]) -> list[list[int]]:

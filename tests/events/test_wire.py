@@ -279,7 +279,7 @@ def test_several_images_a_video_and_words_beside_the_answer_come_back():
     assert len(read.heatmaps) == 3 and [m.shape for m in read.base.maps] == [
         (3, 4, 5), (3, 3, 2), (3, 3, 2)
     ]  # fmt: skip
-    for back, sent in zip(read.per_image, logged.per_image, strict=True):
+    for back, sent in zip(read.heatmaps, logged.heatmaps, strict=True):
         np.testing.assert_allclose(back, sent, atol=np.ptp(sent) / 255)
     np.testing.assert_allclose(read.image_grounding, logged.image_grounding, rtol=1e-6)
     for back, sent in zip(read.alternatives, logged.alternatives, strict=True):
@@ -287,7 +287,7 @@ def test_several_images_a_video_and_words_beside_the_answer_come_back():
             sent.context_index,
             sent.candidate.text,
         )
-        for one, other in zip(back.per_image, sent.per_image, strict=True):
+        for one, other in zip(back.heatmaps, sent.heatmaps, strict=True):
             np.testing.assert_allclose(one, other, atol=1 / 255)
 
 

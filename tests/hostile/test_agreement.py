@@ -74,7 +74,7 @@ def test_the_panel_refuses_and_reads_what_python_does_over_20_000_mutations(tmp_
 
 def plain(explanation: Explanation) -> dict[str, Any]:
     """As agreement.test.ts has it."""
-    e, views = explanation, range(len(explanation.per_image))
+    e, views = explanation, range(len(explanation.heatmaps))
     beside = e.alternatives
     return {
         "texts": [e.id, e.prompt, e.answer],
@@ -99,9 +99,9 @@ def plain(explanation: Explanation) -> dict[str, Any]:
         ],
         "maps": [
             [
-                *(numbers(s.per_image[i]) for s in e.scales),
-                numbers(e.per_image[i]),
-                *([numbers(np.stack([a.per_image[i] for a in beside]))] if beside else []),
+                *(numbers(s.maps[i]) for s in e.scales),
+                numbers(e.heatmaps[i]),
+                *([numbers(np.stack([a.heatmaps[i] for a in beside]))] if beside else []),
             ]
             for i in views
         ],

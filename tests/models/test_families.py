@@ -106,7 +106,7 @@ def test_maps_equal_the_naive_computation(tiny: TinyModel, shape: str) -> None:
         (span,) = encoded.visual
         values = logits[span.positions][:, ids].relu().T.numpy()
         expected = naive_plane(span.rectangles.numpy(), values, scale.grid)
-        np.testing.assert_allclose(scale.maps, expected, atol=2e-4, rtol=1e-3)
+        np.testing.assert_allclose(scale.map, expected, atol=2e-4, rtol=1e-3)
         said = logits[encoded.predicting_positions].softmax(1)[range(len(ids)), ids]
         if tiny.model.config.get_text_config().to_dict().get("final_logit_softcapping") is None:
             np.testing.assert_allclose(scale.probability, said, atol=1e-5, rtol=1e-3)
@@ -160,7 +160,7 @@ def test_padding_of_a_batch_never_leaks_into_a_map(tiny: TinyModel) -> None:
     for sample, batched in zip(samples, together, strict=True):
         single = explainer.explain(sample.images, PROMPT, answer=sample.answer)
         assert batched.id == sample.id
-        scale = np.nanmax(single.heatmaps)
-        np.testing.assert_allclose(batched.heatmaps, single.heatmaps, atol=1e-3 * scale)
+        scale = np.nanmax(single.heatmap)
+        np.testing.assert_allclose(batched.heatmap, single.heatmap, atol=1e-3 * scale)
         np.testing.assert_allclose(batched.base.probability, single.base.probability, atol=1e-4)
         np.testing.assert_allclose(batched.grounding, single.grounding, atol=1e-4)

@@ -37,7 +37,7 @@ def make_several_images(images: int = 3, *, tokens: int = 6, seed: int = 0) -> E
         base,
         heatmaps=_maps(tokens, images, SCALES[-1][1]),
         scales=tuple(
-            replace(scale, grid=(scale.grid,) * images, maps=_maps(tokens, images, scale.grid))
+            replace(scale, grids=scale.grids * images, maps=_maps(tokens, images, scale.grid))
             for scale in base.scales
         ),
         images=tuple(ExplainedImage(make_picture(index, images), index) for index in range(images)),
@@ -122,8 +122,8 @@ def make_partly_seen(*, seed: int = 0) -> Explanation:
 
     return replace(
         base,
-        heatmaps=blinded(base.heatmaps),
-        scales=tuple(replace(scale, maps=blinded(scale.maps)) for scale in base.scales),
+        heatmaps=(blinded(base.heatmap),),
+        scales=tuple(replace(scale, maps=(blinded(scale.map),)) for scale in base.scales),
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 from PIL import ImageFilter
 from torch import Tensor
 
-from mmx_core.evaluation.rivals.base import Attribution, encode_base
+from mmx_core.evaluation.registry import Attribution, method
+from mmx_core.evaluation.rivals.base import encode_base
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.running import to_host
@@ -24,6 +24,7 @@ _BLUR = 1 / 8
 """Radius of the blur, of the picture's shorter side."""
 
 
+@method("occlusion")
 def occlusion(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """How much ``p(y_t)`` drops when a cell shows the blurred picture: ``relu(p - p_without)``.
 
@@ -58,7 +59,7 @@ def occlusion(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attributi
         after.append(_probabilities(adapter, states, ids))
     drop = torch.relu(before - torch.cat(after))
     # One value per cell of the plane, which need not be one per visual token.
-    return Attribution(np.asarray(to_host([drop.T.float().reshape(-1, rows, columns)])[0]))
+    return Attribution(to_host({"maps": drop.T.float().reshape(-1, rows, columns)})["maps"])
 
 
 def _probabilities(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> Tensor:
