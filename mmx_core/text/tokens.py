@@ -101,7 +101,8 @@ def _growth(grown: Sequence[str]) -> Iterator[tuple[int, int]]:
     final = grown[-1]
     done = 0
     for text in grown:
-        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text, final)))
+        same = (a == b for a, b in zip(text, final, strict=False))
+        common = sum(takewhile(bool, same))
         begun = done
         done = max(done, common)
         # It has a part of the next character where it has added what will be another one.
@@ -122,16 +123,10 @@ def characters_of_tokens(tokenizer: Any, answer: str, ids: Sequence[int]) -> Spa
     text, spans = spelled(tokenizer, ids)
     if text == answer:
         return spans
-    markers = set(getattr(tokenizer, "all_special_ids", ())) | set(
-        getattr(tokenizer, "added_tokens_decoder", ())
-    )
-    left_out = {
-        character
-        for token, (start, end) in zip(ids, spans, strict=True)
-        if token in markers
-        for character in range(start, end)
-    }
-    places = _places(text, answer, left_out)
+    markers = {*getattr(tokenizer, "all_special_ids", ())}
+    markers.update(getattr(tokenizer, "added_tokens_decoder", ()))
+    marked = [span for token, span in zip(ids, spans, strict=True) if token in markers]
+    places = _places(text, answer, marked)
     if places is not None:
         return _moved(spans, places)
     if getattr(tokenizer, "is_fast", False):
@@ -142,20 +137,30 @@ def characters_of_tokens(tokenizer: Any, answer: str, ids: Sequence[int]) -> Spa
     raise ValueError(f"answer: expected tokens that spell {answer!r}, they spell {text!r}")
 
 
-def _places(text: str, answer: str, left_out: set[int]) -> dict[int, tuple[int, int]] | None:
-    """Where each of a text's characters stands in the answer; None where it is another text."""
-    wanted = _units(answer)
+def _places(text: str, answer: str, marked: Spans) -> dict[int, tuple[int, int]] | None:
+    """Where each of a text's characters stands in the answer; None where it is another text.
+
+    What is marked is there as a whole, or not at all.
+    """
+    own, wanted = _units(text), _units(answer)
+    parts = [part for part, _ in wanted]
+    marks = dict(marked)
     places: dict[int, tuple[int, int]] = {}
-    at = 0
-    for unit, character in _units(text):
-        if at < len(wanted) and wanted[at][0] == unit:
-            index = wanted[at][1]
-            start, end = places.get(character, (index, index))
-            places[character] = (min(start, index), max(end, index + 1))
-            at += 1
-        elif character not in left_out:
+    at = skipped = 0
+    for unit, character in own:
+        if character in marks:
+            mark = [part for part, _ in _units(text[character : marks[character]])]
+            if parts[at : at + len(mark)] != mark:
+                skipped = marks[character]
+        if character < skipped:
+            continue
+        if parts[at : at + 1] != [unit]:
             return None
-    return places if at == len(wanted) else None
+        index = wanted[at][1]
+        start, end = places.get(character, (index, index))
+        places[character] = (min(start, index), max(end, index + 1))
+        at += 1
+    return places if at == len(parts) else None
 
 
 def _units(text: str) -> list[tuple[str, int]]:

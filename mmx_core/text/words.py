@@ -16,12 +16,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 from mmx_core.text.tokens import UNKNOWN, characters_of_tokens, spelled, token_text
 
-_JOINING = r"(?<=[\p{L}\p{N}\p{M}])[-\u2010\u2011](?=[\p{L}\p{N}])|(?<=\p{N})[:/](?=\p{N})"
+# The last: regex 2026.11 knows them between letters alone, not behind a mark on one.
+_JOINING = (
+    r"(?<=[\p{L}\p{N}\p{M}])[-\u2010\u2011](?=[\p{L}\p{N}])|(?<=\p{N})[:/](?=\p{N})|(?<=\p{M})"
+    r"[\p{Word_Break=MidLetter}\p{Word_Break=MidNumLet}\p{Word_Break=Single_Quote}](?=\p{L})"
+)
 _PARTING = r"(?<=\p{Ll}\p{M}*)\.(?=\p{Lu})|(?<=[\p{L}\p{M}]):(?=\p{L})"
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Line_Break=SA}]"
 _LETTERS = r"[\p{L}\p{N}](?:.*[\p{L}\p{N}\p{M}])?"
@@ -71,7 +75,7 @@ class Found:
 def split_words(text: str) -> list[Word]:
     """The words of a text, in order."""
     words: list[Word] = []
-    for chunk in _compiled(r"\S+").finditer(text):
+    for chunk in _compiled(r"[^\s\x1c-\x1f]+").finditer(text):
         start = chunk.start()
         inside = list(_words_between_blanks(chunk[0]))
         words += [Word(text[start + a : start + b], start + a, start + b) for a, b in inside] or [
@@ -89,7 +93,7 @@ def _words_between_blanks(chunk: str) -> Iterator[tuple[int, int]]:
     for mark in _compiled(_PARTING).finditer(chunk):
         cuts |= set(mark.span())
     ordered = sorted(cuts)
-    for start, end in zip(ordered, ordered[1:], strict=False):
+    for start, end in pairwise(ordered):
         if _compiled(_PICTURES).search(chunk, start, end):
             yield start, end
         elif letters := _compiled(_LETTERS).search(chunk, start, end):
@@ -276,7 +280,7 @@ def word_groups(tokenizer: Any, ids: Sequence[int]) -> list[tuple[int, str]]:
         or not (owners[index - 1] & owners[index] or spans[index - 1][1] > spans[index][0])
     ]
     groups: list[tuple[int, str]] = []
-    for first, end in zip(firsts, [*firsts[1:], len(ids)], strict=True):
+    for first, end in pairwise([*firsts, len(ids)]):
         said = text[spans[first][0] : spans[end - 1][1]]
         own = token_text(tokenizer, ids[first])
         if UNKNOWN in said:
