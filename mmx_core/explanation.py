@@ -1,8 +1,7 @@
 """What an explanation holds: frozen dataclasses over numpy arrays, free of torch.
 
-Notation (the method's): ``T`` answer tokens, ``P`` prompt text tokens, ``C = P + T`` context
-tokens, ``(h, w)`` the grid of visual tokens at one scale, ``(H, W)`` the common grid.
-Values are raw, in logit units; normalisation belongs to the viewer.
+Letters are those of CONTRIBUTING, "Notation". Values are raw, in logit units; normalisation belongs
+to the viewer.
 """
 
 from __future__ import annotations
