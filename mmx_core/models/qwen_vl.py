@@ -1,4 +1,4 @@
-"""Qwen2-VL, Qwen2.5-VL, Qwen3-VL: native resolution, merged patches in raster order."""
+"""Qwen-VL from Qwen2-VL to Qwen3.5: native resolution, merged patches in raster order."""
 
 from __future__ import annotations
 
@@ -171,9 +171,10 @@ class QwenVLAdapter(ModelAdapter):
         return {**inputs, "pixel_values": torch.where(kept, ours, theirs)}
 
 
-@register("qwen3_vl")
+@register("qwen3_vl", "qwen3_vl_moe")
+@register("qwen3_5", "qwen3_5_moe", "qwen4_exp")
 class Qwen3VLAdapter(QwenVLAdapter):
-    """Qwen3-VL: as its elders, but a video's patches stand apart, each behind its time."""
+    """Qwen3-VL and after: as their elders, but a video's patches stand apart, behind their time."""
 
     def render(
         self, prompt: str | Sequence[Message], *, pictures: Sequence[Picture] = ()

@@ -27,6 +27,10 @@ MAKERS: dict[str, tuple[str, str]] = {
     "paligemma": ("google_mistral", "make_paligemma"),
     "mistral3": ("google_mistral", "make_mistral3"),
     "llava/pixtral": ("google_mistral", "make_pixtral"),
+    "qwen3_vl_moe": ("native", "make_qwen3_vl_moe"),
+    "qwen3_5": ("native", "make_qwen3_5"),
+    "qwen3_5_moe": ("native", "make_qwen3_5_moe"),
+    "qwen4_exp": ("native", "make_qwen4_exp"),
 }
 ALL = (*QWEN, *MAKERS)
 SIZES = {"square": (96, 96), "wide": (64, 160), "tall": (150, 70)}
