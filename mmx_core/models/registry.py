@@ -12,6 +12,7 @@ from mmx_core.models.sharding import sharding_of
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
     "gemma3",
+    "gemma4",
     "idefics3",
     "internvl",
     "llava",

@@ -27,6 +27,7 @@ MAKERS: dict[str, tuple[str, str]] = {
     "paligemma": ("google_mistral", "make_paligemma"),
     "mistral3": ("google_mistral", "make_mistral3"),
     "llava/pixtral": ("google_mistral", "make_pixtral"),
+    "gemma4": ("gemma", "make_gemma4"),
     "qwen3_vl_moe": ("native", "make_qwen3_vl_moe"),
     "qwen3_5": ("native", "make_qwen3_5"),
     "qwen3_5_moe": ("native", "make_qwen3_5_moe"),
