@@ -13,6 +13,7 @@ _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
     "gemma3",
     "gemma4",
+    "glm_v",
     "idefics3",
     "internvl",
     "llava",

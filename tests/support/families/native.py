@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import torch
 import transformers
 
-from tests.support.families.parts import text_config
+from tests.support.families.parts import spaced_tokenizer, text_config
 from tests.support.tiny_models import TinyModel, make_tokenizer
 
 QWEN = {
@@ -16,6 +17,29 @@ QWEN = {
     "qwen3_5": "Qwen3_5",
     "qwen3_5_moe": "Qwen3_5Moe",
     "qwen4_exp": "Qwen4Exp",
+}
+GLM = {
+    "glm4v": ("Glm4v", "Glm4v"),
+    "glm4v_moe": ("Glm4vMoe", "Glm4v"),
+    "glm46v": ("Glm46V", "Glm46V"),
+    "glm_ocr": ("GlmOcr", "Glm46V"),
+}
+"""Class of the model, and of the image processor."""
+GLM_TEMPLATE = (
+    "[gMASK]<sop>{% for message in messages %}{{ '<|' + message['role'] + '|>\n' }}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}"
+    "<|begin_of_image|><|image|><|end_of_image|>{% else %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+_GLM_MARKERS = {
+    "image_token": "<|image|>",
+    "video_token": "<|video|>",
+    "image_start_token": "<|begin_of_image|>",
+    "image_end_token": "<|end_of_image|>",
+    "mask_token": "[gMASK]",
+    "sop_token": "<sop>",
+    "user_token": "<|user|>",
+    "assistant_token": "<|assistant|>",
 }
 _PATCH = 8
 _VISION = {
@@ -79,6 +103,42 @@ def make_qwen(family: str, seed: int = 0) -> TinyModel:
     return TinyModel(model, _qwen_processor(), tokenizer)
 
 
+def make_glm(family: str, seed: int = 0) -> TinyModel:
+    """GLM-4.1V and what is built like it: cells of 16 pixels.
+
+    Args:
+        family: Of :data:`GLM`.
+        seed: Of the weights.
+    """
+    tokenizer = spaced_tokenizer(_GLM_MARKERS, template=GLM_TEMPLATE)
+    name, processor = GLM[family]
+    text = {**text_config(tokenizer), "rope_parameters": {**_ROPE, "partial_rotary_factor": 1.0}}
+    if family == "glm4v_moe":
+        text |= {"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+    config = getattr(transformers, f"{name}Config")(
+        text_config=text,
+        vision_config={**_VISION, "hidden_size": 64, "image_size": 64},
+        tie_word_embeddings=False,
+        image_token_id=tokenizer.convert_tokens_to_ids("<|image|>"),
+        video_token_id=tokenizer.convert_tokens_to_ids("<|video|>"),
+        image_start_token_id=tokenizer.convert_tokens_to_ids("<|begin_of_image|>"),
+        image_end_token_id=tokenizer.convert_tokens_to_ids("<|end_of_image|>"),
+    )
+    model = _model(f"{name}ForConditionalGeneration", config, tokenizer, seed)
+    for block in model.model.visual.blocks:
+        # As large as the rest they would let what surrounds a patch outweigh what it shows.
+        torch.nn.init.normal_(block.attn.proj.weight, std=0.05)
+        torch.nn.init.normal_(block.mlp.down_proj.weight, std=0.05)
+    module = f"transformers.models.{processor.lower()}.image_processing_pil_{processor.lower()}"
+    image_processor = getattr(import_module(module), f"{processor}ImageProcessorPil")(
+        patch_size=_PATCH,
+        merge_size=2,
+        temporal_patch_size=2,
+        size={"shortest_edge": 2 * 32 * 32, "longest_edge": 2 * 512 * 512},
+    )
+    return TinyModel(model, image_processor, tokenizer)
+
+
 def _qwen_processor() -> Any:
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
@@ -107,3 +167,7 @@ make_qwen3_vl_moe = partial(make_qwen, "qwen3_vl_moe")
 make_qwen3_5 = partial(make_qwen, "qwen3_5")
 make_qwen3_5_moe = partial(make_qwen, "qwen3_5_moe")
 make_qwen4_exp = partial(make_qwen, "qwen4_exp")
+make_glm4v = partial(make_glm, "glm4v")
+make_glm4v_moe = partial(make_glm, "glm4v_moe")
+make_glm46v = partial(make_glm, "glm46v")
+make_glm_ocr = partial(make_glm, "glm_ocr", 1)
