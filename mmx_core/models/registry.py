@@ -12,6 +12,8 @@ from mmx_core.models.sharding import sharding_of
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
     "gemma3",
+    "gemma4",
+    "glm_v",
     "idefics3",
     "internvl",
     "llava",

@@ -27,6 +27,15 @@ MAKERS: dict[str, tuple[str, str]] = {
     "paligemma": ("google_mistral", "make_paligemma"),
     "mistral3": ("google_mistral", "make_mistral3"),
     "llava/pixtral": ("google_mistral", "make_pixtral"),
+    "gemma4": ("gemma", "make_gemma4"),
+    "qwen3_vl_moe": ("native", "make_qwen3_vl_moe"),
+    "qwen3_5": ("native", "make_qwen3_5"),
+    "qwen3_5_moe": ("native", "make_qwen3_5_moe"),
+    "qwen4_exp": ("native", "make_qwen4_exp"),
+    "glm4v": ("native", "make_glm4v"),
+    "glm4v_moe": ("native", "make_glm4v_moe"),
+    "glm46v": ("native", "make_glm46v"),
+    "glm_ocr": ("native", "make_glm_ocr"),
 }
 ALL = (*QWEN, *MAKERS)
 SIZES = {"square": (96, 96), "wide": (64, 160), "tall": (150, 70)}
