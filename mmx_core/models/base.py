@@ -80,6 +80,10 @@ class ModelAdapter(ABC):
     default_chat_template: ClassVar[str | None] = None
     """Jinja source, for families whose checkpoints carry no template."""
 
+    placeless: ClassVar[str | None] = None
+    """Why no visual token of the family stands for a place of the picture, where none does: no lens
+    can be read there. A sentence's beginning, without a full stop."""
+
     sharding: Sharding | None = None
     """How processes that hold parts of the weights work together; None where each has the whole."""
 
@@ -263,7 +267,7 @@ class ModelAdapter(ABC):
             token_inputs={name: value.to(self.device) for name, value in tokens.items()},
             pixel_inputs={name: self._placed(value) for name, value in pixels.items()},
             visual=tuple(
-                VisualSpan(torch.tensor(positions, device=device), view, picture)
+                VisualSpan(torch.tensor(positions, dtype=torch.int64, device=device), view, picture)
                 for positions, view, picture in expanded.views
             ),
             text_positions=torch.tensor(expanded.text_positions, device=device),

@@ -11,6 +11,8 @@ from mmx_core.models.sharding import sharding_of
 
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
+    "aya_vision",
+    "deepseek_vl",
     "gemma3",
     "gemma4",
     "glm_v",
@@ -19,6 +21,7 @@ _OWN = (
     "llava",
     "llava_next",
     "mistral3",
+    "mllama",
     "paligemma",
     "qwen_vl",
 )

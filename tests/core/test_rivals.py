@@ -307,7 +307,7 @@ def test_occlusion_does_not_depend_on_how_its_work_is_cut(
 
     monkeypatch.setattr(fresh.adapter, "forward", counted)
     # By import: the package's attribute of this name is the method.
-    module = importlib.import_module("mmx_core.evaluation.rivals.occlusion")
+    module = importlib.import_module("mmx_core.explaining.occlusion")
     monkeypatch.setattr(module, "_BATCH_TOKENS", 300)
     monkeypatch.setattr(module, "_CHUNK_ELEMENTS", 100)
     cut = fresh.run("occlusion").maps
