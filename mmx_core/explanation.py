@@ -80,7 +80,8 @@ class Token:
         text: The token as a person reads it, its leading space kept.
         role: ``"prompt"`` or ``"answer"``.
         position: Index in the model's input sequence at scale 1.0 (visual tokens counted).
-        special: True for template markers such as ``<|im_start|>``.
+        special: True for template markers such as ``<|im_start|>``, and for those that the model
+            writes into its answer, such as ``<|box_start|>``.
         turn: Index of its message in the conversation (:attr:`Explanation.turns`).
     """
 

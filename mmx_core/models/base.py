@@ -13,9 +13,10 @@ from torch import Tensor
 
 from mmx_core.images import Clip, Picture
 from mmx_core.models.batching import concatenated, mixed, padded
-from mmx_core.models.chat import Message, RenderedPrompt, render_chat, user_turn
+from mmx_core.models.chat import RenderedPrompt, render_chat
 from mmx_core.models.head import bias_of_head, device_of, vocabulary_size, weight_of_head
 from mmx_core.models.layout import Layout, VisualSpan
+from mmx_core.models.messages import Message, user_turn
 from mmx_core.models.sharding import Result, Sharding
 
 
@@ -94,6 +95,7 @@ class ModelAdapter(ABC):
         self.image_processor = image_processor
         self.tokenizer = tokenizer
         self.chat_template = chat_template
+        self.chat_template_kwargs: Mapping[str, Any] = {}
 
     @property
     def device(self) -> torch.device:
@@ -154,14 +156,21 @@ class ModelAdapter(ABC):
         return None
 
     def render(
-        self, prompt: str | Sequence[Message], *, pictures: Sequence[Picture] = ()
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        pictures: Sequence[Picture] = (),
+        variables: Mapping[str, Any] | None = None,
     ) -> RenderedPrompt:
         """The prompt under the chat template, up to where the answer begins.
 
         Args:
             prompt: The user's text (the pictures go before it), or a conversation in chat-template
-                form, whose image and video parts stand for the pictures in order.
+                form, whose image and video parts stand for the pictures in order. Where its last
+                message is the assistant's, that is the answer, whose tokens come along.
             pictures: Images and videos.
+            variables: What the template reads beside the messages, such as ``enable_thinking``,
+                besides :attr:`chat_template_kwargs`.
 
         Raises:
             ValueError: No template; or placeholders and pictures disagree.
@@ -179,6 +188,7 @@ class ModelAdapter(ABC):
             image_id=self.placeholder_id,
             video_id=self.video_placeholder_id,
             chat_template=self.chat_template or self._fallback_template,
+            variables={**self.chat_template_kwargs, **(variables or {})},
         )
 
     @property
