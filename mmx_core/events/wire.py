@@ -197,6 +197,7 @@ def _assemble(
                 )
                 for row, (index, candidate, share) in enumerate(beside)
             ),
+            words=reader.words(),
             metrics=reader.metrics(),
             provenance=reader.provenance(),
             run=run,

@@ -18,6 +18,7 @@ from mmx_core.models.head import bias_of_head, device_of, vocabulary_size, weigh
 from mmx_core.models.layout import Layout, VisualSpan
 from mmx_core.models.messages import Message, user_turn
 from mmx_core.models.sharding import Result, Sharding
+from mmx_core.text.tokens import token_text
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,11 @@ class ModelAdapter(ABC):
         return found.new_tensor(self.sharding.first(found.tolist()))
 
     def token_text(self, token_id: int) -> str:
-        """The token as a person reads it, with the blank before it where it begins a word."""
-        text: str = self.tokenizer.decode([token_id])
-        # SentencePiece vocabularies mark the blank with "▁", which decoding takes off the first.
-        piece = self.tokenizer.convert_ids_to_tokens(token_id)
-        begins = isinstance(piece, str) and piece.startswith("▁")
-        return f" {text}" if begins and not text.startswith(" ") else text
+        """The token as a person reads it, with the blank before it where it begins a word.
+
+        One that holds part of a character is shown as its bytes.
+        """
+        return token_text(self.tokenizer, token_id)
 
     @property
     def placeholder_id(self) -> int:
