@@ -18,6 +18,7 @@ from mmx_core.settings import (
     DEFAULT_SCALES,
     DEFAULTS,
     Aggregation,
+    Method,
     Settings,
     Suppression,
     check_settings,
@@ -41,6 +42,10 @@ class Explainer:
             families cannot be built without torchvision).
         image_processor: See above.
         tokenizer: See above.
+        method: ``lens`` reads the model's own logits at its visual tokens. ``occlusion`` hides
+            parts of the picture one by one and measures what each word loses, for models whose
+            visual tokens stand for no place; it takes a hundred forwards or more, and no setting
+            of the lens (scales, aggregation, suppression, causal, rank_filter).
         scales: Input resolutions relative to the model's own; 1.0 must be among them.
         aggregation: How maps of several scales become one: ``geometric``, ``mean`` (the paper's)
             or ``agreement``.
@@ -54,6 +59,7 @@ class Explainer:
         max_new_tokens: Bound on a generated answer.
         max_visual_tokens: Bound on the visual tokens of a sample's images at any scale.
         chat_template: Used where the tokenizer carries none.
+        chat_template_kwargs: Variables of the chat template, such as ``enable_thinking``.
         faithfulness: Whether samples with masks get insertion, deletion and flip rate of their
             masked words, too: some forty forwards of the image per word.
         rank_timeout: Seconds that a rank waits for the others where weights are sharded over
@@ -77,6 +83,7 @@ class Explainer:
         *,
         image_processor: Any = None,
         tokenizer: Any = None,
+        method: Method = DEFAULTS.method,
         scales: Sequence[float] = DEFAULT_SCALES,
         aggregation: Aggregation = DEFAULTS.aggregation,
         suppression: Suppression = DEFAULTS.suppression,
@@ -88,6 +95,7 @@ class Explainer:
         max_new_tokens: int = 128,
         max_visual_tokens: int = 16_384,
         chat_template: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
         faithfulness: bool = False,
         rank_timeout: float = 60.0,
     ) -> None:
@@ -102,8 +110,12 @@ class Explainer:
             )
         check_settings(
             {
+                "method": method,
+                "scales": scales,
                 "aggregation": aggregation,
                 "suppression": suppression,
+                "causal": causal,
+                "rank_filter": rank_filter,
                 "top_k": top_k,
                 "persistence": persistence,
                 "candidates": candidates,
@@ -111,16 +123,18 @@ class Explainer:
                 "max_visual_tokens": max_visual_tokens,
             }
         )
-        self.scales = checked_scales(scales)
+        self.scales = checked_scales(scales) if method == "lens" else (1.0,)
         self.adapter: ModelAdapter = adapter_for(
             model,
             image_processor=image_processor,
             tokenizer=tokenizer,
             chat_template=chat_template or getattr(processor, "chat_template", None),
         )
+        self.adapter.chat_template_kwargs = dict(chat_template_kwargs or {})
         if self.adapter.sharding is not None:
             self.adapter.sharding.timeout = rank_timeout
         self.settings = Settings(
+            method=method,
             aggregation=aggregation,
             suppression=suppression,
             causal=causal,
@@ -188,6 +202,7 @@ class Explainer:
         turn: int | None = None,
         why_not: Mapping[int | str, str | Sequence[str]] | None = None,
         prompt_words: bool = False,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
         id: str = "sample",
     ) -> Explanation:
         """Explains every token of an answer.
@@ -202,6 +217,7 @@ class Explainer:
             why_not: Words that might have been said, by the answer's word or token index:
                 ``{"dog": "cat"}``. Each gets a map in :attr:`Explanation.alternatives`.
             prompt_words: Whether the words that the user wrote get maps there, too.
+            chat_template_kwargs: Variables of the chat template; they go before the explainer's.
             id: What messages and logs call this sample.
 
         Returns:
@@ -224,6 +240,7 @@ class Explainer:
             turn=turn,
             why_not=why_not or {},
             prompt_words=prompt_words,
+            chat_template_kwargs=chat_template_kwargs or {},
         )
         # To its end: an interrupt that came while a generator is thrown away would be lost.
         (explanation,) = list(self.explain_batch([sample]))

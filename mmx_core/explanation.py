@@ -1,8 +1,7 @@
 """What an explanation holds: frozen dataclasses over numpy arrays, free of torch.
 
-Notation (the method's): ``T`` answer tokens, ``P`` prompt text tokens, ``C = P + T`` context
-tokens, ``(h, w)`` the grid of visual tokens at one scale, ``(H, W)`` the common grid.
-Values are raw, in logit units; normalisation belongs to the viewer.
+Letters are those of CONTRIBUTING, "Notation". Values are raw, in logit units; normalisation belongs
+to the viewer.
 """
 
 from __future__ import annotations
@@ -83,7 +82,8 @@ class Token:
         text: The token as a person reads it, its leading space kept.
         role: ``"prompt"`` or ``"answer"``.
         position: Index in the model's input sequence at scale 1.0 (visual tokens counted).
-        special: True for template markers such as ``<|im_start|>``.
+        special: True for template markers such as ``<|im_start|>``, and for those that the model
+            writes into its answer, such as ``<|box_start|>``.
         turn: Index of its message in the conversation (:attr:`Explanation.turns`).
     """
 

@@ -137,13 +137,16 @@ class Sample:
         absent: Indices of the answer's words that name what the image does not show.
         messages: Instead of a prompt, a conversation in chat-template form. Its image and video
             parts carry a picture themselves (``{"type": "image", "image": ...}``) or stand for
-            those of ``images`` in order.
+            those of ``images`` in order. What else they hold (``tool_calls``,
+            ``reasoning_content``) the template reads.
         turn: Which assistant's message is explained, by index; the last by default. If the
             conversation ends with the user, the model answers, or ``answer`` is teacher-forced.
         why_not: Words that were not said: for an answer token (by index, or by its word) the word,
             or words, that might have been; each gets a map of its own beside the answer's. A
             number that is no word of the answer is an index, too.
         prompt_words: Whether the words that the user wrote get maps, too.
+        chat_template_kwargs: Variables of the chat template, such as ``enable_thinking``,
+            ``add_vision_id``, ``tools`` or ``documents``; they go before the explainer's.
     """
 
     id: str
@@ -156,6 +159,7 @@ class Sample:
     turn: int | None = None
     why_not: Mapping[int | str, str | Sequence[str]] = field(default_factory=dict)
     prompt_words: bool = False
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", from_here(self.images))

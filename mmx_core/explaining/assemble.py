@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mmx_core.explaining.prepare import Prepared, decode_answer
+from mmx_core.explaining.answer import decode_answer
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.explaining.reading import Measured
 from mmx_core.explanation import (
     Alternative,
@@ -23,6 +24,7 @@ from mmx_core.explanation import (
 from mmx_core.images import MAX_LOGGED_SIDE, Clip
 from mmx_core.images import encode as encode_image
 from mmx_core.models.base import ModelAdapter
+from mmx_core.models.chat import special_ids
 from mmx_core.sample import Sample
 from mmx_core.text.words import word_groups
 
@@ -48,7 +50,7 @@ def assemble(
     """
     count = len(prepared.answer_ids)
     words = _Words(adapter)
-    context = _context(words, prepared, measured)
+    context = _context(words, prepared, measured, special_ids(adapter.tokenizer))
     view_grounding = measured.view_grounding
     several = view_grounding.shape[1] > 1
     scales = tuple(
@@ -101,12 +103,14 @@ class _Words:
         return Candidate(int(token_id), self[int(token_id)], float(probability))
 
 
-def _context(words: _Words, prepared: Prepared, measured: Measured) -> tuple[Token, ...]:
+def _context(
+    words: _Words, prepared: Prepared, measured: Measured, markers: frozenset[int]
+) -> tuple[Token, ...]:
     answers = len(prepared.rendered.roles) - 1
     rows: list[tuple[int, Role, bool, int]] = [
         (token.id, "prompt", not token.written, token.turn) for token in prepared.rendered.text
     ]
-    rows += [(token, "answer", False, answers) for token in prepared.answer_ids]
+    rows += [(token, "answer", token in markers, answers) for token in prepared.answer_ids]
     return tuple(
         Token(token, words[token], role, int(position), special, turn)
         for (token, role, special, turn), position in zip(

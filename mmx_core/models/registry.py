@@ -11,12 +11,17 @@ from mmx_core.models.sharding import sharding_of
 
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
+    "aya_vision",
+    "deepseek_vl",
     "gemma3",
+    "gemma4",
+    "glm_v",
     "idefics3",
     "internvl",
     "llava",
     "llava_next",
     "mistral3",
+    "mllama",
     "paligemma",
     "qwen_vl",
 )

@@ -39,7 +39,7 @@ from mmx_core.evaluation.methods import OURS, explained, single_scale
 from mmx_core.evaluation.registry import Attribution, Method, methods
 from mmx_core.evaluation.report import summarise
 from mmx_core.evaluation.rivals.base import encode_base
-from mmx_core.events.wire import decode_record, encode_record
+from mmx_core.events.index_record import decode_record, encode_record
 from mmx_core.explaining.prepare import Prepared, prepare
 from mmx_core.explaining.reading import measure
 from mmx_core.metrics import auroc

@@ -251,7 +251,7 @@ def test_bad_settings_are_refused_before_a_model_is_loaded(
 
 
 def test_an_unknown_setting_is_refused_before_a_model_is_loaded(tmp_path) -> None:
-    with pytest.raises(TypeError, match=r"scale: .*did you mean scales\? All are scales, aggregat"):
+    with pytest.raises(TypeError, match=r"scale: .*did you mean scales\? All are method, scales"):
         Explainer.from_pretrained(tmp_path / "there is none", scale=2)
 
 
@@ -281,7 +281,9 @@ def test_bad_settings_are_refused(
     [
         (picture(), "  ", ANSWER, {}, "prompt: expected text"),
         (picture(), PROMPT, " ", {}, "answer: expected text"),
-        (picture(), PROMPT, "a red <|im_end|>", {}, "special tokens"),
+        (picture(), PROMPT, "a <|im_end|> red", {}, "text behind"),
+        (picture(), PROMPT, "<|im_end|>", {}, "got nothing"),
+        (picture(), PROMPT, "a <|image_pad|>", {}, "special tokens"),
         (picture(), PROMPT, "a zebra", {}, "special tokens"),
         (picture(), "the <|image_pad|> image", ANSWER, {}, "placeholder"),
         ([], PROMPT, ANSWER, {}, "at least one, got none"),

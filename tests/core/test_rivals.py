@@ -13,9 +13,10 @@ from PIL import Image, ImageFilter
 
 from mmx_core.evaluation.registry import Attribution, methods
 from mmx_core.evaluation.rivals.base import counted_context, encode_base
-from mmx_core.explaining.prepare import Prepared, tokenize_answer
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.models import adapter_for
 from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.models.messages import user_turn
 from mmx_core.models.running import undisturbed
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
 
@@ -37,9 +38,10 @@ class Case:
     def __init__(self, tiny: TinyModel, image: Image.Image) -> None:
         self.model = tiny.model
         self.adapter: ModelAdapter = adapter_for(tiny.model, **tiny.parts)
-        rendered = self.adapter.render(PROMPT, pictures=[image])
-        ids = tokenize_answer(self.adapter, ANSWER)
-        self.prepared = Prepared((image,), rendered, ANSWER, ids, {})
+        asked = [*user_turn(PROMPT, ["image"]), {"role": "assistant", "content": ANSWER}]
+        rendered = self.adapter.render(asked, pictures=[image])
+        assert rendered.answer_ids is not None
+        self.prepared = Prepared((image,), rendered, ANSWER, list(rendered.answer_ids), {})
         self.ids = self.prepared.answer_ids
 
     def run(self, name: str, seed: int = 0) -> Attribution:
@@ -307,7 +309,7 @@ def test_occlusion_does_not_depend_on_how_its_work_is_cut(
 
     monkeypatch.setattr(fresh.adapter, "forward", counted)
     # By import: the package's attribute of this name is the method.
-    module = importlib.import_module("mmx_core.evaluation.rivals.occlusion")
+    module = importlib.import_module("mmx_core.explaining.occlusion")
     monkeypatch.setattr(module, "_BATCH_TOKENS", 300)
     monkeypatch.setattr(module, "_CHUNK_ELEMENTS", 100)
     cut = fresh.run("occlusion").maps
