@@ -36,6 +36,12 @@ MAKERS: dict[str, tuple[str, str]] = {
     "glm4v_moe": ("native", "make_glm4v_moe"),
     "glm46v": ("native", "make_glm46v"),
     "glm_ocr": ("native", "make_glm_ocr"),
+    "llava_next_video": ("llava", "make_llava_next_video"),
+    "qwen2_5_omni_thinker": ("qwen_like", "make_qwen2_5_omni"),
+    "qwen3_omni_moe_thinker": ("qwen_like", "make_qwen3_omni"),
+    "ernie4_5_vl_moe": ("qwen_like", "make_ernie_vl"),
+    "paddleocr_vl": ("qwen_like", "make_paddleocr_vl"),
+    "video_llama_3": ("qwen_like", "make_video_llama_3"),
 }
 ALL = (*QWEN, *MAKERS)
 SIZES = {"square": (96, 96), "wide": (64, 160), "tall": (150, 70)}
