@@ -23,6 +23,7 @@ _OWN = (
     "mistral3",
     "mllama",
     "paligemma",
+    "qwen_like",
     "qwen_vl",
 )
 Adapter = TypeVar("Adapter", bound=type[ModelAdapter])
@@ -100,6 +101,7 @@ def unwrapped(model: Any) -> Any:
 
     ``torch.compile``, ``DataParallel``, ``DistributedDataParallel`` and ``accelerate`` wrap it as
     a module inside another. PEFT hands on what it wraps, with its own layers left in place inside.
+    Qwen-Omni holds what writes, the thinker, beside what speaks.
     """
     while True:
         inner = getattr(model, "_orig_mod", None) or (
@@ -115,6 +117,8 @@ def unwrapped(model: Any) -> Any:
                     )
             inner = model.get_base_model()
         if inner is None or inner is model:
+            inner = getattr(model, "thinker", None)
+        if inner is None:
             return model
         model = inner
 
