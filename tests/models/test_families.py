@@ -48,8 +48,9 @@ MAKERS: dict[str, tuple[str, str]] = {
     "ernie4_5_vl_moe": ("qwen_like", "make_ernie_vl"),
     "paddleocr_vl": ("qwen_like", "make_paddleocr_vl"),
     "video_llama_3": ("qwen_like", "make_video_llama_3"),
+    "lfm2_vl": ("lfm2", "make_lfm2_vl"),
 }
-NEED_TORCHVISION = {"cohere2_vision"}
+NEED_TORCHVISION = {"cohere2_vision", "lfm2_vl"}
 """Their image processors exist for torchvision alone."""
 ALL = tuple(
     family
