@@ -59,6 +59,7 @@ class Explainer:
         max_new_tokens: Bound on a generated answer.
         max_visual_tokens: Bound on the visual tokens of a sample's images at any scale.
         chat_template: Used where the tokenizer carries none.
+        chat_template_kwargs: Variables of the chat template, such as ``enable_thinking``.
         faithfulness: Whether samples with masks get insertion, deletion and flip rate of their
             masked words, too: some forty forwards of the image per word.
         rank_timeout: Seconds that a rank waits for the others where weights are sharded over
@@ -94,6 +95,7 @@ class Explainer:
         max_new_tokens: int = 128,
         max_visual_tokens: int = 16_384,
         chat_template: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
         faithfulness: bool = False,
         rank_timeout: float = 60.0,
     ) -> None:
@@ -128,6 +130,7 @@ class Explainer:
             tokenizer=tokenizer,
             chat_template=chat_template or getattr(processor, "chat_template", None),
         )
+        self.adapter.chat_template_kwargs = dict(chat_template_kwargs or {})
         if self.adapter.sharding is not None:
             self.adapter.sharding.timeout = rank_timeout
         self.settings = Settings(
@@ -199,6 +202,7 @@ class Explainer:
         turn: int | None = None,
         why_not: Mapping[int | str, str | Sequence[str]] | None = None,
         prompt_words: bool = False,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
         id: str = "sample",
     ) -> Explanation:
         """Explains every token of an answer.
@@ -213,6 +217,7 @@ class Explainer:
             why_not: Words that might have been said, by the answer's word or token index:
                 ``{"dog": "cat"}``. Each gets a map in :attr:`Explanation.alternatives`.
             prompt_words: Whether the words that the user wrote get maps there, too.
+            chat_template_kwargs: Variables of the chat template; they go before the explainer's.
             id: What messages and logs call this sample.
 
         Returns:
@@ -235,6 +240,7 @@ class Explainer:
             turn=turn,
             why_not=why_not or {},
             prompt_words=prompt_words,
+            chat_template_kwargs=chat_template_kwargs or {},
         )
         # To its end: an interrupt that came while a generator is thrown away would be lost.
         (explanation,) = list(self.explain_batch([sample]))

@@ -33,6 +33,7 @@ NAMES = (
     "max_new_tokens",
     "max_visual_tokens",
     "chat_template",
+    "chat_template_kwargs",
     "faithfulness",
     "rank_timeout",
 )

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
@@ -26,7 +25,8 @@ from mmx_core.explaining.reading import (
     relate,
 )
 from mmx_core.images import Clip, Picture
-from mmx_core.models.base import EncodedInput, ModelAdapter, to_pixels
+from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.models.batching import mixed
 from mmx_core.models.layout import PARTS, VisualSpan
 from mmx_core.models.running import to_host
 from mmx_core.settings import Settings
@@ -189,15 +189,13 @@ def _with_hidden(
     if len(shown.pictures) == 1 and not isinstance(picture, Clip):
         return adapter.perturbed(picture, _blurred(picture), keep, shown.rendered, shown.answer_ids)
     frames = picture.frames if isinstance(picture, Clip) else (picture,)
-    masks = to_pixels(keep.cpu().numpy(), (frames[0].height, frames[0].width))
     changed = span.view.frames or (0,)
-    batch = []
-    for mask in masks:
-        partly = [
-            _blended(frame, mask) if index in changed else frame
-            for index, frame in enumerate(frames)
-        ]
-        batch.append(_replaced(shown.pictures, span.picture, partly))
+    # Per frame as many pictures as there are ways to hide a part of it.
+    columns = [
+        mixed(frame, _blurred(frame), keep) if index in changed else [frame] * len(keep)
+        for index, frame in enumerate(frames)
+    ]
+    batch = [_replaced(shown.pictures, span.picture, row) for row in zip(*columns, strict=True)]
     return adapter.collate(
         [adapter.encode(some, shown.rendered, shown.answer_ids, factor=1.0) for some in batch]
     )
@@ -210,11 +208,6 @@ def _replaced(
     old = found[index]
     found[index] = replace(old, frames=tuple(frames)) if isinstance(old, Clip) else frames[0]
     return found
-
-
-def _blended(image: Image.Image, mask: np.ndarray) -> Image.Image:
-    first, second = np.asarray(image), np.asarray(_blurred(image))
-    return Image.fromarray(np.where(mask[:, :, None], first, second))
 
 
 def _blurred(image: Image.Image) -> Image.Image:

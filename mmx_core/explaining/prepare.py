@@ -5,13 +5,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from mmx_core.explaining.conversation import Conversation, conversation_of
+from mmx_core.explaining.answer import generated, given
+from mmx_core.explaining.conversation import conversation_of
 from mmx_core.explaining.targets import Target, asked_targets, check_unsaid_words
 from mmx_core.images import Clip, Picture, load_rgb
 from mmx_core.models.base import ModelAdapter
@@ -108,7 +109,15 @@ def prepare(
     answer_ids = asked.answer_ids
     if answer_ids is None:
         limit = max_new_tokens if asked.room is None else min(max_new_tokens, asked.room)
-        answer_ids = undisturbed(adapter.model, _generate, adapter, asked, limit)
+        answer_ids = undisturbed(
+            adapter.model,
+            generated,
+            adapter,
+            asked.pictures,
+            asked.rendered,
+            limit,
+            layouts=asked.layouts.get(1.0),
+        )
     also = asked_targets(adapter.tokenizer, sample, asked.rendered, answer_ids, asked.answer)
     return Prepared(asked.pictures, asked.rendered, asked.answer, answer_ids, asked.layouts, also)
 
@@ -152,9 +161,11 @@ def check(
     for factor, found in layouts.items():
         _check_size(found, factor, max_visual_tokens)
     _check_masks(sample, pictures)
-    rendered = adapter.render(conversation.messages, pictures=pictures)
-    answer_ids = _given_answer(adapter, conversation)
-    sample.check_word_indices(conversation.answer)
+    rendered = adapter.render(
+        conversation.messages, pictures=pictures, variables=sample.chat_template_kwargs
+    )
+    answer, answer_ids = given(adapter, rendered) or (None, None)
+    sample.check_word_indices(answer)
     # An answer has one token at least, and no more than there are positions for at every scale.
     known = 1 if answer_ids is None else len(answer_ids)
     lengths = [
@@ -165,7 +176,7 @@ def check(
         check_unsaid_words(adapter.tokenizer, sample)
     limit = adapter.max_positions
     room = None if limit is None else limit - max(lengths) + known
-    return Asked(pictures, rendered, conversation.answer, layouts, answer_ids, room)
+    return Asked(pictures, rendered, answer, layouts, answer_ids, room)
 
 
 def _loaded(picture: ImageLike | Video) -> Picture:
@@ -221,57 +232,3 @@ def _check_masks(sample: Sample, pictures: Sequence[Picture]) -> None:
     for name, shape in shapes.items():
         if shape != size:
             raise ValueError(f"mask {name!r}: expected the image's size {size}, got {shape}")
-
-
-def _given_answer(adapter: ModelAdapter, conversation: Conversation) -> list[int] | None:
-    return None if conversation.answer is None else tokenize_answer(adapter, conversation.answer)
-
-
-def tokenize_answer(adapter: ModelAdapter, answer: str) -> list[int]:
-    """The tokens of a given answer.
-
-    Raises:
-        ValueError: It is empty or holds special tokens.
-    """
-    if not answer.strip():
-        raise ValueError("answer: expected text or None (to generate one), got nothing")
-    tokenizer = adapter.tokenizer
-    ids = cast("list[int]", tokenizer(answer, add_special_tokens=False)["input_ids"])
-    special = [token for token in ids if token in set(tokenizer.all_special_ids)]
-    if special or not ids:
-        raise ValueError(
-            f"answer: expected plain text, got special tokens "
-            f"{tokenizer.convert_ids_to_tokens(special)} in {answer!r}; leave them out (a "
-            "word outside the vocabulary may have become one)"
-        )
-    return ids
-
-
-def decode_answer(adapter: ModelAdapter, answer_ids: list[int]) -> str:
-    """The text of a generated answer."""
-    decoded = adapter.tokenizer.decode(answer_ids, clean_up_tokenization_spaces=False)
-    return cast("str", decoded).strip()
-
-
-def _generate(adapter: ModelAdapter, asked: Asked, limit: int) -> list[int]:
-    encoded = adapter.encode(
-        asked.pictures, asked.rendered, [], factor=1.0, layouts=asked.layouts.get(1.0)
-    )
-    generated = adapter.generate(
-        **encoded.inputs,
-        max_new_tokens=limit,
-        do_sample=False,
-        temperature=None,
-        top_p=None,
-        top_k=None,
-        use_cache=True,
-    )
-    ids = cast("list[int]", generated[0, encoded.prompt_length :].tolist())
-    special = set(adapter.tokenizer.all_special_ids)
-    stop = next((i for i, token in enumerate(ids) if token in special), len(ids))
-    if stop == 0:
-        raise ValueError(
-            "answer: the model generated nothing before its end token; give an answer to "
-            "teacher-force instead"
-        )
-    return ids[:stop]

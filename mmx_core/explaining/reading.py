@@ -81,7 +81,7 @@ class Targets:
         before: ``(R, C)`` bool, context that comes earlier.
         own: ``(R, C)`` bool, the token itself, or the one said in its place.
         written: ``(C,)`` bool, text that is not the template's.
-        classes: ``(K,)`` distinct vocabulary ids of context and targets.
+        classes: ``(U,)`` distinct vocabulary ids of context and targets.
         class_of: ``(C,)`` each context token's index among the classes.
         target_class: ``(R,)`` likewise.
     """
@@ -101,7 +101,7 @@ class Lenses:
     """Logits of visual tokens and of text, raw.
 
     Attributes:
-        class_logits: Per scale ``(K, N)``, of every class at every visual token.
+        class_logits: Per scale ``(U, N)``, of every class at every visual token.
         maps: Per scale ``(R, N)``, the targets' own, ``relu``.
         activation: ``(R, C)``, the targets' own at the text tokens, ``relu``.
     """

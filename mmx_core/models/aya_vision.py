@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from mmx_core.models.internvl import InternVLAdapter
-from mmx_core.models.llava import forward_with_features
 from mmx_core.models.registry import register
+from mmx_core.models.square import forward_with_features
 from mmx_core.models.templates import replacing
 from mmx_core.models.tiles import Tiling
 

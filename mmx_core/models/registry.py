@@ -14,6 +14,8 @@ _OWN = (
     "aya_vision",
     "deepseek_vl",
     "gemma3",
+    "gemma4",
+    "glm_v",
     "idefics2",
     "idefics3",
     "internvl",
@@ -25,6 +27,7 @@ _OWN = (
     "molmo2",
     "ovis2",
     "paligemma",
+    "qwen_like",
     "qwen_vl",
 )
 Adapter = TypeVar("Adapter", bound=type[ModelAdapter])
@@ -102,6 +105,7 @@ def unwrapped(model: Any) -> Any:
 
     ``torch.compile``, ``DataParallel``, ``DistributedDataParallel`` and ``accelerate`` wrap it as
     a module inside another. PEFT hands on what it wraps, with its own layers left in place inside.
+    Qwen-Omni holds what writes, the thinker, beside what speaks.
     """
     while True:
         inner = getattr(model, "_orig_mod", None) or (
@@ -117,6 +121,8 @@ def unwrapped(model: Any) -> Any:
                     )
             inner = model.get_base_model()
         if inner is None or inner is model:
+            inner = getattr(model, "thinker", None)
+        if inner is None:
             return model
         model = inner
 

@@ -281,7 +281,9 @@ def test_bad_settings_are_refused(
     [
         (picture(), "  ", ANSWER, {}, "prompt: expected text"),
         (picture(), PROMPT, " ", {}, "answer: expected text"),
-        (picture(), PROMPT, "a red <|im_end|>", {}, "special tokens"),
+        (picture(), PROMPT, "a <|im_end|> red", {}, "text behind"),
+        (picture(), PROMPT, "<|im_end|>", {}, "got nothing"),
+        (picture(), PROMPT, "a <|image_pad|>", {}, "special tokens"),
         (picture(), PROMPT, "a zebra", {}, "special tokens"),
         (picture(), "the <|image_pad|> image", ANSWER, {}, "placeholder"),
         ([], PROMPT, ANSWER, {}, "at least one, got none"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from mmx_core.evaluation.rivals.base import Attribution
+from mmx_core.evaluation.registry import Attribution, method
 from mmx_core.explaining.occlusion import without_parts
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.running import to_host
 
 
+@method("occlusion")
 def occlusion(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """How much ``p(y_t)`` drops when a cell shows the blurred picture: ``relu(p - p_without)``.
 
