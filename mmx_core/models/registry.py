@@ -22,6 +22,7 @@ _OWN = (
     "lfm2_vl",
     "llava",
     "llava_next",
+    "minicpm_v",
     "mistral3",
     "mllama",
     "molmo2",

@@ -44,6 +44,7 @@ MAKERS: dict[str, tuple[str, str]] = {
     "janus": ("deepseek", "make_janus"),
     "molmo2": ("molmo", "make_molmo2"),
     "ovis2": ("ovis", "make_ovis2"),
+    "minicpmv4_6": ("minicpm", "make_minicpm_v"),
     "llava_next_video": ("llava", "make_llava_next_video"),
     "qwen2_5_omni_thinker": ("qwen_like", "make_qwen2_5_omni"),
     "qwen3_omni_moe_thinker": ("qwen_like", "make_qwen3_omni"),

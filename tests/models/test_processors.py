@@ -96,3 +96,38 @@ def test_molmo2_input_is_what_its_processor_writes(size: tuple[int, int]) -> Non
         for i in expected
     ]
     assert found["mm_token_type_ids"][0].tolist() == image
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_minicpm_input_is_what_its_processor_writes(size: tuple[int, int]) -> None:
+    # The processor itself needs a video processor; its methods for the text do not.
+    from types import SimpleNamespace
+
+    from transformers import MiniCPMV4_6Processor
+
+    tiny = tiny_of("minicpmv4_6")
+    tokenizer = tiny.tokenizer
+    images = [noise(*size), noise(90, 80, seed=1)]
+    pixels = tiny.image_processor(images=images, return_tensors="pt")
+    names = ("image", "slice", "image_id")
+    stand_in = SimpleNamespace(image_token=tokenizer.image_token, slice_mode=True)
+    for name in names:
+        for end in ("start", "end"):
+            setattr(stand_in, f"{name}_{end}_token", getattr(tokenizer, f"{name}_{end}_token"))
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": [*[{"type": "image"}] * 2, {"type": "text", "text": PROMPT}]}],
+        tokenize=False,
+        add_generation_prompt=True,
+    )
+    written = [
+        MiniCPMV4_6Processor.replace_image_token(stand_in, pixels, index, image_token_divisor=16)
+        for index in range(2)
+    ]
+    mark = tokenizer.image_token
+    written = MiniCPMV4_6Processor._prepend_local_ids(stand_in, [text], written, mark)
+    before, between, after = text.split(mark)
+    found = encode(build(tiny), images).inputs
+    whole = f"{before}{written[0]}{between}{written[1]}{after}"
+    assert found["input_ids"][0].tolist() == tokenizer(whole, add_special_tokens=False)["input_ids"]
+    for name in ("pixel_values", "target_sizes"):
+        assert torch.equal(found[name].to(pixels[name]), pixels[name])

@@ -15,6 +15,7 @@ TOKENS = {
     "cohere2_vision": {0.5: 4, 1.0: 16, 2.0: 5 * 16},
     # At its own resolution, whatever the scale.
     "lfm2_vl": {0.5: 4, 1.0: 9, 2.0: 36},
+    "minicpmv4_6": {0.5: 4, 1.0: 16, 2.0: 64},
     # One crop stays one down to any scale, beside the square.
     "molmo2": {0.5: 50, 1.0: 50},
 }
