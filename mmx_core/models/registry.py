@@ -12,6 +12,7 @@ from mmx_core.models.sharding import sharding_of
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
     "aya_vision",
+    "blip_2",
     "deepseek_vl",
     "gemma3",
     "gemma4",
