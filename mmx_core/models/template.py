@@ -51,9 +51,15 @@ class Rendering:
     starts: tuple[int, ...]
     turns: tuple[int, ...]
 
-    def turn_at(self, character: int) -> int:
-        """Index of the message that a character belongs to."""
-        return self.turns[bisect_right(self.starts, character) - 1]
+    def turn_of(self, begin: int, end: int) -> int:
+        """Index of the message that a token belongs to, by its first letter."""
+        token = self.text[begin:end]
+        letter = begin + len(token) - len(token.lstrip()) if token.strip() else begin
+        return self.turns[bisect_right(self.starts, letter) - 1]
+
+    def is_written(self, begin: int, end: int) -> bool:
+        """Whether people or the model wrote some of a token."""
+        return any(begin < stop and end > start for start, stop in self.spans)
 
 
 class ChatTemplate:
@@ -248,6 +254,9 @@ class _Marks:
         self.pattern = re.compile(rf"{stem}(\d+)END")
         self.texts: list[str] = []
         self.turns: list[int] = []
+        # Markup and blanks of the same text, up to the word before, and behind its last.
+        self.befores: list[str] = []
+        self.afters: list[str] = []
 
     def exchanged(self, turn: int, message: Message) -> dict[str, Any]:
         """The message with each text exchanged."""
@@ -270,18 +279,25 @@ class _Marks:
         return value
 
     def _word(self, turn: int, text: str) -> str:
-        return "".join(
-            piece if index % 2 else self._exchanged(turn, piece)
-            for index, piece in enumerate(_MARKUP.split(text))
-        )
-
-    def _exchanged(self, turn: int, piece: str) -> str:
-        text = piece.strip()
-        if not text:
-            return piece
-        self.texts.append(text)
-        self.turns.append(turn)
-        return piece.replace(text, f"{self._stem}{len(self.texts) - 1}END", 1)
+        pieces = _MARKUP.split(text)
+        if not any(piece.strip() for piece in pieces[::2]) and "think" not in text:
+            pieces = [text]  # nothing but markup, as boxes are; an empty thought is left out
+        made, behind, first = "", "", len(self.texts)
+        for index, piece in enumerate(pieces):
+            core = piece.strip()
+            if index % 2 or not core:
+                made, behind = made + piece, behind + piece
+                continue
+            before, after = piece.split(core, 1)
+            self.texts.append(core)
+            self.turns.append(turn)
+            self.befores.append(behind + before)
+            self.afters.append("")
+            made += f"{before}{self._stem}{len(self.texts) - 1}END{after}"
+            behind = after
+        if len(self.texts) > first:
+            self.afters[-1] = behind
+        return made
 
 
 def _aligned(
@@ -298,16 +314,23 @@ def _aligned(
     places = [(0, 0)]
     for match, stop in zip(found, [*(m.start() for m in found[1:]), len(marked)], strict=True):
         literal = marked[match.end() : stop]
-        text = marks.texts[int(match[1])]
+        number = int(match[1])
+        text = marks.texts[number]
         # What a tool is called with is written as JSON.
         forms_of = (text, json.dumps(text, ensure_ascii=False)[1:-1])
         exact = [form for form in forms_of if rendered.startswith(form + literal, cursor)]
-        near = [(rendered.find(form, cursor), form) for form in exact or forms_of]
+        # A text that the template has changed may be left out: not to be found in a later one.
+        limit = rendered.find(literal, cursor) if literal and not exact else -1
+        limit = limit if limit >= 0 else len(rendered)
+        near = [(rendered.find(form, cursor, limit), form) for form in exact or forms_of]
         at, form = next(((at, form) for at, form in near if at >= 0), (cursor, ""))
+        end = at + len(form)
         if form:
-            spans.append((at, at + len(form)))
-        following = rendered.find(literal, at + len(form))
-        place = following if following >= 0 else at + len(form)
+            before, after = marks.befores[number].lstrip(), marks.afters[number].rstrip()
+            first = at - len(before) if rendered[:at].endswith(before) else at
+            spans.append((first, end + len(after) if rendered.startswith(after, end) else end))
+        following = rendered.find(literal, end)
+        place = following if following >= 0 else end
         places.append((match.end(), place))
         cursor = place + (len(literal) if following >= 0 else 0)
     return spans, places

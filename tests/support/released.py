@@ -1,7 +1,7 @@
 """Tokenizers and chat templates of the shape that checkpoints are released with.
 
-Byte-level BPE, and BPE over characters with bytes to fall back on, trained here; special tokens only
-where released files have them, so that some are named by no attribute of the tokenizer's.
+Byte-level BPE, and BPE over characters with bytes to fall back on, trained here; special tokens
+only where released files have them, so that some are named by no attribute of the tokenizer.
 """
 
 from __future__ import annotations
