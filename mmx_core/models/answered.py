@@ -93,7 +93,9 @@ def find_answer(
     around = template.around(messages, form)
     if around is not None:
         try:
-            whole = template.rendering([*messages, answer], form, opened=False)
+            # Blanks at its edges are of a text alone; a template that adds its own has both.
+            bare = {**answer, "content": [{"type": "text", "text": said}] if said else []}
+            whole = template.rendering([*messages, bare], form, opened=False)
         except ValueError:
             whole = None
         if whole is not None and whole.text.endswith(around[1]):

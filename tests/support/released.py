@@ -111,6 +111,8 @@ def fit(model: Any, tokenizer: Any, image_token: str) -> None:
             table.weight.normal_(0, 0.2)
     names = {
         "image_token_id": image_token,
+        "boi_token_index": "<start_of_image>",
+        "eoi_token_index": "<end_of_image>",
         "video_token_id": "<|video_pad|>",
         "vision_start_token_id": "<|vision_start|>",
         "vision_end_token_id": "<|vision_end|>",
