@@ -195,22 +195,29 @@ class ChatTemplate:
 
     def _tails(self, marked: Sequence[Message], form: Form, marks: _Marks) -> dict[int, str]:
         """What closes each turn: that which follows its last text where the conversation ends."""
+        alike: dict[tuple[Any, ...], list[int]] = {}
+        for turn, message in enumerate(marked):
+            last = message["content"][-1]["type"] if message["content"] else ""
+            # Turns of one role are closed alike, but for what follows the text in some.
+            apart = turn if message.keys() - {"role", "content"} else None
+            alike.setdefault((message["role"], last, apart), []).append(turn)
         found: dict[int, str] = {}
-        for turn in range(len(marked)):
-            try:
-                text = self._render(marked[: turn + 1], form, opened=False)
-            except ValueError:  # a template may refuse a conversation that stops here
-                continue
-            for last in self._stones(text, marked, marks)[-1:]:
-                if last.turn == turn:
-                    found[turn] = text[last.end :]
-        # Turns of one role are closed alike, and most often those of all.
-        by_role = {marked[turn]["role"]: tail for turn, tail in reversed(found.items())}
-        other = next(iter(by_role.values()), "")
-        return {
-            turn: found.get(turn, by_role.get(message["role"], other))
-            for turn, message in enumerate(marked)
-        }
+        for turns in alike.values():
+            tails = (self._tail(marked[: turn + 1], form, marks) for turn in reversed(turns))
+            tail = next((tail for tail in tails if tail is not None), None)
+            if tail is not None:
+                found |= dict.fromkeys(turns, tail)
+        # A template may refuse to stop early, but closes most turns as it does others.
+        other = next(iter(found.values()), "")
+        return {turn: found.get(turn, other) for turn in range(len(marked))}
+
+    def _tail(self, marked: Sequence[Message], form: Form, marks: _Marks) -> str | None:
+        try:
+            text = self._render(marked, form, opened=False)
+        except ValueError:
+            return None
+        stones = self._stones(text, marked, marks)[-1:]
+        return next((text[s.end :] for s in stones if s.turn == len(marked) - 1), None)
 
     def _stones(self, text: str, marked: Sequence[Message], marks: _Marks) -> list[_Stone]:
         """The places whose turn is known: texts and pictures."""
