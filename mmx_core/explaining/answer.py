@@ -152,8 +152,11 @@ def _ids_of(holder: Any) -> frozenset[int]:
 
 
 def _pictures_of(adapter: ModelAdapter) -> frozenset[int]:
-    video = adapter.video_placeholder_id
-    return frozenset({adapter.placeholder_id} if video is None else {adapter.placeholder_id, video})
+    """Tokens that stand for what is no text, in the prompt or once that is expanded."""
+    names = ("image_token_id", "video_token_id", "audio_token_id")
+    found = [getattr(adapter.model.config, name, None) for name in names]
+    found += [adapter.placeholder_id, adapter.video_placeholder_id]
+    return frozenset(token for token in found if isinstance(token, int))
 
 
 def _greedy(config: Any) -> dict[str, Any]:

@@ -149,15 +149,10 @@ class ChatTemplate:
         pattern = self._render(marked, form, opened=opened)
         tails = self._tails(marked, form, marks)
         spans, places = _aligned(pattern, text, marks)
-        stones = self._stones(pattern, marked, marks)
-        starts = [(0, stones[0].turn if stones else 0)]
-        # Behind the last stands what opens the answer.
-        stones.append(_Stone(len(pattern), len(pattern), len(messages)))
-        for before, after in pairwise(stones):
-            if before.turn != after.turn:
-                between = pattern[before.end : after.start]
-                closed = _alike(between, tails.get(before.turn, ""))
-                starts.append((before.end + closed, after.turn))
+        # Behind the last text stands what opens the answer.
+        end = _Stone(len(pattern), len(pattern), len(messages) - (not opened))
+        stones = [*self._stones(pattern, marked, marks), end]
+        starts = _starts(pattern, stones, tails)
         return Rendering(
             text,
             tuple(spans),
@@ -197,10 +192,10 @@ class ChatTemplate:
         """What closes each turn: that which follows its last text where the conversation ends."""
         alike: dict[tuple[Any, ...], list[int]] = {}
         for turn, message in enumerate(marked):
-            last = message["content"][-1]["type"] if message["content"] else ""
+            shown = [p["type"] for p in message["content"] if p.get("text", "picture").strip()]
             # Turns of one role are closed alike, but for what follows the text in some.
             apart = turn if message.keys() - {"role", "content"} else None
-            alike.setdefault((message["role"], last, apart), []).append(turn)
+            alike.setdefault((message["role"], *shown[-1:], apart), []).append(turn)
         found: dict[int, str] = {}
         for turns in alike.values():
             tails = (self._tail(marked[: turn + 1], form, marks) for turn in reversed(turns))
@@ -233,9 +228,15 @@ class ChatTemplate:
         either = re.compile(f"{marks.pattern.pattern}|{names}" if names else marks.pattern.pattern)
         found = []
         for match in either.finditer(text):
-            turn = next(pictures, None) if match[1] is None else marks.turns[int(match[1])]
+            if match[1] is None:
+                turn, after = next(pictures, None), ""
+            else:
+                turn, after = marks.turns[int(match[1])], marks.afters[int(match[1])]
             if turn is not None:
-                found.append(_Stone(match.start(), match.end(), turn))
+                # A template may strip the text.
+                kept = [t for t in (after, after.rstrip()) if text.startswith(t, match.end())]
+                end = match.end() + len("".join(kept[:1]))
+                found.append(_Stone(match.start(), end, turn))
         return found
 
 
@@ -305,6 +306,30 @@ class _Marks:
         if len(self.texts) > first:
             self.afters[-1] = behind
         return made
+
+
+def _starts(
+    pattern: str, stones: Sequence[_Stone], tails: Mapping[int, str]
+) -> list[tuple[int, int]]:
+    """Where each stretch of one turn begins, and which."""
+    starts: list[tuple[int, int]] = []
+    for before, after in pairwise([_Stone(0, 0, -1), *stones]):
+        if before.turn == after.turn:
+            continue
+        tail = tails.get(before.turn, "")
+        closed = pattern.find(tail, before.end, after.start)
+        if closed < 0:  # the template closes this turn otherwise, if not altogether
+            tail, closed = tail[: _alike(pattern[before.end : after.start], tail)], before.end
+        at = closed + len(tail)
+        # Turns that say nothing have no place of their own, but an end.
+        for silent in range(before.turn + 1, after.turn):
+            tail = tails.get(silent, "")
+            closed = pattern.find(tail, at, after.start) if tail else -1
+            if closed >= 0:
+                starts.append((at, silent))
+                at = closed + len(tail)
+        starts.append((at, after.turn))
+    return starts
 
 
 def _aligned(

@@ -102,6 +102,11 @@ def _with_added(
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=template, **named)
 
 
+def special_of(tokenizer: Any) -> list[int]:
+    """Ids of the special tokens, named or not."""
+    return [id for id, token in tokenizer.added_tokens_decoder.items() if token.special]
+
+
 def fit(model: Any, tokenizer: Any, image_token: str) -> None:
     """Puts a tokenizer under a tiny model."""
     torch.manual_seed(1)
