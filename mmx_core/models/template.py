@@ -202,9 +202,13 @@ class ChatTemplate:
             tail = next((tail for tail in tails if tail is not None), None)
             if tail is not None:
                 found |= dict.fromkeys(turns, tail)
-        # A template may refuse to stop early, but closes most turns as it does others.
+        # A turn may say nothing, or a template refuse to stop at it: most are closed as others are.
+        roles = {marked[turn]["role"]: tail for turn, tail in found.items()}
         other = next(iter(found.values()), "")
-        return {turn: found.get(turn, other) for turn in range(len(marked))}
+        return {
+            turn: found.get(turn, roles.get(message["role"], other))
+            for turn, message in enumerate(marked)
+        }
 
     def _tail(self, marked: Sequence[Message], form: Form, marks: _Marks) -> str | None:
         try:

@@ -411,7 +411,7 @@ def test_whatever_is_said_prompt_and_answer_spell_it(name: str, texts: list[str]
     words = spoken(made, rendered)
     assert words.get(2, "") == "is a dog"
     bare = [text.replace("<think>", "").replace("</think>", "").strip() for text in texts]
-    if name == "glm" and not all(bare):
+    if name in ("glm", "r1") and not all(bare):
         return  # of a turn that says nothing and that nothing closes no end is known
     # What opens and closes turns is theirs whatever they say.
     plain = made.render(ASKED, answer("the cat"), AGAIN, answer("a dog"))
