@@ -18,6 +18,7 @@ from mmx_core.settings import (
     DEFAULT_SCALES,
     DEFAULTS,
     Aggregation,
+    Method,
     Settings,
     Suppression,
     check_settings,
@@ -41,6 +42,10 @@ class Explainer:
             families cannot be built without torchvision).
         image_processor: See above.
         tokenizer: See above.
+        method: ``lens`` reads the model's own logits at its visual tokens. ``occlusion`` hides
+            parts of the picture one by one and measures what each word loses, for models whose
+            visual tokens stand for no place; it takes a hundred forwards or more, and no setting
+            of the lens (scales, aggregation, suppression, causal, rank_filter).
         scales: Input resolutions relative to the model's own; 1.0 must be among them.
         aggregation: How maps of several scales become one: ``geometric``, ``mean`` (the paper's)
             or ``agreement``.
@@ -78,6 +83,7 @@ class Explainer:
         *,
         image_processor: Any = None,
         tokenizer: Any = None,
+        method: Method = DEFAULTS.method,
         scales: Sequence[float] = DEFAULT_SCALES,
         aggregation: Aggregation = DEFAULTS.aggregation,
         suppression: Suppression = DEFAULTS.suppression,
@@ -104,8 +110,12 @@ class Explainer:
             )
         check_settings(
             {
+                "method": method,
+                "scales": scales,
                 "aggregation": aggregation,
                 "suppression": suppression,
+                "causal": causal,
+                "rank_filter": rank_filter,
                 "top_k": top_k,
                 "persistence": persistence,
                 "candidates": candidates,
@@ -114,7 +124,7 @@ class Explainer:
                 "chat_template_kwargs": chat_template_kwargs,
             }
         )
-        self.scales = checked_scales(scales)
+        self.scales = checked_scales(scales) if method == "lens" else (1.0,)
         self.adapter: ModelAdapter = adapter_for(
             model,
             image_processor=image_processor,
@@ -125,6 +135,7 @@ class Explainer:
         if self.adapter.sharding is not None:
             self.adapter.sharding.timeout = rank_timeout
         self.settings = Settings(
+            method=method,
             aggregation=aggregation,
             suppression=suppression,
             causal=causal,

@@ -1,8 +1,7 @@
 """What an explanation holds: frozen dataclasses over numpy arrays, free of torch.
 
-Notation (the method's): ``T`` answer tokens, ``P`` prompt text tokens, ``C = P + T`` context
-tokens, ``(h, w)`` the grid of visual tokens at one scale, ``(H, W)`` the common grid.
-Values are raw, in logit units; normalisation belongs to the viewer.
+Letters are those of CONTRIBUTING, "Notation". Values are raw, in logit units; normalisation belongs
+to the viewer.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mmx_core.text.words import pieces_of_name
 
 if TYPE_CHECKING:
     import pandas
@@ -92,6 +93,20 @@ class Token:
     position: int
     special: bool = False
     turn: int = 0
+
+
+@dataclass(frozen=True)
+class WordGroup:
+    """Adjacent context tokens that make a word, or stand between words.
+
+    Attributes:
+        first: Its first token's index among the ``C`` context tokens; it ends where the next
+            group begins.
+        text: What its tokens spell together, characters whole, the blank before them kept.
+    """
+
+    first: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -247,6 +262,7 @@ class Explanation(_ByContent):
             sum to ``grounding``. None where that is all there is to say: one image.
         turns: The role of each message, the answer's last.
         alternatives: Maps beside the answer's; see :class:`Alternative`.
+        words: Which of the ``C`` context tokens make a word; empty in logs of earlier versions.
         metrics: Named figures of the whole answer, such as ``obj_iou``.
         provenance: Model, settings, versions, the line that logged it.
         run: Where it was read from; empty until it is read back.
@@ -270,6 +286,7 @@ class Explanation(_ByContent):
     image_grounding: FloatArray | None = None
     turns: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    words: tuple[WordGroup, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     run: str = ""
@@ -291,6 +308,17 @@ class Explanation(_ByContent):
             raise ValueError(f"images: expected one per heatmap ({maps}), got {len(self.images)}")
         if self.image_grounding is not None:
             _require_shape("image_grounding", self.image_grounding, (count, maps))
+        starts = [word.first for word in self.words]
+        if starts and not (
+            starts[0] == 0
+            and context - count in starts
+            and starts == sorted(set(starts))
+            and starts[-1] < context
+        ):
+            raise ValueError(
+                f"words: expected ascending first tokens below {context}, 0 and {context - count} "
+                f"among them, got {starts}"
+            )
         for name in ("relevance", "text_activation", "interference_weights"):
             _require_shape(name, getattr(self, name), (count, context))
         _require_shape("grounding", self.grounding, (count,))
@@ -325,20 +353,18 @@ class Explanation(_ByContent):
         return array
 
     def find(self, phrase: str) -> range:
-        """The answer tokens that spell a word or a phrase, where the answer has it first.
+        """The answer tokens of a word or a phrase, whole, where the answer has it first.
 
         Raises:
             ValueError: The answer does not have it.
+            ImportError: ``regex`` is not installed.
         """
-        wanted = "".join(phrase.split()).lower()
-        texts = ["".join(token.text.split()).lower() for token in self.tokens]
-        ends = np.cumsum([0, *map(len, texts)]).tolist()
-        whole, at = "".join(texts), -1
-        while wanted and (at := whole.find(wanted, at + 1)) >= 0:
-            # Whole tokens alone: "a" is no part of "cat".
-            if at in ends and at + len(wanted) in ends:
-                first = len(ends) - 1 - ends[::-1].index(at)
-                return range(first, ends.index(at + len(wanted)))
+        begin = self.prompt_length
+        groups = [(word.first - begin, word.text) for word in self.words if word.first >= begin]
+        pieces = groups or [(index, token.text) for index, token in enumerate(self.tokens)]
+        ends = [*(first for first, _ in pieces[1:]), len(self.tokens)]
+        if touched := pieces_of_name([text for _, text in pieces], phrase):
+            return range(pieces[touched[0]][0], ends[touched[-1]])
         raise ValueError(f"expected a word or phrase of the answer {self.answer!r}: {phrase!r}")
 
     def span(

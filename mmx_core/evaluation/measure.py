@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mmx_core.evaluation.memory import peak_megabytes
-from mmx_core.evaluation.methods import UNIFORM
-from mmx_core.evaluation.rivals import Attribution, Method
+from mmx_core.evaluation.registry import Attribution, Method
+from mmx_core.evaluation.rivals.floors import UNIFORM
 from mmx_core.explaining.answer import decode_answer
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.metrics.faithfulness import Fill, Perturber, faithfulness, head_tokens

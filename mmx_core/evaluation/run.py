@@ -15,9 +15,8 @@ from PIL import Image
 
 from mmx_core.evaluation.journal import Journal
 from mmx_core.evaluation.measure import Result, Words, measure_methods, words_of
-from mmx_core.evaluation.methods import METHODS
 from mmx_core.evaluation.processes import Processes
-from mmx_core.evaluation.rivals import Attribution
+from mmx_core.evaluation.registry import Attribution, methods
 from mmx_core.events.writer import ExplanationWriter
 from mmx_core.explainer import Explainer
 from mmx_core.explanation import Explanation
@@ -43,7 +42,7 @@ class Plan:
     """What is evaluated.
 
     Attributes:
-        methods: Names in :data:`~mmx_core.evaluation.methods.METHODS`.
+        methods: Names of :func:`~mmx_core.evaluation.registry.methods`.
         faithfulness_samples: On how many of the first samples insertion, deletion and flips are
             measured; they take forwards by the hundred.
         fill: What is seen where the image is hidden.
@@ -124,7 +123,7 @@ def _warm_up(explainer: Explainer, samples: Sequence[Sample], plan: Plan) -> Non
         prepared = explainer.prepare(samples[0])
         adapter = explainer.adapter
         for name in plan.methods:
-            undisturbed(adapter.model, METHODS[name], adapter, prepared, plan.seed)
+            undisturbed(adapter.model, methods()[name], adapter, prepared, plan.seed)
 
 
 def _measured(
@@ -138,7 +137,7 @@ def _measured(
         adapter,
         prepared,
         words,
-        {name: METHODS[name] for name in plan.methods},
+        {name: methods()[name] for name in plan.methods},
         perturb=perturb,
         fill=plan.fill,
         steps=plan.steps,

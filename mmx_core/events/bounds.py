@@ -79,5 +79,6 @@ def fitted(explanation: Explanation) -> Explanation:
         alternatives=tuple(
             entry for entry in explanation.alternatives if entry.context_index < context
         ),
+        words=tuple(word for word in explanation.words if word.first < context),
         provenance={**explanation.provenance, CUT_FROM: len(explanation.tokens)},
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmx_core.events.blob import DamagedBlob, FloatArray, UnsupportedVersion, quoted
-from mmx_core.explanation import Candidate, ExplainedImage, Explanation, Token
+from mmx_core.explanation import Candidate, ExplainedImage, Explanation, Token, WordGroup
 
 VERSION = 1
 MAX_IMAGES = 4096
@@ -70,6 +70,11 @@ def build_header(explanation: Explanation, *, tag: str = "", step: int | None = 
             }
             for alternative in explanation.alternatives
         ]
+    if explanation.words:
+        header["words"] = {
+            "first": [int(word.first) for word in explanation.words],
+            "text": [word.text for word in explanation.words],
+        }
     return header
 
 
@@ -310,6 +315,18 @@ class HeaderReader:
             (candidate,) = self.candidates([known.get("token")], "alternatives.token")
             found.append((index, candidate, _float(known.get("grounding"), "alternatives")))
         return found
+
+    def words(self) -> tuple[WordGroup, ...]:
+        """Which context tokens make a word; none where the log does not say."""
+        if "words" not in self.header:
+            return ()
+        words = expect(self.header["words"], dict, "words")
+        first = [expect(k, int, "words.first") for k in expect(words.get("first"), list, "words")]
+        texts = listed(words.get("text"), len(first), "words.text")
+        if not first:
+            raise DamagedBlob("words.first: expected groups of tokens, got none")
+        texts = [expect(text, str, "words.text") for text in texts]
+        return tuple(map(WordGroup, first, texts))
 
     def metrics(self) -> dict[str, float]:
         """Named figures; null is NaN."""

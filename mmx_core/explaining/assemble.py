@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ from mmx_core.explanation import (
     Role,
     ScaleExplanation,
     Token,
+    WordGroup,
 )
 from mmx_core.images import MAX_LOGGED_SIDE, Clip
 from mmx_core.images import encode as encode_image
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import special_ids
 from mmx_core.sample import Sample
+from mmx_core.text.words import word_groups
 
 
 def assemble(
@@ -74,6 +77,7 @@ def assemble(
         image_grounding=view_grounding[:count] if several else None,
         turns=prepared.rendered.roles,
         alternatives=_alternatives(words, prepared, measured, scales),
+        words=_groups(adapter.tokenizer, context),
         provenance={
             **provenance,
             "teacher_forced": prepared.answer is not None,
@@ -113,6 +117,21 @@ def _context(
             rows, measured.text_positions, strict=True
         )
     )
+
+
+def _groups(tokenizer: Any, context: tuple[Token, ...]) -> tuple[WordGroup, ...]:
+    """Which tokens make a word: within one message's text, a template's marker alone."""
+    found: list[WordGroup] = []
+    first = 0
+    for (_, _, special), run in groupby(context, lambda t: (t.role, t.turn, t.special)):
+        tokens = list(run)
+        if special:
+            groups = [(index, token.text) for index, token in enumerate(tokens)]
+        else:
+            groups = word_groups(tokenizer, [token.id for token in tokens])
+        found += [WordGroup(first + index, text) for index, text in groups]
+        first += len(tokens)
+    return tuple(found)
 
 
 def _candidates(words: _Words, measured: Measured) -> tuple[tuple[Candidate, ...], ...]:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from mmx_core.explaining.assemble import assemble
+from mmx_core.explaining.occlusion import read_occlusion
 from mmx_core.explaining.passes import run_passes
 from mmx_core.explaining.prepare import Prepared, check, prepare
 from mmx_core.explaining.provenance import describe_caller, describe_model, describe_versions
@@ -38,6 +39,14 @@ class Pipeline:
     max_new_tokens: int
     max_visual_tokens: int
     faithfulness: bool
+
+    def __post_init__(self) -> None:
+        if self.settings.method == "lens" and self.adapter.placeless:
+            raise ValueError(
+                f"model: {self.adapter.placeless}, so there is no lens to read; use "
+                "Explainer(..., method='occlusion'), which hides parts of the picture and measures "
+                "what each word loses"
+            )
 
     def check(self, sample: Sample) -> None:
         """Refuses a sample that cannot be explained, without a forward of the model."""
@@ -69,15 +78,14 @@ class Pipeline:
             ValueError: The model's numbers are not finite; the message names the sample.
         """
         self._meet("samples", batch)
+        read = read_passes if self.settings.method == "lens" else read_occlusion
         inputs = [prepared for _, prepared in batch]
         kept = self._computed(run_passes, self.adapter, inputs, self.scales)
         for (sample, prepared), passes in zip(batch, kept, strict=True):
             self._meet("sample", [(sample, prepared)])
             with _naming(sample):
                 # Again, and not across the yield: its consumer may go on to train.
-                measured = self._computed(
-                    read_passes, self.adapter, prepared, passes, self.settings
-                )
+                measured = self._computed(read, self.adapter, prepared, passes, self.settings)
                 explanation = assemble(
                     self.adapter,
                     sample,

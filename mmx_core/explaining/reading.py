@@ -81,7 +81,7 @@ class Targets:
         before: ``(R, C)`` bool, context that comes earlier.
         own: ``(R, C)`` bool, the token itself, or the one said in its place.
         written: ``(C,)`` bool, text that is not the template's.
-        classes: ``(K,)`` distinct vocabulary ids of context and targets.
+        classes: ``(U,)`` distinct vocabulary ids of context and targets.
         class_of: ``(C,)`` each context token's index among the classes.
         target_class: ``(R,)`` likewise.
     """
@@ -101,7 +101,7 @@ class Lenses:
     """Logits of visual tokens and of text, raw.
 
     Attributes:
-        class_logits: Per scale ``(K, N)``, of every class at every visual token.
+        class_logits: Per scale ``(U, N)``, of every class at every visual token.
         maps: Per scale ``(R, N)``, the targets' own, ``relu``.
         activation: ``(R, C)``, the targets' own at the text tokens, ``relu``.
     """
@@ -132,9 +132,9 @@ def read_passes(
         ValueError: Hidden states are not finite.
     """
     head = adapter.head_weight, adapter.head_bias
-    targets = _targets(prepared, passes)
-    agreed, ranked = _predictions(adapter, prepared, passes, targets, settings, head)
-    relevance = _relevance(ranked, targets, passes, settings)
+    targets = find_targets(prepared, passes)
+    agreed, ranked = predict(adapter, prepared, passes, targets, settings, head)
+    relevance = relate(ranked, targets, passes, settings)
     lenses = _lenses(passes, targets, head)
     clean, weights = _suppressed(lenses, relevance, targets, passes.base, settings)
     heatmaps = _aggregated(clean, passes.states, agreed, settings)
@@ -145,7 +145,7 @@ def read_passes(
     )
     hidden = ~targets.before
     tensors: dict[Any, Tensor] = {
-        "finite": _all_finite(
+        "finite": all_finite(
             [*lenses.class_logits, lenses.activation, ranked.probability, agreed.probability]
         ),
         "text_positions": passes.text.positions,
@@ -171,7 +171,7 @@ def read_passes(
         raise ValueError("the model's logits are not finite (NaN or infinity); check its weights")
     return Measured(
         text_positions=found["text_positions"],
-        frames=_frames(spans),
+        frames=frames_of(spans),
         predicted=found["predicted"].astype(bool),
         grids=[tuple(span.grid for span in states.spans) for states in passes.states],
         maps=[
@@ -193,7 +193,8 @@ def read_passes(
     )
 
 
-def _targets(prepared: Prepared, passes: Passes) -> Targets:
+def find_targets(prepared: Prepared, passes: Passes) -> Targets:
+    """The targets of a sample among what was kept of its passes."""
     text = passes.text
     size, device = len(text.ids), text.ids.device
     index, ids = (values.to(device) for values in prepared.targets(size))
@@ -211,7 +212,7 @@ def _targets(prepared: Prepared, passes: Passes) -> Targets:
     )
 
 
-def _predictions(
+def predict(
     adapter: ModelAdapter,
     prepared: Prepared,
     passes: Passes,
@@ -247,7 +248,7 @@ def _predictions(
     return Agreement.concatenate(parts), Ranked.concatenate(ranked)
 
 
-def _relevance(ranked: Ranked, targets: Targets, passes: Passes, settings: Settings) -> Tensor:
+def relate(ranked: Ranked, targets: Targets, passes: Passes, settings: Settings) -> Tensor:
     """ARC, ``(R, C)``; zero for the sequence's first token, which nothing predicts."""
     rankings = ranked.ids[:, : settings.top_k]
     overlap = rank_biased_overlap(
@@ -320,11 +321,13 @@ def _aggregated(
     return heatmaps
 
 
-def _all_finite(tensors: Sequence[Tensor]) -> Tensor:
+def all_finite(tensors: Sequence[Tensor]) -> Tensor:
+    """Whether all numbers are, as a bool on their device."""
     return torch.stack([torch.isfinite(values).all() for values in tensors]).all()
 
 
-def _frames(spans: Sequence[VisualSpan]) -> dict[int, list[tuple[int, ...]]]:
+def frames_of(spans: Sequence[VisualSpan]) -> dict[int, list[tuple[int, ...]]]:
+    """Of each picture the frames of each view."""
     found: dict[int, list[tuple[int, ...]]] = {}
     for span in spans:
         found.setdefault(span.picture, []).append(span.view.frames)

@@ -41,7 +41,8 @@ def explanation_metrics(
         np.nan_to_num(explanation.heatmaps[0]),
         masks,
         tokens_of_word,
-        text=text,
+        # Occlusion says nothing of the text.
+        text=text if np.isfinite(text).any() else None,
         nouns=frozenset(_nouns(explanation.answer)),
         function_words=function_words_of(explanation.answer),
     )

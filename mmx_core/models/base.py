@@ -7,17 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from mmx_core.images import Clip, Picture
+from mmx_core.models.batching import concatenated, mixed, padded
 from mmx_core.models.chat import RenderedPrompt, render_chat
 from mmx_core.models.head import bias_of_head, device_of, vocabulary_size, weight_of_head
 from mmx_core.models.layout import Layout, VisualSpan
 from mmx_core.models.messages import Message, user_turn
 from mmx_core.models.sharding import Result, Sharding
+from mmx_core.text.tokens import token_text
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,10 @@ class ModelAdapter(ABC):
     default_chat_template: ClassVar[str | None] = None
     """Jinja source, for families whose checkpoints carry no template."""
 
+    placeless: ClassVar[str | None] = None
+    """Why no visual token of the family stands for a place of the picture, where none does: no lens
+    can be read there. A sentence's beginning, without a full stop."""
+
     sharding: Sharding | None = None
     """How processes that hold parts of the weights work together; None where each has the whole."""
 
@@ -134,12 +139,11 @@ class ModelAdapter(ABC):
         return found.new_tensor(self.sharding.first(found.tolist()))
 
     def token_text(self, token_id: int) -> str:
-        """The token as a person reads it, with the blank before it where it begins a word."""
-        text: str = self.tokenizer.decode([token_id])
-        # SentencePiece vocabularies mark the blank with "▁", which decoding takes off the first.
-        piece = self.tokenizer.convert_ids_to_tokens(token_id)
-        begins = isinstance(piece, str) and piece.startswith("▁")
-        return f" {text}" if begins and not text.startswith(" ") else text
+        """The token as a person reads it, with the blank before it where it begins a word.
+
+        One that holds part of a character is shown as its bytes.
+        """
+        return token_text(self.tokenizer, token_id)
 
     @property
     def placeholder_id(self) -> int:
@@ -273,7 +277,7 @@ class ModelAdapter(ABC):
             token_inputs={name: value.to(self.device) for name, value in tokens.items()},
             pixel_inputs={name: self._placed(value) for name, value in pixels.items()},
             visual=tuple(
-                VisualSpan(torch.tensor(positions, device=device), view, picture)
+                VisualSpan(torch.tensor(positions, dtype=torch.int64, device=device), view, picture)
                 for positions, view, picture in expanded.views
             ),
             text_positions=torch.tensor(expanded.text_positions, device=device),
@@ -319,25 +323,14 @@ class ModelAdapter(ABC):
         """
         if len(batch) == 1:
             return batch[0].inputs
-        length = max(encoded.length for encoded in batch)
-        padding = getattr(self.tokenizer, "pad_token_id", None) or 0
-        fills = {"input_ids": padding}
+        fills = {"input_ids": getattr(self.tokenizer, "pad_token_id", None) or 0}
         tokens = {
-            name: torch.cat(
-                [
-                    torch.nn.functional.pad(
-                        encoded.token_inputs[name],
-                        (0, length - encoded.length),
-                        value=fills.get(name, 0),
-                    )
-                    for encoded in batch
-                ]
-            )
+            name: padded([e.token_inputs[name] for e in batch], fills.get(name, 0))
             for name in batch[0].token_inputs
         }
         names = dict.fromkeys(name for encoded in batch for name in encoded.pixel_inputs)
         pixels = {
-            name: _concatenated([e.pixel_inputs[name] for e in batch if name in e.pixel_inputs])
+            name: concatenated([e.pixel_inputs[name] for e in batch if name in e.pixel_inputs])
             for name in names
         }
         return {**tokens, **pixels}
@@ -375,40 +368,13 @@ class ModelAdapter(ABC):
         Returns:
             What :meth:`forward` takes, batch of ``B``.
         """
-        first, second = np.asarray(shown), np.asarray(hidden)
-        masks = _to_pixels(keep.cpu().numpy(), first.shape[:2])
         return self.collate(
             [
-                self.encode(
-                    [Image.fromarray(np.where(mask[:, :, None], first, second))],
-                    rendered,
-                    answer_ids,
-                    factor=1.0,
-                )
-                for mask in masks
+                self.encode([picture], rendered, answer_ids, factor=1.0)
+                for picture in mixed(shown, hidden, keep)
             ]
         )
 
     def input_image(self, image: Image.Image) -> Image.Image:
         """The image at a size whose pixels fall into whole cells, where the family knows one."""
         return image
-
-
-def _to_pixels(keep: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[Any, Any]:
-    """``(B, h, w)`` cells to ``(B, H, W)`` pixels, by each pixel's centre."""
-    rows, columns = (
-        np.minimum((np.arange(pixels) + 0.5) * cells // pixels, cells - 1).astype(np.int64)
-        for pixels, cells in zip(size, keep.shape[1:], strict=True)
-    )
-    return np.asarray(keep[:, rows][:, :, columns])
-
-
-def _concatenated(parts: Sequence[Tensor]) -> Tensor:
-    """Along dimension 0; where dimension 1 (tiles) differs, it is filled up with zeros."""
-    if parts[0].ndim > 1 and len({part.shape[1] for part in parts}) > 1:
-        most = max(part.shape[1] for part in parts)
-        parts = [
-            torch.cat([part, part.new_zeros(len(part), most - part.shape[1], *part.shape[2:])], 1)
-            for part in parts
-        ]
-    return torch.cat(list(parts))

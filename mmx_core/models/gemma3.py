@@ -16,6 +16,7 @@ from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.layout import WHOLE, Box, Layout, Raster, View
 from mmx_core.models.registry import register
+from mmx_core.models.templates import replacing
 
 # Checkpoints leave these empty, and the model's processor then puts these in.
 _LIMITS = {
@@ -48,15 +49,10 @@ class Gemma3Adapter(ModelAdapter):
         tokenizer = self.tokenizer
         if chat_template or getattr(tokenizer, "chat_template", None):
             # Blank lines around a picture become one token with the newlines that they meet, so
-            # they have to be there before the text is cut into tokens. Jinja drops a newline that
-            # ends a template, which is done here as the template no longer ends there, and blanks
-            # that begin a line, so the template begins one.
-            source = tokenizer.get_chat_template(chat_template).removesuffix("\n")
+            # they have to be there before the text is cut into tokens.
             mark = tokenizer.convert_ids_to_tokens(self.placeholder_id)
-            self.chat_template = (
-                "{% set rendered %}\n" + source + "{% endset %}"
-                "{{ rendered | replace('" + mark + "', '\\n\\n" + mark + "\\n\\n') }}"
-            )
+            source = tokenizer.get_chat_template(chat_template)
+            self.chat_template = replacing(source, mark, "\\n\\n" + mark + "\\n\\n")
 
     @property
     def placeholder_id(self) -> int:

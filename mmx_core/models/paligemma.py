@@ -13,6 +13,7 @@ from torch import Tensor
 from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
+from mmx_core.models.head import capped
 from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.messages import Message
 from mmx_core.models.registry import register
@@ -95,10 +96,7 @@ class PaliGemmaAdapter(ModelAdapter):
         return super().last_hidden_states({"inputs_embeds": embedded, **rest})
 
     def logits(self, hidden: Tensor) -> Tensor:
-        logits = super().logits(hidden)
-        text = self.model.config.get_text_config()
-        cap = getattr(text, "final_logit_softcapping", None)
-        return logits if cap is None else cap * torch.tanh(logits / cap)
+        return capped(self.model, super().logits(hidden))
 
     def input_image(self, image: Image.Image) -> Image.Image:
         side = self._pixels(1.0)

@@ -16,7 +16,7 @@ from PIL import Image
 from demo.scenes import make_scene
 from mmx_core import read_explanations
 from mmx_core.cli import evaluate, main
-from mmx_core.evaluation.methods import METHODS
+from mmx_core.evaluation.registry import methods
 from mmx_core.evaluation.report import columns
 from mmx_core.metrics.faithfulness import FILLS
 
@@ -47,9 +47,13 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_names_on_the_command_line_are_those_of_the_library() -> None:
-    assert tuple(METHODS) == evaluate.METHODS
+def test_the_names_on_the_command_line_are_those_of_the_library(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert FILLS == evaluate.FILLS
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    assert f"methods: {' '.join(methods())}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_results_hold_every_metric_of_every_method(out: Path) -> None:
@@ -226,7 +230,7 @@ def test_bad_samples_are_told_by_name_and_counted(
         (["--data", "coco"], "expected --root"),
         (["--data", "mars"], "PACKAGE:NAME"),
         (["--data", "demo:val", "--samples", "0"], "--samples: expected at least 1"),
-        (["--data", "demo:val", "--methods", "magic"], "invalid choice: 'magic'"),
+        (["--data", "demo:val", "--methods", "magic"], "expected one of the methods, got 'magic'"),
     ],
 )
 def test_wrong_input_is_refused_before_work(

@@ -252,7 +252,7 @@ def test_bad_settings_are_refused_before_a_model_is_loaded(
 
 
 def test_an_unknown_setting_is_refused_before_a_model_is_loaded(tmp_path) -> None:
-    with pytest.raises(TypeError, match=r"scale: .*did you mean scales\? All are scales, aggregat"):
+    with pytest.raises(TypeError, match=r"scale: .*did you mean scales\? All are method, scales"):
         Explainer.from_pretrained(tmp_path / "there is none", scale=2)
 
 

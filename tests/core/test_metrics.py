@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -40,9 +39,7 @@ from mmx_core.metrics.summary import (
     word_peak,
 )
 from mmx_core.sample import Sample, WordMask
-from mmx_core.text.words import tokens_of_words
 from tests.support.explanations import make_explanation
-from tests.support.tiny_models import make_tokenizer
 
 MASK = np.array([[True, False], [False, False]])
 
@@ -248,43 +245,9 @@ def test_drawing_nothing_but_samples_without_words_is_no_cause_for_a_warning() -
     assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
 
 
-def test_punctuation_is_no_part_of_the_word_before_it() -> None:
-    class Letters:
-        """A tokenizer of words and marks, with their places."""
-
-        is_fast = True
-
-        def __call__(self, text: str, **_: object) -> dict[str, list]:
-            spans = [match.span() for match in re.finditer(r"\w+|[^\w\s]", text)]
-            return {"input_ids": list(range(len(spans))), "offset_mapping": spans}
-
-    answer = 'a "red" horse, riding. . it\'s'
-    ids = Letters()(answer)["input_ids"]
-    found = tokens_of_words(Letters(), answer, ids)
-    texts = [answer[a:b] for a, b in Letters()(answer)["offset_mapping"]]
-    assert [[texts[i] for i in tokens] for tokens in found] == [
-        ["a"],
-        ["red"],
-        ["horse"],
-        ["riding"],
-        ["."],
-        ["it", "'", "s"],
-    ]
-
-
 def test_masks_by_name_are_those_of_every_occurrence() -> None:
     sample = Sample("s", "x.png", "p", "a dog and a Dog.", masks={"dog": MASK})
     assert [mask.words for mask in sample.word_masks(sample.answer or "")] == [(1,), (4,)]
-
-
-def test_tokens_are_assigned_to_words_given_or_generated() -> None:
-    tokenizer = make_tokenizer()
-    answer = "a red circle ."
-    ids = tokenizer(answer, add_special_tokens=False)["input_ids"]
-    assert tokens_of_words(tokenizer, answer, ids) == [[0], [1], [2], [3]]
-    assert tokens_of_words(tokenizer, " ".join(["a", "red"]), ids[:2]) == [[0], [1]]
-    with pytest.raises(ValueError, match="they spell"):
-        tokens_of_words(tokenizer, "a blue circle .", ids)
 
 
 @pytest.mark.parametrize(

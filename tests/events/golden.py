@@ -18,7 +18,7 @@ import numpy as np
 
 from mmx_core.events.blob import decode_array, decode_json
 from mmx_core.events.wire import encode_explanation
-from mmx_core.explanation import Alternative, ExplainedImage, Explanation
+from mmx_core.explanation import Alternative, ExplainedImage, Explanation, WordGroup
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
 from tests.support.explanations import make_explanation
 
@@ -81,6 +81,10 @@ def several(seed: int) -> Explanation:
         ),
         image_grounding=shares,
         grounding=shares.sum(axis=1),
+        words=tuple(
+            WordGroup(first, text)
+            for first, text in ((0, "<|im_start|>"), (1, " red 🐕"), (3, " is"), (4, " left of"))
+        ),
         alternatives=tuple(
             Alternative(
                 context_index=place,

@@ -12,7 +12,7 @@ from mmx_core import read_explanations
 from mmx_core.events import ExplanationWriter, add_explanation
 from mmx_core.events.bounds import MAX_MATRIX_BYTES, fitted, fitting_tokens
 from mmx_core.events.guard import LoggingWarning, _warned
-from mmx_core.events.wire import decode_record, encode_record
+from mmx_core.events.index_record import decode_record, encode_record
 from mmx_core.explanation import Alternative
 from mmx_core.export.standalone import PageEntry, standalone_html
 from tests.support.explanations import assert_close, make_explanation

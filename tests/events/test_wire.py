@@ -13,14 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion, decode_json, encode_json
-from mmx_core.events.wire import (
-    decode_explanation,
-    decode_image,
-    decode_record,
-    encode_explanation,
-    encode_image,
-    encode_record,
-)
+from mmx_core.events.index_record import decode_record, encode_record
+from mmx_core.events.wire import decode_explanation, decode_image, encode_explanation, encode_image
 from tests.events import golden
 from tests.plugin.test_data import unframe
 from tests.support.explanations import assert_close, make_explanation, make_image, without_pixels

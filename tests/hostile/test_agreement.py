@@ -81,6 +81,7 @@ def plain(explanation: Explanation) -> dict[str, Any]:
         "grounding": e.grounding.tolist(),
         "metrics": {name: value for name, value in e.metrics.items() if not math.isnan(value)},
         "turns": list(e.turns),
+        "words": [[word.first, word.text] for word in e.words],
         "tokens": [[t.id, t.text, t.special, t.turn] for t in e.context],
         "candidates": [list(map(word, leading)) for leading in e.candidates],
         "alternatives": [[a.context_index, word(a.candidate)] for a in beside],

@@ -9,7 +9,7 @@ from PIL import Image
 from transformers import LlavaNextProcessor, LlavaProcessor
 
 from mmx_core import Explainer
-from mmx_core.models.llava import square_box
+from mmx_core.models.square import square_box
 from tests.models.criteria import (
     PROMPT,
     build,

@@ -99,13 +99,14 @@ def make_alternatives(*, seed: int = 0) -> Explanation:
     rows, columns = SCALES[-1][1]
     corner = np.zeros((rows, columns), np.float32)
     corner[-3:, -4:] = BRIGHT
+    opposite = corner[::-1, ::-1].copy()
     place = base.prompt_length + 2
     asked = base.context[1]
     return replace(
         base,
         alternatives=(
-            Alternative(place, Candidate(999, " cat", 0.125), corner, 0.5),
-            Alternative(1, Candidate(asked.id, asked.text, 0.25), corner[::-1, ::-1].copy(), 0.5),
+            Alternative(place, Candidate(999, " cat", 0.125), (corner,), 0.5),
+            Alternative(1, Candidate(asked.id, asked.text, 0.25), (opposite,), 0.5),
         ),
     )
 

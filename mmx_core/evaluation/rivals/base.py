@@ -1,37 +1,14 @@
-"""What a rival takes and gives: one call for all of them."""
+"""What rivals share."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from mmx_core.evaluation.registry import Attribution
 from mmx_core.explaining.prepare import Prepared
-from mmx_core.explanation import FloatArray
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.running import to_host
-
-
-@dataclass(frozen=True)
-class Attribution:
-    """One method's answer.
-
-    Attributes:
-        maps: ``(T, h, w)`` float32, non-negative; cell ``(i, j)`` covers that rectangle of the
-            image cut ``h`` by ``w``. NaN where the model does not see the image.
-        text: ``(T, C)`` float32, the same quantity at each context token, NaN where a token is not
-            context; None where the method has no such quantity.
-    """
-
-    maps: FloatArray
-    text: FloatArray | None = None
-
-
-Method = Callable[[ModelAdapter, Prepared, int], Attribution]
-"""Takes the adapter, the teacher-forced sample and a seed; runs in evaluation mode, without
-gradients unless it asks for them itself (:func:`mmx_core.models.running`)."""
 
 
 def encode_base(adapter: ModelAdapter, prepared: Prepared) -> EncodedInput:
