@@ -7,7 +7,6 @@ the user's, or refuse to stop early.
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -15,10 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from mmx_core.models.marks import Marks, aligned, moved
 from mmx_core.models.messages import Form, Message, forms
-
-_MARKUP = re.compile(r"(</?[^\s<>]+>|\[/?[A-Z_]+\])")
-"""What a template may look for in a text, such as ``</think>``."""
 
 _REPRESENTED = re.compile(r"""['"]text['"]: ['"]$""")
 """Before a text: the template has written a list of parts as Python shows it."""
@@ -122,7 +119,7 @@ class ChatTemplate:
 
     def _shown(self, messages: Sequence[Message], form: Form) -> tuple[int, int]:
         """How many texts the template writes as such, of how many."""
-        marks = _Marks(messages)
+        marks = Marks(messages)
         marked = [marks.exchanged(turn, message) for turn, message in enumerate(messages)]
         text = self._render(marked, form, opened=False)
         found = {
@@ -144,11 +141,11 @@ class ChatTemplate:
             ValueError: The template refuses it.
         """
         text = self._render(messages, form, opened=opened)
-        marks = _Marks(messages)
+        marks = Marks(messages)
         marked = [marks.exchanged(turn, message) for turn, message in enumerate(messages)]
         pattern = self._render(marked, form, opened=opened)
         tails = self._tails(marked, form, marks)
-        spans, places = _aligned(pattern, text, marks)
+        spans, places = aligned(pattern, text, marks)
         # Behind the last text stands what opens the answer.
         end = _Stone(len(pattern), len(pattern), len(messages) - (not opened))
         stones = [*self._stones(pattern, marked, marks), end]
@@ -156,13 +153,13 @@ class ChatTemplate:
         return Rendering(
             text,
             tuple(spans),
-            tuple(_moved(at, places) for at, _ in starts),
+            tuple(moved(at, places) for at, _ in starts),
             tuple(turn for _, turn in starts),
         )
 
     def around(self, messages: Sequence[Message], form: Form) -> tuple[str, str] | None:
         """What stands before and behind an answer to these messages; None where nothing can."""
-        marks = _Marks(messages)
+        marks = Marks(messages)
         reply = marks.exchanged(len(messages), _REPLY)
         try:
             text = self._render([*messages, reply], form, opened=False)
@@ -188,7 +185,7 @@ class ChatTemplate:
             ) from error
         return str(text)
 
-    def _tails(self, marked: Sequence[Message], form: Form, marks: _Marks) -> dict[int, str]:
+    def _tails(self, marked: Sequence[Message], form: Form, marks: Marks) -> dict[int, str]:
         """What closes each turn: that which follows its last text where the conversation ends."""
         alike: dict[tuple[Any, ...], list[int]] = {}
         for turn, message in enumerate(marked):
@@ -210,7 +207,7 @@ class ChatTemplate:
             for turn, message in enumerate(marked)
         }
 
-    def _tail(self, marked: Sequence[Message], form: Form, marks: _Marks) -> str | None:
+    def _tail(self, marked: Sequence[Message], form: Form, marks: Marks) -> str | None:
         try:
             text = self._render(marked, form, opened=False)
         except ValueError:
@@ -218,7 +215,7 @@ class ChatTemplate:
         stones = self._stones(text, marked, marks)[-1:]
         return next((text[s.end :] for s in stones if s.turn == len(marked) - 1), None)
 
-    def _stones(self, text: str, marked: Sequence[Message], marks: _Marks) -> list[_Stone]:
+    def _stones(self, text: str, marked: Sequence[Message], marks: Marks) -> list[_Stone]:
         """The places whose turn is known: texts and pictures."""
         pictures = iter(
             [
@@ -251,67 +248,6 @@ class _Stone:
     turn: int
 
 
-class _Marks:
-    """Words that stand for the texts of a conversation, and that none of them has.
-
-    Markup and the blanks at a text's edges are kept, so that the template does with the words what
-    it does with the texts.
-    """
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        said, stem = repr(messages), "MMXTEXT"
-        while stem in said:
-            stem = f"Q{stem}"
-        self._stem = stem
-        self.pattern = re.compile(rf"{stem}(\d+)END")
-        self.texts: list[str] = []
-        self.turns: list[int] = []
-        # Markup and blanks of the same text, up to the word before, and behind its last.
-        self.befores: list[str] = []
-        self.afters: list[str] = []
-
-    def exchanged(self, turn: int, message: Message) -> dict[str, Any]:
-        """The message with each text exchanged."""
-        written = ("tool_calls", "reasoning_content", "reasoning", "thinking")
-        parts = [
-            {**part, "text": self._word(turn, part["text"])} if part["type"] == "text" else part
-            for part in message["content"]
-        ]
-        rest = {name: self._all(turn, message[name]) for name in written if name in message}
-        return {**message, "content": parts, **rest}
-
-    def _all(self, turn: int, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._word(turn, value)
-        if isinstance(value, Mapping):
-            kept = ("id", "type")
-            return {k: v if k in kept else self._all(turn, v) for k, v in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._all(turn, entry) for entry in value]
-        return value
-
-    def _word(self, turn: int, text: str) -> str:
-        pieces = _MARKUP.split(text)
-        if not any(piece.strip() for piece in pieces[::2]) and "think" not in text:
-            pieces = [text]  # nothing but markup, as boxes are; an empty thought is left out
-        made, behind, first = "", "", len(self.texts)
-        for index, piece in enumerate(pieces):
-            core = piece.strip()
-            if index % 2 or not core:
-                made, behind = made + piece, behind + piece
-                continue
-            before, after = piece.split(core, 1)
-            self.texts.append(core)
-            self.turns.append(turn)
-            self.befores.append(behind + before)
-            self.afters.append("")
-            made += f"{before}{self._stem}{len(self.texts) - 1}END{after}"
-            behind = after
-        if len(self.texts) > first:
-            self.afters[-1] = behind
-        return made
-
-
 def _starts(
     pattern: str, stones: Sequence[_Stone], tails: Mapping[int, str]
 ) -> list[tuple[int, int]]:
@@ -334,49 +270,6 @@ def _starts(
                 at = closed + len(tail)
         starts.append((at, after.turn))
     return starts
-
-
-def _aligned(
-    marked: str, rendered: str, marks: _Marks
-) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Where each text is, and where each stretch between marks begins, in both.
-
-    What stands between marks is the template's, so that a text is looked for behind it, even where
-    the template changes it or writes the same words.
-    """
-    found = list(marks.pattern.finditer(marked))
-    cursor = found[0].start() if found else 0
-    spans: list[tuple[int, int]] = []
-    places = [(0, 0)]
-    for match, stop in zip(found, [*(m.start() for m in found[1:]), len(marked)], strict=True):
-        literal = marked[match.end() : stop]
-        number = int(match[1])
-        text = marks.texts[number]
-        # What a tool is called with is written as JSON.
-        forms_of = (text, json.dumps(text, ensure_ascii=False)[1:-1])
-        exact = [form for form in forms_of if rendered.startswith(form + literal, cursor)]
-        # A text that the template has changed may be left out: not to be found in a later one.
-        limit = rendered.find(literal, cursor) if literal and not exact else -1
-        limit = limit if limit >= 0 else len(rendered)
-        near = [(rendered.find(form, cursor, limit), form) for form in exact or forms_of]
-        at, form = next(((at, form) for at, form in near if at >= 0), (cursor, ""))
-        end = at + len(form)
-        if form:
-            before, after = marks.befores[number].lstrip(), marks.afters[number].rstrip()
-            first = at - len(before) if rendered[:at].endswith(before) else at
-            spans.append((first, end + len(after) if rendered.startswith(after, end) else end))
-        following = rendered.find(literal, end)
-        place = following if following >= 0 else end
-        places.append((match.end(), place))
-        cursor = place + (len(literal) if following >= 0 else 0)
-    return spans, places
-
-
-def _moved(at: int, places: Sequence[tuple[int, int]]) -> int:
-    """A place in the marked text, in the other."""
-    index = bisect_right([marked for marked, _ in places], at) - 1
-    marked, rendered = places[index]
-    return rendered + at - marked
 
 
 def _alike(one: str, other: str) -> int:
