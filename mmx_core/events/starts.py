@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
@@ -13,10 +14,11 @@ from typing import Any
 from tensorboard.compat import tf
 from tensorboard.compat.proto.event_pb2 import Event
 
+from mmx_core.events.guard import LogLost
 from mmx_core.events.record_file import frame_record, read_heads
 from mmx_core.events.runs import UNMARKED, Going, start_name, start_of, time_of
-from mmx_core.events.sinks import EventFile, fixed_logdir
-from mmx_core.events.tags import IMAGE_PREFIX, check_run
+from mmx_core.events.sinks import EventFile, fixed_logdir, is_there
+from mmx_core.events.tags import IMAGE_PREFIX, PREFIX, check_run, image_hash
 
 try:
     import fcntl
@@ -31,9 +33,15 @@ _LOCK_PAUSE = 0.01
 class StartFile:
     """The event file of one writer in a run's directory; a sink.
 
+    Where somebody deletes or moves the file while it is written, another is begun, with its images
+    again, and the next :meth:`flush` says so.
+
     Args:
         logdir: The run's directory, or a URL that TensorBoard can write to.
         going: How this start goes on from those that are there.
+
+    Attributes:
+        trouble: What has cost the log records last.
 
     Raises:
         ValueError: The URL is a web server's, or TensorBoard could not read explanations of a run
@@ -46,6 +54,9 @@ class StartFile:
         self._going = going
         self._file: EventFile | None = None
         self._closed = False
+        self._lost: LogLost | None = None
+        self._explanations: Counter[str] = Counter()
+        self.trouble = ""
 
     @property
     def logged_images(self) -> set[str]:
@@ -56,12 +67,32 @@ class StartFile:
         """Appends an event; raises OSError where it cannot."""
         if self._closed:
             raise OSError(f"the writer of {self.logdir} is closed")
-        self._opened().write(event)
+        try:
+            file = self._opened()
+            file.write(event)
+        except Exception as error:
+            self.trouble = f"{type(error).__name__}: {error}"
+            raise
+        tag = event.summary.value[0].tag if event.summary.value else ""
+        self._explanations[file.path] += tag.startswith(PREFIX) and image_hash(tag) is None
+
+    @property
+    def explanations(self) -> int:
+        """How many explanations were written that are still there."""
+        return sum(count for path, count in self._explanations.items() if is_there(path))
 
     def flush(self) -> None:
-        """Brings what was written to the disk."""
+        """Brings what was written to the disk.
+
+        Raises:
+            LogLost: What was written before is gone; what came after is there.
+        """
         if self._file is not None:
+            self._look()
             self._file.flush()
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            raise lost
 
     def begin(self, going: Going) -> None:
         """Leaves this start for another, which goes on in that way.
@@ -83,7 +114,18 @@ class StartFile:
     def _opened(self) -> EventFile:
         if self._file is None:
             self._file = EventFile(new_start(self.logdir, self._going))
+        self._look()
         return self._file
+
+    def _look(self) -> None:
+        if self._file is not None and self._file.forget_if_gone():
+            gone = self._file.path
+            self._lost = LogLost(
+                f"{gone} was deleted or moved while it was written, with "
+                f"{self._explanations.pop(gone, 0)} explanations; what follows goes into another "
+                "file there"
+            )
+            self.trouble = str(self._lost)
 
 
 def new_start(logdir: str, going: Going) -> str:
@@ -91,7 +133,9 @@ def new_start(logdir: str, going: Going) -> str:
     moment = datetime.now(timezone.utc)
     times = [time for name in _names(logdir) if (time := time_of(name)) is not None]
     if times and max(times) >= moment:  # the clock has gone back
-        moment = max(times) + timedelta(microseconds=1)
+        moment = max(times)
+        with suppress(OverflowError):  # somebody's clock was at the end of the year 9999
+            moment += timedelta(microseconds=1)
     return os.path.join(logdir, start_name(moment, going))
 
 
