@@ -48,8 +48,8 @@ def add_explanation(
 
     An :class:`ExplanationWriter` with a background does so later, and returns at once. Metrics also
     go out as scalars ``mmx_sample_metrics/SET/SAMPLE/METRIC``. Errors while logging are warned
-    about once per kind and do not stop the caller. TensorBoard's fast loader keeps a tag's steps of
-    one writer only as they ascend: log checkpoints in order.
+    about once per kind and do not stop the caller. TensorBoard keeps a tag's steps of one writer
+    only as they ascend: log checkpoints in order. (Calls with a path may take up to 64 in any.)
 
     Args:
         writer: A torch ``SummaryWriter``, a tensorboardX one, Lightning's ``TensorBoardLogger``,
