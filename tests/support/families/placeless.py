@@ -118,8 +118,13 @@ def make_blip_2(seed: int = 0) -> TinyModel:
 
     tokenizer = spaced_tokenizer({"image_token": "<image>"}, template=None)
     text = text_config(tokenizer)
-    sides = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
-    sides |= {"num_attention_heads": 2, "initializer_range": 0.2}
+    sides: dict[str, float] = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "initializer_range": 0.2,
+    }
     config = transformers.Blip2Config(
         text_config={
             "model_type": "opt",
