@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
-from torch import Tensor
 
-from mmx_core.images import Clip
-from mmx_core.models.layout import Layout
-from mmx_core.models.qwen_vl import QwenVLAdapter
+from mmx_core.models.qwen_like import QwenLikeAdapter
 from mmx_core.models.registry import register
 
 
 @register("glm4v", "glm4v_moe", "glm46v", "glm_ocr")
-class GlmVAdapter(QwenVLAdapter):
+class GlmVAdapter(QwenLikeAdapter):
     """Adapter of GLM-V: images at native resolution; the pixel limits count a patch's frames."""
 
     def _smart_size(self, image: Image.Image, limits: Any) -> tuple[int, int]:
@@ -32,9 +28,3 @@ class GlmVAdapter(QwenVLAdapter):
             max_pixels=limits["longest_edge"],
         )
         return int(height), int(width)
-
-    def video_layout(self, video: Clip, factor: float) -> Layout:
-        raise ValueError("video: GLM-V is explained on images only here; give frames as images")
-
-    def video_inputs(self, videos: Sequence[Clip], factor: float) -> dict[str, Tensor]:
-        raise ValueError("video: GLM-V is explained on images only here; give frames as images")

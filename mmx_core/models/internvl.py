@@ -32,7 +32,8 @@ class InternVLAdapter(ModelAdapter):
         tiling = self._tiling(image, factor)
         grid, seen = shuffled_grid(tiling.side, self._patch, self._shuffle)
         boxes = [covered(box, seen) for box in tiling.boxes]
-        return marked_layout(self._marked_ids(tiling), self.placeholder_id, boxes, grid)
+        grids = [(grid, grid)] * len(boxes)
+        return marked_layout(self._marked_ids(tiling), self.placeholder_id, boxes, grids)
 
     def _marked_ids(self, tiling: Tiling) -> list[int]:
         """What stands for an image, with one placeholder per tile."""

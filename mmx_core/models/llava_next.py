@@ -20,6 +20,7 @@ from mmx_core.models.tiles import Canvas, tile_rasters
 
 
 @register("llava_next", "llava_onevision")
+@register("llava_next_video")
 class LlavaNextAdapter(ModelAdapter):
     """Any-resolution adapter.
 

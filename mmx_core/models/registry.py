@@ -16,13 +16,16 @@ _OWN = (
     "gemma3",
     "gemma4",
     "glm_v",
+    "idefics2",
     "idefics3",
     "internvl",
+    "lfm2_vl",
     "llava",
     "llava_next",
     "mistral3",
     "mllama",
     "paligemma",
+    "qwen_like",
     "qwen_vl",
 )
 Adapter = TypeVar("Adapter", bound=type[ModelAdapter])
@@ -100,6 +103,7 @@ def unwrapped(model: Any) -> Any:
 
     ``torch.compile``, ``DataParallel``, ``DistributedDataParallel`` and ``accelerate`` wrap it as
     a module inside another. PEFT hands on what it wraps, with its own layers left in place inside.
+    Qwen-Omni holds what writes, the thinker, beside what speaks.
     """
     while True:
         inner = getattr(model, "_orig_mod", None) or (
@@ -115,6 +119,8 @@ def unwrapped(model: Any) -> Any:
                     )
             inner = model.get_base_model()
         if inner is None or inner is model:
+            inner = getattr(model, "thinker", None)
+        if inner is None:
             return model
         model = inner
 

@@ -42,8 +42,15 @@ MAKERS: dict[str, tuple[str, str]] = {
     "cohere2_vision": ("cohere", "make_cohere2_vision"),
     "deepseek_vl": ("deepseek", "make_deepseek_vl"),
     "janus": ("deepseek", "make_janus"),
+    "llava_next_video": ("llava", "make_llava_next_video"),
+    "qwen2_5_omni_thinker": ("qwen_like", "make_qwen2_5_omni"),
+    "qwen3_omni_moe_thinker": ("qwen_like", "make_qwen3_omni"),
+    "ernie4_5_vl_moe": ("qwen_like", "make_ernie_vl"),
+    "paddleocr_vl": ("qwen_like", "make_paddleocr_vl"),
+    "video_llama_3": ("qwen_like", "make_video_llama_3"),
+    "lfm2_vl": ("lfm2", "make_lfm2_vl"),
 }
-NEED_TORCHVISION = {"cohere2_vision"}
+NEED_TORCHVISION = {"cohere2_vision", "lfm2_vl"}
 """Their image processors exist for torchvision alone."""
 ALL = tuple(
     family

@@ -35,5 +35,5 @@ def test_markers_around_an_image_stay_where_the_template_writes_them() -> None:
 
 def test_videos_are_refused() -> None:
     adapter = build(make_glm("glm4v"))
-    with pytest.raises(ValueError, match="GLM-V is explained on images only"):
+    with pytest.raises(ValueError, match="GlmVAdapter takes images only"):
         adapter.video_layout(Clip((noise(64, 96),), (0.0,)), 1.0)

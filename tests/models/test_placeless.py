@@ -14,7 +14,10 @@ from mmx_core import Explainer, Sample
 from tests.models.criteria import PROMPT, build, encode, noise
 from tests.support.tiny_models import TinyModel
 
-MAKERS = {"mllama": "make_mllama"}
+MAKERS = {
+    "mllama": "make_mllama",
+    "idefics2": "make_idefics2",
+}
 SIZES = {"square": (96, 96), "wide": (64, 160), "tall": (150, 70)}
 ANSWER = "a red circle is left of a blue square"
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.models.criteria import PROMPT, build, encode, noise
-from tests.models.test_families import tiny_of
+from tests.models.test_families import NEED_TORCHVISION, tiny_of
 from tests.models.test_placeless import MAKERS as PLACELESS
 from tests.models.test_placeless import tiny_of as placeless_of
 
@@ -21,7 +21,9 @@ PROCESSORS: dict[str, tuple[str, dict[str, Any]]] = {
     "cohere2_vision": ("Cohere2VisionProcessor", {}),
     "deepseek_vl": ("DeepseekVLProcessor", {"num_image_tokens": 64}),
     "janus": ("JanusProcessor", {"num_image_tokens": 64}),
+    "lfm2_vl": ("Lfm2VlProcessor", {}),
     "mllama": ("MllamaProcessor", {}),
+    "idefics2": ("Idefics2Processor", {"image_seq_len": 8}),
 }
 SIZES = [(60, 120), (120, 60), (60, 64), (70, 200), (300, 300)]
 
@@ -30,7 +32,7 @@ SIZES = [(60, 120), (120, 60), (60, 64), (70, 200), (300, 300)]
 @pytest.mark.parametrize(
     "family",
     [
-        pytest.param(family, marks=torchvision if family == "cohere2_vision" else ())
+        pytest.param(family, marks=torchvision if family in NEED_TORCHVISION else ())
         for family in PROCESSORS
     ],
 )

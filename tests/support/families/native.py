@@ -41,11 +41,11 @@ _GLM_MARKERS = {
     "user_token": "<|user|>",
     "assistant_token": "<|assistant|>",
 }
-_PATCH = 8
-_VISION = {
+PATCH = 8
+VISION = {
     "depth": 2,
     "num_heads": 2,
-    "patch_size": _PATCH,
+    "patch_size": PATCH,
     "spatial_merge_size": 2,
     "temporal_patch_size": 2,
     "hidden_size": 32,
@@ -53,7 +53,7 @@ _VISION = {
     "intermediate_size": 64,
     "initializer_range": 0.2,
 }
-_EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 _LINEAR = {
     "layer_types": ["linear_attention", "full_attention"],
     "linear_num_key_heads": 2,
@@ -68,7 +68,7 @@ _INDEXER = {
     "indexer_budget": 64,
     "indexer_compress_ratio": 8,
 }
-_ROPE = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
+ROPE = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
 
 
 def make_qwen(family: str, seed: int = 0) -> TinyModel:
@@ -79,15 +79,15 @@ def make_qwen(family: str, seed: int = 0) -> TinyModel:
         seed: Of the weights.
     """
     tokenizer = make_tokenizer()
-    text = {**text_config(tokenizer), "rope_parameters": _ROPE}
-    vision: dict[str, Any] = {**_VISION, "num_position_embeddings": 64}
+    text = {**text_config(tokenizer), "rope_parameters": ROPE}
+    vision: dict[str, Any] = {**VISION, "num_position_embeddings": 64}
     if family == "qwen3_vl_moe":
-        text |= _EXPERTS
+        text |= EXPERTS
         vision["deepstack_visual_indexes"] = [0]
     else:
-        text |= {**_LINEAR, "rope_parameters": {**_ROPE, "partial_rotary_factor": 1.0}}
+        text |= {**_LINEAR, "rope_parameters": {**ROPE, "partial_rotary_factor": 1.0}}
         if family != "qwen3_5":
-            text |= {**_EXPERTS, "shared_expert_intermediate_size": 32}
+            text |= {**EXPERTS, "shared_expert_intermediate_size": 32}
         if family == "qwen4_exp":
             text |= _INDEXER
     config = getattr(transformers, f"{QWEN[family]}Config")(
@@ -99,8 +99,8 @@ def make_qwen(family: str, seed: int = 0) -> TinyModel:
         vision_start_token_id=tokenizer.convert_tokens_to_ids("<|vision_start|>"),
         vision_end_token_id=tokenizer.convert_tokens_to_ids("<|vision_end|>"),
     )
-    model = _model(f"{QWEN[family]}ForConditionalGeneration", config, tokenizer, seed)
-    return TinyModel(model, _qwen_processor(), tokenizer)
+    model = seeded_model(f"{QWEN[family]}ForConditionalGeneration", config, tokenizer, seed)
+    return TinyModel(model, qwen_processor(), tokenizer)
 
 
 def make_glm(family: str, seed: int = 0) -> TinyModel:
@@ -112,26 +112,26 @@ def make_glm(family: str, seed: int = 0) -> TinyModel:
     """
     tokenizer = spaced_tokenizer(_GLM_MARKERS, template=GLM_TEMPLATE)
     name, processor = GLM[family]
-    text = {**text_config(tokenizer), "rope_parameters": {**_ROPE, "partial_rotary_factor": 1.0}}
+    text = {**text_config(tokenizer), "rope_parameters": {**ROPE, "partial_rotary_factor": 1.0}}
     if family == "glm4v_moe":
         text |= {"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
     config = getattr(transformers, f"{name}Config")(
         text_config=text,
-        vision_config={**_VISION, "hidden_size": 64, "image_size": 64},
+        vision_config={**VISION, "hidden_size": 64, "image_size": 64},
         tie_word_embeddings=False,
         image_token_id=tokenizer.convert_tokens_to_ids("<|image|>"),
         video_token_id=tokenizer.convert_tokens_to_ids("<|video|>"),
         image_start_token_id=tokenizer.convert_tokens_to_ids("<|begin_of_image|>"),
         image_end_token_id=tokenizer.convert_tokens_to_ids("<|end_of_image|>"),
     )
-    model = _model(f"{name}ForConditionalGeneration", config, tokenizer, seed)
+    model = seeded_model(f"{name}ForConditionalGeneration", config, tokenizer, seed)
     for block in model.model.visual.blocks:
         # As large as the rest they would let what surrounds a patch outweigh what it shows.
         torch.nn.init.normal_(block.attn.proj.weight, std=0.05)
         torch.nn.init.normal_(block.mlp.down_proj.weight, std=0.05)
     module = f"transformers.models.{processor.lower()}.image_processing_pil_{processor.lower()}"
     image_processor = getattr(import_module(module), f"{processor}ImageProcessorPil")(
-        patch_size=_PATCH,
+        patch_size=PATCH,
         merge_size=2,
         temporal_patch_size=2,
         size={"shortest_edge": 2 * 32 * 32, "longest_edge": 2 * 512 * 512},
@@ -139,18 +139,20 @@ def make_glm(family: str, seed: int = 0) -> TinyModel:
     return TinyModel(model, image_processor, tokenizer)
 
 
-def _qwen_processor() -> Any:
+def qwen_processor() -> Any:
+    """Cells of 16 pixels, frames in pairs."""
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
     return Qwen2VLImageProcessorPil(
-        patch_size=_PATCH,
+        patch_size=PATCH,
         merge_size=2,
         temporal_patch_size=2,
         size={"shortest_edge": 32 * 32, "longest_edge": 512 * 512},
     )
 
 
-def _model(name: str, config: Any, tokenizer: Any, seed: int) -> Any:
+def seeded_model(name: str, config: Any, tokenizer: Any, seed: int) -> Any:
+    """Of a class of transformers, its weights large enough to make it decided."""
     torch.manual_seed(seed)
     model = getattr(transformers, name)._from_config(config, attn_implementation="sdpa").eval()
     for parameter in model.parameters():
