@@ -117,7 +117,8 @@ def aligned(
         end = at + len(form)
         if form:
             before, after = marks.befores[number].lstrip(), marks.afters[number].rstrip()
-            first = at - len(before) if rendered[:at].endswith(before) else at
+            first = at - len(before)
+            first = first if first >= 0 and rendered.startswith(before, first) else at
             spans.append((first, end + len(after) if rendered.startswith(after, end) else end))
         following = rendered.find(literal, end)
         place = following if following >= 0 else end
