@@ -26,6 +26,7 @@ _GREEDY: dict[str, Any] = {
     "prompt_lookup_num_tokens": None,
     "assistant_early_exit": None,
     "use_mtp": None,
+    "is_assistant": False,
 }
 """What lets a checkpoint answer otherwise than greedily, and the value with which it does not."""
 
