@@ -7,6 +7,8 @@ prompt, and the answer begins behind. The rules where rendering and generation p
 
 * What the template writes of the answered conversation goes before the generation prompt: a model
   whose answers are opened by ``<think>`` is shown a closed thought before a text without one.
+* What a given answer has of the generation prompt (``<think>``) is explained with it, as it was
+  given, so that its words can be counted.
 * A text that the template would change (it drops thoughts, or writes no answers at all) stands as
   it was given, behind the generation prompt.
 * Where one token would hold both the generation prompt's end and the answer's beginning, both

@@ -102,7 +102,8 @@ def aligned(
     cursor = found[0].start() if found else 0
     spans: list[tuple[int, int]] = []
     places = [(0, 0)]
-    for match, stop in zip(found, [*(m.start() for m in found[1:]), len(marked)], strict=True):
+    stops = [match.start() for match in found[1:]]
+    for match, stop in zip(found, [*stops, len(marked)], strict=False):
         literal = marked[match.end() : stop]
         number = int(match[1])
         text = marks.texts[number]

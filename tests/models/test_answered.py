@@ -187,6 +187,29 @@ def test_an_answer_that_goes_on_the_thought_that_was_opened_stands_behind_it(nam
     ]  # fmt: skip
 
 
+def test_what_an_answer_has_of_the_generation_prompt_is_explained_as_given() -> None:
+    made = family("qwen3_vl")
+    text = "<think>\nthe cat\n</think>\n\na dog"
+    going_on = made.render(ASKED, answer("the cat\n</think>\n\na dog"))
+    rendered = made.render(ASKED, answer(text))
+    assert rendered.answer == text
+    assert [*rendered.ids, *(rendered.answer_ids or ())] == [
+        *going_on.ids,
+        *(going_on.answer_ids or ()),
+    ]
+    assert made.render(ASKED, answer(text), enable_thinking=False).ids == rendered.ids
+
+
+def test_a_turn_of_a_picture_alone_is_a_turn() -> None:
+    shown = {"role": "user", "content": [{"type": "image"}]}
+    for name in FAMILIES:
+        rendered = family(name).render(shown, answer("a dog"))
+        assert rendered.answer == "a dog"
+        turns = dict(zip(family(name).tokens(rendered.ids), rendered.turns, strict=True))
+        assert turns[family(name).image] == 0
+    assert family("qwen2_vl").render(shown).turns[-1] == 1
+
+
 def test_blanks_that_the_model_says_before_its_answer_are_of_it() -> None:
     made = family("glm")
     rendered = made.render(ASKED, answer("<think>the cat</think>\na dog"))
@@ -405,7 +428,7 @@ def test_whatever_is_said_prompt_and_answer_spell_it(name: str, texts: list[str]
     assert rendered.answer == said.strip()
     assert rendered.answer_ids is not None
     decoded = made.tokenizer.decode(rendered.answer_ids, clean_up_tokenization_spaces=False)
-    assert decoded.strip() == said.strip()
+    assert decoded.strip() == rendered.answer
     assert list(rendered.turns) == sorted(rendered.turns)
     assert len(rendered.placeholders) == 1
     words = spoken(made, rendered)
