@@ -159,7 +159,8 @@ def prompt_and_answer(
     places = list(enumerate(tokens.offsets))
     count = len(places)
     first = next((i for i, (b, e) in places if b >= found.begin or e > found.start), count)
-    last = next((i for i, (b, _) in places[first:] if b >= found.end), count)
+    # What a tokenizer adds at its input's end is nowhere in the text, and no part of the answer.
+    last = next((i for i, (b, e) in places[first:] if b >= found.end or e <= found.begin), count)
     shared = first < count and tokens.offsets[first][0] < len(opened.text)
     if shared and found.start >= len(opened.text) and text.startswith(opened.text):
         # A break keeps a tokenizer from taking the text for its input's, or a word's, beginning.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tokenizers import processors
 from transformers import PreTrainedTokenizerFast
 
 from mmx_core.models.chat import RenderedPrompt, render_chat
@@ -481,3 +482,30 @@ def test_a_template_that_writes_another_text_than_was_said_has_the_answer_as_it_
     rendered = made.render(ASKED, answer("a dog"))
     assert rendered.ids == made.render(ASKED).ids
     assert (rendered.answer, made.tokens(rendered.answer_ids or ())) == ("a dog", ["a", "Ġdog"])
+
+
+def test_what_a_tokenizer_adds_behind_its_input_is_no_part_of_an_answer() -> None:
+    names = {"bos_token": "<|im_start|>", "eos_token": "<end_of_utterance>"}
+    tokenizer = byte_level(released.SMOLVLM, released.SMOLVLM_SPECIAL, **names)
+    plain = Family(tokenizer, "<image>").render(ASKED, answer("a dog"))
+    end = (
+        "<fake_token_around_image>",
+        tokenizer.convert_tokens_to_ids("<fake_token_around_image>"),
+    )
+    tokenizer._tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {end[0]}", pair=None, special_tokens=[end]
+    )
+    # No opening token of the tokenizer's is in the template here, so that its own are added.
+    tokenizer.bos_token = None
+    assert tokenizer("a")["input_ids"][-1] == end[1]
+    rendered = Family(tokenizer, "<image>").render(ASKED, answer("a dog"))
+    assert (rendered.ids, rendered.answer_ids) == (plain.ids, plain.answer_ids)
+
+
+def test_offsets_without_their_blanks_tell_the_same_tokens() -> None:
+    names = {"bos_token": "<|im_start|>", "eos_token": "<end_of_utterance>"}
+    tokenizer = byte_level(released.SMOLVLM, released.SMOLVLM_SPECIAL, **names)
+    tokenizer._tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    for text in ("a dog and a cat", "dog\n\n a cat"):
+        plain = family("smolvlm").render(ASKED, answer(text))
+        assert Family(tokenizer, "<image>").render(ASKED, answer(text)) == plain
