@@ -16,6 +16,7 @@ _OWN = (
     "glm_v",
     "idefics3",
     "internvl",
+    "llama4",
     "llava",
     "llava_next",
     "mistral3",

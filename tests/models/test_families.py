@@ -36,6 +36,7 @@ MAKERS: dict[str, tuple[str, str]] = {
     "glm4v_moe": ("native", "make_glm4v_moe"),
     "glm46v": ("native", "make_glm46v"),
     "glm_ocr": ("native", "make_glm_ocr"),
+    "llama4": ("llama4", "make_llama4"),
     "llava_next_video": ("llava", "make_llava_next_video"),
     "qwen2_5_omni_thinker": ("qwen_like", "make_qwen2_5_omni"),
     "qwen3_omni_moe_thinker": ("qwen_like", "make_qwen3_omni"),
@@ -113,11 +114,16 @@ def test_maps_equal_the_naive_computation(tiny: TinyModel, shape: str) -> None:
     for scale in explanation.scales:
         encoded = encode(adapter, [image], ids, factor=scale.factor)
         with torch.no_grad():
-            if scale.factor == 1.0:
-                states = tiny.model.model(**encoded.inputs, use_cache=False).last_hidden_state[0]
-            else:
+            inner = getattr(tiny.model, "model", None)
+            if scale.factor != 1.0:
                 states = adapter.forward(encoded.inputs)[0]
-            logits = tiny.model.get_output_embeddings()(states).float()
+            elif inner is not None:
+                states = inner(**encoded.inputs, use_cache=False).last_hidden_state[0]
+            logits = (
+                tiny.model.get_output_embeddings()(states).float()
+                if scale.factor != 1.0 or inner is not None
+                else tiny.model(**encoded.inputs).logits[0]
+            )
         (span,) = encoded.visual
         values = logits[span.positions][:, ids].relu().T.numpy()
         expected = naive_plane(span.rectangles.numpy(), values, scale.grid)
