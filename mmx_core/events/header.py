@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmx_core.events.blob import DamagedBlob, FloatArray, UnsupportedVersion, quoted
-from mmx_core.explanation import Candidate, ExplainedImage, Explanation, Token
+from mmx_core.explanation import Candidate, ExplainedImage, Explanation, Token, WordGroup
 
 VERSION = 1
 MAX_IMAGES = 4096
@@ -49,7 +49,7 @@ def build_header(explanation: Explanation, *, tag: str = "", step: int | None = 
             }
             for scale in explanation.scales
         ],
-        "grids": [[int(side) for side in maps.shape[1:]] for maps in explanation.per_image],
+        "grids": [[int(side) for side in maps.shape[1:]] for maps in explanation.heatmaps],
         "grounding": numbers(explanation.grounding),
         "candidates": [_pairs(leading) for leading in explanation.candidates],
         "vocabulary": _vocabulary(explanation),
@@ -70,25 +70,30 @@ def build_header(explanation: Explanation, *, tag: str = "", step: int | None = 
             }
             for alternative in explanation.alternatives
         ]
+    if explanation.words:
+        header["words"] = {
+            "first": [int(word.first) for word in explanation.words],
+            "text": [word.text for word in explanation.words],
+        }
     return header
 
 
 def explanation_arrays(explanation: Explanation) -> list[tuple[dict[str, Any], FloatArray]]:
     """What blobs 1.. hold, in order: each array's name in the header, and the array."""
-    images = range(len(explanation.per_image))
+    images = range(len(explanation.heatmaps))
     arrays: list[tuple[dict[str, Any], FloatArray]] = [
-        ({"name": "maps", "scale": index, "image": image}, scale.per_image[image])
+        ({"name": "maps", "scale": index, "image": image}, scale.maps[image])
         for index, scale in enumerate(explanation.scales)
         for image in images
     ]
     arrays += [
-        ({"name": "heatmaps", "image": image}, explanation.per_image[image]) for image in images
+        ({"name": "heatmaps", "image": image}, explanation.heatmaps[image]) for image in images
     ]
     if explanation.alternatives:
         arrays += [
             (
                 {"name": "alternatives", "image": image},
-                np.stack([entry.per_image[image] for entry in explanation.alternatives]),
+                np.stack([entry.heatmaps[image] for entry in explanation.alternatives]),
             )
             for image in images
         ]
@@ -310,6 +315,18 @@ class HeaderReader:
             (candidate,) = self.candidates([known.get("token")], "alternatives.token")
             found.append((index, candidate, _float(known.get("grounding"), "alternatives")))
         return found
+
+    def words(self) -> tuple[WordGroup, ...]:
+        """Which context tokens make a word; none where the log does not say."""
+        if "words" not in self.header:
+            return ()
+        words = expect(self.header["words"], dict, "words")
+        first = [expect(k, int, "words.first") for k in expect(words.get("first"), list, "words")]
+        texts = listed(words.get("text"), len(first), "words.text")
+        if not first:
+            raise DamagedBlob("words.first: expected groups of tokens, got none")
+        texts = [expect(text, str, "words.text") for text in texts]
+        return tuple(map(WordGroup, first, texts))
 
     def metrics(self) -> dict[str, float]:
         """Named figures; null is NaN."""

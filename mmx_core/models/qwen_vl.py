@@ -11,8 +11,9 @@ from torch import Tensor
 
 from mmx_core.images import Clip, Picture
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.chat import Message, RenderedPrompt
+from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.layout import Layout, Raster, View
+from mmx_core.models.messages import Message
 from mmx_core.models.registry import register
 
 
@@ -190,9 +191,13 @@ class Qwen3VLAdapter(QwenVLAdapter):
     """Qwen3-VL and after: as their elders, but a video's patches stand apart, behind their time."""
 
     def render(
-        self, prompt: str | Sequence[Message], *, pictures: Sequence[Picture] = ()
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        pictures: Sequence[Picture] = (),
+        variables: Mapping[str, Any] | None = None,
     ) -> RenderedPrompt:
-        rendered = super().render(prompt, pictures=pictures)
+        rendered = super().render(prompt, pictures=pictures, variables=variables)
         # The template writes start and end around a video once; each patch has its own.
         places = zip(rendered.placeholders, pictures, strict=True)
         around = [at for at, picture in places if isinstance(picture, Clip)]

@@ -11,15 +11,20 @@ from mmx_core.models.sharding import sharding_of
 
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
+    "aya_vision",
+    "deepseek_vl",
     "gemma3",
     "gemma4",
     "glm_v",
+    "idefics2",
     "idefics3",
     "internvl",
+    "lfm2_vl",
     "llama4",
     "llava",
     "llava_next",
     "mistral3",
+    "mllama",
     "paligemma",
     "qwen_like",
     "qwen_vl",

@@ -80,7 +80,7 @@ def make_qwen(family: str, seed: int = 0) -> TinyModel:
     """
     tokenizer = make_tokenizer()
     text = {**text_config(tokenizer), "rope_parameters": ROPE}
-    vision = {**VISION, "num_position_embeddings": 64}
+    vision: dict[str, Any] = {**VISION, "num_position_embeddings": 64}
     if family == "qwen3_vl_moe":
         text |= EXPERTS
         vision["deepstack_visual_indexes"] = [0]
