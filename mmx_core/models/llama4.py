@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import WHOLE, Layout, Raster, View
+from mmx_core.models.like_torchvision import filled_up, pixels_of, resized
 from mmx_core.models.registry import register
 
 _Size = tuple[int, int]
@@ -158,14 +159,12 @@ class Llama4Adapter(ModelAdapter):
 
     def _tiles(self, image: Image.Image, cut: _Cut) -> Tensor:
         side, (rows, columns) = self._side, cut.tiles
-        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-        pixels = pixels.view(1, image.height, image.width, 3).permute(0, 3, 1, 2).contiguous()
-        shown = _resized(pixels, cut.size)
-        below, beside = rows * side - cut.size[0], columns * side - cut.size[1]
-        canvas = torch.nn.functional.pad(shown, (0, beside, 0, below))
+        pixels = pixels_of(image)
+        shown = resized(pixels, cut.size, mode="bilinear")
+        canvas = filled_up(shown, (rows * side, columns * side))
         tiles = canvas.view(3, rows, side, columns, side).permute(1, 3, 0, 2, 4).flatten(0, 1)
         if len(tiles) > 1:
-            tiles = torch.cat([tiles, _resized(pixels, (side, side))])
+            tiles = torch.cat([tiles, resized(pixels, (side, side), mode="bilinear")])
         # In the model's half precision, as it was trained.
         values = tiles.to(torch.bfloat16) * self.image_processor.rescale_factor
         mean, deviation = (
@@ -173,8 +172,3 @@ class Llama4Adapter(ModelAdapter):
             for numbers in (self.image_processor.image_mean, self.image_processor.image_std)
         )
         return (values - mean) / deviation
-
-
-def _resized(pixels: Tensor, size: _Size) -> Tensor:
-    """Between whole pixel values, as the processor does by torchvision."""
-    return torch.nn.functional.interpolate(pixels, size=size, mode="bilinear", antialias=True)

@@ -19,6 +19,7 @@ _OWN = (
     "idefics2",
     "idefics3",
     "internvl",
+    "kimi_k25",
     "lfm2_vl",
     "llama4",
     "llava",
