@@ -93,12 +93,14 @@ def find_answer(
     around = template.around(messages, form)
     if around is not None:
         try:
-            whole = template.rendering([*messages, answer], form, opened=False)
+            # Blanks at its edges are of a text alone; a template that adds its own has both.
+            bare = {**answer, "content": [{"type": "text", "text": said}] if said else []}
+            whole = template.rendering([*messages, bare], form, opened=False)
         except ValueError:
             whole = None
         if whole is not None and whole.text.endswith(around[1]):
             end = len(whole.text[: len(whole.text) - len(around[1])].rstrip())
-            start = _start(whole, opened, said, end, len(messages), calls=calls)
+            start = _start(whole, opened, said, end, head=around[0] if calls else None)
             if start is not None:
                 before = len(opened.text)
                 behind = whole.text.startswith(opened.text) and before <= start
@@ -122,17 +124,20 @@ def find_answer(
 
 
 def _start(
-    whole: Rendering, opened: Rendering, said: str, end: int, turn: int, *, calls: bool
+    whole: Rendering, opened: Rendering, said: str, end: int, *, head: str | None
 ) -> int | None:
-    """Where the answer's first letter is, or None where the template has changed it."""
-    if not calls:
-        start = end - len(said)
-        return start if whole.text[:end].endswith(said) else None
-    first = whole.text.find(said, len(opened.text)) if said else len(opened.text)
-    if first < 0 or first >= end or not whole.text.startswith(opened.text):
-        return None
-    rest = whole.text[first:end]
-    return first + len(rest) - len(rest.lstrip())
+    """Where the answer's first letter is, or None where the template has changed it.
+
+    With tool calls behind it, it begins where answers do (``head``), or where the model goes on.
+    """
+    if head is None:
+        return end - len(said) if whole.text[:end].endswith(said) else None
+    for before in (head, opened.text):
+        rest = whole.text[len(before) : end]
+        blanks = len(rest) - len(rest.lstrip())
+        if whole.text.startswith(before) and rest and rest[blanks:].startswith(said):
+            return len(before) + blanks
+    return None
 
 
 def prompt_and_answer(

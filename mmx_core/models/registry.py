@@ -103,13 +103,15 @@ def adapter_for(
 def unwrapped(model: Any) -> Any:
     """The model itself, whatever training tools have put around it.
 
-    ``torch.compile``, ``DataParallel``, ``DistributedDataParallel`` and ``accelerate`` wrap it as
-    a module inside another. PEFT hands on what it wraps, with its own layers left in place inside.
-    Qwen-Omni holds what writes, the thinker, beside what speaks.
+    ``torch.compile``, ``DataParallel``, ``DistributedDataParallel``, ``accelerate`` and DeepSpeed
+    wrap it as a module inside another. PEFT hands on what it wraps, with its own layers left in
+    place inside. Qwen-Omni holds what writes, the thinker, beside what speaks.
     """
     while True:
+        # DeepSpeed's engine has a ``config`` of its own, which is no model's.
+        is_model = hasattr(getattr(model, "config", None), "model_type")
         inner = getattr(model, "_orig_mod", None) or (
-            model.module if hasattr(model, "module") and not hasattr(model, "config") else None
+            model.module if hasattr(model, "module") and not is_model else None
         )
         if inner is None and callable(getattr(model, "get_base_model", None)):
             for name, settings in getattr(model, "peft_config", {}).items():
