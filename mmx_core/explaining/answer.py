@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
+
 from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt, special_ids
@@ -26,6 +28,7 @@ _GREEDY: dict[str, Any] = {
     "prompt_lookup_num_tokens": None,
     "assistant_early_exit": None,
     "use_mtp": None,
+    "is_assistant": False,
 }
 """What lets a checkpoint answer otherwise than greedily, and the value with which it does not."""
 
@@ -146,9 +149,7 @@ def ends_of(adapter: ModelAdapter, rendered: RenderedPrompt) -> frozenset[int]:
 
 def _ids_of(holder: Any) -> frozenset[int]:
     value = getattr(holder, "eos_token_id", None)
-    if value is None:
-        return frozenset()
-    return frozenset([value] if isinstance(value, int) else map(int, value))
+    return frozenset(() if value is None else np.ravel(value).astype(int).tolist())
 
 
 def _pictures_of(adapter: ModelAdapter) -> frozenset[int]:

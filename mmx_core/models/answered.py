@@ -7,6 +7,8 @@ prompt, and the answer begins behind. The rules where rendering and generation p
 
 * What the template writes of the answered conversation goes before the generation prompt: a model
   whose answers are opened by ``<think>`` is shown a closed thought before a text without one.
+* What a given answer has of the generation prompt (``<think>``) is explained with it, as it was
+  given, so that its words can be counted.
 * A text that the template would change (it drops thoughts, or writes no answers at all) stands as
   it was given, behind the generation prompt.
 * Where one token would hold both the generation prompt's end and the answer's beginning, both
@@ -157,7 +159,8 @@ def prompt_and_answer(
     places = list(enumerate(tokens.offsets))
     count = len(places)
     first = next((i for i, (b, e) in places if b >= found.begin or e > found.start), count)
-    last = next((i for i, (b, _) in places[first:] if b >= found.end), count)
+    # What a tokenizer adds at its input's end is nowhere in the text, and no part of the answer.
+    last = next((i for i, (b, e) in places[first:] if b >= found.end or e <= found.begin), count)
     shared = first < count and tokens.offsets[first][0] < len(opened.text)
     if shared and found.start >= len(opened.text) and text.startswith(opened.text):
         # A break keeps a tokenizer from taking the text for its input's, or a word's, beginning.

@@ -102,7 +102,8 @@ def aligned(
     cursor = found[0].start() if found else 0
     spans: list[tuple[int, int]] = []
     places = [(0, 0)]
-    for match, stop in zip(found, [*(m.start() for m in found[1:]), len(marked)], strict=True):
+    stops = [match.start() for match in found[1:]]
+    for match, stop in zip(found, [*stops, len(marked)], strict=False):
         literal = marked[match.end() : stop]
         number = int(match[1])
         text = marks.texts[number]
@@ -117,7 +118,8 @@ def aligned(
         end = at + len(form)
         if form:
             before, after = marks.befores[number].lstrip(), marks.afters[number].rstrip()
-            first = at - len(before) if rendered[:at].endswith(before) else at
+            first = at - len(before)
+            first = first if first >= 0 and rendered.startswith(before, first) else at
             spans.append((first, end + len(after) if rendered.startswith(after, end) else end))
         following = rendered.find(literal, end)
         place = following if following >= 0 else end

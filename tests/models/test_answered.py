@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tokenizers import processors
 from transformers import PreTrainedTokenizerFast
 
 from mmx_core.models.chat import RenderedPrompt, render_chat
@@ -185,6 +186,29 @@ def test_an_answer_that_goes_on_the_thought_that_was_opened_stands_behind_it(nam
     assert made.tokens(rendered.answer_ids or ()) == [
         "the", "Ġcat", "Ċ", "</think>", "ĊĊ", "a", "Ġdog"
     ]  # fmt: skip
+
+
+def test_what_an_answer_has_of_the_generation_prompt_is_explained_as_given() -> None:
+    made = family("qwen3_vl")
+    text = "<think>\nthe cat\n</think>\n\na dog"
+    going_on = made.render(ASKED, answer("the cat\n</think>\n\na dog"))
+    rendered = made.render(ASKED, answer(text))
+    assert rendered.answer == text
+    assert [*rendered.ids, *(rendered.answer_ids or ())] == [
+        *going_on.ids,
+        *(going_on.answer_ids or ()),
+    ]
+    assert made.render(ASKED, answer(text), enable_thinking=False).ids == rendered.ids
+
+
+def test_a_turn_of_a_picture_alone_is_a_turn() -> None:
+    shown = {"role": "user", "content": [{"type": "image"}]}
+    for name in FAMILIES:
+        rendered = family(name).render(shown, answer("a dog"))
+        assert rendered.answer == "a dog"
+        turns = dict(zip(family(name).tokens(rendered.ids), rendered.turns, strict=True))
+        assert turns[family(name).image] == 0
+    assert family("qwen2_vl").render(shown).turns[-1] == 1
 
 
 def test_blanks_that_the_model_says_before_its_answer_are_of_it() -> None:
@@ -405,7 +429,7 @@ def test_whatever_is_said_prompt_and_answer_spell_it(name: str, texts: list[str]
     assert rendered.answer == said.strip()
     assert rendered.answer_ids is not None
     decoded = made.tokenizer.decode(rendered.answer_ids, clean_up_tokenization_spaces=False)
-    assert decoded.strip() == said.strip()
+    assert decoded.strip() == rendered.answer
     assert list(rendered.turns) == sorted(rendered.turns)
     assert len(rendered.placeholders) == 1
     words = spoken(made, rendered)
@@ -458,3 +482,30 @@ def test_a_template_that_writes_another_text_than_was_said_has_the_answer_as_it_
     rendered = made.render(ASKED, answer("a dog"))
     assert rendered.ids == made.render(ASKED).ids
     assert (rendered.answer, made.tokens(rendered.answer_ids or ())) == ("a dog", ["a", "Ġdog"])
+
+
+def test_what_a_tokenizer_adds_behind_its_input_is_no_part_of_an_answer() -> None:
+    names = {"bos_token": "<|im_start|>", "eos_token": "<end_of_utterance>"}
+    tokenizer = byte_level(released.SMOLVLM, released.SMOLVLM_SPECIAL, **names)
+    plain = Family(tokenizer, "<image>").render(ASKED, answer("a dog"))
+    end = (
+        "<fake_token_around_image>",
+        tokenizer.convert_tokens_to_ids("<fake_token_around_image>"),
+    )
+    tokenizer._tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {end[0]}", pair=None, special_tokens=[end]
+    )
+    # No opening token of the tokenizer's is in the template here, so that its own are added.
+    tokenizer.bos_token = None
+    assert tokenizer("a")["input_ids"][-1] == end[1]
+    rendered = Family(tokenizer, "<image>").render(ASKED, answer("a dog"))
+    assert (rendered.ids, rendered.answer_ids) == (plain.ids, plain.answer_ids)
+
+
+def test_offsets_without_their_blanks_tell_the_same_tokens() -> None:
+    names = {"bos_token": "<|im_start|>", "eos_token": "<end_of_utterance>"}
+    tokenizer = byte_level(released.SMOLVLM, released.SMOLVLM_SPECIAL, **names)
+    tokenizer._tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    for text in ("a dog and a cat", "dog\n\n a cat"):
+        plain = family("smolvlm").render(ASKED, answer(text))
+        assert Family(tokenizer, "<image>").render(ASKED, answer(text)) == plain

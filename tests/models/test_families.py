@@ -38,6 +38,8 @@ MAKERS: dict[str, tuple[str, str]] = {
     "glm4v_moe": ("native", "make_glm4v_moe"),
     "glm46v": ("native", "make_glm46v"),
     "glm_ocr": ("native", "make_glm_ocr"),
+    "kimi_k25": ("kimi", "make_kimi_k25"),
+    "llama4": ("llama4", "make_llama4"),
     "aya_vision": ("cohere", "make_aya_vision"),
     "cohere2_vision": ("cohere", "make_cohere2_vision"),
     "deepseek_vl": ("deepseek", "make_deepseek_vl"),
@@ -130,11 +132,16 @@ def test_maps_equal_the_naive_computation(tiny: TinyModel, shape: str) -> None:
     for scale in explanation.scales:
         encoded = encode(adapter, [image], ids, factor=scale.factor)
         with torch.no_grad():
-            if scale.factor == 1.0:
-                states = tiny.model.model(**encoded.inputs, use_cache=False).last_hidden_state[0]
+            own = getattr(tiny.model, "model", None)
+            if scale.factor == 1.0 and own is None:
+                logits = tiny.model(**encoded.inputs).logits[0]
             else:
-                states = adapter.forward(encoded.inputs)[0]
-            logits = tiny.model.get_output_embeddings()(states).float()
+                states = (
+                    own(**encoded.inputs, use_cache=False).last_hidden_state[0]
+                    if scale.factor == 1.0
+                    else adapter.forward(encoded.inputs)[0]
+                )
+                logits = tiny.model.get_output_embeddings()(states).float()
         (span,) = encoded.visual
         values = logits[span.positions][:, ids].relu().T.numpy()
         expected = naive_plane(span.rectangles.numpy(), values, scale.grid)
