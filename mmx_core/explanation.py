@@ -64,7 +64,8 @@ class ScaleExplanation(ByContent):
     Attributes:
         factor: Input resolution relative to scale 1.0.
         grids: Rows and columns of the maps of each image, ``(h, w)``.
-        maps: ``(T, h, w)`` float32 for each image, ``relu(W[y_t] . h_v)``; NaN where the model does
+        maps: ``(T, h, w)`` float32 for each image, ``relu(W[y_t] . h_v)``, or by occlusion
+            nats of ``log p`` lost (``provenance``); NaN where the model does
             not see the image.
         probability: ``(T,)`` float32, ``p_s(y_t)`` at this scale.
         rank: ``(T,)`` int64, rank of ``y_t`` among the vocabulary at this scale; 0 is the top.
@@ -125,10 +126,12 @@ class Explanation(ByContent):
         scales: One entry per input resolution, ascending factor; 1.0 is always among them.
         relevance: ``(T, C)`` float32, ARC's rank-biased overlap in ``[0, 1]``; NaN where ``j`` is
             not context of ``t`` (``t`` itself and later answer tokens).
-        text_activation: ``(T, C)`` float32, ``relu(W[y_t] . h_j)``; NaN as above.
+        text_activation: ``(T, C)`` float32, ``relu(W[y_t] . h_j)``; NaN as above, and all of it
+            where no lens was read.
         interference_weights: ``(T, C)`` float32, how much each token counted as interference;
             zero where it did not. With ``share`` later answer tokens may have weight, too.
-        grounding: ``(T,)`` float32 in ``[0, 1]``, the share of activation that falls on the images.
+        grounding: ``(T,)`` float32 in ``[0, 1]``, the share of activation that falls on the images;
+            NaN where no lens was read.
         candidates: For each of the ``C`` context tokens the leading predictions made at the
             position that predicts it, best first (empty for the sequence's first token). Those of
             answer token ``t`` are ``candidates[P + t]``.

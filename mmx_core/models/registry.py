@@ -12,6 +12,7 @@ from mmx_core.models.sharding import sharding_of
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
     "aya_vision",
+    "blip_2",
     "deepseek_vl",
     "gemma3",
     "gemma4",
@@ -24,8 +25,11 @@ _OWN = (
     "llama4",
     "llava",
     "llava_next",
+    "minicpm_v",
     "mistral3",
     "mllama",
+    "molmo2",
+    "ovis2",
     "paligemma",
     "qwen_like",
     "qwen_vl",
