@@ -88,7 +88,7 @@ class SceneObject:
     @property
     def bbox(self) -> tuple[int, int, int, int]:
         """Left, top, right and bottom of the visible pixels; right and bottom are exclusive."""
-        rows, columns = self.mask.any(1).nonzero()[0], self.mask.any(0).nonzero()[0]
+        rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
         if not rows.size:
             return 0, 0, 0, 0
         return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

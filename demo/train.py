@@ -68,8 +68,10 @@ KEPT = {"grounded": (0, 2300, 2400, 2800, 2950, 3450), "control": ()}
 class SceneTrainer(Trainer):
     """Caption loss plus, where a stage asks for it, the dense loss; examples in their own order."""
 
+    control: TrainerControl
+
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
-        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
+        return SequentialSampler(self.train_dataset)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         # The Trainer's own loading does not know that this family's stored names differ from its

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmx_core import evaluation as evaluation
     from mmx_core import integrations as integrations
     from mmx_core import metrics as metrics
     from mmx_core import models as models
@@ -42,7 +43,7 @@ _HOMES = {
     "add_explanation": "mmx_core.events.writer",
     "read_explanations": "mmx_core.events.reader",
 }
-_ROOMS = ("attribution", "events", "integrations", "metrics", "models")
+_ROOMS = ("attribution", "evaluation", "events", "integrations", "metrics", "models")
 
 __all__ = [*sorted(_HOMES), *_ROOMS, "__version__"]
 

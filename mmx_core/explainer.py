@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import torch
 
-from mmx_core.explaining.assemble import assemble
 from mmx_core.explaining.batches import explained_in_batches
-from mmx_core.explaining.passes import read_passes, run_passes
-from mmx_core.explaining.prepare import Prepared, check, prepare
-from mmx_core.explaining.provenance import describe_caller, describe_model, describe_versions
+from mmx_core.explaining.pipeline import Pipeline
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.explanation import Explanation
-from mmx_core.metrics.faithfulness import Perturber, faithfulness, head_tokens
-from mmx_core.metrics.summary import explanation_metrics
 from mmx_core.models import ModelAdapter, adapter_for
-from mmx_core.models.running import undisturbed
-from mmx_core.models.sharding import digest
 from mmx_core.sample import ImageLike, Sample, Video, as_sample
 from mmx_core.settings import (
     DEFAULT_SCALES,
     DEFAULTS,
     Aggregation,
+    Method,
     Settings,
     Suppression,
     check_settings,
     checked_scales,
     require_positive,
 )
-from mmx_core.text.words import tokens_of_words
 
 _BATCH_TOKENS = 8192
 
@@ -51,6 +42,10 @@ class Explainer:
             families cannot be built without torchvision).
         image_processor: See above.
         tokenizer: See above.
+        method: ``lens`` reads the model's own logits at its visual tokens. ``occlusion`` hides
+            parts of the picture one by one and measures what each word loses, for models whose
+            visual tokens stand for no place; it takes a hundred forwards or more, and no setting
+            of the lens (scales, aggregation, suppression, causal, rank_filter).
         scales: Input resolutions relative to the model's own; 1.0 must be among them.
         aggregation: How maps of several scales become one: ``geometric``, ``mean`` (the paper's)
             or ``agreement``.
@@ -64,6 +59,7 @@ class Explainer:
         max_new_tokens: Bound on a generated answer.
         max_visual_tokens: Bound on the visual tokens of a sample's images at any scale.
         chat_template: Used where the tokenizer carries none.
+        chat_template_kwargs: Variables of the chat template, such as ``enable_thinking``.
         faithfulness: Whether samples with masks get insertion, deletion and flip rate of their
             masked words, too: some forty forwards of the image per word.
         rank_timeout: Seconds that a rank waits for the others where weights are sharded over
@@ -76,7 +72,7 @@ class Explainer:
     Example:
         >>> explainer = mmx_core.Explainer(model, processor)
         >>> explanation = explainer.explain(image, "Describe the image.")
-        >>> explanation.heatmaps.shape  # answer tokens, rows, columns
+        >>> explanation.heatmap.shape  # answer tokens, rows, columns
         (19, 32, 46)
     """
 
@@ -87,6 +83,7 @@ class Explainer:
         *,
         image_processor: Any = None,
         tokenizer: Any = None,
+        method: Method = DEFAULTS.method,
         scales: Sequence[float] = DEFAULT_SCALES,
         aggregation: Aggregation = DEFAULTS.aggregation,
         suppression: Suppression = DEFAULTS.suppression,
@@ -98,6 +95,7 @@ class Explainer:
         max_new_tokens: int = 128,
         max_visual_tokens: int = 16_384,
         chat_template: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
         faithfulness: bool = False,
         rank_timeout: float = 60.0,
     ) -> None:
@@ -112,25 +110,32 @@ class Explainer:
             )
         check_settings(
             {
+                "method": method,
+                "scales": scales,
                 "aggregation": aggregation,
                 "suppression": suppression,
+                "causal": causal,
+                "rank_filter": rank_filter,
                 "top_k": top_k,
                 "persistence": persistence,
                 "candidates": candidates,
                 "max_new_tokens": max_new_tokens,
                 "max_visual_tokens": max_visual_tokens,
+                "chat_template_kwargs": chat_template_kwargs,
             }
         )
-        self.scales = checked_scales(scales)
+        self.scales = checked_scales(scales) if method == "lens" else (1.0,)
         self.adapter: ModelAdapter = adapter_for(
             model,
             image_processor=image_processor,
             tokenizer=tokenizer,
             chat_template=chat_template or getattr(processor, "chat_template", None),
         )
+        self.adapter.chat_template_kwargs = dict(chat_template_kwargs or {})
         if self.adapter.sharding is not None:
             self.adapter.sharding.timeout = rank_timeout
         self.settings = Settings(
+            method=method,
             aggregation=aggregation,
             suppression=suppression,
             causal=causal,
@@ -139,9 +144,14 @@ class Explainer:
             persistence=persistence,
             candidates=candidates,
         )
-        self.max_new_tokens = max_new_tokens
-        self.max_visual_tokens = max_visual_tokens
-        self.faithfulness = faithfulness
+        self._pipeline = Pipeline(
+            adapter=self.adapter,
+            scales=self.scales,
+            settings=self.settings,
+            max_new_tokens=max_new_tokens,
+            max_visual_tokens=max_visual_tokens,
+            faithfulness=faithfulness,
+        )
 
     @classmethod
     def from_pretrained(
@@ -193,6 +203,7 @@ class Explainer:
         turn: int | None = None,
         why_not: Mapping[int | str, str | Sequence[str]] | None = None,
         prompt_words: bool = False,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
         id: str = "sample",
     ) -> Explanation:
         """Explains every token of an answer.
@@ -207,6 +218,7 @@ class Explainer:
             why_not: Words that might have been said, by the answer's word or token index:
                 ``{"dog": "cat"}``. Each gets a map in :attr:`Explanation.alternatives`.
             prompt_words: Whether the words that the user wrote get maps there, too.
+            chat_template_kwargs: Variables of the chat template; they go before the explainer's.
             id: What messages and logs call this sample.
 
         Returns:
@@ -229,6 +241,7 @@ class Explainer:
             turn=turn,
             why_not=why_not or {},
             prompt_words=prompt_words,
+            chat_template_kwargs=chat_template_kwargs or {},
         )
         # To its end: an interrupt that came while a generator is thrown away would be lost.
         (explanation,) = list(self.explain_batch([sample]))
@@ -256,7 +269,7 @@ class Explainer:
         if limit is None:
             limit = 0 if self.adapter.device.type == "cpu" else _BATCH_TOKENS
         require_positive(max_tokens_per_batch=limit or 1)
-        return explained_in_batches(self, map(as_sample, samples), limit)
+        return explained_in_batches(self._pipeline, map(as_sample, samples), limit)
 
     def check(self, sample: Sample) -> None:
         """Refuses a sample that cannot be explained, without a forward of the model.
@@ -264,13 +277,7 @@ class Explainer:
         Raises:
             ValueError: Bad input; the message names the sample.
         """
-        with _naming(sample):
-            check(
-                self.adapter,
-                sample,
-                scales=self.scales,
-                max_visual_tokens=self.max_visual_tokens,
-            )
+        self._pipeline.check(sample)
 
     def prepare(self, sample: Sample) -> Prepared:
         """Checks a sample and lets the model answer where no answer is given.
@@ -278,109 +285,15 @@ class Explainer:
         Raises:
             ValueError: Bad input; the message names the sample.
         """
-        if self.adapter.sharding is not None:
-            self.adapter.sharding.meet({"sample to prepare": sample.id})
-        with _naming(sample):
-            return prepare(
-                self.adapter,
-                sample,
-                scales=self.scales,
-                max_visual_tokens=self.max_visual_tokens,
-                max_new_tokens=self.max_new_tokens,
-            )
+        return self._pipeline.prepare(sample)
 
     def explain_prepared(self, sample: Sample, prepared: Prepared) -> Explanation:
         """Explains a sample that :meth:`prepare` has checked.
 
         For several methods on the same tokens of the same answer.
-        """
-        (explanation,) = list(self.explain_together([(sample, prepared)]))
-        return explanation
-
-    def explain_together(self, batch: Sequence[tuple[Sample, Prepared]]) -> Iterator[Explanation]:
-        """Explains samples in one forward per scale.
 
         Raises:
             ValueError: The model's numbers are not finite; the message names the sample.
         """
-        self._meet("samples", batch)
-        inputs = [prepared for _, prepared in batch]
-        passes = self._computed(run_passes, self.adapter, inputs, self.scales)
-        for (sample, prepared), (states, text) in zip(batch, passes, strict=True):
-            self._meet("sample", [(sample, prepared)])
-            with _naming(sample):
-                # Again, and not across the yield: its consumer may go on to train.
-                measured = self._computed(
-                    read_passes, self.adapter, prepared, states, text, self.scales, self.settings
-                )
-                explanation = assemble(
-                    self.adapter,
-                    sample,
-                    prepared,
-                    measured,
-                    factors=self.scales,
-                    provenance=self.provenance(),
-                )
-                metrics = self._computed(self._metrics, sample, prepared, explanation)
-                yield replace(explanation, metrics=metrics)
-
-    def _computed(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs what computes with the model: where its weights are whole, and without a trace."""
-        whole = partial(work, *args, **kwargs)
-        return undisturbed(self.adapter.model, self.adapter.together, whole)
-
-    def _meet(self, name: str, batch: Sequence[tuple[Sample, Prepared]]) -> None:
-        """Ranks that share the weights come together before a forward of them all."""
-        if self.adapter.sharding is None:
-            return
-        facts: dict[str, Any] = {
-            name: [sample.id for sample, _ in batch],
-            "settings": digest(self.scales, self.settings, self.faithfulness),
-        }
-        for sample, prepared in batch:
-            facts |= {
-                f"{part} of sample {sample.id!r}": digest(value)
-                for part, value in prepared.facts(sample).items()
-            }
-        self.adapter.sharding.meet(facts)
-
-    def provenance(self) -> dict[str, Any]:
-        """Model, settings, versions, and the line that asked."""
-        return {
-            "model": describe_model(self.adapter.model),
-            "settings": {"scales": list(self.scales), **self.settings.as_dict()},
-            "versions": describe_versions(),
-            "logged_at": describe_caller(),
-        }
-
-    def _metrics(
-        self, sample: Sample, prepared: Prepared, explanation: Explanation
-    ) -> dict[str, float]:
-        if not sample.masks and not sample.absent:
-            return {}
-        words = tokens_of_words(self.adapter.tokenizer, explanation.answer, prepared.answer_ids)
-        figures = explanation_metrics(explanation, sample, words)
-        if self.faithfulness:
-            masks = sample.word_masks(explanation.answer)
-            tokens = head_tokens(masks, words)
-            if tokens:
-                perturber = Perturber(self.adapter, prepared)
-                found = faithfulness(perturber, explanation.heatmaps[tokens], tokens)
-                figures |= found.means()
-        return figures
-
-
-@contextmanager
-def _naming(sample: Sample) -> Iterator[None]:
-    """Errors within name the sample."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"sample {sample.id!r}: {error}") from error
-    except OSError as error:  # a file that is not there, or no picture
-        if error.strerror:
-            error.strerror = f"sample {sample.id!r}: {error.strerror}"
-        else:
-            error.args = (f"sample {sample.id!r}: {error}",)
-        raise
+        (explanation,) = list(self._pipeline.explain([(sample, prepared)]))
+        return explanation

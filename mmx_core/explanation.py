@@ -1,138 +1,71 @@
 """What an explanation holds: frozen dataclasses over numpy arrays, free of torch.
 
-Notation (the method's): ``T`` answer tokens, ``P`` prompt text tokens, ``C = P + T`` context
-tokens, ``(h, w)`` the grid of visual tokens at one scale, ``(H, W)`` the common grid.
-Values are raw, in logit units; normalisation belongs to the viewer.
+Letters are those of CONTRIBUTING, "Notation". Values are raw, in logit units; normalisation belongs
+to the viewer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmx_core.parts import ByContent, only, require_per_image, require_shape
+from mmx_core.parts import Candidate as Candidate
+from mmx_core.parts import EncodedImage as EncodedImage
+from mmx_core.parts import ExplainedImage as ExplainedImage
+from mmx_core.parts import Role as Role
+from mmx_core.parts import Token as Token
+from mmx_core.parts import WordGroup as WordGroup
+from mmx_core.text.words import pieces_of_name
+
 if TYPE_CHECKING:
     import pandas
 
 FloatArray = NDArray[np.floating[Any]]
-Maps = Any
-"""``(T, H, W)`` of the only image; with several images (or frames of a video) a tuple of such."""
-Role = Literal["prompt", "answer"]
 
 _SHOWN_CHARACTERS = 60
 
 
-def _per_image(maps: Maps) -> tuple[FloatArray, ...]:
-    return tuple(maps) if isinstance(maps, tuple) else (maps,)
-
-
-def _require_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
-    if array.shape != expected:
-        raise ValueError(f"{name}: expected shape {expected}, got {array.shape}")
-
-
-@dataclass(frozen=True)
-class Token:
-    """One text token.
-
-    Attributes:
-        id: Index into the model's vocabulary.
-        text: The token as a person reads it, its leading space kept.
-        role: ``"prompt"`` or ``"answer"``.
-        position: Index in the model's input sequence at scale 1.0 (visual tokens counted).
-        special: True for template markers such as ``<|im_start|>``.
-        turn: Index of its message in the conversation (:attr:`Explanation.turns`).
-    """
-
-    id: int
-    text: str
-    role: Role
-    position: int
-    special: bool = False
-    turn: int = 0
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One entry of a next-token prediction: vocabulary id, its text, its probability."""
-
-    id: int
-    text: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class EncodedImage:
-    """The explained image as compressed bytes, so that it is stored once and never re-encoded.
-
-    Attributes:
-        data: A PNG or JPEG file's bytes.
-        format: ``"png"`` or ``"jpeg"``.
-        width: Pixels.
-        height: Pixels.
-        hash: Hexadecimal content hash, the image's name in the event file.
-    """
-
-    data: bytes
-    format: Literal["png", "jpeg"]
-    width: int
-    height: int
-    hash: str
-
-
-@dataclass(frozen=True)
-class ExplainedImage:
-    """What has a map of its own: an image, or the frames that one patch of a video covers.
-
-    Attributes:
-        image: Its pixels (of a video's patch: the first frame), or None when a reader could not
-            find them.
-        picture: Index among the sample's images and videos.
-        frames: Indices of the video's frames; empty for an image.
-        seconds: When each of them is shown.
-    """
-
-    image: EncodedImage | None
-    picture: int = 0
-    frames: tuple[int, ...] = ()
-    seconds: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Alternative:
+@dataclass(frozen=True, eq=False)
+class Alternative(ByContent):
     """A word that was not said, or a word of the prompt, explained beside the answer.
 
     Attributes:
         context_index: Of the token in whose place it is, among the ``C`` context tokens; the
             token itself where a prompt's own word is explained.
         candidate: The word, with its probability there at scale 1.0 (NaN for the first token).
-        heatmaps: ``(H, W)`` float32, as :attr:`Explanation.heatmaps`; a tuple with several images.
+        heatmaps: ``(H, W)`` float32 for each image, as :attr:`Explanation.heatmaps`.
         grounding: Share of its activation that falls on the images.
     """
 
     context_index: int
     candidate: Candidate
-    heatmaps: Maps
+    heatmaps: tuple[FloatArray, ...]
     grounding: float
 
+    def __post_init__(self) -> None:
+        require_per_image("heatmaps of an alternative", self.heatmaps)
+
     @property
-    def per_image(self) -> tuple[FloatArray, ...]:
-        """``(H, W)`` for each image."""
-        return _per_image(self.heatmaps)
+    def heatmap(self) -> FloatArray:
+        """``(H, W)`` of the only image; ValueError where there are several."""
+        array: FloatArray = only("heatmap", self.heatmaps)
+        return array
 
 
-@dataclass(frozen=True)
-class ScaleExplanation:
+@dataclass(frozen=True, eq=False)
+class ScaleExplanation(ByContent):
     """The logit lens at one input resolution, before suppression.
 
     Attributes:
         factor: Input resolution relative to scale 1.0.
-        grid: Rows and columns of the maps, ``(h, w)``; with several images a tuple of such.
-        maps: ``(T, h, w)`` float32, ``relu(W[y_t] . h_v)``; NaN where the model does not see the
-            image. With several images a tuple of one such array per image.
+        grids: Rows and columns of the maps of each image, ``(h, w)``.
+        maps: ``(T, h, w)`` float32 for each image, ``relu(W[y_t] . h_v)``; NaN where the model does
+            not see the image.
         probability: ``(T,)`` float32, ``p_s(y_t)`` at this scale.
         rank: ``(T,)`` int64, rank of ``y_t`` among the vocabulary at this scale; 0 is the top.
         divergence: ``(T,)`` float32, Jensen-Shannon divergence (nats) of the prediction here from
@@ -142,8 +75,8 @@ class ScaleExplanation:
     """
 
     factor: float
-    grid: Any
-    maps: Maps
+    grids: tuple[tuple[int, int], ...]
+    maps: tuple[FloatArray, ...]
     probability: FloatArray
     rank: NDArray[np.int64]
     divergence: FloatArray
@@ -151,32 +84,34 @@ class ScaleExplanation:
 
     def __post_init__(self) -> None:
         count = len(self.probability)
-        if len(self.grids) != len(self.per_image):
+        require_per_image(f"maps at scale {self.factor}", self.maps)
+        if len(self.grids) != len(self.maps):
             raise ValueError(
-                f"grid at scale {self.factor}: expected one per image ({len(self.per_image)}), got "
+                f"grids at scale {self.factor}: expected one per image ({len(self.maps)}), got "
                 f"{len(self.grids)}"
             )
-        for grid, maps in zip(self.grids, self.per_image, strict=True):
-            _require_shape(f"maps at scale {self.factor}", maps, (count, *grid))
-        _require_shape(f"rank at scale {self.factor}", self.rank, (count,))
-        _require_shape(f"divergence at scale {self.factor}", self.divergence, (count,))
+        for grid, maps in zip(self.grids, self.maps, strict=True):
+            require_shape(f"maps at scale {self.factor}", maps, (count, *grid))
+        require_shape(f"rank at scale {self.factor}", self.rank, (count,))
+        require_shape(f"divergence at scale {self.factor}", self.divergence, (count,))
         if len(self.top) != count:
             raise ValueError(f"top at scale {self.factor}: expected {count}, got {len(self.top)}")
 
     @property
-    def grids(self) -> tuple[tuple[int, int], ...]:
-        """``(h, w)`` for each image."""
-        grids: tuple[Any, ...] = self.grid
-        return grids if isinstance(grids[0], tuple) else (grids,)
+    def grid(self) -> tuple[int, int]:
+        """``(h, w)`` of the only image; ValueError where there are several."""
+        grid: tuple[int, int] = only("grid", self.grids)
+        return grid
 
     @property
-    def per_image(self) -> tuple[FloatArray, ...]:
-        """``(T, h, w)`` for each image."""
-        return _per_image(self.maps)
+    def map(self) -> FloatArray:
+        """``(T, h, w)`` of the only image; ValueError where there are several."""
+        array: FloatArray = only("map", self.maps)
+        return array
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, eq=False)
+class Explanation(ByContent):
     """Which pixels and which words made each token of one answer.
 
     Attributes:
@@ -185,9 +120,8 @@ class Explanation:
         answer: The explained answer's text.
         tokens: The ``T`` answer tokens.
         context: The ``C = P + T`` text tokens in sequence order: the prompt's, then the answer's.
-        heatmaps: ``(T, H, W)`` float32, suppressed per scale and aggregated over the scales; NaN
-            where the model does not see the image. With several images, or a video, a tuple of one
-            such array for each of :attr:`images`.
+        heatmaps: ``(T, H, W)`` float32 for each of :attr:`images`, suppressed per scale and
+            aggregated over the scales; NaN where the model does not see the image.
         scales: One entry per input resolution, ascending factor; 1.0 is always among them.
         relevance: ``(T, C)`` float32, ARC's rank-biased overlap in ``[0, 1]``; NaN where ``j`` is
             not context of ``t`` (``t`` itself and later answer tokens).
@@ -203,6 +137,7 @@ class Explanation:
             sum to ``grounding``. None where that is all there is to say: one image.
         turns: The role of each message, the answer's last.
         alternatives: Maps beside the answer's; see :class:`Alternative`.
+        words: Which of the ``C`` context tokens make a word; empty in logs of earlier versions.
         metrics: Named figures of the whole answer, such as ``obj_iou``.
         provenance: Model, settings, versions, the line that logged it.
         run: Where it was read from; empty until it is read back.
@@ -215,7 +150,7 @@ class Explanation:
     answer: str
     tokens: tuple[Token, ...]
     context: tuple[Token, ...]
-    heatmaps: FloatArray
+    heatmaps: tuple[FloatArray, ...]
     scales: tuple[ScaleExplanation, ...]
     relevance: FloatArray
     text_activation: FloatArray
@@ -226,6 +161,7 @@ class Explanation:
     image_grounding: FloatArray | None = None
     turns: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    words: tuple[WordGroup, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     run: str = ""
@@ -238,28 +174,40 @@ class Explanation:
             raise ValueError("tokens: expected at least one answer token, got none")
         if context < count:
             raise ValueError(f"context: expected at least the {count} answer tokens, got {context}")
-        for heatmaps in self.per_image:
+        require_per_image("heatmaps", self.heatmaps)
+        for heatmaps in self.heatmaps:
             if heatmaps.ndim != 3 or len(heatmaps) != count:
                 raise ValueError(f"heatmaps: expected shape ({count}, H, W), got {heatmaps.shape}")
-        maps = len(self.per_image)
+        maps = len(self.heatmaps)
         if self.images and len(self.images) != maps:
             raise ValueError(f"images: expected one per heatmap ({maps}), got {len(self.images)}")
         if self.image_grounding is not None:
-            _require_shape("image_grounding", self.image_grounding, (count, maps))
+            require_shape("image_grounding", self.image_grounding, (count, maps))
+        starts = [word.first for word in self.words]
+        if starts and not (
+            starts[0] == 0
+            and context - count in starts
+            and starts == sorted(set(starts))
+            and starts[-1] < context
+        ):
+            raise ValueError(
+                f"words: expected ascending first tokens below {context}, 0 and {context - count} "
+                f"among them, got {starts}"
+            )
         for name in ("relevance", "text_activation", "interference_weights"):
-            _require_shape(name, getattr(self, name), (count, context))
-        _require_shape("grounding", self.grounding, (count,))
+            require_shape(name, getattr(self, name), (count, context))
+        require_shape("grounding", self.grounding, (count,))
         if len(self.candidates) != context:
             raise ValueError(f"candidates: expected {context} lists, got {len(self.candidates)}")
         factors = [scale.factor for scale in self.scales]
         if 1.0 not in factors or factors != sorted(set(factors)):
             raise ValueError(f"scales: expected ascending factors with 1.0, got {factors}")
         for scale in self.scales:
-            _require_shape(f"probability at {scale.factor}", scale.probability, (count,))
-            if len(scale.per_image) != maps:
+            require_shape(f"probability at {scale.factor}", scale.probability, (count,))
+            if len(scale.maps) != maps:
                 raise ValueError(
                     f"maps at scale {scale.factor}: expected those of {maps} image(s), got "
-                    f"{len(scale.per_image)}"
+                    f"{len(scale.maps)}"
                 )
         for alternative in self.alternatives:
             if not 0 <= alternative.context_index < context:
@@ -274,52 +222,61 @@ class Explanation:
         return self.images[0].image if self.images else None
 
     @property
-    def per_image(self) -> tuple[FloatArray, ...]:
-        """``(T, H, W)`` heatmaps for each image, however many there are."""
-        return _per_image(self.heatmaps)
+    def heatmap(self) -> FloatArray:
+        """``(T, H, W)`` of the only image; ValueError where there are several."""
+        array: FloatArray = only("heatmap", self.heatmaps)
+        return array
 
     def find(self, phrase: str) -> range:
-        """The answer tokens that spell a word or a phrase, where the answer has it first.
+        """The answer tokens of a word or a phrase, whole, where the answer has it first.
 
         Raises:
             ValueError: The answer does not have it.
+            ImportError: ``regex`` is not installed.
         """
-        wanted = "".join(phrase.split()).lower()
-        texts = ["".join(token.text.split()).lower() for token in self.tokens]
-        ends = np.cumsum([0, *map(len, texts)]).tolist()
-        whole, at = "".join(texts), -1
-        while wanted and (at := whole.find(wanted, at + 1)) >= 0:
-            # Whole tokens alone: "a" is no part of "cat".
-            if at in ends and at + len(wanted) in ends:
-                first = len(ends) - 1 - ends[::-1].index(at)
-                return range(first, ends.index(at + len(wanted)))
+        begin = self.prompt_length
+        groups = [(word.first - begin, word.text) for word in self.words if word.first >= begin]
+        pieces = groups or [(index, token.text) for index, token in enumerate(self.tokens)]
+        ends = [*(first for first, _ in pieces[1:]), len(self.tokens)]
+        if touched := pieces_of_name([text for _, text in pieces], phrase):
+            return range(pieces[touched[0]][0], ends[touched[-1]])
         raise ValueError(f"expected a word or phrase of the answer {self.answer!r}: {phrase!r}")
 
-    def span(self, tokens: str | int | range, *, how: Literal["mean", "sum"] = "mean") -> Maps:
+    def span(
+        self,
+        tokens: str | int | range,
+        *,
+        how: Literal["mean", "sum", "max"] = "mean",
+        image: int | None = None,
+    ) -> FloatArray:
         """One map of several tokens: a word of many pieces, a phrase, a whole answer.
 
         Args:
             tokens: A word or phrase of the answer, a token's index, or a range of them.
-            how: Their mean or their sum.
+            how: Their mean, their sum or the highest of each cell.
+            image: Index among :attr:`images`; may be left out where there is one.
 
         Returns:
-            ``(H, W)``; with several images a tuple of such.
+            ``(H, W)``.
 
         Raises:
-            ValueError: No such tokens, or another ``how``.
+            ValueError: No such tokens, another ``how``, or several images and none named.
 
         Example:
             >>> explanation.span("red circle").shape
             (32, 46)
         """
-        if how not in ("mean", "sum"):
-            raise ValueError(f"how: expected mean or sum, got {how!r}")
+        if how not in ("mean", "sum", "max"):
+            raise ValueError(f"how: expected mean, sum or max, got {how!r}")
+        if image is not None and not 0 <= image < len(self.heatmaps):
+            raise ValueError(f"image: expected 0 to {len(self.heatmaps) - 1}, got {image}")
         rows = self.find(tokens) if isinstance(tokens, str) else tokens
         chosen = list(rows) if isinstance(rows, range) else [rows]
         if not chosen or min(chosen) < 0 or max(chosen) >= len(self.tokens):
             raise ValueError(f"tokens: expected some of 0 to {len(self.tokens) - 1}, got {tokens}")
-        maps = tuple(getattr(maps[chosen], how)(axis=0) for maps in self.per_image)
-        return maps if len(maps) > 1 else maps[0]
+        heatmap = self.heatmap if image is None else self.heatmaps[image]
+        found: FloatArray = getattr(heatmap[chosen], how)(axis=0)
+        return found
 
     @property
     def base(self) -> ScaleExplanation:
@@ -339,27 +296,9 @@ class Explanation:
             ``rank`` at scale 1.0, the strongest context token and its relevance, and one
             ``probability@FACTOR`` column per scale. Needs the extra ``analysis``.
         """
-        import pandas
+        from mmx_core.export.notebook import as_frame
 
-        base = self.base
-        seen = np.nan_to_num(self.relevance, nan=-1.0)
-        strongest = seen.argmax(axis=1)
-        rows = np.arange(len(self.tokens))
-        columns: dict[str, Sequence[Any] | np.ndarray] = {
-            "run": [self.run] * len(rows),
-            "tag": [self.tag] * len(rows),
-            "step": [self.step] * len(rows),
-            "token_index": rows,
-            "token": [token.text for token in self.tokens],
-            "probability": base.probability,
-            "rank": base.rank,
-            "grounding": self.grounding,
-            "most_relevant": [self.context[j].text for j in strongest],
-            "relevance": self.relevance[rows, strongest],
-        }
-        for scale in self.scales:
-            columns[f"probability@{scale.factor:g}"] = scale.probability
-        return pandas.DataFrame(columns)
+        return as_frame(self)
 
     def __repr__(self) -> str:
         answer = " ".join(self.answer.split())
@@ -367,7 +306,7 @@ class Explanation:
             answer = answer[: _SHOWN_CHARACTERS - 1] + "…"
         scales = " ".join(f"{scale.factor:g}" for scale in self.scales)
         grids = ", ".join(
-            f"{rows}x{columns}" for _, rows, columns in (m.shape for m in self.per_image)
+            f"{rows}x{columns}" for _, rows, columns in (m.shape for m in self.heatmaps)
         )
         return (
             f"Explanation({self.id!r}, {answer!r}, {len(self.tokens)} tokens, scales {scales}, "
@@ -376,19 +315,6 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         """The panel in a frame of its own, for notebooks; plain text where it is not built."""
-        import html
+        from mmx_core.export.notebook import as_html
 
-        from mmx_core.export.bundle import BundleMissing
-        from mmx_core.export.standalone import standalone_html
-
-        title = f"Explanation {self.id}"
-        try:
-            page = standalone_html([self], title=title)
-        except BundleMissing:
-            return f"<pre>{html.escape(repr(self))}</pre>"
-        # Sandboxed: the page needs nothing of the notebook's, and fetches nothing.
-        return (
-            f'<iframe title="{html.escape(title)}" sandbox="allow-scripts allow-downloads" '
-            'style="width: 100%; height: 760px; border: 0" '
-            f'srcdoc="{html.escape(page)}"></iframe>'
-        )
+        return as_html(self)

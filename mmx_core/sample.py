@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol, Union, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mmx_core.text.words import find_names, split_words
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -90,7 +93,9 @@ class WordMask:
     """Where the thing that some words of the answer name is in the image.
 
     Attributes:
-        words: Indices into ``answer.split()``; adjacent words of one object belong together.
+        words: Indices of the answer's words; adjacent ones of one object belong together. Words
+            are those of :func:`mmx_core.text.split_words`: between blanks, but ``cat/dog`` are two,
+            and in scripts without blanks every character is one.
         mask: ``(height, width)`` bool, of the image's own size.
         name: What a table calls it.
     """
@@ -126,18 +131,22 @@ class Sample:
         prompt: The user's text; the images go before it.
         answer: Teacher-forced if given (comparable across checkpoints), else generated.
         masks: Object masks by word, for metrics: a mapping ``{"dog": mask}`` (each occurrence of
-            the word), a sequence of :class:`WordMask`, or an object that finds them in the answer,
-            such as :class:`mmx_core.text.CategoryMasks`.
-        absent: Indices into ``answer.split()`` of words that name what the image does not show.
+            the word, or of several: ``"hot dog"``, ``"一只猫"``), a sequence of :class:`WordMask`,
+            or an object that finds them in the answer, such as
+            :class:`mmx_core.text.CategoryMasks`.
+        absent: Indices of the answer's words that name what the image does not show.
         messages: Instead of a prompt, a conversation in chat-template form. Its image and video
             parts carry a picture themselves (``{"type": "image", "image": ...}``) or stand for
-            those of ``images`` in order.
+            those of ``images`` in order. What else they hold (``tool_calls``,
+            ``reasoning_content``) the template reads.
         turn: Which assistant's message is explained, by index; the last by default. If the
             conversation ends with the user, the model answers, or ``answer`` is teacher-forced.
         why_not: Words that were not said: for an answer token (by index, or by its word) the word,
             or words, that might have been; each gets a map of its own beside the answer's. A
             number that is no word of the answer is an index, too.
         prompt_words: Whether the words that the user wrote get maps, too.
+        chat_template_kwargs: Variables of the chat template, such as ``enable_thinking``,
+            ``add_vision_id``, ``tools`` or ``documents``; they go before the explainer's.
     """
 
     id: str
@@ -150,6 +159,7 @@ class Sample:
     turn: int | None = None
     why_not: Mapping[int | str, str | Sequence[str]] = field(default_factory=dict)
     prompt_words: bool = False
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", from_here(self.images))
@@ -170,12 +180,17 @@ class Sample:
             return self.masks.word_masks(answer)
         if not isinstance(self.masks, Mapping):
             return list(self.masks)
-        words = [word.strip(".,;:!?\"'").lower() for word in answer.split()]
+        found = find_names(answer, list(self.masks))
+        for name in (name for name, places in found.items() if not places):
+            warnings.warn(
+                f"sample {self.id!r}: the answer does not have {name!r}; nothing is measured by "
+                "that word's mask",
+                stacklevel=1,  # the same place for all that ask: it is said once
+            )
         return [
-            WordMask((index,), np.asarray(mask, dtype=bool), name)
+            WordMask(tuple(place), np.asarray(mask, dtype=bool), name)
             for name, mask in self.masks.items()
-            for index, word in enumerate(words)
-            if word == name.lower()
+            for place in found[name]
         ]
 
     def check_word_indices(self, answer: str | None) -> None:
@@ -196,7 +211,7 @@ class Sample:
                 "absent: expected none, since the answer is generated; word indices need an "
                 "answer that is given"
             )
-        count = len(answer.split())
+        count = len(split_words(answer))
         if min(self.absent) < 0 or max(self.absent) >= count:
             raise ValueError(
                 f"absent: expected indices from 0 to {count - 1} into the {count} words of the "
@@ -218,7 +233,7 @@ class Sample:
                 "masks: expected a mapping from word to mask, since the answer is generated; word "
                 "indices need an answer that is given"
             )
-        count = len(answer.split())
+        count = len(split_words(answer))
         for entry in self.masks:
             if not entry.words or min(entry.words) < 0 or max(entry.words) >= count:
                 raise ValueError(

@@ -15,9 +15,13 @@ AGGREGATIONS: tuple[str, ...] = get_args(Aggregation)
 Suppression = Literal["share", "irrelevance", "relevance", "competing", "tam", "none"]
 SUPPRESSIONS: tuple[str, ...] = get_args(Suppression)
 
+Method = Literal["lens", "occlusion"]
+METHODS: tuple[str, ...] = get_args(Method)
+
 DEFAULT_SCALES = (1.0, 1.5, 2.0)
 
 NAMES = (
+    "method",
     "scales",
     "aggregation",
     "suppression",
@@ -29,10 +33,13 @@ NAMES = (
     "max_new_tokens",
     "max_visual_tokens",
     "chat_template",
+    "chat_template_kwargs",
     "faithfulness",
     "rank_timeout",
 )
 """Of :class:`mmx_core.Explainer`'s settings."""
+
+_OF_THE_LENS = ("aggregation", "suppression", "causal", "rank_filter", "gate")
 
 _POSITIVE = ("top_k", "candidates", "max_new_tokens", "max_visual_tokens")
 
@@ -41,6 +48,7 @@ _POSITIVE = ("top_k", "candidates", "max_new_tokens", "max_visual_tokens")
 class Settings:
     """How maps are made; see :class:`mmx_core.Explainer`."""
 
+    method: Method = "lens"
     aggregation: Aggregation = "geometric"
     suppression: Suppression = "share"
     causal: bool = False
@@ -51,8 +59,11 @@ class Settings:
     gate: float = 0.4
 
     def as_dict(self) -> dict[str, Any]:
-        """For provenance."""
-        return asdict(self)
+        """For provenance: of the lens's settings only where a lens was read."""
+        found = asdict(self)
+        if self.method != "lens":
+            found = {name: value for name, value in found.items() if name not in _OF_THE_LENS}
+        return found
 
 
 DEFAULTS = Settings()
@@ -72,18 +83,44 @@ def check_settings(settings: Mapping[str, Any]) -> None:
             raise TypeError(f"{name}: expected one of the settings; {advice} {', '.join(NAMES)}")
     if "scales" in settings:
         checked_scales(settings["scales"])
-    for name, choices in (("aggregation", AGGREGATIONS), ("suppression", SUPPRESSIONS)):
+    choices_of = {"method": METHODS, "aggregation": AGGREGATIONS, "suppression": SUPPRESSIONS}
+    for name, choices in choices_of.items():
         if name in settings and settings[name] not in choices:
             raise ValueError(
                 f"{name}: expected one of {', '.join(choices)}; got {settings[name]!r}"
             )
+    if settings.get("method") == "occlusion":
+        _check_occlusion(settings)
     persistence = settings.get("persistence", DEFAULTS.persistence)
     if not _is_number(persistence) or not 0 < persistence < 1:
         raise ValueError(f"persistence: expected a number in (0, 1), got {persistence!r}")
     require_positive(**{name: settings[name] for name in _POSITIVE if name in settings})
+    variables = settings.get("chat_template_kwargs") or {}
+    if not isinstance(variables, Mapping):
+        raise ValueError(
+            "chat_template_kwargs: expected a mapping of the template's variables, such as "
+            f"{{'enable_thinking': False}}, got {variables!r}"
+        )
     timeout = settings.get("rank_timeout", 1.0)
     if not _is_number(timeout) or not timeout > 0:
         raise ValueError(f"rank_timeout: expected seconds above 0, got {timeout!r}")
+
+
+def _check_occlusion(settings: Mapping[str, Any]) -> None:
+    """Refuses what only a lens has, instead of leaving it out in silence."""
+    own = {name: getattr(DEFAULTS, name) for name in _OF_THE_LENS} | {"rank_filter": None}
+    for name, default in own.items():
+        if name in settings and settings[name] not in (default, False):
+            raise ValueError(
+                f"{name}: expected to be left out with method='occlusion', which reads no lens, "
+                f"got {settings[name]!r}"
+            )
+    scales = tuple(settings.get("scales", DEFAULT_SCALES))
+    if scales not in (DEFAULT_SCALES, (1.0,)):
+        raise ValueError(
+            f"scales: expected to be left out with method='occlusion', which hides parts of the "
+            f"picture at scale 1; got {', '.join(map(str, scales))}"
+        )
 
 
 def checked_scales(scales: Sequence[float]) -> tuple[float, ...]:

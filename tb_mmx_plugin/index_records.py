@@ -9,8 +9,8 @@ from tensorboard.context import RequestContext
 from tensorboard.data import provider
 
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion, payload_length
+from mmx_core.events.index_record import decode_record
 from mmx_core.events.tags import INDEX_PLUGIN, INDEX_PREFIX, PREFIX
-from mmx_core.events.wire import decode_record
 from tb_mmx_plugin.frame import finite
 from tb_mmx_plugin.refusals import clipped
 

@@ -55,6 +55,50 @@ def test_a_room_never_imports_against_the_arrows(room: str, forbidden: list[str]
     assert wrong == []
 
 
+WHAT_A_USER_MEETS = {"explainer", "explanation", "parts", "sample", "images", "settings", "errors"}
+MOST_LINES = 400
+
+
+def test_the_library_s_root_holds_what_a_user_meets_and_nothing_else() -> None:
+    loose = {path.stem for path in (ROOT / "mmx_core").glob("*.py")} - {"__init__"}
+    assert loose == WHAT_A_USER_MEETS
+
+
+def test_no_file_is_longer_than_can_be_read_at_once() -> None:
+    files = [path for room in ("mmx_core", "tb_mmx_plugin", "demo") for path in modules(room)]
+    sizes = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert {str(path): size for path, size in sizes.items() if size > MOST_LINES} == {}
+
+
+# What a notebook shows of an explanation is the panel, which is built of explanations.
+KNOWN_CIRCLE = ("mmx_core.explanation", "mmx_core.export.notebook")
+
+
+@pytest.mark.parametrize("room", ["mmx_core", "tb_mmx_plugin", "demo"])
+def test_no_modules_import_each_other_in_a_circle(room: str) -> None:
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in modules(room)}
+    arrows = {
+        name: {wanted for found in imported_names(path) if (wanted := module_of(found, names))}
+        - {name}
+        for name, path in names.items()
+    }
+    arrows.get(KNOWN_CIRCLE[0], set()).discard(KNOWN_CIRCLE[1])
+    # Whoever imports nothing that is left can go; those that stay go round in circles.
+    while free := [name for name in arrows if not arrows[name] & arrows.keys()]:
+        for name in free:
+            del arrows[name]
+    assert arrows == {}
+
+
+def module_of(imported: str, names: dict[str, Path]) -> str | None:
+    """The module of ours that an import loads; what a package only hands on is not its own."""
+    while imported:
+        if imported in names:
+            return imported
+        imported = imported.rpartition(".")[0]
+    return None
+
+
 def test_the_plugin_knows_only_the_events_and_the_explanation_of_the_library() -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"

@@ -36,5 +36,5 @@ lines = [
     *(f"  {name}:\n    {json.dumps(anchors(name))}," for name in DIFFERENCES),
     "} as const;",
 ]
-target = pathlib.Path(__file__).parents[1] / "src" / "core" / "color_tables.ts"
+target = pathlib.Path(__file__).parents[1] / "src" / "pixels" / "color_tables.ts"
 target.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -20,7 +20,7 @@ import "./view/step_slider";
 import { HttpApi } from "./data/api";
 import { type EmbeddedData, EmbeddedApi, embeddedData } from "./data/embedded";
 import { ExplanationSource } from "./data/explanation_source";
-import { followTheme, isShown, listenToHost, readParameters, takeFocus, watchAddress, writeParameters } from "./view/host";
+import { followTheme, listenToHost, readParameters, takeFocus, watchAddress, whenShown, writeParameters } from "./view/host";
 import { PanelModel } from "./view/model";
 import { WorkerLoader } from "./data/step_loader";
 import { PARAMETER_NAMES, fromParameters, toParameters } from "./view/state";
@@ -80,31 +80,15 @@ function keepAddress(model: PanelModel): void {
 
 /** New data is read when TensorBoard has reloaded; while the tab is hidden, once it is shown. */
 function keepFresh(model: PanelModel): void {
-  let stale = false;
-  const refresh = () => {
-    stale = !isShown();
-    if (!stale) void model.refresh();
+  let due = false;
+  const refresh = async () => {
+    if (due) return;
+    due = true;
+    await whenShown();
+    due = false;
+    void model.refresh();
   };
   listenToHost({ "experimental.DataReloaded": refresh, "experimental.RunsChanged": refresh });
-  const wake = () => {
-    if (stale && isShown()) refresh();
-  };
-  document.addEventListener("visibilitychange", wake);
-  window.addEventListener("resize", wake);
-}
-
-function whenShown(): Promise<void> {
-  return new Promise((resolve) => {
-    const check = () => {
-      if (!isShown()) return;
-      window.removeEventListener("resize", check);
-      document.removeEventListener("visibilitychange", check);
-      resolve();
-    };
-    window.addEventListener("resize", check);
-    document.addEventListener("visibilitychange", check);
-    check();
-  });
 }
 
 // A standalone page has nobody to call render().

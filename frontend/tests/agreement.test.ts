@@ -29,13 +29,14 @@ it.skipIf(!MMX_CASES)("answers Python's cases", async () => {
 }, 300_000);
 
 function plain({ views, matrix, context, candidates, alternatives, ...rest }: Explanation): object {
-  const { id, prompt, answer, grounding, metrics, turns } = rest;
+  const { id, prompt, answer, grounding, metrics, turns, words } = rest;
   const word = (one: { id: number; text: string; probability: number } | null) => one && [one.id, one.text, one.probability];
   return {
     texts: [id, prompt, answer],
     grounding,
     metrics,
     turns,
+    words: (words ?? []).map(({ first, text }) => [first, text]),
     tokens: context.map(({ id, text, special, turn }) => [id, text, special, turn]),
     candidates: candidates.map((leading) => leading.map(word)),
     alternatives: alternatives.map(({ context: place, candidate }) => [place, word(candidate)]),

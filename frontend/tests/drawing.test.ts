@@ -4,7 +4,7 @@ import { cellPixels } from "../src/pixels/draw_map";
 import { layoutMatrix, placeAt, shownColumns, shownRows } from "../src/matrix/matrix_layout";
 import { spanMap } from "../src/pixels/heatmap";
 import { rangeOf } from "../src/pixels/range";
-import { imagePoint, imageRect, panBy, zoomAt } from "../src/pixels/stage_view";
+import { imagePoint, imageRect, panBy, stagePlane, zoomAt } from "../src/pixels/zoom";
 import { INITIAL_VIEW } from "../src/view/state";
 import { probabilityText, tokenText, valueText } from "../src/view/text";
 import { explanation, layer } from "./fixture";
@@ -53,17 +53,17 @@ describe("the stage", () => {
 
   it("zooms about the pointer, which keeps its place in the image", () => {
     const at = { x: 150, y: 60 };
-    const zoom = zoomAt(stage, image, INITIAL_VIEW.zoom, at, 3);
+    const zoom = zoomAt(stagePlane(stage, image), INITIAL_VIEW.zoom, at, 3);
     const rect = imageRect(stage, image, zoom);
     expect((at.x - rect.x) / rect.width).toBeCloseTo(0.25);
     expect((at.y - rect.y) / rect.height).toBeCloseTo(0.3);
-    expect(zoomAt(stage, image, zoom, at, 0.01)).toEqual(INITIAL_VIEW.zoom);
+    expect(zoomAt(stagePlane(stage, image), zoom, at, 0.01)).toEqual(INITIAL_VIEW.zoom);
   });
 
   it("pans with the pointer, never past the image", () => {
     const zoom = { factor: 2, x: 0.5, y: 0.5 };
-    expect(panBy(stage, image, zoom, 40, 0).x).toBeCloseTo(0.4);
-    expect(panBy(stage, image, zoom, -9999, 0).x).toBe(1);
+    expect(panBy(stagePlane(stage, image), zoom, 40, 0).x).toBeCloseTo(0.4);
+    expect(panBy(stagePlane(stage, image), zoom, -9999, 0).x).toBe(1);
   });
 
   it("finds the image's point under the pointer", () => {

@@ -1,7 +1,7 @@
 import { expect, it, vi } from "vitest";
 import { ExplanationSource } from "../src/data/explanation_source";
 import { WorkerLoader } from "../src/data/step_loader";
-import type { WorkerReply, WorkerRequest } from "../src/data/worker";
+import type { WorkerReply, WorkerRequest } from "../src/data/step_loader";
 import { explanation } from "./fixture";
 
 /** A worker that answers when told to. */

@@ -33,6 +33,7 @@ export function explanation(text: string, layers: Layer[] = []): Explanation {
     beside: null,
     turns: [],
     alternatives: [],
+    words: null,
     grounding: answer!.map(() => 0.5),
     candidates: words.map(() => []),
     metrics: {},

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { Explanation } from "../src/data/explanation";
-import { PointerGestures } from "../src/matrix/matrix_gesture";
+import { PointerGestures } from "../src/pixels/gesture";
 import { cellUnder, inView, labelled, layoutMatrix } from "../src/matrix/matrix_layout";
 import { MatrixScene } from "../src/matrix/matrix_scene";
 import { tipPlace } from "../src/matrix/matrix_tip_place";
-import { FITTED, panBy, reveal, zoomAt, zoomedLayout } from "../src/matrix/matrix_zoom";
+import { FITTED, matrixPlane, reveal, zoomedLayout } from "../src/matrix/matrix_zoom";
+import { panBy, zoomAt } from "../src/pixels/zoom";
 import { explanation } from "./fixture";
 
 const LABELS = { left: 84, top: 72 };
@@ -18,6 +19,7 @@ function sized(prompt: number, answer: number): Explanation {
 
 const small = layoutMatrix(sized(4, 10), false, ROOM, LABELS);
 const large = layoutMatrix(sized(2000, 1000), false, ROOM, LABELS);
+const plane = matrixPlane(large);
 
 describe("the fitted matrix", () => {
   it("has cells of whole or half pixels, not taller than wide, while they can be told apart", () => {
@@ -43,7 +45,7 @@ describe("zooming and panning the matrix", () => {
   it("keeps the cell under the pointer", () => {
     const before = cell(large);
     let zoom = FITTED;
-    for (const by of [2, 1.7, 5, 0.8]) zoom = zoomAt(large, zoom, at, by);
+    for (const by of [2, 1.7, 5, 0.8]) zoom = zoomAt(plane, zoom, at, by);
     const after = cell(zoomedLayout(large, zoom));
     expect(zoom.factor).toBeCloseTo(13.6);
     expect(after.row).toBeCloseTo(before.row);
@@ -51,28 +53,28 @@ describe("zooming and panning the matrix", () => {
   });
 
   it("comes back to the whole matrix, wherever it was", () => {
-    const zoom = panBy(large, zoomAt(large, FITTED, at, 9), -300, -40);
-    expect(zoomAt(large, zoom, { x: 500, y: 90 }, 0.001)).toEqual(FITTED);
+    const zoom = panBy(plane, zoomAt(plane, FITTED, at, 9), -300, -40);
+    expect(zoomAt(plane, zoom, { x: 500, y: 90 }, 0.001)).toEqual(FITTED);
   });
 
   it("ends at cells that are large enough to read", () => {
-    const { cellWidth, cellHeight } = zoomedLayout(large, zoomAt(large, FITTED, at, 1e9));
+    const { cellWidth, cellHeight } = zoomedLayout(large, zoomAt(plane, FITTED, at, 1e9));
     expect(Math.min(cellWidth, cellHeight)).toBeCloseTo(60);
   });
 
   it("moves the cells with the pointer, to the ends and no further", () => {
-    const zoom = zoomAt(large, FITTED, at, 20);
-    const [before, after] = [zoom, panBy(large, zoom, 30, -12)].map((state) => zoomedLayout(large, state));
+    const zoom = zoomAt(plane, FITTED, at, 20);
+    const [before, after] = [zoom, panBy(plane, zoom, 30, -12)].map((state) => zoomedLayout(large, state));
     expect(after!.x - before!.x).toBeCloseTo(30);
     expect(after!.y - before!.y).toBeCloseTo(-12);
-    expect(panBy(large, zoom, 1e6, 1e6)).toEqual({ factor: 20, row: 0, column: 0 });
-    const last = zoomedLayout(large, panBy(large, zoom, -1e6, -1e6));
+    expect(panBy(plane, zoom, 1e6, 1e6)).toEqual({ factor: 20, x: 0, y: 0 });
+    const last = zoomedLayout(large, panBy(plane, zoom, -1e6, -1e6));
     expect(last.x + 3000 * last.cellWidth).toBeLessThanOrEqual(ROOM.width);
     expect(last.y + 1000 * last.cellHeight).toBeCloseTo(ROOM.height - 2);
   });
 
   it("finds every cell in view under its middle, and none under the labels", () => {
-    const layout = zoomedLayout(large, zoomAt(large, FITTED, at, 100));
+    const layout = zoomedLayout(large, zoomAt(plane, FITTED, at, 100));
     const { rows, columns } = inView(layout);
     expect(rows[1] - rows[0]).toBeLessThan(20);
     for (let r = rows[0] + 1; r < rows[1] - 1; r++) {
@@ -86,7 +88,7 @@ describe("zooming and panning the matrix", () => {
   });
 
   it("reveals a cell with the least movement", () => {
-    const zoom = zoomAt(large, FITTED, at, 100);
+    const zoom = zoomAt(plane, FITTED, at, 100);
     const { rows, columns } = inView(zoomedLayout(large, zoom));
     expect(reveal(large, zoom, rows[0] + 2, columns[0] + 2)).toBe(zoom);
     const moved = zoomedLayout(large, reveal(large, zoom, 900, 10));

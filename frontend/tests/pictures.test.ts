@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { besideKey, besideOf, besideText } from "../src/words/beside";
 import { whyNot } from "../src/words/candidate_search";
 import { type Explanation, type View, seenAt } from "../src/data/explanation";
-import { NO_IMAGE } from "../src/view/model";
+import { NO_IMAGE } from "../src/data/images";
 import { nextFrame, percentText, picturesOf, seenName, sharesOf, textShare, viewName } from "../src/pixels/pictures";
 import { pictureOf, sideOf } from "../src/pixels/stage_picture";
 import { INITIAL_VIEW } from "../src/view/state";

@@ -1,14 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseHash } from "../src/view/host";
-import {
-  INITIAL_VIEW,
-  PARAMETER_NAMES,
-  fromParameters,
-  keepToken,
-  layerIndex,
-  nearestStep,
-  toParameters,
-} from "../src/view/state";
+import { INITIAL_VIEW, PARAMETER_NAMES, fromParameters, toParameters } from "../src/view/state";
+import { keepToken, layerIndex, nearestStep } from "../src/view/selection";
 import { explanation, layer } from "./fixture";
 
 describe("the address", () => {

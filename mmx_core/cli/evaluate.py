@@ -10,9 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmx_core.cli.errors import CommandError, is_full, one_line
+from mmx_core.cli.errors import CommandError, is_full, missing, one_line
 from mmx_core.cli.inputs import check_model
 from mmx_core.cli.logdir import check_target
+from mmx_core.cli.plugins import load_plugins, with_epilog
 from mmx_core.cli.table import format_table
 from mmx_core.cli.target import check_writable
 from mmx_core.export.printable import printable
@@ -25,26 +26,6 @@ if TYPE_CHECKING:
     from mmx_core.explainer import Explainer
     from mmx_core.sample import Sample
 
-# Written out, since their own modules load torch; a test compares them.
-METHODS = (
-    "mmx",
-    "msea",
-    "msea_mean",
-    "paper",
-    "tam",
-    "lens_1.5",
-    "lens_2",
-    "lens_upsampled",
-    "lens_squared",
-    "lens",
-    "attention",
-    "rollout",
-    "grad_cam",
-    "gradient_input",
-    "occlusion",
-    "random",
-    "uniform",
-)
 FILLS = ("blur", "mean")
 ANSWERS = ("model", "reference")
 _ALL = "all"
@@ -72,10 +53,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--methods",
         nargs="+",
-        choices=(_ALL, *METHODS),
         default=(_ALL,),
         metavar="NAME",
-        help=f"all, or some of {' '.join(METHODS)}",
+        help="all, or some of those below (all)",
     )
     parser.add_argument(
         "--samples", type=int, metavar="N", help="the first N (all; of a PACKAGE 100)"
@@ -101,6 +81,7 @@ def add_parser(commands: Any) -> None:
         help="results.json, results.csv and what resumes a killed evaluation",
     )
     parser.set_defaults(run=run)
+    with_epilog(parser, lambda: f"methods: {' '.join(_methods())}")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -111,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
     from mmx_core.evaluation.processes import Processes
     from mmx_core.evaluation.run import Plan
 
-    methods = METHODS if _ALL in arguments.methods else tuple(dict.fromkeys(arguments.methods))
+    methods = _chosen(arguments.methods)
     total = len(samples)
     perturbed = arguments.faithfulness_samples
     plan = Plan(
@@ -178,13 +159,13 @@ def _evaluate(
 def _report(
     arguments: argparse.Namespace, journal: Any, order: Sequence[str], methods: Sequence[str]
 ) -> None:
-    from mmx_core.evaluation.report import METRICS, as_csv, remarks, summarise, table_rows
+    from mmx_core.evaluation.report import as_csv, columns, remarks, summarise, table_rows
 
     results = summarise(journal.entries(), data=arguments.data, order=order, methods=methods)
     text = json.dumps(results, indent=1, allow_nan=False)
     (arguments.out / "results.json").write_text(text + "\n", encoding="utf-8")
     (arguments.out / "results.csv").write_text(as_csv(results), encoding="utf-8")
-    header = [name.removesuffix("_per_token").replace("_", " ") for name in METRICS]
+    header = [name.removesuffix("_per_token").replace("_", " ") for name in columns()]
     print(format_table(("method", *header), table_rows(results)))
     print()
     for remark in remarks(results, len(order)):
@@ -214,6 +195,23 @@ def _check(arguments: argparse.Namespace) -> None:
         if value is not None and value < least:
             flag = name.replace("_", "-")
             raise CommandError(f"--{flag}: expected at least {least}, got {value}")
+
+
+def _methods() -> tuple[str, ...]:
+    from mmx_core.evaluation.registry import methods
+
+    load_plugins()
+    return tuple(methods())
+
+
+def _chosen(names: Sequence[str]) -> tuple[str, ...]:
+    there = _methods()
+    if _ALL in names:
+        return there
+    for name in names:
+        if name not in there:
+            raise missing("--methods", "methods", name, there)
+    return tuple(dict.fromkeys(names))
 
 
 def _samples(arguments: argparse.Namespace) -> Sequence[Sample]:

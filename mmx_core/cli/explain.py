@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mmx_core.cli.errors import CommandError, is_full, one_line
 from mmx_core.cli.inputs import add_inputs, check_inputs, check_model, first_name, load_inputs
 from mmx_core.cli.logdir import check_target
+from mmx_core.cli.plugins import load_plugins
 from mmx_core.cli.table import format_table
 from mmx_core.cli.target import check_writable
 from mmx_core.export.printable import printable, token_name
@@ -135,6 +136,7 @@ def _explainer(arguments: argparse.Namespace, inputs: Mapping[str, Any]) -> Expl
             f"expected torch and transformers, got {one_line(error)}; install them: "
             "pip install 'mmx-explain[core]'"
         ) from None
+    load_plugins()
     _check_conversation(inputs)
     if arguments.device is not None:
         try:

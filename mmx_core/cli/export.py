@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -13,13 +13,16 @@ from typing import Any
 
 from mmx_core.cli.errors import CommandError, missing, one_line
 from mmx_core.cli.logdir import folders_of, nothing_logged, report_damage
+from mmx_core.cli.plugins import load_plugins, with_epilog
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
 from mmx_core.events.log import Damage, LoggedRun, read_runs
 from mmx_core.events.runs import ROOT
 from mmx_core.events.tags import sample_tags, shown_name
 from mmx_core.explanation import Explanation
+from mmx_core.export.bundle import BundleMissing
+from mmx_core.export.registry import ExportFormat, Options, formats
+from mmx_core.export.standalone import PageEntry
 
-FORMATS = ("png", "html", "npz", "safetensors")
 _LAST, _ALL = "last", "all"
 _MOST_CHARACTERS = 120
 
@@ -33,15 +36,17 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--run", required=True, dest="run_name", help="as `mmx list` names it")
     parser.add_argument("--sample", required=True, metavar="SET/ID", help="such as val/0007")
     parser.add_argument(
-        "--step", default=_LAST, help="a step, last (the default), or all (html alone)"
+        "--step", default=_LAST, help="a step, last (the default), or all (such as html)"
     )
-    parser.add_argument("--format", required=True, choices=FORMATS, help="what to write")
+    parser.add_argument(
+        "--format", required=True, metavar="NAME", help="what to write: one of those below"
+    )
     parser.add_argument(
         "--token",
         type=int,
         nargs="+",
         metavar="INDEX",
-        help="png alone: which answer tokens, from 0 (all that are not special)",
+        help="of a picture: which answer tokens, from 0 (all that are not special)",
     )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="named after the sample if left out"
@@ -50,17 +55,26 @@ def add_parser(commands: Any) -> None:
         "--overwrite", action="store_true", help="replace the file if there is one (refused)"
     )
     parser.set_defaults(run=run)
+    with_epilog(parser, lambda: f"formats: {' '.join(_formats())}")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Writes the file and prints its path."""
     kind: str = arguments.format
-    if arguments.step == _ALL and kind != "html":
-        raise CommandError(f"--step: expected one step for {kind}, got all; html can hold all")
-    if arguments.token is not None and kind != "png":
+    known = _formats()
+    if kind not in known:
+        raise missing("--format", "formats", kind, list(known))
+    chosen = known[kind]
+    if arguments.step == _ALL and not chosen.takes_steps:
+        able = [name for name in known if known[name].takes_steps]
         raise CommandError(
-            f"--token: expected with --format png alone, got it with {kind}; leave it out, "
-            f"{kind} holds every token"
+            f"--step: expected one step for {kind}, got all; {_some(able)} can hold all"
+        )
+    if arguments.token is not None and not chosen.takes_tokens:
+        able = [name for name in known if known[name].takes_tokens]
+        raise CommandError(
+            f"--token: expected with --format {_some(able)} alone, got it with {kind}; leave it "
+            f"out, {kind} holds every token"
         )
     if arguments.out is not None:
         _check_free(arguments.out, arguments.overwrite)
@@ -69,12 +83,8 @@ def run(arguments: argparse.Namespace) -> None:
     steps = _steps(logged, tag, arguments.step)
     path: Path = arguments.out or _default_path(logged.run, tag, arguments.step, steps, kind)
     _check_free(path, arguments.overwrite)
-    if kind == "html":
-        content = _page(logged, tag, steps)
-    elif kind == "png":
-        content = _picture(_decoded(logged, tag, steps[0]), arguments.token)
-    else:
-        content = _arrays(_decoded(logged, tag, steps[0]), kind)
+    entries = _entries(logged, tag, steps)
+    content = _content(chosen, entries, Options(_title(logged, tag, steps), arguments.token))
     try:
         _write(path, content, overwrite=arguments.overwrite)
     except FileExistsError:  # since it was looked for
@@ -163,59 +173,53 @@ def _steps(logged: LoggedRun, tag: str, wanted: str) -> list[int]:
     return [step]
 
 
-def _some(steps: list[int]) -> str:
-    shown = [str(step) for step in steps]
+def _formats() -> Mapping[str, ExportFormat]:
+    load_plugins()
+    return formats()
+
+
+def _some(things: Sequence[object]) -> str:
+    shown = [str(thing) for thing in things]
     return ", ".join(shown if len(shown) <= 6 else [*shown[:3], "…", *shown[-2:]])
 
 
-def _decoded(logged: LoggedRun, tag: str, step: int) -> Explanation:
-    try:
-        return logged.decode(tag, step, report_damage)
-    except (DamagedBlob, UnsupportedVersion) as error:
-        raise CommandError(
-            f"--step: expected a readable record, got a damaged one at step {step} "
-            f"({one_line(error)}); choose another step"
-        ) from None
-
-
-def _page(logged: LoggedRun, tag: str, steps: list[int]) -> bytes:
-    from mmx_core.export.bundle import BundleMissing
-    from mmx_core.export.standalone import PageEntry, standalone_page
-
+def _entries(logged: LoggedRun, tag: str, steps: list[int]) -> list[PageEntry]:
     entries = []
     for step in steps:
         try:
             explanation = logged.decode(tag, step, report_damage)
         except (DamagedBlob, UnsupportedVersion) as error:
+            if len(steps) == 1:
+                raise CommandError(
+                    f"--step: expected a readable record, got a damaged one at step {step} "
+                    f"({one_line(error)}); choose another step"
+                ) from None
             report_damage(Damage(logged.run, tag, step, str(error)))
         else:
             record = logged.samples[tag][step]
             entries.append(PageEntry(explanation, record.blobs, record.wall_time))
     if not entries:
         raise CommandError("--step: expected a readable record, got damaged ones alone; see above")
+    return entries
+
+
+def _title(logged: LoggedRun, tag: str, steps: list[int]) -> str:
     place = str(steps[0]) if len(steps) == 1 else f"{steps[0]}–{steps[-1]}"
-    title = f"{shown_name(tag)} · {logged.run} · step {place}"
+    return f"{shown_name(tag)} · {logged.run} · step {place}"
+
+
+def _content(chosen: ExportFormat, entries: list[PageEntry], options: Options) -> bytes:
     try:
-        return standalone_page(entries, title=title).encode("utf-8")
-    except BundleMissing as error:
+        return chosen.write(entries, options)
+    except (BundleMissing, ImportError) as error:
         raise CommandError(str(error)) from None
-
-
-def _picture(explanation: Explanation, tokens: list[int] | None) -> bytes:
-    from mmx_core.export.contact_sheet import contact_sheet
-
-    try:
-        sheet = contact_sheet(explanation, tokens)
     except IndexError as error:
         raise CommandError(
             f"--token: {str(error).removeprefix('tokens: ')}; the answer is "
-            f"{_numbered(explanation)}"
+            f"{_numbered(entries[0].explanation)}"
         ) from None
     except ValueError as error:
         raise CommandError(f"--token: {str(error).removeprefix('tokens: ')}") from None
-    file = io.BytesIO()
-    sheet.save(file, "PNG")
-    return file.getvalue()
 
 
 def _numbered(explanation: Explanation) -> str:
@@ -223,17 +227,6 @@ def _numbered(explanation: Explanation) -> str:
 
     names = [f"{i} {token_name(token.text)}" for i, token in enumerate(explanation.tokens)]
     return ", ".join(names if len(names) <= 12 else [*names[:10], "…", names[-1]])
-
-
-def _arrays(explanation: Explanation, kind: str) -> bytes:
-    from mmx_core.export.arrays import npz_bytes, safetensors_bytes
-
-    if kind == "npz":
-        return npz_bytes(explanation)
-    try:
-        return safetensors_bytes(explanation)
-    except ImportError as error:
-        raise CommandError(str(error)) from None
 
 
 def _default_path(run_name: str, tag: str, asked: str, steps: list[int], kind: str) -> Path:

@@ -42,6 +42,11 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         "as dog=cat or 2=cat",
     )
     parser.add_argument("--prompt-words", action="store_true", help="also explain what was asked")
+    parser.add_argument(
+        "--chat-template-kwargs",
+        metavar="JSON",
+        help="variables of the chat template, such as '{\"enable_thinking\": false}'",
+    )
 
 
 def check_inputs(arguments: argparse.Namespace) -> None:
@@ -62,6 +67,7 @@ def check_inputs(arguments: argparse.Namespace) -> None:
     for pair in arguments.why_not:
         if not all(part.strip() for part in pair.partition("=")):
             raise CommandError(f"--why-not: expected WORD=OTHER, got {pair!r}; such as dog=cat")
+    _template_variables(arguments.chat_template_kwargs)
 
 
 def check_model(model: str) -> None:
@@ -90,10 +96,24 @@ def load_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
         "answer": arguments.answer,
         "prompt_words": arguments.prompt_words,
         "why_not": _why_not(arguments.why_not),
+        "chat_template_kwargs": _template_variables(arguments.chat_template_kwargs),
     }
     if arguments.messages is None:
         return {**asked, "prompt": arguments.prompt}
     return {**asked, "messages": _messages(arguments.messages), "turn": arguments.turn}
+
+
+def _template_variables(text: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise CommandError(
+            f"--chat-template-kwargs: expected a JSON object, got {text!r}; such as "
+            """'{"enable_thinking": false}'"""
+        )
+    return found
 
 
 def _why_not(pairs: list[str]) -> dict[int | str, list[str]]:

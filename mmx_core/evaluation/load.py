@@ -43,9 +43,7 @@ def load_samples(
         raise ValueError(
             f"expected {', '.join(LAYOUTS)} or PACKAGE:NAME such as demo:val, got {name!r}"
         )
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        # As `python -m` does; the installed command does not.
-        sys.path.insert(0, os.getcwd())
+    look_here()
     try:
         module = importlib.import_module(package)
     except ModuleNotFoundError as error:
@@ -60,3 +58,9 @@ def load_samples(
         )
     samples: Sequence[Sample] = make(inner, _MANY if count is None else count)
     return samples
+
+
+def look_here() -> None:
+    """Lets modules of the current directory be imported, as ``python -m`` does."""
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from mmx_core.evaluation.memory import peak_megabytes
-from mmx_core.evaluation.methods import UNIFORM
-from mmx_core.evaluation.rivals import Attribution, Method
-from mmx_core.explaining.prepare import Prepared, decode_answer
+from mmx_core.evaluation.registry import Attribution, Method
+from mmx_core.evaluation.rivals.floors import UNIFORM
+from mmx_core.explaining.answer import decode_answer
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.metrics.faithfulness import Fill, Perturber, faithfulness, head_tokens
-from mmx_core.metrics.plausibility import word_scores
+from mmx_core.metrics.registry import ScoredAnswer, word_scores
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.running import undisturbed
 from mmx_core.sample import Sample, WordMask
@@ -124,16 +125,15 @@ def measure_methods(
         if not np.isfinite(maps).all():
             raise ValueError(f"method {name!r}: expected finite maps, got NaN or infinity")
         scores = word_scores(
-            maps,
-            words.masks,
-            words.tokens,
-            text=attribution.text,
-            nouns=words.nouns,
-            function_words=words.functions,
+            ScoredAnswer(
+                maps,
+                words.masks,
+                words.tokens,
+                text=attribution.text,
+                nouns=frozenset(words.nouns),
+                function_words=words.functions,
+            )
         )
-        if attribution.text is None:
-            # Normalised by itself alone, a map without activations of the text cannot be compared.
-            scores.pop("func_iou", None)
         if perturber is not None:
             # A map without information has an order of its own: the raster's.
             lots = None if name == UNIFORM else seed
@@ -152,8 +152,4 @@ def _faithful(
     steps: int,
 ) -> dict[str, list[float]]:
     found = faithfulness(perturber, attribution.maps[list(heads)], heads, seed=seed, steps=steps)
-    return {
-        "insertion": found.insertion.tolist(),
-        "deletion": found.deletion.tolist(),
-        "flip_rate": found.flipped.astype(float).tolist(),
-    }
+    return found.scores()

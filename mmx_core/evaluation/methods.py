@@ -1,23 +1,26 @@
-"""What is compared: ours, the controls that keep it honest, and the rivals."""
+"""Ours, and the controls that keep it honest.
+
+``mmx`` is :class:`mmx_core.Explainer` as it comes; ``msea`` the same without ARC; ``msea_mean`` the
+mean over the scales; ``paper`` is ``Explainer.paper()`` (arXiv 2509.22415); ``tam`` is Token
+Activation Map (arXiv 2506.23270): interference by activation with repeated tokens left out, least
+squares, rank Gaussian filter.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from mmx_core.attribution.msea import resize
-from mmx_core.evaluation.rivals import RIVALS, Attribution, Method
+from mmx_core.evaluation.registry import Attribution, Method, method, methods
 from mmx_core.evaluation.rivals.base import counted_context, encode_base
-from mmx_core.explaining.passes import measure
 from mmx_core.explaining.prepare import Prepared
+from mmx_core.explaining.reading import measure
 from mmx_core.explanation import FloatArray
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.running import to_host
 from mmx_core.settings import DEFAULT_SCALES, Settings
 
-UNIFORM = "uniform"
 OURS = Settings(candidates=1)
 """The settings that :class:`mmx_core.Explainer` has by default; candidates are not compared."""
 
@@ -47,17 +50,11 @@ def single_scale(factor: float) -> Method:
 
 def upsampled(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """Control: the lens at scale 1.0, resized to the grid of the finest default scale."""
-    found = RIVALS["lens"](adapter, prepared, seed)
+    found = methods()["lens"](adapter, prepared, seed)
     grid = adapter.layout(prepared.image, max(DEFAULT_SCALES)).views[0].grid
     coarse = torch.from_numpy(found.maps)
-    maps = to_host([resize(coarse, grid, partial=bool(coarse.isnan().any()))])[0]
-    return Attribution(maps, found.text)
-
-
-def uniform(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
-    """Floor: a map without information."""
-    grid = adapter.layout(prepared.image, 1.0).views[0].grid
-    return Attribution(np.ones((len(prepared.answer_ids), *grid), dtype=np.float32))
+    maps = resize(coarse, grid, partial=bool(coarse.isnan().any()))
+    return Attribution(maps.numpy(), found.text)
 
 
 def _with(**changes: object) -> Settings:
@@ -72,24 +69,11 @@ def _text(adapter: ModelAdapter, prepared: Prepared, activation: FloatArray) -> 
     return text
 
 
-METHODS: dict[str, Method] = {
-    "mmx": explained(DEFAULT_SCALES, OURS),
-    "msea": explained(DEFAULT_SCALES, _with(suppression="none")),
-    "msea_mean": explained(DEFAULT_SCALES, _with(suppression="none", aggregation="mean")),
-    "paper": explained(DEFAULT_SCALES, _with(suppression="irrelevance", aggregation="mean")),
-    "tam": explained((1.0,), _with(suppression="tam", rank_filter=True)),
-    "lens_1.5": single_scale(1.5),
-    "lens_2": single_scale(2.0),
-    "lens_upsampled": upsampled,
-    "lens_squared": RIVALS["squared_lens"],
-    "lens": RIVALS["lens"],
-    **{name: RIVALS[name] for name in RIVALS if name not in ("lens", "squared_lens")},
-    UNIFORM: uniform,
-}
-"""By the name that ``--methods`` takes and the table shows.
-
-``mmx`` is :class:`mmx_core.Explainer` as it comes; ``msea`` the same without ARC; ``msea_mean`` the
-mean over the scales; ``paper`` is ``Explainer.paper()`` (arXiv 2509.22415); ``tam`` is Token
-Activation Map (arXiv 2506.23270): interference by activation with repeated tokens left out, least
-squares, rank Gaussian filter.
-"""
+method("mmx")(explained(DEFAULT_SCALES, OURS))
+method("msea")(explained(DEFAULT_SCALES, _with(suppression="none")))
+method("msea_mean")(explained(DEFAULT_SCALES, _with(suppression="none", aggregation="mean")))
+method("paper")(explained(DEFAULT_SCALES, _with(suppression="irrelevance", aggregation="mean")))
+method("tam")(explained((1.0,), _with(suppression="tam", rank_filter=True)))
+method("lens_1.5")(single_scale(1.5))
+method("lens_2")(single_scale(2.0))
+method("lens_upsampled")(upsampled)

@@ -12,27 +12,17 @@ from typing import Any
 import numpy as np
 
 from mmx_core.metrics.bootstrap import Interval, pooled, pooled_mean
+from mmx_core.metrics.faithfulness import FIGURES
 from mmx_core.metrics.hallucination import auroc
-from mmx_core.metrics.plausibility import harmonic_mean
+from mmx_core.metrics.registry import MeanMetric, registered
 
-METRICS = (
-    "obj_iou",
-    "func_iou",
-    "f1_iou",
-    "precision",
-    "recall",
-    "pixel_auc",
-    "pixel_ap",
-    "best_iou",
-    "pointing",
-    "nss",
-    "insertion",
-    "deletion",
-    "flip_rate",
-    "seconds_per_token",
-    "peak_mb",
-)
+_COST = ("seconds_per_token", "peak_mb")
 Entry = Mapping[str, Any]
+
+
+def columns() -> tuple[str, ...]:
+    """What is measured of every method: each registered metric, faithfulness, cost."""
+    return (*registered(), *FIGURES, *_COST)
 
 
 def summarise(
@@ -99,7 +89,7 @@ def as_csv(results: Mapping[str, Any]) -> str:
 def table_rows(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The table's cells: a mean with half the width of its interval."""
     return [
-        (name, *(_cell(figures[metric], metric) for metric in METRICS))
+        (name, *(_cell(figures[metric], metric) for metric in columns()))
         for name, figures in results["methods"].items()
     ]
 
@@ -129,20 +119,25 @@ def remarks(results: Mapping[str, Any], total: int) -> list[str]:
 
 
 def _figures(results: Sequence[Mapping[str, Any]]) -> dict[str, Interval]:
-    columns = {
-        metric: [result["scores"].get(metric, []) for result in results]
-        for metric in METRICS
-        if metric not in ("f1_iou", "seconds_per_token", "peak_mb")
+    scores = {
+        name: [result["scores"].get(name, []) for result in results]
+        for name in (*registered(), *FIGURES)
     }
-    figures = {metric: pooled_mean(column) for metric, column in columns.items()}
-    figures["f1_iou"] = pooled(
-        [columns["obj_iou"], columns["func_iou"]],
-        lambda means: np.array([harmonic_mean(a, b) for a, b in means.T]),
-    )
-    for metric in ("seconds_per_token", "peak_mb"):
-        values = [[v] if math.isfinite(v := _number(result[metric])) else [] for result in results]
-        figures[metric] = pooled_mean(values)
-    return {metric: figures[metric] for metric in METRICS}
+    figures: dict[str, Interval] = {}
+    for name in scores:
+        metric = registered().get(name)
+        if isinstance(metric, MeanMetric):
+            figures[name] = _of_means(metric, [scores[part] for part in metric.of])
+        else:
+            figures[name] = pooled_mean(scores[name])
+    for name in _COST:
+        values = [[v] if math.isfinite(v := _number(result[name])) else [] for result in results]
+        figures[name] = pooled_mean(values)
+    return {name: figures[name] for name in columns()}
+
+
+def _of_means(metric: MeanMetric, scores: Sequence[Sequence[Sequence[float]]]) -> Interval:
+    return pooled(scores, lambda means: np.array([metric.compute(*row) for row in means.T]))
 
 
 def _hallucination(entries: Sequence[Entry], figure: str) -> Interval:

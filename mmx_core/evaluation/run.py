@@ -15,12 +15,10 @@ from PIL import Image
 
 from mmx_core.evaluation.journal import Journal
 from mmx_core.evaluation.measure import Result, Words, measure_methods, words_of
-from mmx_core.evaluation.methods import METHODS
 from mmx_core.evaluation.processes import Processes
-from mmx_core.evaluation.rivals import Attribution
+from mmx_core.evaluation.registry import Attribution, methods
 from mmx_core.events.writer import ExplanationWriter
 from mmx_core.explainer import Explainer
-from mmx_core.explaining.prepare import prepare
 from mmx_core.explanation import Explanation
 from mmx_core.metrics.agreement import same_word_share
 from mmx_core.metrics.faithfulness import Fill, resize_by_area
@@ -44,7 +42,7 @@ class Plan:
     """What is evaluated.
 
     Attributes:
-        methods: Names in :data:`~mmx_core.evaluation.methods.METHODS`.
+        methods: Names of :func:`~mmx_core.evaluation.registry.methods`.
         faithfulness_samples: On how many of the first samples insertion, deletion and flips are
             measured; they take forwards by the hundred.
         fill: What is seen where the image is hidden.
@@ -106,7 +104,8 @@ def evaluate(
                     raise
                 except _FAILURES as error:
                     # One sample among hundreds: it is told by name, and the others go on.
-                    entry = {"sample": name, "error": f"{type(error).__name__}: {error}"}
+                    told = str(error).removeprefix(f"sample {name!r}: ")
+                    entry = {"sample": name, "error": f"{type(error).__name__}: {told}"}
                 journal.add(entry)
             finished()
     return order
@@ -121,30 +120,24 @@ def _id_of(samples: Sequence[Sample], index: int) -> str:
 def _warm_up(explainer: Explainer, samples: Sequence[Sample], plan: Plan) -> None:
     """First calls pay for kernels and memory that later ones find: none of them is timed."""
     with contextlib.suppress(*_FAILURES):
-        prepared = prepare(explainer.adapter, samples[0], scales=explainer.scales)
+        prepared = explainer.prepare(samples[0])
         adapter = explainer.adapter
         for name in plan.methods:
-            undisturbed(adapter.model, METHODS[name], adapter, prepared, plan.seed)
+            undisturbed(adapter.model, methods()[name], adapter, prepared, plan.seed)
 
 
 def _measured(
     explainer: Explainer, sample: Sample, plan: Plan, log: _Log, *, perturb: bool
 ) -> dict[str, Any]:
     adapter = explainer.adapter
-    prepared = prepare(
-        adapter,
-        sample,
-        scales=explainer.scales,
-        max_visual_tokens=explainer.max_visual_tokens,
-        max_new_tokens=explainer.max_new_tokens,
-    )
+    prepared = explainer.prepare(sample)
     explanation = explainer.explain_prepared(sample, prepared)
     words = words_of(adapter, sample, prepared)
     results, found = measure_methods(
         adapter,
         prepared,
         words,
-        {name: METHODS[name] for name in plan.methods},
+        {name: methods()[name] for name in plan.methods},
         perturb=perturb,
         fill=plan.fill,
         steps=plan.steps,
@@ -221,14 +214,14 @@ def with_maps(explanation: Explanation, found: Attribution, name: str) -> Explan
     activations of the text and no grounding.
     """
     if name == "mmx":
-        return replace(explanation, heatmaps=found.maps)
+        return replace(explanation, heatmaps=(found.maps,))
     base = explanation.base
     maps = resize_by_area(found.maps, base.grid).astype(np.float32)
     unknown = np.full_like(explanation.text_activation, np.nan)
     return replace(
         explanation,
-        heatmaps=found.maps,
-        scales=(replace(base, maps=maps),),
+        heatmaps=(found.maps,),
+        scales=(replace(base, maps=(maps,)),),
         text_activation=unknown if found.text is None else found.text,
         grounding=np.full_like(explanation.grounding, np.nan),
         interference_weights=np.zeros_like(explanation.interference_weights),

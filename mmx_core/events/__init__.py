@@ -19,6 +19,8 @@ _HOMES = {
     "add_explanation": "writer",
     "add_metrics": "writer",
     "guarded": "guard",
+    "logger": "sinks",
+    "SummaryWriterSink": "sinks",
     "mark_resume": "writer",
     "Damage": "log",
     "Explanations": "reader",

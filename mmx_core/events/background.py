@@ -285,15 +285,15 @@ def snapshot(explanation: Explanation) -> Explanation:
 def held_bytes(explanation: Explanation) -> int:
     """What an explanation takes in memory: arrays and pictures, and roughly the rest."""
     arrays = [
-        *explanation.per_image,
+        *explanation.heatmaps,
         explanation.relevance,
         explanation.text_activation,
         explanation.interference_weights,
     ]
     for scale in explanation.scales:
-        arrays += scale.per_image
+        arrays += scale.maps
     for entry in explanation.alternatives:
-        arrays += entry.per_image
+        arrays += entry.heatmaps
     pictures = sum(len(entry.image.data) for entry in explanation.images if entry.image)
     words = len(explanation.context) + sum(map(len, explanation.candidates))
     return sum(array.nbytes for array in arrays) + pictures + _BYTES_PER_ENTRY * words

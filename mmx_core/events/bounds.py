@@ -25,8 +25,7 @@ def fitting_tokens(explanation: Explanation) -> int:
     count, prompt = len(explanation.tokens), explanation.prompt_length
     pairs = MAX_MATRIX_BYTES // _BYTES_PER_PAIR
     rows = (math.isqrt(prompt * prompt + 4 * pairs) - prompt) // 2
-    per_scale = (scale.per_image for scale in explanation.scales)
-    arrays = [*explanation.per_image, *(maps for images in per_scale for maps in images)]
+    arrays = [*explanation.heatmaps, *(maps for s in explanation.scales for maps in s.maps)]
     cells = sum(math.prod(maps.shape[1:]) for maps in arrays)
     return max(1, min(count, rows, MAX_MAP_BYTES // max(1, cells)))
 
@@ -80,5 +79,6 @@ def fitted(explanation: Explanation) -> Explanation:
         alternatives=tuple(
             entry for entry in explanation.alternatives if entry.context_index < context
         ),
+        words=tuple(word for word in explanation.words if word.first < context),
         provenance={**explanation.provenance, CUT_FROM: len(explanation.tokens)},
     )

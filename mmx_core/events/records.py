@@ -12,6 +12,7 @@ from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_STRING
 
+from mmx_core.events.index_record import encode_record
 from mmx_core.events.tags import (
     IMAGE_PREFIX,
     INDEX_PLUGIN,
@@ -21,7 +22,7 @@ from mmx_core.events.tags import (
     metric_tag,
     sample_tags,
 )
-from mmx_core.events.wire import encode_explanation, encode_image, encode_record
+from mmx_core.events.wire import encode_explanation, encode_image
 from mmx_core.explanation import EncodedImage, Explanation
 
 _BLOB_SEQUENCE = "DATA_CLASS_BLOB_SEQUENCE"

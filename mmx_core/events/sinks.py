@@ -6,8 +6,9 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from tensorboard.compat import tf
 from tensorboard.compat.proto.event_pb2 import Event, SourceMetadata
@@ -162,32 +163,57 @@ def fixed_logdir(logdir: str | os.PathLike[str]) -> str:
     return path if "://" in path else os.path.abspath(path)
 
 
-class NoSummaryWriter(TypeError):
-    """What was given holds no summary writer."""
+class UnknownLogger(TypeError):
+    """Nothing registered knows what was given."""
+
+
+Recognise = Callable[[Any], "Sink | None"]
+"""Takes what a user gave as a writer; gives where its events go, or None where it is unknown."""
+_Recognise = TypeVar("_Recognise", bound=Recognise)
+_LOGGERS: list[Recognise] = []
+
+
+def logger(recognise: _Recognise) -> _Recognise:
+    """Decorator: explanations can be logged to what this function recognises.
+
+    Example:
+        >>> @mmx_core.events.logger
+        ... def of_my_tracker(writer):
+        ...     return SummaryWriterSink(writer.board) if isinstance(writer, MyTracker) else None
+    """
+    _LOGGERS.append(recognise)
+    return recognise
+
+
+def sink_of(writer: Any) -> Sink:
+    """Where a user's logger writes to; what was registered last is asked first.
+
+    Raises:
+        UnknownLogger: Nothing registered knows it.
+        ValueError: TensorBoard could not read explanations of its directory's name.
+    """
+    for recognise in reversed(_LOGGERS):
+        sink = recognise(writer)
+        if sink is not None:
+            return sink
+    raise UnknownLogger(
+        "writer: expected a torch SummaryWriter, a tensorboardX SummaryWriter, a Lightning logger "
+        "or accelerate tracker of TensorBoard, an ExplanationWriter or a logdir path, got "
+        f"{type(writer).__name__}; @mmx_core.events.logger adds another"
+    )
 
 
 class SummaryWriterSink:
-    """A torch ``SummaryWriter``, a tensorboardX one, or a logger that holds either.
-
-    They are known by what they can do. Where a logger stands for that of another process
-    (Lightning's and accelerate's do, outside the main one) nothing is written.
+    """A torch ``SummaryWriter`` or a tensorboardX one.
 
     Args:
-        writer: The user's; which images it has got is remembered on the summary writer.
+        inner: The user's; which images it has got is remembered on it. None writes nothing.
 
     Raises:
-        NoSummaryWriter: There is none.
         ValueError: TensorBoard could not read explanations of its directory's name.
     """
 
-    def __init__(self, writer: Any) -> None:
-        inner = _summary_writer_of(writer)
-        if inner is None and not _writes_elsewhere(writer):
-            raise NoSummaryWriter(
-                "writer: expected a torch SummaryWriter, a tensorboardX SummaryWriter, a Lightning "
-                "logger or accelerate tracker of TensorBoard, an ExplanationWriter or a logdir "
-                f"path, got {type(writer).__name__}"
-            )
+    def __init__(self, inner: Any) -> None:
         directory = getattr(inner, "log_dir", None) or getattr(inner, "logdir", None)
         if isinstance(directory, (str, os.PathLike)):
             check_run(os.fspath(directory))
@@ -222,14 +248,20 @@ class SummaryWriterSink:
             self._writer.flush()
 
 
-def _summary_writer_of(writer: Any) -> Any:
-    """The writer itself, Lightning's ``experiment`` or the ``tracker`` of accelerate's; or None."""
+@logger
+def summary_writer(writer: Any) -> Sink | None:
+    """The writer itself, Lightning's ``experiment`` or the ``tracker`` of accelerate's.
+
+    They are known by what they can do.
+    """
     for one in (writer, *(getattr(writer, name, None) for name in ("experiment", "tracker"))):
         if hasattr(one, "_get_file_writer") and hasattr(one, "add_scalar"):
-            return one
+            return SummaryWriterSink(one)
     return None
 
 
-def _writes_elsewhere(writer: Any) -> bool:
-    """Whether this is what accelerate gives to all processes but the main one."""
-    return type(writer).__module__ == "accelerate.tracking" and not hasattr(writer, "tracker")
+@logger
+def of_another_process(writer: Any) -> Sink | None:
+    """What accelerate gives to all processes but the main one: nothing is written."""
+    elsewhere = type(writer).__module__ == "accelerate.tracking" and not hasattr(writer, "tracker")
+    return SummaryWriterSink(None) if elsewhere else None

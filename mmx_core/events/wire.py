@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -24,16 +23,13 @@ from mmx_core.events.blob import (
     payload_length,
     quoted,
 )
+from mmx_core.events.checks import expect
 from mmx_core.events.header import (
-    VERSION,
     Header,
     HeaderReader,
     build_header,
     check_place,
-    expect,
     explanation_arrays,
-    logged_at,
-    number,
 )
 from mmx_core.explanation import (
     Alternative,
@@ -47,9 +43,6 @@ ImageLookup = Callable[[str], EncodedImage | None]
 
 # Of all arrays of one explanation together, unpacked: 256 MiB of one blob is no reason for more.
 MAX_EXPLANATION_BYTES = 512 * 1024 * 1024
-MAX_RECORD_BYTES = 1024 * 1024
-# Of an answer or a prompt in the index, which is read for all samples and steps at once.
-MAX_INDEXED_CHARACTERS = 4000
 
 
 def encode_explanation(
@@ -151,10 +144,10 @@ def _assemble(
 
     grids = reader.grids(reader.header)
 
-    def of_all_images(name: tuple[Any, Any], shapes: Sequence[tuple[int, ...]]) -> Any:
-        """The only image's array, or a tuple of all images'."""
-        arrays = tuple(array((*name, image), shape) for image, shape in enumerate(shapes))
-        return arrays if len(arrays) > 1 else arrays[0]
+    def of_images(
+        name: tuple[Any, Any], shapes: Sequence[tuple[int, ...]]
+    ) -> tuple[FloatArray, ...]:
+        return tuple(array((*name, image), shape) for image, shape in enumerate(shapes))
 
     def scale(index: int, entry: dict[str, Any]) -> ScaleExplanation:
         own = reader.grids(entry)
@@ -162,8 +155,8 @@ def _assemble(
             raise DamagedBlob(f"grids: expected those of {len(grids)} images, got {len(own)}")
         return ScaleExplanation(
             factor=reader.factor(entry),
-            grid=own if len(own) > 1 else own[0],
-            maps=of_all_images(("maps", index), [(count, *grid) for grid in own]),
+            grids=own,
+            maps=of_images(("maps", index), [(count, *grid) for grid in own]),
             probability=reader.answer_values(entry, "probability"),
             rank=reader.ranks(entry),
             divergence=reader.answer_values(entry, "divergence"),
@@ -185,7 +178,7 @@ def _assemble(
             answer=reader.text("answer"),
             tokens=reader.context[context - count :],
             context=reader.context,
-            heatmaps=of_all_images(("heatmaps", None), [(count, *grid) for grid in grids]),
+            heatmaps=of_images(("heatmaps", None), [(count, *grid) for grid in grids]),
             scales=tuple(scale(*item) for item in enumerate(reader.scales())),
             relevance=matrix[0],
             text_activation=matrix[1],
@@ -199,11 +192,12 @@ def _assemble(
                 Alternative(
                     context_index=index,
                     candidate=candidate,
-                    heatmaps=tuple(m[row] for m in maps) if len(maps) > 1 else maps[0][row],
+                    heatmaps=tuple(m[row] for m in maps),
                     grounding=share,
                 )
                 for row, (index, candidate, share) in enumerate(beside)
             ),
+            words=reader.words(),
             metrics=reader.metrics(),
             provenance=reader.provenance(),
             run=run,
@@ -255,86 +249,3 @@ def decode_image(blobs: Sequence[bytes], image_hash: str) -> EncodedImage:
         height=height,
         hash=image_hash,
     )
-
-
-def encode_record(
-    explanation: Explanation, byte_count: int, *, tag: str = "", step: int | None = None
-) -> bytes:
-    """Encodes the index record: what a table needs without opening maps.
-
-    Args:
-        explanation: The explanation that was encoded.
-        byte_count: Size of its blobs.
-        tag: Where the explanation is logged, as for :func:`encode_explanation`.
-        step: At which.
-    """
-    known = explanation.grounding[~np.isnan(explanation.grounding)]
-    said = [not token.special for token in explanation.tokens]
-    sureness = explanation.base.probability[said]
-    ranks = np.concatenate([scale.rank for scale in explanation.scales])
-    return encode_json(
-        {
-            "version": VERSION,
-            "answer": _indexed(explanation.answer),
-            "prompt": _indexed(explanation.prompt),
-            "tokens": len(explanation.tokens),
-            "image": explanation.image.hash if explanation.image else None,
-            "images": len(explanation.per_image),
-            "grounding": number(known.mean()) if known.size else None,
-            "lowest_grounding": number(known.min()) if known.size else None,
-            "lowest_probability": number(sureness.min()) if sureness.size else None,
-            "agreement": number((ranks == 0).mean()),
-            "metrics": {str(name): number(value) for name, value in explanation.metrics.items()},
-            "bytes": byte_count,
-            **logged_at(tag, step),
-        }
-    )
-
-
-def _indexed(text: str) -> str:
-    """The text, or its beginning with a mark that there is more."""
-    whole = len(text) <= MAX_INDEXED_CHARACTERS
-    return text if whole else text[: MAX_INDEXED_CHARACTERS - 1] + "…"
-
-
-_RECORD_KINDS: dict[str, tuple[type, ...]] = {
-    "version": (int,),
-    "answer": (str,),
-    "prompt": (str,),
-    "tokens": (int,),
-    "image": (str, NoneType),
-    "images": (int,),
-    "grounding": (int, float, NoneType),
-    "lowest_grounding": (int, float, NoneType),
-    "lowest_probability": (int, float, NoneType),
-    "agreement": (int, float, NoneType),
-    "metrics": (dict,),
-    "bytes": (int,),
-}
-
-
-def decode_record(blob: bytes, *, tag: str = "", step: int | None = None) -> dict[str, Any]:
-    """Decodes an index record; raises as :func:`decode_explanation` does.
-
-    Args:
-        blob: As it was logged.
-        tag: The explanation's where it was found: elsewhere than it was logged it is damaged.
-        step: At which it was found.
-    """
-    found = expect(decode_json(blob, limit=MAX_RECORD_BYTES), dict, "index record")
-    version = expect(found.get("version"), int, "version")
-    if version > VERSION:
-        raise UnsupportedVersion(f"index version {version}; this reader knows up to {VERSION}")
-    check_place(found, tag, step)
-    record = {name: found[name] for name in _RECORD_KINDS if name in found}
-    for name, value in record.items():
-        _check_kind(value, _RECORD_KINDS[name], name)
-    for name, value in record.get("metrics", {}).items():
-        _check_kind(value, (int, float, NoneType), f"metrics[{quoted(name)}]")
-    return record
-
-
-def _check_kind(value: Any, kinds: tuple[type, ...], where: str) -> None:
-    if not isinstance(value, kinds) or isinstance(value, bool):
-        names = " or ".join(kind.__name__ for kind in kinds)
-        raise DamagedBlob(f"{where}: expected {names}, got {type(value).__name__}")

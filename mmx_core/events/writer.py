@@ -21,7 +21,7 @@ from mmx_core.events.guard import guarded
 from mmx_core.events.privacy import is_private, private_explanation, private_tag
 from mmx_core.events.records import explanation_event, image_event, means_event, means_of
 from mmx_core.events.runs import UNMARKED, Going
-from mmx_core.events.sinks import NoSummaryWriter, Sink, SummaryWriterSink
+from mmx_core.events.sinks import Sink, UnknownLogger, sink_of
 from mmx_core.events.starts import StartFile, append, begin_shared
 from mmx_core.events.tags import IMAGE_PREFIX, image_hash, means_prefix, sample_tags
 from mmx_core.explanation import EncodedImage, Explanation
@@ -370,7 +370,7 @@ def _write_explanation(
 @contextmanager
 def _sink(writer: Any) -> Iterator[Sink]:
     """The writer's sink, flushed afterwards."""
-    sink = writer.file if isinstance(writer, ExplanationWriter) else SummaryWriterSink(writer)
+    sink = writer.file if isinstance(writer, ExplanationWriter) else sink_of(writer)
     yield sink
     sink.flush()
 
@@ -378,8 +378,8 @@ def _sink(writer: Any) -> Iterator[Sink]:
 def _check_writer(writer: Any) -> None:
     if not isinstance(writer, (ExplanationWriter, str, os.PathLike)):
         try:
-            SummaryWriterSink(writer)
-        except NoSummaryWriter:
+            sink_of(writer)
+        except UnknownLogger:
             raise
         except Exception:
             return  # a logger's own trouble, such as a full disk: told where it is written to

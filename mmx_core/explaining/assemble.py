@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from mmx_core.explaining.passes import Measured
-from mmx_core.explaining.prepare import Prepared, decode_answer
+from mmx_core.explaining.answer import decode_answer
+from mmx_core.explaining.prepare import Prepared
+from mmx_core.explaining.reading import Measured
 from mmx_core.explanation import (
     Alternative,
     Candidate,
     ExplainedImage,
     Explanation,
-    FloatArray,
-    Maps,
     Role,
     ScaleExplanation,
     Token,
+    WordGroup,
 )
 from mmx_core.images import MAX_LOGGED_SIDE, Clip
 from mmx_core.images import encode as encode_image
 from mmx_core.models.base import ModelAdapter
+from mmx_core.models.chat import special_ids
 from mmx_core.sample import Sample
+from mmx_core.text.words import word_groups
 
 
 def assemble(
@@ -47,7 +50,7 @@ def assemble(
     """
     count = len(prepared.answer_ids)
     words = _Words(adapter)
-    context = _context(words, prepared, measured)
+    context = _context(words, prepared, measured, special_ids(adapter.tokenizer))
     view_grounding = measured.view_grounding
     several = view_grounding.shape[1] > 1
     scales = tuple(
@@ -63,7 +66,7 @@ def assemble(
         answer=answer,
         tokens=context[-count:],
         context=context,
-        heatmaps=_maps([maps[:count] for maps in measured.heatmaps]),
+        heatmaps=tuple(maps[:count] for maps in measured.heatmaps),
         scales=scales,
         relevance=measured.relevance[:count],
         text_activation=measured.text_activation[:count],
@@ -74,6 +77,7 @@ def assemble(
         image_grounding=view_grounding[:count] if several else None,
         turns=prepared.rendered.roles,
         alternatives=_alternatives(words, prepared, measured, scales),
+        words=_groups(adapter.tokenizer, context),
         provenance={
             **provenance,
             "teacher_forced": prepared.answer is not None,
@@ -99,18 +103,35 @@ class _Words:
         return Candidate(int(token_id), self[int(token_id)], float(probability))
 
 
-def _context(words: _Words, prepared: Prepared, measured: Measured) -> tuple[Token, ...]:
+def _context(
+    words: _Words, prepared: Prepared, measured: Measured, markers: frozenset[int]
+) -> tuple[Token, ...]:
     answers = len(prepared.rendered.roles) - 1
     rows: list[tuple[int, Role, bool, int]] = [
         (token.id, "prompt", not token.written, token.turn) for token in prepared.rendered.text
     ]
-    rows += [(token, "answer", False, answers) for token in prepared.answer_ids]
+    rows += [(token, "answer", token in markers, answers) for token in prepared.answer_ids]
     return tuple(
         Token(token, words[token], role, int(position), special, turn)
         for (token, role, special, turn), position in zip(
             rows, measured.text_positions, strict=True
         )
     )
+
+
+def _groups(tokenizer: Any, context: tuple[Token, ...]) -> tuple[WordGroup, ...]:
+    """Which tokens make a word: within one message's text, a template's marker alone."""
+    found: list[WordGroup] = []
+    first = 0
+    for (_, _, special), run in groupby(context, lambda t: (t.role, t.turn, t.special)):
+        tokens = list(run)
+        if special:
+            groups = [(index, token.text) for index, token in enumerate(tokens)]
+        else:
+            groups = word_groups(tokenizer, [token.id for token in tokens])
+        found += [WordGroup(first + index, text) for index, text in groups]
+        first += len(tokens)
+    return tuple(found)
 
 
 def _candidates(words: _Words, measured: Measured) -> tuple[tuple[Candidate, ...], ...]:
@@ -126,21 +147,16 @@ def _candidates(words: _Words, measured: Measured) -> tuple[tuple[Candidate, ...
 def _scale(
     words: _Words, factor: float, index: int, measured: Measured, count: int
 ) -> ScaleExplanation:
-    grids = measured.grids[index]
     tops = zip(measured.top_ids[index][:count], measured.top_probability[index], strict=False)
     return ScaleExplanation(
         factor=factor,
-        grid=grids if len(grids) > 1 else grids[0],
-        maps=_maps([maps[:count] for maps in measured.maps[index]]),
+        grids=measured.grids[index],
+        maps=tuple(maps[:count] for maps in measured.maps[index]),
         probability=measured.probability[index][:count],
         rank=measured.rank[index][:count],
         divergence=measured.divergence[index][:count],
         top=tuple(words.candidate(*top) for top in tops),
     )
-
-
-def _maps(arrays: Sequence[FloatArray]) -> Maps:
-    return tuple(arrays) if len(arrays) > 1 else arrays[0]
 
 
 def _images(prepared: Prepared, measured: Measured) -> tuple[ExplainedImage, ...]:
@@ -184,7 +200,7 @@ def _alternatives(
             Alternative(
                 context_index=target.context_index,
                 candidate=words.candidate(target.token_id, probability),
-                heatmaps=_maps([maps[row] for maps in measured.heatmaps]),
+                heatmaps=tuple(maps[row] for maps in measured.heatmaps),
                 grounding=float(measured.view_grounding[row].sum()),
             )
         )

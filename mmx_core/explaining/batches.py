@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from mmx_core.errors import without_frames
+from mmx_core.explaining.pipeline import Pipeline
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.explanation import Explanation
 from mmx_core.models.sharding import RanksApart
 from mmx_core.sample import Sample
-
-if TYPE_CHECKING:
-    from mmx_core.explainer import Explainer
 
 _WINDOW = 64
 """Samples looked at together for like lengths; as many explanations may wait for their turn."""
 
 
 def explained_in_batches(
-    explainer: Explainer, samples: Iterable[Sample], limit: int
+    pipeline: Pipeline, samples: Iterable[Sample], limit: int
 ) -> Iterator[Explanation]:
     """Yields explanations in the samples' order; see :meth:`Explainer.explain_batch`.
 
@@ -30,7 +27,7 @@ def explained_in_batches(
     waiting = iter(samples)
     while True:
         window, failure = _taken(waiting, _WINDOW if limit else 1)
-        yield from _window(explainer, window, limit)
+        yield from _window(pipeline, window, limit)
         if failure is not None:
             raise failure
         if not window:
@@ -46,21 +43,21 @@ def _taken(samples: Iterator[Sample], count: int) -> tuple[list[Sample], Excepti
     return window, None
 
 
-def _window(explainer: Explainer, samples: Sequence[Sample], limit: int) -> Iterator[Explanation]:
+def _window(pipeline: Pipeline, samples: Sequence[Sample], limit: int) -> Iterator[Explanation]:
     ready: list[tuple[Sample, Prepared]] = []
     failure: Exception | None = None
     for sample in samples:
         try:
-            ready.append((sample, explainer.prepare(sample)))
+            ready.append((sample, pipeline.prepare(sample)))
         except Exception as error:
             # Memory may be what was short.
             failure = without_frames(error)
             break
-    lengths = [longest(explainer, prepared) if limit else 0 for _, prepared in ready]
+    lengths = [longest(prepared) if limit else 0 for _, prepared in ready]
     done: dict[int, Explanation | Exception] = {}
     following = 0
     for group in grouped(lengths, limit):
-        found = _explained(explainer, [ready[index] for index in group])
+        found = _explained(pipeline, [ready[index] for index in group])
         done.update(zip(group, found, strict=True))
         while following in done:
             outcome = done.pop(following)
@@ -73,21 +70,20 @@ def _window(explainer: Explainer, samples: Sequence[Sample], limit: int) -> Iter
 
 
 def _explained(
-    explainer: Explainer, members: Sequence[tuple[Sample, Prepared]]
+    pipeline: Pipeline, members: Sequence[tuple[Sample, Prepared]]
 ) -> list[Explanation | Exception]:
     """What became of each; one that fails takes none of the others with it."""
     try:
-        return list(explainer.explain_together(members))
+        return list(pipeline.explain(members))
     except Exception as error:
         if len(members) == 1 or isinstance(error, RanksApart):
             return [without_frames(error)] * len(members)
-    return [outcome for member in members for outcome in _explained(explainer, [member])]
+    return [outcome for member in members for outcome in _explained(pipeline, [member])]
 
 
-def longest(explainer: Explainer, prepared: Prepared) -> int:
+def longest(prepared: Prepared) -> int:
     """Positions of a sample at its finest scale."""
-    layouts = explainer.adapter.layouts(prepared.pictures, max(explainer.scales))
-    visual = sum(len(layout.ids) for layout in layouts)
+    visual = sum(len(layout.ids) for layout in prepared.layouts[max(prepared.layouts)])
     return visual + len(prepared.rendered.text) + len(prepared.answer_ids)
 
 

@@ -1,37 +1,40 @@
-"""From a sample to the conversation before its answer, and the pictures in it."""
+"""From a sample to the conversation with its answer, and the pictures in it."""
 
 from __future__ import annotations
 
+import base64
+import io
 import operator
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mmx_core.models.chat import Message, checked_messages, user_turn
+from PIL import Image
+
+from mmx_core.models.messages import Message, checked_messages, part_kind, text_of, user_turn
 from mmx_core.sample import PICTURE_KEYS, ImageLike, Sample, Video
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """What was said up to the explained answer.
+    """What was said up to the explained answer, which is its last message where it is given.
 
     Attributes:
-        messages: In chat-template form, the answer's turn left out.
+        messages: In chat-template form; the last is the assistant's unless the model is to answer.
         pictures: One per image or video part of these messages, in order.
-        answer: The explained turn's text, or None where the model is to answer.
     """
 
     messages: list[Message]
     pictures: list[ImageLike | Video]
-    answer: str | None
 
 
 def conversation_of(sample: Sample) -> Conversation:
     """Resolves a sample's prompt, or its messages and turn.
 
     Raises:
-        ValueError: No prompt; a turn that is not the assistant's; other pictures than places for
-            them; or settings that contradict each other.
+        ValueError: No prompt, or an answer of blanks; a turn that is not the assistant's; other
+            pictures than places for them; or settings that contradict each other.
     """
     given = sample.image_list()
     if sample.messages is None:
@@ -44,7 +47,7 @@ def conversation_of(sample: Sample) -> Conversation:
         kinds: list[Literal["image", "video"]] = [
             "video" if isinstance(picture, Video) else "image" for picture in given
         ]
-        return Conversation(user_turn(sample.prompt, kinds), given, sample.answer)
+        return Conversation(_answered(user_turn(sample.prompt, kinds), sample), given)
     if sample.prompt:
         raise ValueError("prompt: expected none beside messages; write it as their last user turn")
     if not sample.messages:
@@ -58,10 +61,23 @@ def conversation_of(sample: Sample) -> Conversation:
     count = sum(len(_picture_parts(message)) for message in before)
     if not count:
         raise ValueError("messages: expected at least one image before the explained turn")
-    answer = sample.answer
-    if explained < len(sample.messages):
-        answer = _text(sample.messages[explained])
-    return Conversation(before, pictures[:count], answer)
+    if explained == len(sample.messages):
+        return Conversation(_answered(before, sample), pictures[:count])
+    answer = sample.messages[explained]
+    if not text_of(answer).strip() and not answer.get("tool_calls"):
+        raise ValueError(f"messages[{explained}]: expected an answer, got nothing but blanks")
+    # What the answer shows itself is no part of what it was said about.
+    said = {**answer, "content": text_of(answer)}
+    return Conversation([*before, said], pictures[:count])
+
+
+def _answered(messages: list[Message], sample: Sample) -> list[Message]:
+    """The conversation, with the sample's answer where it has one."""
+    if sample.answer is None:
+        return messages
+    if not sample.answer.strip():
+        raise ValueError("answer: expected text or None (to generate one), got nothing")
+    return [*messages, {"role": "assistant", "content": sample.answer}]
 
 
 def _turn(sample: Sample) -> int:
@@ -90,7 +106,7 @@ def _turn(sample: Sample) -> int:
 def _picture_parts(message: Message) -> list[Mapping[str, Any]]:
     content = message.get("content")
     parts = content if isinstance(content, (list, tuple)) else []
-    return [part for part in parts if part.get("type") in ("image", "video")]
+    return [part for part in parts if part_kind(part) in ("image", "video")]
 
 
 def _pictures(
@@ -101,18 +117,13 @@ def _pictures(
     found: list[ImageLike | Video] = []
     places = 0
     for part in (part for message in messages for part in _picture_parts(message)):
-        own = next((part[key] for key in PICTURE_KEYS if key in part), None)
-        if own is None and "url" in part:
-            raise ValueError(
-                f"messages: expected an image or a path, got the address {part['url']!r}; load it "
-                "first"
-            )
+        own = _own(part)
         if own is None:
             places += 1
             if waiting:
                 own = waiting.pop(0)
         if own is not None:
-            if part["type"] == "video" and not isinstance(own, Video):
+            if part_kind(part) == "video" and not isinstance(own, Video):
                 raise ValueError(
                     f"messages: expected an mmx.Video for a video part, got {type(own).__name__}"
                 )
@@ -125,8 +136,23 @@ def _pictures(
     return found
 
 
-def _text(message: Message) -> str:
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    return "".join(str(p["text"]) for p in content or () if p.get("type") == "text")
+def _own(part: Mapping[str, Any]) -> ImageLike | Video | None:
+    """The picture that a part carries itself, or within an address (``data:image/png;...``)."""
+    keys = (*PICTURE_KEYS, "image_url", "url")
+    own: Any = next((part[key] for key in keys if part.get(key) is not None), None)
+    own = own.get("url") if isinstance(own, Mapping) else own
+    if not isinstance(own, str):
+        return own
+    if own.startswith("data:"):
+        try:
+            return Image.open(io.BytesIO(base64.b64decode(own.partition(",")[2])))
+        except (ValueError, OSError):
+            raise ValueError(
+                f"messages: expected an image in base64, got {reprlib.repr(own)}"
+            ) from None
+    path = own.removeprefix("file://")
+    if "://" in path:
+        raise ValueError(
+            f"messages: expected an image or a path, got the address {own!r}; load it first"
+        )
+    return path

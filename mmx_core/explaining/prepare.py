@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from mmx_core.explaining.conversation import Conversation, conversation_of
+from mmx_core.explaining.answer import generated, given
+from mmx_core.explaining.conversation import conversation_of
 from mmx_core.explaining.targets import Target, asked_targets, check_unsaid_words
 from mmx_core.images import Clip, Picture, load_rgb
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
+from mmx_core.models.layout import Layout
 from mmx_core.models.running import undisturbed
 from mmx_core.sample import ImageLike, Sample, Video
+
+Layouts = Mapping[float, tuple[Layout, ...]]
+"""By scale, one for each picture."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Prepared:
         rendered: The conversation under the model's chat template.
         answer: The explained turn as text, or None where the model answered.
         answer_ids: The explained tokens, ``T`` of them.
+        layouts: Of the pictures, at each scale.
         also: What is explained beside them.
     """
 
@@ -36,6 +42,7 @@ class Prepared:
     rendered: RenderedPrompt
     answer: str | None
     answer_ids: list[int]
+    layouts: Layouts
     also: tuple[Target, ...] = ()
 
     @property
@@ -103,10 +110,16 @@ def prepare(
     if answer_ids is None:
         limit = max_new_tokens if asked.room is None else min(max_new_tokens, asked.room)
         answer_ids = undisturbed(
-            adapter.model, _generate, adapter, asked.pictures, asked.rendered, limit
+            adapter.model,
+            generated,
+            adapter,
+            asked.pictures,
+            asked.rendered,
+            limit,
+            layouts=asked.layouts.get(1.0),
         )
     also = asked_targets(adapter.tokenizer, sample, asked.rendered, answer_ids, asked.answer)
-    return Prepared(asked.pictures, asked.rendered, asked.answer, answer_ids, also)
+    return Prepared(asked.pictures, asked.rendered, asked.answer, answer_ids, asked.layouts, also)
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,7 @@ class Asked:
         pictures: As in :class:`Prepared`, as are the next two.
         rendered: See there.
         answer: See there.
+        layouts: See there.
         answer_ids: The given answer's tokens, or None.
         room: Positions that are left for an answer at every scale; None where there is no bound.
     """
@@ -124,6 +138,7 @@ class Asked:
     pictures: tuple[Picture, ...]
     rendered: RenderedPrompt
     answer: str | None
+    layouts: Layouts
     answer_ids: list[int] | None
     room: int | None
 
@@ -142,20 +157,26 @@ def check(
     """
     conversation = conversation_of(sample)
     pictures = tuple(_loaded(picture) for picture in conversation.pictures)
-    for factor in scales:
-        _check_size(adapter, pictures, factor, max_visual_tokens)
+    layouts = {factor: tuple(adapter.layouts(pictures, factor)) for factor in scales}
+    for factor, found in layouts.items():
+        _check_size(found, factor, max_visual_tokens)
     _check_masks(sample, pictures)
-    rendered = adapter.render(conversation.messages, pictures=pictures)
-    answer_ids = _given_answer(adapter, conversation)
-    sample.check_word_indices(conversation.answer)
+    rendered = adapter.render(
+        conversation.messages, pictures=pictures, variables=sample.chat_template_kwargs
+    )
+    answer, answer_ids = given(adapter, rendered) or (None, None)
+    sample.check_word_indices(answer)
     # An answer has one token at least, and no more than there are positions for at every scale.
     known = 1 if answer_ids is None else len(answer_ids)
-    lengths = [_checked_length(adapter, pictures, rendered, known, factor) for factor in scales]
+    lengths = [
+        _checked_length(adapter, found, rendered, known, factor)
+        for factor, found in layouts.items()
+    ]
     if answer_ids is None:
         check_unsaid_words(adapter.tokenizer, sample)
     limit = adapter.max_positions
     room = None if limit is None else limit - max(lengths) + known
-    return Asked(pictures, rendered, conversation.answer, answer_ids, room)
+    return Asked(pictures, rendered, answer, layouts, answer_ids, room)
 
 
 def _loaded(picture: ImageLike | Video) -> Picture:
@@ -168,10 +189,7 @@ def _loaded(picture: ImageLike | Video) -> Picture:
     return Clip(frames, picture.times)
 
 
-def _check_size(
-    adapter: ModelAdapter, pictures: Sequence[Picture], factor: float, limit: int
-) -> None:
-    layouts = adapter.layouts(pictures, factor)
+def _check_size(layouts: Sequence[Layout], factor: float, limit: int) -> None:
     count = sum(layout.count for layout in layouts)
     views = [view.grid for layout in layouts for view in layout.views]
     cells = sum(height * width for height, width in views)
@@ -192,12 +210,11 @@ def _check_size(
 
 def _checked_length(
     adapter: ModelAdapter,
-    pictures: Sequence[Picture],
+    layouts: Sequence[Layout],
     rendered: RenderedPrompt,
     answer: int,
     factor: float,
 ) -> int:
-    layouts = adapter.layouts(pictures, factor)
     length = len(rendered.expand(layouts).ids) + answer
     adapter.check_length(length, sum(layout.count for layout in layouts), factor)
     return length
@@ -215,57 +232,3 @@ def _check_masks(sample: Sample, pictures: Sequence[Picture]) -> None:
     for name, shape in shapes.items():
         if shape != size:
             raise ValueError(f"mask {name!r}: expected the image's size {size}, got {shape}")
-
-
-def _given_answer(adapter: ModelAdapter, conversation: Conversation) -> list[int] | None:
-    return None if conversation.answer is None else tokenize_answer(adapter, conversation.answer)
-
-
-def tokenize_answer(adapter: ModelAdapter, answer: str) -> list[int]:
-    """The tokens of a given answer.
-
-    Raises:
-        ValueError: It is empty or holds special tokens.
-    """
-    if not answer.strip():
-        raise ValueError("answer: expected text or None (to generate one), got nothing")
-    tokenizer = adapter.tokenizer
-    ids = cast("list[int]", tokenizer(answer, add_special_tokens=False)["input_ids"])
-    special = [token for token in ids if token in set(tokenizer.all_special_ids)]
-    if special or not ids:
-        raise ValueError(
-            f"answer: expected plain text, got special tokens "
-            f"{tokenizer.convert_ids_to_tokens(special)} in {answer!r}; leave them out (a "
-            "word outside the vocabulary may have become one)"
-        )
-    return ids
-
-
-def decode_answer(adapter: ModelAdapter, answer_ids: list[int]) -> str:
-    """The text of a generated answer."""
-    decoded = adapter.tokenizer.decode(answer_ids, clean_up_tokenization_spaces=False)
-    return cast("str", decoded).strip()
-
-
-def _generate(
-    adapter: ModelAdapter, pictures: Sequence[Picture], rendered: RenderedPrompt, limit: int
-) -> list[int]:
-    encoded = adapter.encode(pictures, rendered, [], factor=1.0)
-    generated = adapter.generate(
-        **encoded.inputs,
-        max_new_tokens=limit,
-        do_sample=False,
-        temperature=None,
-        top_p=None,
-        top_k=None,
-        use_cache=True,
-    )
-    ids = cast("list[int]", generated[0, encoded.prompt_length :].tolist())
-    special = set(adapter.tokenizer.all_special_ids)
-    stop = next((i for i, token in enumerate(ids) if token in special), len(ids))
-    if stop == 0:
-        raise ValueError(
-            "answer: the model generated nothing before its end token; give an answer to "
-            "teacher-force instead"
-        )
-    return ids[:stop]

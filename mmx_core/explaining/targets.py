@@ -6,11 +6,13 @@ import operator
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.sample import Sample
-from mmx_core.text.words import tokens_of_words
+from mmx_core.text.tokens import Spans, characters_of_tokens, spelled
+from mmx_core.text.words import find_name, split_words, tokens_within
 
 _SHOWN_LETTERS = 200
 
@@ -38,7 +40,7 @@ def check_unsaid_words(tokenizer: Any, sample: Sample) -> None:
         if not isinstance(place, str) and operator.index(place) < 0:
             raise ValueError(f"why_not: expected a token's index from 0 on, got {place}")
         for word in [words] if isinstance(words, str) else words:
-            _first_token(tokenizer, word, begins=False)
+            _check_known(tokenizer, word)
 
 
 def asked_targets(
@@ -50,7 +52,7 @@ def asked_targets(
 ) -> tuple[Target, ...]:
     """What a sample asks for beside its answer.
 
-    A word of several tokens is explained by its first: the others follow from it.
+    A word of several tokens is explained by the first that was not said: the others follow from it.
 
     Raises:
         ValueError: A place that the given answer lacks, or a word that is there. In a generated
@@ -70,14 +72,12 @@ def asked_targets(
 def _unsaid(
     tokenizer: Any, sample: Sample, answer_ids: list[int], answer: str | None
 ) -> Iterator[tuple[int, int]]:
-    said = answer if answer is not None else tokenizer.decode(answer_ids).strip()
+    said, spans = spelled(tokenizer, answer_ids)
     for place, words in sample.why_not.items():
         for word in [words] if isinstance(words, str) else words:
             try:
-                index = _place(tokenizer, place, said, answer_ids)
-                token = _first_token(tokenizer, word, begins=index == 0)
-                if token == answer_ids[index]:
-                    raise ValueError(f"why_not: {word!r} is what was said at token {index}")
+                index, begin = _place(said, spans, place)
+                index, token = _first_other(tokenizer, word, said[:begin], index, answer_ids)
             except ValueError as error:
                 if answer is not None:
                     raise
@@ -85,33 +85,52 @@ def _unsaid(
                 warnings.warn(
                     f"sample {sample.id!r}: no map of {word!r} in the place of {place!r}: "
                     f"{str(error).removeprefix('why_not: ')}; the model's answer is "
-                    f"{_clipped(said)!r}",
+                    f"{_clipped(said.strip())!r}",
                     stacklevel=2,
                 )
             else:
                 yield index, token
 
 
-def _place(tokenizer: Any, place: int | str, answer: str, answer_ids: list[int]) -> int:
-    if not isinstance(place, str):
-        return _index(operator.index(place), answer_ids)
-    words = [word.strip(".,;:!?\"'").lower() for word in answer.split()]
-    found = [index for index, word in enumerate(words) if word == place.strip().lower()]
-    if not found and place.strip().isdecimal():
-        return _index(int(place), answer_ids)
-    if len(found) != 1:
-        raise ValueError(
-            f"why_not: expected a word that the answer has once, {place!r} is there {len(found)} "
-            "times; name the token by its index"
-        )
-    return tokens_of_words(tokenizer, answer, answer_ids)[found[0]][0]
+def _place(said: str, spans: Spans, place: int | str) -> tuple[int, int]:
+    """The token in whose place another word is asked about, and the character where it begins."""
+    if isinstance(place, str):
+        found = find_name(split_words(said), place)
+        if len(found) == 1:
+            return tokens_within(spans, found[0].start, found[0].end)[0], found[0].start
+        if found or not place.strip().isdecimal():
+            raise ValueError(
+                f"why_not: expected a word that the answer has once, {place!r} is there "
+                f"{len(found)} times; name the token by its index"
+            )
+    index = _index(int(place) if isinstance(place, str) else operator.index(place), len(spans))
+    start, end = spans[index]
+    return index, end - len(said[start:end].lstrip())
 
 
-def _index(place: int, answer_ids: list[int]) -> int:
-    if not 0 <= place < len(answer_ids):
-        raise ValueError(
-            f"why_not: expected a token's index from 0 to {len(answer_ids) - 1}, got {place}"
-        )
+def _first_other(
+    tokenizer: Any, word: str, before: str, index: int, answer_ids: list[int]
+) -> tuple[int, int]:
+    """Where the answer with another word parts from what was said, and the token that parts it."""
+    text = before + word.strip()
+    ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    spans = characters_of_tokens(tokenizer, text, ids)
+    first = next(iter(tokens_within(spans, len(before), len(text))), len(ids))
+    place = index
+    if ids[:first] == answer_ids[:first]:
+        # Words may have their first bytes in common: 🐕 and 🐈.
+        same = (a == b for a, b in zip(ids[first:], answer_ids[first:], strict=False))
+        place = first = first + sum(takewhile(bool, same))
+    if ids[first:] and ids[first] in tokenizer.all_special_ids:
+        raise ValueError(f"why_not: {word!r} is no word of the model's vocabulary")
+    if first == len(ids) or place >= len(answer_ids) or ids[first] == answer_ids[place]:
+        raise ValueError(f"why_not: {word!r} is what was said at token {index}")
+    return place, ids[first]
+
+
+def _index(place: int, count: int) -> int:
+    if not 0 <= place < count:
+        raise ValueError(f"why_not: expected a token's index from 0 to {count - 1}, got {place}")
     return place
 
 
@@ -119,14 +138,10 @@ def _clipped(answer: str) -> str:
     return answer if len(answer) <= _SHOWN_LETTERS else f"{answer[:_SHOWN_LETTERS]}…"
 
 
-def _first_token(tokenizer: Any, word: str, *, begins: bool) -> int:
-    # Inside an answer a word follows a space, which many vocabularies write into its token.
-    text = word if begins or word.startswith(" ") else f" {word}"
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+def _check_known(tokenizer: Any, word: str) -> None:
+    ids = tokenizer(f" {word.strip()}", add_special_tokens=False)["input_ids"]
     # Some vocabularies write the blank before a word as a token of its own.
     while len(ids) > 1 and not tokenizer.decode([ids[0]]).strip():
         ids = ids[1:]
-    special = set(tokenizer.all_special_ids)
-    if not ids or ids[0] in special:
+    if not ids or ids[0] in tokenizer.all_special_ids:
         raise ValueError(f"why_not: {word!r} is no word of the model's vocabulary")
-    return int(ids[0])

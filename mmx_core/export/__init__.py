@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmx_core.export.bundle import BundleMissing
+from mmx_core.export.registry import export_format, formats
 from mmx_core.export.standalone import standalone_html
 
-__all__ = ["BundleMissing", "standalone_html"]
+__all__ = ["BundleMissing", "export_format", "formats", "standalone_html"]

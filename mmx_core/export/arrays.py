@@ -80,7 +80,7 @@ def safetensors_bytes(explanation: Explanation) -> bytes:
 
 def named_arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
     """The arrays of the table above, contiguous."""
-    images = range(len(explanation.per_image))
+    images = range(len(explanation.heatmaps))
     suffixes = [f".image_{index}" for index in images] if len(images) > 1 else [""]
     arrays: dict[str, Any] = {}
 
@@ -88,10 +88,10 @@ def named_arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
         for suffix, array in zip(suffixes, per_image, strict=True):
             arrays[name + suffix] = array.astype(np.float32)
 
-    keep("heatmaps", explanation.per_image)
+    keep("heatmaps", explanation.heatmaps)
     for scale in explanation.scales:
         name = f"scale_{scale.factor:g}"
-        keep(f"maps.{name}", scale.per_image)
+        keep(f"maps.{name}", scale.maps)
         arrays[f"probability.{name}"] = scale.probability.astype(np.float32)
         arrays[f"rank.{name}"] = scale.rank.astype(np.int64)
         arrays[f"divergence.{name}"] = scale.divergence.astype(np.float32)
@@ -105,7 +105,7 @@ def named_arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
     if explanation.image_grounding is not None:
         arrays["image_grounding"] = explanation.image_grounding.astype(np.float32)
     if explanation.alternatives:
-        beside = [entry.per_image for entry in explanation.alternatives]
+        beside = [entry.heatmaps for entry in explanation.alternatives]
         keep("alternatives", [np.stack([maps[index] for maps in beside]) for index in images])
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 

@@ -55,7 +55,7 @@ def contact_sheet(explanation: Explanation, tokens: Sequence[int] | None = None)
         raise IndexError(
             f"tokens: expected indices from 0 to {len(explanation.tokens) - 1}, got {chosen}"
         )
-    images = range(len(explanation.per_image))
+    images = range(len(explanation.heatmaps))
     tiles = [(index, image) for index in chosen for image in images]
     if len(tiles) > MOST_TOKENS:
         per_token = f" on {len(images)} images" if len(images) > 1 else ""
@@ -81,7 +81,7 @@ def contact_sheet(explanation: Explanation, tokens: Sequence[int] | None = None)
     for place, (index, image) in enumerate(tiles):
         left = MARGIN + place % across * step_x
         top = MARGIN + place // across * step_y
-        heatmap = explanation.per_image[image][index]
+        heatmap = explanation.heatmaps[image][index]
         sheet.paste(Image.fromarray(lay_over(pictures[image], heatmap, high)), (left, top))
         caption = f"{index}  {token_name(explanation.tokens[index].text)}"
         caption += f"  image {image + 1}" if len(images) > 1 else ""
@@ -93,7 +93,7 @@ def contact_sheet(explanation: Explanation, tokens: Sequence[int] | None = None)
 
 def tile_size(explanation: Explanation, image: int = 0) -> tuple[int, int]:
     """Width and height of an image's tile: its shape, or the grid's where it is unknown."""
-    rows, columns = explanation.per_image[image].shape[1:]
+    rows, columns = explanation.heatmaps[image].shape[1:]
     pixels = _pixels(explanation, image)
     width, height = (pixels.width, pixels.height) if pixels else (columns, rows)
     factor = TILE_SIDE / max(width, height)
@@ -106,7 +106,7 @@ def _pixels(explanation: Explanation, image: int) -> EncodedImage | None:
 
 def highest(explanation: Explanation) -> float:
     """The largest finite value over all tokens and images, the upper end of "this sample"."""
-    finite = [maps[np.isfinite(maps)] for maps in explanation.per_image]
+    finite = [maps[np.isfinite(maps)] for maps in explanation.heatmaps]
     return float(max(values.max(initial=0) for values in finite))
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 from mmx_core.events.blob import decode_json, encode_json
 from mmx_core.events.bounds import fitted
+from mmx_core.events.index_record import decode_record, encode_record
 from mmx_core.events.privacy import is_private, private_header
 from mmx_core.events.tags import DEFAULT_SET, PREFIX, natural_key
-from mmx_core.events.wire import decode_record, encode_explanation, encode_record
+from mmx_core.events.wire import encode_explanation
 from mmx_core.explanation import EncodedImage, Explanation
 from mmx_core.export.bundle import read_bundle
 

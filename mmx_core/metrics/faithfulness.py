@@ -25,6 +25,7 @@ from mmx_core.sample import WordMask
 
 Fill = Literal["blur", "mean"]
 FILLS: tuple[str, ...] = get_args(Fill)
+FIGURES = ("insertion", "deletion", "flip_rate")
 STEPS = 20
 FLIP_SHARE = 0.2
 _BLUR_SHARE = 1 / 8
@@ -53,13 +54,10 @@ class Faithfulness:
     insertion: NDArray[np.float64]
     flipped: NDArray[np.bool_]
 
-    def means(self) -> dict[str, float]:
-        """``deletion``, ``insertion`` and ``flip_rate`` over the tokens."""
-        return {
-            "deletion": float(self.deletion.mean()),
-            "insertion": float(self.insertion.mean()),
-            "flip_rate": float(self.flipped.mean()),
-        }
+    def scores(self) -> dict[str, list[float]]:
+        """The figures called :data:`FIGURES`, token by token."""
+        found = self.insertion, self.deletion, self.flipped
+        return {name: v.astype(float).tolist() for name, v in zip(FIGURES, found, strict=True)}
 
 
 def head_tokens(masks: Sequence[WordMask], tokens_of_word: Sequence[Sequence[int]]) -> list[int]:
@@ -171,8 +169,9 @@ class Perturber:
             return [self._predict(keep[chunk], tokens[chunk]) for chunk in chunks]
 
         parts = undisturbed(self._adapter.model, predict_all)
-        probability, top = to_host([torch.cat(part) for part in zip(*parts, strict=True)])
-        return probability.astype(np.float64), top.astype(np.int64)
+        probability, top = (torch.cat(part) for part in zip(*parts, strict=True))
+        found = to_host({"probability": probability, "top": top})
+        return found["probability"].astype(np.float64), found["top"]
 
     def _predict(
         self, keep: NDArray[np.bool_], tokens: NDArray[np.integer]
@@ -191,8 +190,7 @@ class Perturber:
                         self._shown.predicting_positions[chosen]]  # fmt: skip
         logits = self._adapter.logits(states).float()
         own = logits.gather(1, self._targets[chosen][:, None])[:, 0]
-        # float64, so that ids of any vocabulary cross to the host beside the probabilities.
-        return (own - logits.logsumexp(dim=1)).exp().double(), logits.argmax(dim=1)
+        return (own - logits.logsumexp(dim=1)).exp(), logits.argmax(dim=1)
 
 
 def faithfulness(

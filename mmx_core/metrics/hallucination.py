@@ -15,9 +15,9 @@ def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
         negative: That of words that name what is not.
 
     Returns:
-        0.5 is chance; NaN where either is empty.
+        0.5 is chance; NaN where either is empty, or a score is unknown (NaN).
     """
-    if not len(positive) or not len(negative):
+    if not len(positive) or not len(negative) or np.isnan([*positive, *negative]).any():
         return float("nan")
     ordered = np.sort(np.asarray(negative, dtype=np.float64))
     below = np.searchsorted(ordered, positive, side="left")

@@ -9,7 +9,7 @@ import numpy as np
 from mmx_core.explanation import Explanation
 from mmx_core.metrics.agreement import same_word_share
 from mmx_core.metrics.hallucination import auroc
-from mmx_core.metrics.plausibility import word_metrics
+from mmx_core.metrics.registry import ScoredAnswer, word_means, word_scores
 from mmx_core.sample import Sample, WordMask
 from mmx_core.text.lexicon import function_words_of, noun_words
 
@@ -25,10 +25,10 @@ def explanation_metrics(
         tokens_of_word: For each word of the answer the indices of its tokens.
 
     Returns:
-        The means of :func:`~mmx_core.metrics.plausibility.word_metrics`; ``same_word_share`` over
-        the other scales; where words are absent, ``hallucination_auroc`` of grounding and
-        ``hallucination_auroc_of_peak`` of the map's highest value. Empty for a sample that
-        says nothing of where words belong.
+        The means of every registered metric, with ``masked_words``, where a word has a mask with
+        both object and background; ``same_word_share`` over the other scales; where words are
+        absent, ``hallucination_auroc`` of grounding and ``hallucination_auroc_of_peak`` of the
+        map's highest value. Empty for a sample that says nothing of where words belong.
     """
     masks = sample.word_masks(explanation.answer)
     if not masks and not sample.absent:
@@ -36,15 +36,19 @@ def explanation_metrics(
     # Template tokens are no context of the user's.
     special = np.array([token.special for token in explanation.context])
     text = np.where(special, np.nan, explanation.text_activation)
-    figures = word_metrics(
+    answer = ScoredAnswer(
         # A map claims nothing where the model does not see the image. Masks are of one image.
-        np.nan_to_num(explanation.per_image[0]),
+        np.nan_to_num(explanation.heatmaps[0]),
         masks,
         tokens_of_word,
-        text=text,
-        nouns=_nouns(explanation.answer),
+        # Occlusion says nothing of the text.
+        text=text if np.isfinite(text).any() else None,
+        nouns=frozenset(_nouns(explanation.answer)),
         function_words=function_words_of(explanation.answer),
     )
+    figures: dict[str, float] = {}
+    if answer.shown:
+        figures = {**word_means(word_scores(answer)), "masked_words": float(len(answer.shown))}
     if len(explanation.scales) > 1:
         base = next(i for i, scale in enumerate(explanation.scales) if scale.factor == 1.0)
         rank = np.stack([scale.rank for scale in explanation.scales])
@@ -81,7 +85,7 @@ def word_peak(
 
     What is not there lights no cell. Grounding, a share of the whole activation, hardly falls.
     """
-    maps = explanation.base.per_image
+    maps = explanation.base.maps
     peaks = np.max([np.nanmax(image, axis=(1, 2)) for image in maps], axis=0)
     return [
         float(peaks[list(tokens_of_word[word])].max()) for word in words if tokens_of_word[word]

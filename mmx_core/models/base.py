@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from mmx_core.images import Clip, Picture
-from mmx_core.models.chat import Message, RenderedPrompt, render_chat, user_turn
+from mmx_core.models.batching import concatenated, mixed, padded
+from mmx_core.models.chat import RenderedPrompt, render_chat
 from mmx_core.models.head import bias_of_head, device_of, vocabulary_size, weight_of_head
 from mmx_core.models.layout import Layout, VisualSpan
+from mmx_core.models.messages import Message, user_turn
 from mmx_core.models.sharding import Result, Sharding
+from mmx_core.text.tokens import token_text
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ class ModelAdapter(ABC):
     default_chat_template: ClassVar[str | None] = None
     """Jinja source, for families whose checkpoints carry no template."""
 
+    placeless: ClassVar[str | None] = None
+    """Why no visual token of the family stands for a place of the picture, where none does: no lens
+    can be read there. A sentence's beginning, without a full stop."""
+
     sharding: Sharding | None = None
     """How processes that hold parts of the weights work together; None where each has the whole."""
 
@@ -90,6 +96,7 @@ class ModelAdapter(ABC):
         self.image_processor = image_processor
         self.tokenizer = tokenizer
         self.chat_template = chat_template
+        self.chat_template_kwargs: Mapping[str, Any] = {}
 
     @property
     def device(self) -> torch.device:
@@ -132,12 +139,11 @@ class ModelAdapter(ABC):
         return found.new_tensor(self.sharding.first(found.tolist()))
 
     def token_text(self, token_id: int) -> str:
-        """The token as a person reads it, with the blank before it where it begins a word."""
-        text: str = self.tokenizer.decode([token_id])
-        # SentencePiece vocabularies mark the blank with "▁", which decoding takes off the first.
-        piece = self.tokenizer.convert_ids_to_tokens(token_id)
-        begins = isinstance(piece, str) and piece.startswith("▁")
-        return f" {text}" if begins and not text.startswith(" ") else text
+        """The token as a person reads it, with the blank before it where it begins a word.
+
+        One that holds part of a character is shown as its bytes.
+        """
+        return token_text(self.tokenizer, token_id)
 
     @property
     def placeholder_id(self) -> int:
@@ -150,14 +156,21 @@ class ModelAdapter(ABC):
         return None
 
     def render(
-        self, prompt: str | Sequence[Message], *, pictures: Sequence[Picture] = ()
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        pictures: Sequence[Picture] = (),
+        variables: Mapping[str, Any] | None = None,
     ) -> RenderedPrompt:
         """The prompt under the chat template, up to where the answer begins.
 
         Args:
             prompt: The user's text (the pictures go before it), or a conversation in chat-template
-                form, whose image and video parts stand for the pictures in order.
+                form, whose image and video parts stand for the pictures in order. Where its last
+                message is the assistant's, that is the answer, whose tokens come along.
             pictures: Images and videos.
+            variables: What the template reads beside the messages, such as ``enable_thinking``,
+                besides :attr:`chat_template_kwargs`.
 
         Raises:
             ValueError: No template; or placeholders and pictures disagree.
@@ -175,6 +188,7 @@ class ModelAdapter(ABC):
             image_id=self.placeholder_id,
             video_id=self.video_placeholder_id,
             chat_template=self.chat_template or self._fallback_template,
+            variables={**self.chat_template_kwargs, **(variables or {})},
         )
 
     @property
@@ -234,14 +248,17 @@ class ModelAdapter(ABC):
         answer_ids: Sequence[int],
         *,
         factor: float,
+        layouts: Sequence[Layout] | None = None,
     ) -> EncodedInput:
         """The teacher-forced input at a scale (no answer ids: the prompt to generate from).
+
+        ``layouts`` are those of :meth:`layouts`, where they have been computed.
 
         Raises:
             ValueError: Placeholders and pictures disagree, or the sequence is longer than the
                 model's positions.
         """
-        expanded = rendered.expand(self.layouts(pictures, factor))
+        expanded = rendered.expand(layouts or self.layouts(pictures, factor))
         prompt_length = len(expanded.ids)
         sequence = torch.tensor([[*expanded.ids, *answer_ids]], dtype=torch.int64)
         self.check_length(sequence.shape[1], expanded.visual_count, factor)
@@ -260,7 +277,7 @@ class ModelAdapter(ABC):
             token_inputs={name: value.to(self.device) for name, value in tokens.items()},
             pixel_inputs={name: self._placed(value) for name, value in pixels.items()},
             visual=tuple(
-                VisualSpan(torch.tensor(positions, device=device), view, picture)
+                VisualSpan(torch.tensor(positions, dtype=torch.int64, device=device), view, picture)
                 for positions, view, picture in expanded.views
             ),
             text_positions=torch.tensor(expanded.text_positions, device=device),
@@ -306,25 +323,14 @@ class ModelAdapter(ABC):
         """
         if len(batch) == 1:
             return batch[0].inputs
-        length = max(encoded.length for encoded in batch)
-        padding = getattr(self.tokenizer, "pad_token_id", None) or 0
-        fills = {"input_ids": padding}
+        fills = {"input_ids": getattr(self.tokenizer, "pad_token_id", None) or 0}
         tokens = {
-            name: torch.cat(
-                [
-                    torch.nn.functional.pad(
-                        encoded.token_inputs[name],
-                        (0, length - encoded.length),
-                        value=fills.get(name, 0),
-                    )
-                    for encoded in batch
-                ]
-            )
+            name: padded([e.token_inputs[name] for e in batch], fills.get(name, 0))
             for name in batch[0].token_inputs
         }
         names = dict.fromkeys(name for encoded in batch for name in encoded.pixel_inputs)
         pixels = {
-            name: _concatenated([e.pixel_inputs[name] for e in batch if name in e.pixel_inputs])
+            name: concatenated([e.pixel_inputs[name] for e in batch if name in e.pixel_inputs])
             for name in names
         }
         return {**tokens, **pixels}
@@ -362,40 +368,13 @@ class ModelAdapter(ABC):
         Returns:
             What :meth:`forward` takes, batch of ``B``.
         """
-        first, second = np.asarray(shown), np.asarray(hidden)
-        masks = _to_pixels(keep.cpu().numpy(), first.shape[:2])
         return self.collate(
             [
-                self.encode(
-                    [Image.fromarray(np.where(mask[:, :, None], first, second))],
-                    rendered,
-                    answer_ids,
-                    factor=1.0,
-                )
-                for mask in masks
+                self.encode([picture], rendered, answer_ids, factor=1.0)
+                for picture in mixed(shown, hidden, keep)
             ]
         )
 
     def input_image(self, image: Image.Image) -> Image.Image:
         """The image at a size whose pixels fall into whole cells, where the family knows one."""
         return image
-
-
-def _to_pixels(keep: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[Any, Any]:
-    """``(B, h, w)`` cells to ``(B, H, W)`` pixels, by each pixel's centre."""
-    rows, columns = (
-        np.minimum((np.arange(pixels) + 0.5) * cells // pixels, cells - 1).astype(np.int64)
-        for pixels, cells in zip(size, keep.shape[1:], strict=True)
-    )
-    return np.asarray(keep[:, rows][:, :, columns])
-
-
-def _concatenated(parts: Sequence[Tensor]) -> Tensor:
-    """Along dimension 0; where dimension 1 (tiles) differs, it is filled up with zeros."""
-    if parts[0].ndim > 1 and len({part.shape[1] for part in parts}) > 1:
-        most = max(part.shape[1] for part in parts)
-        parts = [
-            torch.cat([part, part.new_zeros(len(part), most - part.shape[1], *part.shape[2:])], 1)
-            for part in parts
-        ]
-    return torch.cat(list(parts))

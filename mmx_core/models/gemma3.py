@@ -16,6 +16,7 @@ from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.layout import WHOLE, Box, Layout, Raster, View
 from mmx_core.models.registry import register
+from mmx_core.models.templates import replacing
 
 # Checkpoints leave these empty, and the model's processor then puts these in.
 _LIMITS = {
@@ -48,15 +49,10 @@ class Gemma3Adapter(ModelAdapter):
         tokenizer = self.tokenizer
         if chat_template or getattr(tokenizer, "chat_template", None):
             # Blank lines around a picture become one token with the newlines that they meet, so
-            # they have to be there before the text is cut into tokens. Jinja drops a newline that
-            # ends a template, which is done here as the template no longer ends there, and blanks
-            # that begin a line, so the template begins one.
-            source = tokenizer.get_chat_template(chat_template).removesuffix("\n")
+            # they have to be there before the text is cut into tokens.
             mark = tokenizer.convert_ids_to_tokens(self.placeholder_id)
-            self.chat_template = (
-                "{% set rendered %}\n" + source + "{% endset %}"
-                "{{ rendered | replace('" + mark + "', '\\n\\n" + mark + "\\n\\n') }}"
-            )
+            source = tokenizer.get_chat_template(chat_template)
+            self.chat_template = replacing(source, mark, "\\n\\n" + mark + "\\n\\n")
 
     @property
     def placeholder_id(self) -> int:
@@ -82,16 +78,21 @@ class Gemma3Adapter(ModelAdapter):
         answer_ids: Sequence[int],
         *,
         factor: float,
+        layouts: Sequence[Layout] | None = None,
     ) -> EncodedInput:
         # Before crops stands a sentence in place of the blank line: the newlines before it are two
         # fewer.
         ids = list(rendered.ids)
-        layouts = self.layouts(pictures, factor)
+        layouts = layouts or self.layouts(pictures, factor)
         for at, layout in zip(rendered.placeholders, layouts, strict=False):
             if len(layout.views[0].rasters) > 1 and at > 0:
                 ids[at - 1] = self._without_blank_line(ids[at - 1])
         return super().encode(
-            pictures, replace(rendered, ids=tuple(ids)), answer_ids, factor=factor
+            pictures,
+            replace(rendered, ids=tuple(ids)),
+            answer_ids,
+            factor=factor,
+            layouts=layouts,
         )
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:

@@ -49,6 +49,12 @@ def vocabulary_size(model: Any) -> int:
     return int(weight_of_head(model).shape[0])
 
 
+def capped(model: Any, logits: Tensor) -> Tensor:
+    """Logits as Gemma's later models say them: ``cap * tanh(x / cap)``, where they name a cap."""
+    cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    return logits if cap is None else cap * torch.tanh(logits / cap)
+
+
 def device_of(layer: Any) -> torch.device:
     """Where a layer's weight is when it is used."""
     layer = _innermost(layer)  # accelerate's hook is not on PEFT's wrapper

@@ -10,9 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.layout import Layout, Raster, View
+from mmx_core.models.layout import Layout
 from mmx_core.models.registry import register
-from mmx_core.models.tiles import Tiling, covered, shuffled_grid
+from mmx_core.models.tiles import Tiling, covered, marked_layout, shuffled_grid
 
 
 @register("idefics3", "smolvlm")
@@ -33,25 +33,9 @@ class Idefics3Adapter(ModelAdapter):
     def layout(self, image: Image.Image, factor: float) -> Layout:
         tiling = self._tiling(image, factor)
         grid, seen = shuffled_grid(tiling.side, self._patch, self._shuffle)
-        ids: list[int] = []
-        starts = []
-        for token in self._marked_ids(tiling):
-            if token == self.placeholder_id:
-                starts.append(len(ids))
-                ids += [token] * (grid * grid)
-            else:
-                ids.append(token)
-        boxes = tiling.boxes
-        if len(starts) != len(boxes):
-            raise ValueError(
-                f"tokenizer: expected {len(boxes)} image tokens, one for each of {tiling.rows} x "
-                f"{tiling.columns} tiles and the whole image, got {len(starts)}"
-            )
-        rasters = tuple(
-            Raster(range(start, start + grid * grid), (grid, grid), covered(box, seen))
-            for start, box in zip(starts, boxes, strict=True)
-        )
-        return Layout(tuple(ids), (View(rasters),))
+        boxes = [covered(box, seen) for box in tiling.boxes]
+        grids = [(grid, grid)] * len(boxes)
+        return marked_layout(self._marked_ids(tiling), self.placeholder_id, boxes, grids)
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
         tilings = [self._tiling(image, factor) for image in images]

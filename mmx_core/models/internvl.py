@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from PIL import Image
@@ -10,9 +12,9 @@ from torch import Tensor
 
 from mmx_core.images import Clip, Picture
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.layout import Layout, Raster, View
+from mmx_core.models.layout import Layout
 from mmx_core.models.registry import register
-from mmx_core.models.tiles import Tiling, covered, shuffled_grid
+from mmx_core.models.tiles import Tiling, covered, marked_layout, shuffled_grid
 
 
 @register("internvl")
@@ -29,19 +31,17 @@ class InternVLAdapter(ModelAdapter):
     def layout(self, image: Image.Image, factor: float) -> Layout:
         tiling = self._tiling(image, factor)
         grid, seen = shuffled_grid(tiling.side, self._patch, self._shuffle)
-        count = grid * grid
-        rasters = tuple(
-            Raster(
-                range(1 + index * count, 1 + (index + 1) * count), (grid, grid), covered(box, seen)
-            )
-            for index, box in enumerate(tiling.boxes)
-        )
+        boxes = [covered(box, seen) for box in tiling.boxes]
+        grids = [(grid, grid)] * len(boxes)
+        return marked_layout(self._marked_ids(tiling), self.placeholder_id, boxes, grids)
+
+    def _marked_ids(self, tiling: Tiling) -> list[int]:
+        """What stands for an image, with one placeholder per tile."""
         start, end = (
             self._id(getattr(self.tokenizer, name, default))
             for name, default in (("start_image_token", "<img>"), ("end_image_token", "</img>"))
         )
-        visual = [self.placeholder_id] * (count * len(rasters))
-        return Layout((start, *visual, end), (View(rasters),))
+        return [start, *[self.placeholder_id] * len(tiling.boxes), end]
 
     def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
         images = [picture for picture in pictures if not isinstance(picture, Clip)]
@@ -68,32 +68,12 @@ class InternVLAdapter(ModelAdapter):
         return {"pixel_values": encoded["pixel_values"]}
 
     def _tiling(self, image: Image.Image, factor: float) -> Tiling:
-        from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import (
-            get_optimal_tiled_canvas,
-        )
-
         processor = self.image_processor
         side, width = int(processor.size["height"]), int(processor.size["width"])
         if side != width:
             raise ValueError(f"image processor: expected square tiles, got {side} x {width} pixels")
-        rows = columns = 1
-        if processor.max_patches > 1:
-            columns, rows = get_optimal_tiled_canvas(
-                (image.height, image.width),
-                (side, side),
-                processor.min_patches,
-                processor.max_patches,
-            )
+        rows, columns = self._own_tiles(image, side)
         tiling = Tiling(rows, columns, side)
-        found = processor.get_number_of_image_patches(
-            image.height, image.width, {"crop_to_patches": True}
-        )
-        if found != len(tiling.boxes):
-            raise ValueError(
-                f"image processor: expected {len(tiling.boxes)} tiles for {image.width}x"
-                f"{image.height}, {type(processor).__name__} makes {found}; its way of cutting is "
-                "unknown here"
-            )
         if factor == 1.0:
             return tiling
         longest = max(rows, columns)
@@ -107,6 +87,41 @@ class InternVLAdapter(ModelAdapter):
                 f"{cell}; the smallest usable scale is {cell / (2 * longest * side):g}"
             )
         return Tiling(1, 1, smaller)
+
+    def _own_tiles(self, image: Image.Image, side: int) -> tuple[int, int]:
+        """Rows and columns that the image processor cuts."""
+        processor = self.image_processor
+        rows = columns = 1
+        if processor.max_patches > 1:
+            columns, rows = self._canvas(
+                (image.height, image.width),
+                (side, side),
+                processor.min_patches,
+                processor.max_patches,
+            )
+        expected = len(Tiling(rows, columns, side).boxes)
+        found = processor.get_number_of_image_patches(
+            image.height, image.width, {"crop_to_patches": True}
+        )
+        if found != expected:
+            raise ValueError(
+                f"image processor: expected {expected} tiles for {image.width}x"
+                f"{image.height}, {type(processor).__name__} makes {found}; its way of cutting is "
+                "unknown here"
+            )
+        return rows, columns
+
+    @property
+    def _canvas(self) -> Callable[..., tuple[int, int]]:
+        # Families choose their grids differently, each by a function beside its processor.
+        for kind in type(self.image_processor).__mro__:
+            found = getattr(sys.modules[kind.__module__], "get_optimal_tiled_canvas", None)
+            if found is not None:
+                return cast("Callable[..., tuple[int, int]]", found)
+        raise ValueError(
+            f"image processor: expected one that cuts an image into tiles, got "
+            f"{type(self.image_processor).__name__}"
+        )
 
     def _cut(self, image: Image.Image, tiling: Tiling) -> Tensor:
         side = tiling.side
@@ -130,7 +145,8 @@ class InternVLAdapter(ModelAdapter):
 
     @property
     def _patch(self) -> int:
-        return int(self.model.config.vision_config.patch_size[0])
+        patch = self.model.config.vision_config.patch_size
+        return int(patch if isinstance(patch, int) else patch[0])
 
     @property
     def _shuffle(self) -> int:

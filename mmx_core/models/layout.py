@@ -14,6 +14,9 @@ Box = tuple[float, float, float, float]
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
+PARTS = 12
+"""Along the longer side of a picture whose parts are hidden one by one: 144 of a square one."""
+
 _SEEN_SHARE = 0.01
 """A cell counts as seen from this share of its area on; less is a sliver left by rounding."""
 
@@ -49,22 +52,32 @@ class View:
     """What has a map of its own: an image, or the frames that one patch of a video covers.
 
     Attributes:
-        rasters: A grid of visual tokens, or several: tiles, a thumbnail.
+        rasters: A grid of visual tokens, or several: tiles, a thumbnail. None where visual tokens
+            stand for no place.
         frames: Of a video, those covered: indices into its frames.
+        cells: Without rasters, the rows and columns that the picture is cut into instead.
     """
 
     rasters: tuple[Raster, ...]
     frames: tuple[int, ...] = ()
+    cells: tuple[int, int] = (1, 1)
 
     @property
     def grid(self) -> tuple[int, int]:
         """``(H, W)`` of the plane that its map is drawn on: as fine as the finest raster."""
-        return plane_grid(self.rasters)
+        return plane_grid(self.rasters) if self.rasters else self.cells
+
+    @property
+    def seen(self) -> Tensor:
+        """``(H, W)`` bool: what of the plane the model sees."""
+        if not self.rasters:
+            return torch.ones(self.cells, dtype=torch.bool)
+        return self.coverage() >= _SEEN_SHARE
 
     @property
     def partial(self) -> bool:
         """Whether the model sees only parts of the image, so that some of the plane is NaN."""
-        return bool((self.coverage() < _SEEN_SHARE).any())
+        return not bool(self.seen.all())
 
     def coverage(self) -> Tensor:
         """``(H, W)`` float64: how often each cell of the plane is covered."""
@@ -139,6 +152,15 @@ class VisualSpan:
             total += rows @ part.view(len(values), *raster.grid) @ columns.T
         area = self.view.coverage().to(values)
         return (total / area).masked_fill(area < _SEEN_SHARE, torch.nan)
+
+
+def placeless(size: tuple[int, int]) -> View:
+    """The view of an image ``(width, height)`` without visual tokens of its places.
+
+    Cut into about square cells, :data:`PARTS` along the longer side.
+    """
+    columns, rows = (max(1, round(PARTS * side / max(size))) for side in size)
+    return View((), cells=(rows, columns))
 
 
 def plane_grid(rasters: Sequence[Raster]) -> tuple[int, int]:

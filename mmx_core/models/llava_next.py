@@ -14,12 +14,13 @@ from torch import Tensor
 from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import Layout, Raster, View
-from mmx_core.models.llava import forward_with_features, square_box
 from mmx_core.models.registry import register
+from mmx_core.models.square import forward_with_features, square_box
 from mmx_core.models.tiles import Canvas, tile_rasters
 
 
 @register("llava_next", "llava_onevision")
+@register("llava_next_video")
 class LlavaNextAdapter(ModelAdapter):
     """Any-resolution adapter.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from PIL import Image
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.chat import Message, RenderedPrompt
+from mmx_core.models.chat import RenderedPrompt
+from mmx_core.models.head import capped
 from mmx_core.models.layout import Layout, Raster, View
+from mmx_core.models.messages import Message
 from mmx_core.models.registry import register
 
 
@@ -32,14 +35,18 @@ class PaliGemmaAdapter(ModelAdapter):
         "{% for message in messages %}{% for part in message['content'] %}"
         "{% if part['type'] == 'image' %}<image>{% endif %}{% endfor %}{% endfor %}"
         "{{ bos_token }}{% for message in messages %}{% for part in message['content'] %}"
-        "{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endfor %}"
-        "{{ '\\n' }}"
+        "{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
+        "{% if message['role'] != 'assistant' %}{{ '\\n' }}{% endif %}{% endfor %}"
     )
 
     def render(
-        self, prompt: str | Sequence[Message], *, pictures: Sequence[Picture] = ()
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        pictures: Sequence[Picture] = (),
+        variables: Mapping[str, Any] | None = None,
     ) -> RenderedPrompt:
-        rendered = super().render(prompt, pictures=pictures)
+        rendered = super().render(prompt, pictures=pictures, variables=variables)
         opening = getattr(self.tokenizer, "bos_token_id", None)
         # The template writes it behind the pictures, the tokenizer adds one before them: the
         # model's own processor turns the latter off.
@@ -89,10 +96,7 @@ class PaliGemmaAdapter(ModelAdapter):
         return super().last_hidden_states({"inputs_embeds": embedded, **rest})
 
     def logits(self, hidden: Tensor) -> Tensor:
-        logits = super().logits(hidden)
-        text = self.model.config.get_text_config()
-        cap = getattr(text, "final_logit_softcapping", None)
-        return logits if cap is None else cap * torch.tanh(logits / cap)
+        return capped(self.model, super().logits(hidden))
 
     def input_image(self, image: Image.Image) -> Image.Image:
         side = self._pixels(1.0)

@@ -1,4 +1,4 @@
-"""Qwen2-VL, Qwen2.5-VL, Qwen3-VL: native resolution, merged patches in raster order."""
+"""Qwen-VL from Qwen2-VL to Qwen3.5: native resolution, merged patches in raster order."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from mmx_core.images import Clip, Picture
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.chat import Message, RenderedPrompt
+from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.layout import Layout, Raster, View
+from mmx_core.models.messages import Message
 from mmx_core.models.registry import register
 
 
@@ -46,7 +47,7 @@ class QwenVLAdapter(ModelAdapter):
         cell = self._cell_pixels
         # The processor's own rule; it lives beside whichever backend the processor came from.
         patches = self.image_processor.get_number_of_image_patches
-        height, width = _smart_size(image, cell, self.image_processor.size)
+        height, width = self._smart_size(image, self.image_processor.size)
         expected = (height // self.image_processor.patch_size) * (
             width // self.image_processor.patch_size
         )
@@ -65,6 +66,19 @@ class QwenVLAdapter(ModelAdapter):
                 f"cell of {cell}x{cell}; the smallest usable scale is {cell / min(height, width):g}"
             )
         return scaled
+
+    def _smart_size(self, image: Image.Image, limits: Any) -> tuple[int, int]:
+        """``(height, width)`` as the processor resizes, within its limits of pixels."""
+        from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+        height, width = smart_resize(
+            image.height,
+            image.width,
+            factor=self._cell_pixels,
+            min_pixels=limits["shortest_edge"],
+            max_pixels=limits["longest_edge"],
+        )
+        return int(height), int(width)
 
     def _grid(self, image: Image.Image, factor: float) -> tuple[int, int]:
         height, width = self._pixel_size(image, factor)
@@ -171,14 +185,19 @@ class QwenVLAdapter(ModelAdapter):
         return {**inputs, "pixel_values": torch.where(kept, ours, theirs)}
 
 
-@register("qwen3_vl")
+@register("qwen3_vl", "qwen3_vl_moe")
+@register("qwen3_5", "qwen3_5_moe", "qwen4_exp")
 class Qwen3VLAdapter(QwenVLAdapter):
-    """Qwen3-VL: as its elders, but a video's patches stand apart, each behind its time."""
+    """Qwen3-VL and after: as their elders, but a video's patches stand apart, behind their time."""
 
     def render(
-        self, prompt: str | Sequence[Message], *, pictures: Sequence[Picture] = ()
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        pictures: Sequence[Picture] = (),
+        variables: Mapping[str, Any] | None = None,
     ) -> RenderedPrompt:
-        rendered = super().render(prompt, pictures=pictures)
+        rendered = super().render(prompt, pictures=pictures, variables=variables)
         # The template writes start and end around a video once; each patch has its own.
         places = zip(rendered.placeholders, pictures, strict=True)
         around = [at for at, picture in places if isinstance(picture, Clip)]
@@ -209,16 +228,3 @@ class Qwen3VLAdapter(QwenVLAdapter):
             offsets = range(start, start + len(raster.offsets))
             views.append(View((Raster(offsets, raster.grid),), view.frames))
         return Layout(tuple(ids), tuple(views))
-
-
-def _smart_size(image: Image.Image, cell: int, limits: Any) -> tuple[int, int]:
-    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
-
-    height, width = smart_resize(
-        image.height,
-        image.width,
-        factor=cell,
-        min_pixels=limits["shortest_edge"],
-        max_pixels=limits["longest_edge"],
-    )
-    return int(height), int(width)

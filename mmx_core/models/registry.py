@@ -11,13 +11,21 @@ from mmx_core.models.sharding import sharding_of
 
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
+    "aya_vision",
+    "deepseek_vl",
     "gemma3",
+    "gemma4",
+    "glm_v",
+    "idefics2",
     "idefics3",
     "internvl",
+    "lfm2_vl",
     "llava",
     "llava_next",
     "mistral3",
+    "mllama",
     "paligemma",
+    "qwen_like",
     "qwen_vl",
 )
 Adapter = TypeVar("Adapter", bound=type[ModelAdapter])
@@ -95,7 +103,7 @@ def unwrapped(model: Any) -> Any:
 
     ``torch.compile``, ``DataParallel``, ``DistributedDataParallel``, ``accelerate`` and DeepSpeed
     wrap it as a module inside another. PEFT hands on what it wraps, with its own layers left in
-    place inside.
+    place inside. Qwen-Omni holds what writes, the thinker, beside what speaks.
     """
     while True:
         # DeepSpeed's engine has a ``config`` of its own, which is no model's.
@@ -113,6 +121,8 @@ def unwrapped(model: Any) -> Any:
                     )
             inner = model.get_base_model()
         if inner is None or inner is model:
+            inner = getattr(model, "thinker", None)
+        if inner is None:
             return model
         model = inner
 

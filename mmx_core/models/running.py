@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial, reduce
 from operator import methodcaller, setitem
 from typing import Any, ParamSpec, TypeVar
 
@@ -16,6 +16,7 @@ from mmx_core.models.restoring import Undo, restoring
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Key = TypeVar("Key", bound=Hashable)
 
 
 def undisturbed(model: Any, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -73,24 +74,30 @@ def _autocast(kinds: set[str]) -> list[Undo]:
     return [*undo, torch.autocast_increment_nesting, partial(deque, down, 0)]
 
 
-def to_host(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
-    """Copies tensors to the host together, because each copy waits for the device.
+def to_host(tensors: Mapping[Key, Tensor]) -> dict[Key, NDArray[Any]]:
+    """Copies tensors to the host by name, together, because each copy waits for the device.
 
     Args:
-        tensors: On one device, of any shapes. They are packed in the dtype that holds all of
-            theirs, in which they come back.
+        tensors: On one device, of any shapes. Real ones come back in the dtype that holds all of
+            theirs, whole numbers and bools likewise.
 
     Returns:
         Arrays of the tensors' shapes, each of its own memory.
     """
-    dtype = tensors[0].dtype
-    for tensor in tensors:
-        dtype = torch.promote_types(dtype, tensor.dtype)
-    if tensors[0].device.type == "cpu":
+    found: dict[Key, NDArray[Any]] = {}
+    for real in (True, False):
+        found |= _copied({k: v for k, v in tensors.items() if v.is_floating_point() == real})
+    return found
+
+
+def _copied(tensors: Mapping[Key, Tensor]) -> dict[Key, NDArray[Any]]:
+    dtype = reduce(torch.promote_types, (tensor.dtype for tensor in tensors.values()), torch.bool)
+    if all(tensor.device.type == "cpu" for tensor in tensors.values()):
         # Copied, since one map may stand for two: a single scale is its own aggregate.
-        return [tensor.to(dtype, copy=True).numpy() for tensor in tensors]
-    packed = torch.cat([tensor.reshape(-1).to(dtype) for tensor in tensors]).cpu()
-    parts = torch.split(packed, [tensor.numel() for tensor in tensors])
-    return [
-        part.view(tensor.shape).clone().numpy() for part, tensor in zip(parts, tensors, strict=True)
-    ]
+        return {name: tensor.to(dtype, copy=True).numpy() for name, tensor in tensors.items()}
+    packed = torch.cat([tensor.reshape(-1).to(dtype) for tensor in tensors.values()]).cpu()
+    parts = torch.split(packed, [tensor.numel() for tensor in tensors.values()])
+    return {
+        name: part.view(tensor.shape).clone().numpy()
+        for (name, tensor), part in zip(tensors.items(), parts, strict=True)
+    }

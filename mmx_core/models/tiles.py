@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
-from mmx_core.models.layout import WHOLE, Box, Raster
+from mmx_core.models.layout import WHOLE, Box, Layout, Raster, View
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,43 @@ def shuffled_grid(side: int, patch: int, shuffle: int) -> tuple[int, float]:
             f"side, which the model cannot join {shuffle} by {shuffle}"
         )
     return patches // shuffle, patches * patch / side
+
+
+def marked_layout(
+    marked: Sequence[int],
+    placeholder: int,
+    boxes: Sequence[Box],
+    grids: Sequence[tuple[int, int]],
+) -> Layout:
+    """An image of tiles, one placeholder in the text for each.
+
+    Args:
+        marked: What is written for the image: markers, and the placeholder once for each tile.
+        placeholder: Its id.
+        boxes: What each tile's visual tokens cover, in the order of the text.
+        grids: Rows and columns of them.
+
+    Raises:
+        ValueError: There are more or fewer placeholders than tiles.
+    """
+    ids: list[int] = []
+    starts: list[int] = []
+    for token in marked:
+        if token == placeholder:
+            rows, columns = grids[len(starts)] if len(starts) < len(grids) else (1, 1)
+            starts.append(len(ids))
+            ids += [token] * (rows * columns)
+        else:
+            ids.append(token)
+    if len(starts) != len(boxes):
+        raise ValueError(
+            f"tokenizer: expected {len(boxes)} image tokens, one for each tile, got {len(starts)}"
+        )
+    rasters = tuple(
+        Raster(range(start, start + rows * columns), (rows, columns), box)
+        for start, box, (rows, columns) in zip(starts, boxes, grids, strict=True)
+    )
+    return Layout(tuple(ids), (View(rasters),))
 
 
 def covered(box: Box, share: float) -> Box:

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-from mmx_core.text.categories import CategoryMasks
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["CategoryMasks"]
+if TYPE_CHECKING:
+    from mmx_core.text.categories import CategoryMasks as CategoryMasks
+    from mmx_core.text.words import split_words as split_words
+
+_HOMES = {"CategoryMasks": "categories", "split_words": "words"}
+__all__ = ["CategoryMasks", "split_words"]
+
+
+# Categories need samples, and samples need words.
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"mmx_core.text.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'mmx_core.text' has no {name!r}; it has {__all__}")

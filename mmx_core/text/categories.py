@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmx_core.sample import WordMask
-from mmx_core.text.lexicon import normalised, noun_lemma
+from mmx_core.text.lexicon import noun_lemma
+from mmx_core.text.words import Word, normalised, pause_between, split_words
 
-_PAUSES = ".,;:!?"
 _NO_KINDS = {("hot", "dog"), ("teddy", "bear")}
 """Names of what is not a kind of what their last word names."""
 
@@ -50,7 +51,8 @@ class CategoryMasks:
         names = {_spelling(name): number for name, number in self.categories.items()}
         heads: dict[str, list[int]] = {}
         for name, number in names.items():
-            if len(name) > 1 and name not in _NO_KINDS:
+            # Without blanks nobody says where a name's last word begins: 熊猫 is no kind of 猫.
+            if len(name) > 1 and name not in _NO_KINDS and name[-1].isascii():
                 heads.setdefault(name[-1], []).append(number)
         shown = set(np.unique(self.labels).tolist())
         for numbers in heads.values():
@@ -69,13 +71,14 @@ class CategoryMasks:
 
         Adjacent words of one category are one.
         """
-        words = answer.split()
-        found = self._matched(words)
+        words = split_words(answer)
+        parted = [pause_between(answer, *pair) for pair in pairwise(words)]
+        found = self._matched(words, parted)
         runs: list[tuple[int, list[int]]] = []
         for index, number in enumerate(found):
             if number is None:
                 continue
-            follows = index > 0 and words[index - 1][-1] not in _PAUSES
+            follows = index > 0 and not parted[index - 1]
             if follows and runs and runs[-1][0] == number and runs[-1][1][-1] == index - 1:
                 runs[-1][1].append(index)
             else:
@@ -85,17 +88,22 @@ class CategoryMasks:
             WordMask(tuple(run), self.labels == number, by_number[number]) for number, run in runs
         ]
 
-    def _matched(self, words: list[str]) -> list[int | None]:
-        """Each word's category."""
-        plain = [normalised(word) for word in words]
-        lemmas = [noun_lemma(word) for word in words]
+    def _matched(self, words: list[Word], parted: list[bool]) -> list[int | None]:
+        """Each word's category, given after which of them is a pause."""
+        plain = [normalised(word.text) for word in words]
+        lemmas = [noun_lemma(word.text) for word in words]
         # "orange" is a fruit where nothing follows that it could be the colour of.
-        either = [noun_lemma(word, or_adjective=True) for word in words]
+        either = [noun_lemma(word.text, or_adjective=True) for word in words]
         named = [
-            lemma or (one if after is None or word[-1] in _PAUSES else None)
-            for word, lemma, one, after in zip(
-                words, lemmas, either, [*either[1:], None], strict=True
+            lemma or (one if after is None or pause else None)
+            for lemma, one, after, pause in zip(
+                lemmas, either, [*either[1:], None], [*parted, True], strict=True
             )
+        ]
+        # Of other languages than English a word is what it says.
+        named = [
+            name or (None if word.isascii() else word)
+            for name, word in zip(named, plain, strict=True)
         ]
         longest = max((len(name) for name in self._names), default=0)
         found: list[int | None] = [None] * len(words)
@@ -104,7 +112,7 @@ class CategoryMasks:
             for start in range(len(words) - size + 1):
                 run = slice(start, start + size)
                 # The last word may be plural: "hot dogs".
-                if any(word[-1] in _PAUSES for word in words[run][:-1]):
+                if any(parted[start : start + size - 1]):
                     continue
                 spelled = (*plain[run][:-1], either[start + size - 1] or plain[start + size - 1])
                 number = self._names.get(spelled)
@@ -120,5 +128,5 @@ class CategoryMasks:
 
 def _spelling(name: str) -> tuple[str, ...]:
     """A category's words, the last in the singular, as answers are compared with it."""
-    words = [normalised(word) for word in name.split()]
+    words = [normalised(word.text) for word in split_words(name)]
     return (*words[:-1], noun_lemma(words[-1], or_adjective=True) or words[-1])

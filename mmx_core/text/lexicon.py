@@ -8,9 +8,9 @@ written out here; nouns come from the dictionary of lemminflect.
 
 from __future__ import annotations
 
-import re
-import string
 from functools import lru_cache
+
+from mmx_core.text.words import normalised, split_words
 
 _CLOSED_CLASSES = {
     "coordinating conjunctions (CC)": "and but or nor yet either neither plus both",
@@ -38,14 +38,9 @@ _NO_NOUNS = frozenset(
 FUNCTION_WORDS = frozenset(word for words in _CLOSED_CLASSES.values() for word in words.split())
 
 
-def normalised(word: str) -> str:
-    """Lower case, without the punctuation around it."""
-    return word.strip(string.punctuation.replace("'", "") + "“”‘«»…").lower()
-
-
 def stem(word: str) -> str:
     """The word before an apostrophe: "it" of "it's", "woman" of "woman's"."""
-    return re.split("['’]", normalised(word))[0]
+    return normalised(word).split("'")[0]
 
 
 def is_function_word(word: str) -> bool:
@@ -58,7 +53,8 @@ def noun_lemma(word: str, *, or_adjective: bool = False) -> str | None:
     """The singular of a noun; None for what is not one.
 
     A word counts as a noun if the dictionary knows it as one and not as an adjective, nor as a form
-    of a verb in -ing. A word that the dictionary does not know counts as a name.
+    of a verb in -ing. A word that the dictionary does not know counts as a name if its letters are
+    English ones.
 
     Args:
         word: As it stands in the answer.
@@ -77,6 +73,8 @@ def noun_lemma(word: str, *, or_adjective: bool = False) -> str | None:
     if not plain.replace("-", "").isalpha() or plain in FUNCTION_WORDS | _NO_NOUNS:
         return None
     readings = lemminflect.getAllLemmas(plain)
+    if not readings and not plain.isascii():
+        return None
     if not readings:
         guessed = lemminflect.getAllLemmasOOV(plain, upos="NOUN").get("NOUN", (plain,))
         return str(guessed[0])
@@ -89,10 +87,10 @@ def noun_lemma(word: str, *, or_adjective: bool = False) -> str | None:
 
 
 def noun_words(answer: str) -> list[int]:
-    """Indices into ``answer.split()`` of its nouns."""
-    return [i for i, word in enumerate(answer.split()) if noun_lemma(word) is not None]
+    """Indices of an answer's words that are nouns."""
+    return [i for i, word in enumerate(split_words(answer)) if noun_lemma(word.text) is not None]
 
 
 def function_words_of(answer: str) -> list[int]:
-    """Indices into ``answer.split()`` of its function words."""
-    return [i for i, word in enumerate(answer.split()) if is_function_word(word)]
+    """Indices of an answer's words that are function words."""
+    return [i for i, word in enumerate(split_words(answer)) if is_function_word(word.text)]

@@ -35,13 +35,13 @@ from mmx_core.attribution.msea import resize
 from mmx_core.cli.table import format_table
 from mmx_core.evaluation.measure import measure_methods, words_of
 from mmx_core.evaluation.memory import peak_megabytes
-from mmx_core.evaluation.methods import METHODS, OURS, explained, single_scale
+from mmx_core.evaluation.methods import OURS, explained, single_scale
+from mmx_core.evaluation.registry import Attribution, Method, methods
 from mmx_core.evaluation.report import summarise
-from mmx_core.evaluation.rivals import Attribution, Method
 from mmx_core.evaluation.rivals.base import encode_base
-from mmx_core.events.wire import decode_record, encode_record
-from mmx_core.explaining.passes import measure
+from mmx_core.events.index_record import decode_record, encode_record
 from mmx_core.explaining.prepare import Prepared, prepare
+from mmx_core.explaining.reading import measure
 from mmx_core.metrics import auroc
 from mmx_core.metrics.faithfulness import Perturber, faithfulness
 from mmx_core.metrics.summary import shown_words
@@ -134,7 +134,7 @@ def scales_study() -> dict[str, Method]:
     rows |= {f"mean {n}": explained(s, mean) for n, s in chosen.items() if len(s) > 2}
     rows["agreement 1, 1.5, 2 (up)"] = explained(SCALES, replace(plain, aggregation="agreement"))
     rows["mean of maps normalised to 1, (up)"] = normalised_mean
-    rows["lens at 1 on the grid of 2"] = METHODS["lens_upsampled"]
+    rows["lens at 1 on the grid of 2"] = methods()["lens_upsampled"]
     rows |= {f"lens at {f:g} alone": single_scale(f) for f in (0.5, 0.75, 1.25, 1.5, 2.0, 3.0)}
     return rows
 
@@ -220,7 +220,7 @@ def faithfulness_study(explainer: Explainer, samples: Sequence[Sample]) -> list[
             masks = [entry.mask for entry in words.masks if entry.mask.any()]
             maps = {"the true mask": np.stack([on_grid(m, perturber.grid) for m in masks])}
             for name in chosen:
-                found = undisturbed(adapter.model, METHODS[name], adapter, prepared, 0)
+                found = undisturbed(adapter.model, methods()[name], adapter, prepared, 0)
                 maps[name] = found.maps[heads]
             for name, each in maps.items():
                 curves = faithfulness(perturber, each, heads, steps=10)
@@ -290,8 +290,8 @@ def word_figures(explanation: Explanation) -> dict[str, np.ndarray]:
     """``(T,)`` each: what might tell what is there from what is not."""
     return {
         "grounding": explanation.grounding,
-        "peak of the map": explanation.heatmaps.max(axis=(1, 2)),
-        "peak of the lens at scale 1": explanation.base.maps.max(axis=(1, 2)),
+        "peak of the map": explanation.heatmap.max(axis=(1, 2)),
+        "peak of the lens at scale 1": explanation.base.map.max(axis=(1, 2)),
         "probability at scale 1": explanation.base.probability,
         "least probability at any scale": np.min([s.probability for s in explanation.scales], 0),
     }
@@ -315,14 +315,14 @@ def cost_study(explainer: Explainer) -> list[tuple[str, ...]]:
     from demo.scenes import make_scene
 
     rows = []
-    methods = {**METHODS, "mmx at five scales": explained((0.5, 0.75, 1.0, 1.5, 2.0), OURS)}
+    compared = {**methods(), "mmx at five scales": explained((0.5, 0.75, 1.0, 1.5, 2.0), OURS)}
     for side in (112, 224):
         for sentences in (1, 4):
             scene = make_scene(0, size=(side, side))
             answer = " ".join([scene.caption] * sentences)
             sample = Sample("cost", scene.image, scene.prompt, answer)
             prepared = prepare(explainer.adapter, sample)
-            for name, method in methods.items():
+            for name, method in compared.items():
                 spent, peaks = [], []
                 for _ in range(4):
                     work = partial(method, explainer.adapter, prepared, 0)
@@ -364,7 +364,7 @@ def main() -> None:
     if arguments.study == "checkpoints":
         rows = []
         for path in sorted(CHECKPOINTS.glob("*/*")):
-            figures = compare(load(path), samples, {"mmx": METHODS["mmx"]})
+            figures = compare(load(path), samples, {"mmx": methods()["mmx"]})
             rows.append((f"{path.parent.name} {int(path.name[5:])}", *figures[0][1:]))
     elif arguments.study == "cost":
         header, rows = ("image", "tokens", "ms per token", "MB"), cost_study(load(final))
@@ -380,8 +380,8 @@ def main() -> None:
     else:
         explainer = load(final)
         layers = len(explainer.adapter.model.get_decoder().layers)
-        methods = {
-            "methods": lambda: METHODS,
+        chosen = {
+            "methods": methods,
             "scales": scales_study,
             "suppression": suppression_study,
             "ranking": ranking_study,
@@ -390,7 +390,7 @@ def main() -> None:
         rows = compare(
             explainer,
             samples,
-            methods,
+            chosen,
             faithful=arguments.faithfulness_samples,
             hooked=arguments.study == "methods",
         )

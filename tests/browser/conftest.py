@@ -41,7 +41,7 @@ def write_panel_logdir(folder: Path) -> Path:
                         image=make_image(width=160, height=120, seed=key),
                     )
                     if sample == "2":
-                        explanation.base.maps[NAN_CELL] = np.nan
+                        explanation.base.map[NAN_CELL] = np.nan
                     writer.add_explanation(f"val/{sample}", explanation, step)
     return folder
 

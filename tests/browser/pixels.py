@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Frame
 
-TABLES = Path(__file__).parents[2] / "frontend" / "src" / "core" / "color_tables.ts"
+TABLES = Path(__file__).parents[2] / "frontend" / "src" / "pixels" / "color_tables.ts"
 _READ_CELLS = """([rows, cols, aspect]) => {
   const find = (root, name) => root.querySelector(name)?.shadowRoot;
   const panel = document.querySelector('mmx-panel').shadowRoot;

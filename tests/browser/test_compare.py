@@ -47,9 +47,9 @@ def test_side_by_side_draws_both_steps_in_one_range(page, base, logged):
     compare(panel, "side")
     first, second = maps_drawn(panel)
     a, b = logged[RUN, STEPS[-1]], logged[RUN, STEPS[-2]]
-    assert np.allclose(first["values"], a.heatmaps[1].ravel())
-    assert np.allclose(second["values"], b.heatmaps[1].ravel())
-    high = max(float(a.heatmaps.max()), float(b.heatmaps.max()))
+    assert np.allclose(first["values"], a.heatmap[1].ravel())
+    assert np.allclose(second["values"], b.heatmap[1].ravel())
+    high = max(float(a.heatmap.max()), float(b.heatmap.max()))
     assert first["range"]["high"] == second["range"]["high"] == pytest.approx(high)
     assert [first["badge"], second["badge"]] == ["A · step 900", "B · step 300"]
     legend = panel.locator("mmx-legend .scale")
@@ -76,7 +76,7 @@ def test_zoom_and_cursor_are_linked(page, base):
 def test_the_difference_is_a_minus_b_around_zero_and_its_legend_says_so(page, base, logged):
     panel = open_panel(page, base, f"{VIEW}&p.mmx.token=2&p.mmx.compare=difference")
     (drawn,) = maps_drawn(panel)
-    expected = logged[RUN, STEPS[-1]].heatmaps[2] - logged[RUN, STEPS[-2]].heatmaps[2]
+    expected = logged[RUN, STEPS[-1]].heatmap[2] - logged[RUN, STEPS[-2]].heatmap[2]
     assert np.allclose(drawn["values"], expected.ravel(), atol=1e-6)
     assert drawn["range"]["high"] == -drawn["range"]["low"] == pytest.approx(abs(expected).max())
     legend = panel.locator("mmx-legend .scale").inner_text()
@@ -114,12 +114,12 @@ def test_b_can_be_any_step_of_any_run_and_be_swapped_with_a(page, base, logged):
     panel.wait_for_selector(f'section.seen[data-other-step="{STEPS[0]}"]')
     _, second = maps_drawn(panel)
     assert OTHER_RUN in second["badge"]
-    assert np.allclose(second["values"], logged[OTHER_RUN, STEPS[0]].heatmaps[0].ravel())
+    assert np.allclose(second["values"], logged[OTHER_RUN, STEPS[0]].heatmap[0].ravel())
     page.keyboard.press("x")
     panel.wait_for_selector(f'section.seen[data-step="{STEPS[0]}"]')
     first, second = maps_drawn(panel)
-    assert np.allclose(first["values"], logged[OTHER_RUN, STEPS[0]].heatmaps[0].ravel())
-    assert np.allclose(second["values"], logged[RUN, STEPS[-1]].heatmaps[0].ravel())
+    assert np.allclose(first["values"], logged[OTHER_RUN, STEPS[0]].heatmap[0].ravel())
+    assert np.allclose(second["values"], logged[RUN, STEPS[-1]].heatmap[0].ravel())
 
 
 def test_the_curtain_and_the_blink_show_one_or_the_other(page, base):
@@ -154,7 +154,7 @@ def test_a_click_on_the_image_ranks_the_words_that_read_from_there(page, base, l
     box = panel.query_selector("mmx-stage").bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2 + 5, box["y"] + box["height"] / 2 + 5)
     panel.wait_for_selector("mmx-readers li")
-    maps = logged[RUN, STEPS[-1]].base.maps
+    maps = logged[RUN, STEPS[-1]].base.map
     rows, columns = maps.shape[1:]
     expected = maps[:, rows // 2, columns // 2].argsort()[::-1][: len(maps)]
     told = [
@@ -184,7 +184,7 @@ def test_a_span_averages_or_sums_its_tokens(page, base, logged):
     panel = open_panel(page, base, f"{VIEW}&p.mmx.token=1")
     page.keyboard.press("Shift+ArrowRight")
     panel.wait_for_selector('[data-token-index="2"][aria-selected="true"]')
-    maps = logged[RUN, STEPS[-1]].heatmaps[1:3].reshape(2, -1)
+    maps = logged[RUN, STEPS[-1]].heatmap[1:3].reshape(2, -1)
     assert np.allclose(maps_drawn(panel)[0]["values"], maps.mean(axis=0), atol=1e-6)
     panel.select_option(".combine select", "sum")
     panel.wait_for_function(ELEMENTS + "[0].picture.caption.includes('(sum)')")
@@ -259,6 +259,6 @@ def test_export_offers_a_picture_a_command_and_a_page_that_opens_without_a_serve
     alone.goto(file.as_uri())
     alone.wait_for_selector('.page[data-status="ready"]', timeout=10_000)
     values = alone.evaluate(ELEMENTS + "[0].picture.map.values.length")
-    assert values == logged[RUN, STEPS[-1]].heatmaps[0].size
+    assert values == logged[RUN, STEPS[-1]].heatmap[0].size
     assert not [url for url in requests if url.startswith("http")]
     alone.close()

@@ -53,7 +53,7 @@ def cell_centre(panel, *, row: int, column: int) -> dict[str, float]:
 
 
 def scales_high(explanation) -> float:
-    return max(float(np.nanmax(scale.maps)) for scale in explanation.scales)
+    return max(float(np.nanmax(scale.map)) for scale in explanation.scales)
 
 
 def address(page) -> str:
@@ -82,9 +82,9 @@ def test_scrubbing_the_scales_draws_the_logged_maps(panel, logged):
         for index, scale in enumerate(explanation.scales):
             panel.click(f'[data-scale-index="{index}"]')
             drawn = drawn_cells(panel, *scale.grid, ASPECT)
-            assert_drawn(drawn, scale.maps[token], scales_high(explanation), opacity=OPACITY)
+            assert_drawn(drawn, scale.map[token], scales_high(explanation), opacity=OPACITY)
     panel.click(f'[data-scale-index="{len(explanation.scales)}"]')
-    maps = explanation.heatmaps
+    maps = explanation.heatmap
     drawn = drawn_cells(panel, *maps.shape[1:], ASPECT)
     assert_drawn(drawn, maps[3], float(maps.max()), opacity=OPACITY)
 
@@ -94,7 +94,7 @@ def test_the_range_and_the_colour_map_change_the_drawn_colours(page, panel, logg
     select(panel, 1)
     panel.select_option('select[title^="Range"]', "map")
     panel.select_option('select[title^="Colour map"]', "cividis")
-    values = explanation.heatmaps[1]
+    values = explanation.heatmap[1]
     drawn = drawn_cells(panel, *values.shape, ASPECT)
     assert_drawn(drawn, values, float(values.max()), opacity=OPACITY, colors="cividis")
 
@@ -105,7 +105,7 @@ def test_a_missing_value_is_hatched(page, base, logged):
     )
     scale = logged[RUN, "2", STEPS[-1]].base
     token, row, column = NAN_CELL
-    assert np.isnan(scale.maps[token, row, column])
+    assert np.isnan(scale.map[token, row, column])
     hatched = panel.evaluate(
         """([row, column, rows, cols, aspect]) => {
           const stage = document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-stage');
@@ -190,7 +190,7 @@ def test_the_checkpoint_slider_loads_another_step(panel, logged):
     panel.locator("mmx-step-slider input").fill("0")
     panel.wait_for_selector(f'section.seen[data-step="{STEPS[0]}"]')
     assert selected(panel) == 2
-    values = logged[RUN, "0", STEPS[0]].heatmaps
+    values = logged[RUN, "0", STEPS[0]].heatmap
     drawn = drawn_cells(panel, *values.shape[1:], ASPECT)
     assert_drawn(drawn, values[2], float(values.max()), opacity=OPACITY)
     # Once the index records have come, which tell how many were logged.

@@ -38,5 +38,5 @@ def test_a_notebook_shows_an_explanation_and_nothing_in_it_runs(page):
     page.set_content(explanation._repr_html_())
     frame = page.wait_for_selector("iframe").content_frame()
     frame.wait_for_selector(READY)
-    assert len(frame.evaluate(VALUES)) == explanation.heatmaps[0].size
+    assert len(frame.evaluate(VALUES)) == explanation.heatmap[0].size
     assert page.evaluate("window.harm") is None

@@ -187,9 +187,9 @@ def test_arrays_come_back_as_they_were_logged(logdir, tmp_path, kind):
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = json.loads(file.metadata()["metadata"])
     explanation = logged(logdir, step=300)
-    assert np.array_equal(arrays["heatmaps"], explanation.heatmaps)
+    assert np.array_equal(arrays["heatmaps"], explanation.heatmap)
     for scale in explanation.scales:
-        assert np.array_equal(arrays[f"maps.scale_{scale.factor:g}"], scale.maps)
+        assert np.array_equal(arrays[f"maps.scale_{scale.factor:g}"], scale.map)
         assert np.array_equal(arrays[f"rank.scale_{scale.factor:g}"], scale.rank)
     assert np.array_equal(arrays["relevance"], explanation.relevance, equal_nan=True)
     assert np.array_equal(arrays["grounding"], explanation.grounding)
@@ -209,12 +209,12 @@ def test_the_picture_shows_each_cell_in_its_colour_over_the_grey_image(logdir, t
     pixels = np.asarray(Image.open(out).convert("RGB")).astype(float)
     width, height = tile_size(explanation)
     tile = pixels[MARGIN : MARGIN + height, MARGIN : MARGIN + width]
-    rows, columns = explanation.heatmaps.shape[1:]
+    rows, columns = explanation.heatmap.shape[1:]
     middles = np.ix_(
         ((np.arange(rows) + 0.5) * height / rows).astype(int),
         ((np.arange(columns) + 0.5) * width / columns).astype(int),
     )
-    share = np.clip(explanation.heatmaps[1] / explanation.heatmaps.max(), 0, 1)
+    share = np.clip(explanation.heatmap[1] / explanation.heatmap.max(), 0, 1)
     alpha = OPACITY * np.minimum(1, 2 * share)[..., None]
     behind = tile[middles] - alpha * color_table("inferno")[np.rint(255 * share).astype(int)]
     # What is left is the grey image, as far as it shows through.

@@ -32,7 +32,7 @@ def one_hot(row: int, column: int, token: int = 1) -> Explanation:
     heatmaps = np.zeros((3, ROWS, COLUMNS), np.float32)
     heatmaps[token, row, column] = 7
     made = make_explanation(tokens=3, scales=((1.0, (ROWS, COLUMNS)),), image=plain_image())
-    return replace(made, heatmaps=heatmaps)
+    return replace(made, heatmaps=(heatmaps,))
 
 
 def tile(sheet: Image.Image, explanation: Explanation, place: int) -> np.ndarray:
@@ -67,7 +67,7 @@ def test_opacity_grows_up_to_half_the_range_and_color_beyond() -> None:
 
 def test_the_range_is_that_of_the_whole_answer_even_if_few_tokens_are_drawn() -> None:
     explanation = one_hot(0, 0, token=2)
-    explanation.heatmaps[0, 2, 2] = 0.7
+    explanation.heatmap[0, 2, 2] = 0.7
     alone = tile(contact_sheet(explanation, [0]), explanation, 0)
     beside = tile(contact_sheet(explanation), explanation, 0)
     np.testing.assert_array_equal(alone, beside)
@@ -75,7 +75,7 @@ def test_the_range_is_that_of_the_whole_answer_even_if_few_tokens_are_drawn() ->
 
 def test_what_has_no_value_is_hatched_and_not_drawn_as_zero() -> None:
     explanation = one_hot(0, 0)
-    explanation.heatmaps[1, 2, 3] = np.nan
+    explanation.heatmap[1, 2, 3] = np.nan
     drawn = tile(contact_sheet(explanation), explanation, 1)
     cell = drawn[60:90, 90:120]
     seen = {tuple(pixel) for pixel in cell.reshape(-1, 3).tolist()}
@@ -91,7 +91,7 @@ def test_the_image_is_drawn_without_its_colors() -> None:
 @pytest.mark.parametrize("value", [0.0, np.nan, -1.0])
 def test_maps_without_activation_are_drawn_see_through(value: float) -> None:
     explanation = one_hot(0, 0)
-    explanation.heatmaps[:] = value
+    explanation.heatmap[:] = value
     sheet = contact_sheet(replace(explanation, images=()))
     assert sheet.width > 0
 

@@ -16,8 +16,8 @@ from PIL import Image
 from demo.scenes import make_scene
 from mmx_core import read_explanations
 from mmx_core.cli import evaluate, main
-from mmx_core.evaluation.methods import METHODS
-from mmx_core.evaluation.report import METRICS
+from mmx_core.evaluation.registry import methods
+from mmx_core.evaluation.report import columns
 from mmx_core.metrics.faithfulness import FILLS
 
 ROOT = Path(__file__).parents[2]
@@ -47,9 +47,13 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_names_on_the_command_line_are_those_of_the_library() -> None:
-    assert tuple(METHODS) == evaluate.METHODS
+def test_the_names_on_the_command_line_are_those_of_the_library(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert FILLS == evaluate.FILLS
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    assert f"methods: {' '.join(methods())}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_results_hold_every_metric_of_every_method(out: Path) -> None:
@@ -57,7 +61,7 @@ def test_the_results_hold_every_metric_of_every_method(out: Path) -> None:
     assert (results["data"], results["samples"], results["failed"]) == ("demo:val", 3, [])
     assert list(results["methods"]) == ["mmx", "lens", "random"]
     for name, method in results["methods"].items():
-        assert tuple(method) == METRICS
+        assert tuple(method) == columns()
         for metric, figure in method.items():
             assert set(figure) == {"mean", "low", "high"}
             if name == "random" and metric in ("func_iou", "f1_iou"):
@@ -67,7 +71,7 @@ def test_the_results_hold_every_metric_of_every_method(out: Path) -> None:
     mmx, random = results["methods"]["mmx"], results["methods"]["random"]
     assert mmx["pixel_ap"]["mean"] > 0.5 > 0.3 > random["pixel_ap"]["mean"]
     assert mmx["deletion"]["mean"] < random["deletion"]["mean"]
-    assert len((out / "results.csv").read_text().splitlines()) == 1 + 3 * len(METRICS)
+    assert len((out / "results.csv").read_text().splitlines()) == 1 + 3 * len(columns())
 
 
 def test_every_method_is_logged_as_a_run(out: Path) -> None:
@@ -82,8 +86,8 @@ def test_every_method_is_logged_as_a_run(out: Path) -> None:
     # A lens at scale 1 is that scale's own map.
     assert np.isnan(maps["lens"].grounding).all()
     assert maps["lens"].provenance["settings"] == {"method": "lens"}
-    raw = maps["mmx"].base.maps
-    assert np.abs(maps["lens"].heatmaps - raw).max() <= 2 * raw.max() / 255
+    raw = maps["mmx"].base.map
+    assert np.abs(maps["lens"].heatmap - raw).max() <= 2 * raw.max() / 255
     assert {"obj_iou", "pixel_ap"} <= set(maps["random"].metrics)
 
 
@@ -226,7 +230,7 @@ def test_bad_samples_are_told_by_name_and_counted(
         (["--data", "coco"], "expected --root"),
         (["--data", "mars"], "PACKAGE:NAME"),
         (["--data", "demo:val", "--samples", "0"], "--samples: expected at least 1"),
-        (["--data", "demo:val", "--methods", "magic"], "invalid choice: 'magic'"),
+        (["--data", "demo:val", "--methods", "magic"], "expected one of the methods, got 'magic'"),
     ],
 )
 def test_wrong_input_is_refused_before_work(

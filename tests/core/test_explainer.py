@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tqdm import tqdm
 
 from mmx_core import Explainer, Sample, WordMask
+from mmx_core.explaining import provenance
 from mmx_core.explaining.passes import run_passes
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.models import adapter_for
 from mmx_core.settings import NAMES
+from tests.support.explanations import make_explanation
+from tests.support.odd_explanations import make_several_images
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
 
 PROMPT = "describe the image ."
@@ -53,8 +59,8 @@ def test_maps_equal_the_models_own_logits_at_the_visual_positions(tiny: TinyMode
         with torch.no_grad():
             logits = tiny.model(**encoded.inputs).logits[0].float()
         visual = (encoded.inputs["input_ids"][0] == adapter.placeholder_id).nonzero()[:, 0]
-        naive = logits[visual][:, ids].T.relu().view(scale.maps.shape).cpu().numpy()
-        assert np.allclose(scale.maps, naive, atol=1e-4)
+        naive = logits[visual][:, ids].T.relu().view(scale.map.shape).cpu().numpy()
+        assert np.allclose(scale.map, naive, atol=1e-4)
         predicting = logits[encoded.prompt_length - 1 : -1]
         expected = predicting.softmax(1)[range(len(ids)), ids].cpu().numpy()
         assert np.allclose(scale.probability, expected, atol=1e-5)
@@ -69,7 +75,7 @@ def test_the_first_map_belongs_to_the_first_answer_token(qwen2: TinyModel) -> No
     )
     assert explanation.tokens[0].text == "circle"
     # A causal model: words to come change nothing, so this is the same token's same map.
-    assert np.allclose(explanation.heatmaps[0], again.heatmaps[0], atol=1e-5)
+    assert np.allclose(explanation.heatmap[0], again.heatmap[0], atol=1e-5)
     states = adapter_for(qwen2.model, **qwen2.parts)
     rendered = states.render(PROMPT, pictures=[picture()])
     encoded = states.encode([picture()], rendered, [explanation.tokens[0].id], factor=1.0)
@@ -77,7 +83,7 @@ def test_the_first_map_belongs_to_the_first_answer_token(qwen2: TinyModel) -> No
         hidden = states.hidden_states(encoded)
     row = states.head_weight[explanation.tokens[0].id]
     expected = (hidden[encoded.visual[0].positions] @ row).relu().detach()
-    assert np.allclose(explanation.heatmaps[0].ravel(), expected.cpu().numpy(), atol=1e-4)
+    assert np.allclose(explanation.heatmap[0].ravel(), expected.cpu().numpy(), atol=1e-4)
 
 
 def test_relevance_is_masked_to_the_context_and_zero_for_the_first_token(qwen2: TinyModel) -> None:
@@ -116,8 +122,8 @@ def test_agreement_at_scale_one_is_agreement_with_itself(qwen2: TinyModel) -> No
 def test_every_suppression_only_takes_away(qwen2: TinyModel, suppression: Any) -> None:
     plain = build(qwen2, suppression="none", aggregation="mean")
     other = build(qwen2, suppression=suppression, aggregation="mean", rank_filter=False)
-    left = other.explain(picture(), PROMPT, answer=ANSWER).heatmaps
-    whole = plain.explain(picture(), PROMPT, answer=ANSWER).heatmaps
+    left = other.explain(picture(), PROMPT, answer=ANSWER).heatmap
+    whole = plain.explain(picture(), PROMPT, answer=ANSWER).heatmap
     assert (left <= whole + 1e-5).all() and (left < whole - 1e-3).any()
 
 
@@ -127,12 +133,12 @@ def test_half_precision_weights_are_explained_in_float32(
 ) -> None:
     half = make_tiny(dtype=dtype, device=str(device))
     explanation = build(half).explain(picture(), PROMPT, answer=ANSWER)
-    assert explanation.heatmaps.dtype == np.float32
-    assert np.isfinite(explanation.heatmaps).all()
+    assert explanation.heatmap.dtype == np.float32
+    assert np.isfinite(explanation.heatmap).all()
     full = make_tiny(device=str(device))
     exact = build(full).explain(picture(), PROMPT, answer=ANSWER)
-    difference = np.abs(explanation.base.maps - exact.base.maps).mean()
-    assert difference < 0.05 * exact.base.maps.mean()
+    difference = np.abs(explanation.base.map - exact.base.map).mean()
+    assert difference < 0.05 * exact.base.map.mean()
 
 
 def test_any_attention_implementation_gives_the_same_explanation(device: torch.device) -> None:
@@ -142,7 +148,7 @@ def test_any_attention_implementation_gives_the_same_explanation(device: torch.d
         )
         for name in ("sdpa", "eager")
     ]
-    assert np.allclose(results[0].heatmaps, results[1].heatmaps, atol=1e-3)
+    assert np.allclose(results[0].heatmap, results[1].heatmap, atol=1e-3)
 
 
 def test_model_mode_rng_and_cache_setting_are_restored(qwen2: TinyModel) -> None:
@@ -198,7 +204,7 @@ def test_invented_words_are_held_against_those_that_are_there(qwen2: TinyModel) 
     there, invented = explanation.grounding[2], explanation.grounding[[7, 8]]
     expected = float((there > invented).mean() + (there == invented).mean() / 2)
     assert explanation.metrics["hallucination_auroc"] == expected
-    peak = explanation.base.maps.max(axis=(1, 2))
+    peak = explanation.base.map.max(axis=(1, 2))
     wins = (peak[2] > peak[[7, 8]]).mean() + (peak[2] == peak[[7, 8]]).mean() / 2
     assert explanation.metrics["hallucination_auroc_of_peak"] == float(wins)
 
@@ -235,6 +241,7 @@ def test_paper_is_the_published_setting(qwen2: TinyModel) -> None:
         ({"max_new_tokens": -1}, "at least 1, got -1"),
         ({"scales": 1.0}, r"numbers such as"),
         ({"persistence": "high"}, r"\(0, 1\), got 'high'"),
+        ({"chat_template_kwargs": "thinking"}, "mapping of the template's variables"),
     ],
 )
 def test_bad_settings_are_refused_before_a_model_is_loaded(
@@ -245,7 +252,7 @@ def test_bad_settings_are_refused_before_a_model_is_loaded(
 
 
 def test_an_unknown_setting_is_refused_before_a_model_is_loaded(tmp_path) -> None:
-    with pytest.raises(TypeError, match=r"scale: .*did you mean scales\? All are scales, aggregat"):
+    with pytest.raises(TypeError, match=r"scale: .*did you mean scales\? All are method, scales"):
         Explainer.from_pretrained(tmp_path / "there is none", scale=2)
 
 
@@ -275,7 +282,9 @@ def test_bad_settings_are_refused(
     [
         (picture(), "  ", ANSWER, {}, "prompt: expected text"),
         (picture(), PROMPT, " ", {}, "answer: expected text"),
-        (picture(), PROMPT, "a red <|im_end|>", {}, "special tokens"),
+        (picture(), PROMPT, "a <|im_end|> red", {}, "text behind"),
+        (picture(), PROMPT, "<|im_end|>", {}, "got nothing"),
+        (picture(), PROMPT, "a <|image_pad|>", {}, "special tokens"),
         (picture(), PROMPT, "a zebra", {}, "special tokens"),
         (picture(), "the <|image_pad|> image", ANSWER, {}, "placeholder"),
         ([], PROMPT, ANSWER, {}, "at least one, got none"),
@@ -295,7 +304,9 @@ def test_bad_input_is_refused_before_any_forward(
     message: str,
 ) -> None:
     explainer = build(qwen2, **settings)
-    monkeypatch.setattr("mmx_core.explainer.undisturbed", None)  # any work would fail on this
+    monkeypatch.setattr(
+        "mmx_core.explaining.pipeline.undisturbed", None
+    )  # any work would fail on this
     with pytest.raises((ValueError, TypeError), match=message) as caught:
         explainer.explain(image, prompt, answer=answer, id="0007")
     assert "'0007'" in str(caught.value)
@@ -365,9 +376,9 @@ def test_vocabulary_chunks_do_not_change_the_result(
     qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = build(qwen2).explain(picture(), PROMPT, answer=ANSWER)
-    monkeypatch.setattr("mmx_core.explaining.passes._CHUNK_ELEMENTS", 100)
+    monkeypatch.setattr("mmx_core.explaining.reading._CHUNK_ELEMENTS", 100)
     chunked = build(qwen2).explain(picture(), PROMPT, answer=ANSWER)
-    assert np.allclose(whole.heatmaps, chunked.heatmaps, atol=1e-5)
+    assert np.allclose(whole.heatmap, chunked.heatmap, atol=1e-5)
     assert np.allclose(whole.relevance, chunked.relevance, equal_nan=True, atol=1e-6)
     assert [c[0].id for c in whole.candidates[1:]] == [c[0].id for c in chunked.candidates[1:]]
 
@@ -376,9 +387,10 @@ def test_kept_states_do_not_keep_the_pass_alive(qwen2: TinyModel) -> None:
     adapter = adapter_for(qwen2.model, **qwen2.parts)
     rendered = adapter.render(PROMPT, pictures=[picture()])
     with torch.no_grad():
-        prepared = Prepared((picture(),), rendered, "circle is", [9, 10])
-        states, _ = run_passes(adapter, [prepared], (1.0,))[0]
-    for kept in (states[0].visual, states[0].predicting):
+        prepared = Prepared((picture(),), rendered, "circle is", [9, 10], {})
+        (passes,) = run_passes(adapter, [prepared], (1.0,))
+    (states,) = passes.states
+    for kept in (states.visual, states.predicting):
         assert kept.untyped_storage().nbytes() == kept.numel() * kept.element_size()
 
 
@@ -398,4 +410,43 @@ def test_no_two_arrays_of_an_explanation_share_their_memory(qwen2: TinyModel) ->
     explanation = build(qwen2, scales=(1.0,), suppression="none").explain(
         picture(), PROMPT, answer=ANSWER
     )
-    assert not np.shares_memory(explanation.heatmaps, explanation.base.maps)
+    assert not np.shares_memory(explanation.heatmap, explanation.base.map)
+
+
+def test_explanations_are_equal_by_content_and_hash_alike() -> None:
+    one, same = make_explanation(seed=3), make_explanation(seed=3)
+    one.heatmap[0, 0, 0] = same.heatmap[0, 0, 0] = np.nan
+    assert one == same and hash(one) == hash(same) and len({one, same}) == 1
+    assert one.base == same.base and one != make_explanation(seed=4) and one != "sample"
+    same.relevance[0, 0] += 1
+    assert one != same and hash(one) == hash(same)
+
+
+def test_maps_are_a_tuple_also_of_a_single_image() -> None:
+    made = make_explanation(seed=3)
+    assert made.heatmap is made.heatmaps[0] and made.base.map is made.base.maps[0]
+    with pytest.raises(TypeError, match=r"tuple with one array per image.*got ndarray"):
+        dataclasses.replace(made, heatmaps=made.heatmap)
+    with pytest.raises(TypeError, match=r"tuple with one array per image.*got ndarray"):
+        dataclasses.replace(made.base, maps=made.base.map)
+    two = make_several_images(2)
+    for wrong in (lambda: two.heatmap, lambda: two.base.map, lambda: two.base.grid):
+        with pytest.raises(ValueError, match="explanation of one image, got 2"):
+            wrong()
+
+
+def test_the_line_that_is_named_is_the_users_also_under_a_progress_bar(qwen2: TinyModel) -> None:
+    samples = [Sample("s", picture(), PROMPT, ANSWER)]
+    bar = tqdm(build(qwen2).explain_batch(samples), disable=True)
+    (explanation,) = list(bar)
+    line = inspect.currentframe().f_lineno - 1  # type: ignore[union-attr]
+    assert explanation.provenance["logged_at"] == {"file": __file__, "line": line}
+
+
+def test_a_folder_whose_name_begins_like_ours_is_the_users(tmp_path: Path) -> None:
+    ours = Path(provenance.__file__).parents[1]
+    folder = f"{ours}_training"
+    code = compile("found = ask()", f"{folder}/train.py", "exec")
+    scope: dict[str, Any] = {"ask": provenance.describe_caller}
+    exec(code, scope)
+    assert scope["found"] == {"file": f"{folder}/train.py", "line": 1}

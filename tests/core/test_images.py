@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
+import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +47,111 @@ def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
         assert np.asarray(load_rgb(image))[:, :, 0].tolist() == expected
 
 
-def test_dark_sixteen_bit_pictures_stay_dark() -> None:
-    values = np.full((2, 2), 200, dtype=np.uint16)
-    assert np.asarray(load_rgb(values)).max() <= 1
-    assert np.asarray(load_rgb(Image.fromarray(values))).max() <= 1
+# By hand: v * 255 / white, rounded.
+@pytest.mark.parametrize(
+    ("values", "seen"),
+    [
+        ([0, 51, 255], [0, 51, 255]),
+        ([0, 256, 1023], [0, 64, 255]),
+        ([0, 1024, 4095], [0, 64, 255]),
+        ([0, 2048, 2048], [0, 128, 128]),
+        ([0, 8192, 16383], [0, 128, 255]),
+        ([0, 16384, 16385], [0, 64, 64]),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int32, np.uint32, np.int64])
+def test_white_is_the_end_of_the_bits_that_are_used(
+    values: list[int], seen: list[int], dtype: Any, tmp_path: Path
+) -> None:
+    array = np.array([values], dtype=dtype)
+    images: list[Any] = [array, np.dstack([array, array * 0, array])]
+    if dtype in (np.uint16, np.int32):
+        images.append(Image.fromarray(array))
+    if dtype == np.uint16:
+        for name in ("deep.png", "deep.tif"):
+            Image.fromarray(array).save(tmp_path / name)
+            images.append(tmp_path / name)
+    told = max(values) < 16384
+    for image in images:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = np.asarray(load_rgb(image))
+        assert found[0, :, 0].tolist() == found[0, :, 2].tolist() == seen
+        assert ["is taken for white" in str(warning.message) for warning in caught] == [True] * told
+
+
+def test_a_black_picture_is_black_without_a_word() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.asarray(load_rgb(np.zeros((2, 2), np.uint16))).max() == 0
+
+
+def deep_png(values: Any) -> bytes:
+    """A PNG of 16-bit colours, which Pillow cannot write."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    height, width, channels = values.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def deep_tiff(values: Any, bits: int, order: str) -> bytes:
+    """A TIFF of one strip: grey or colours of 16 bits, or grey of 12 that are packed."""
+    height, width, channels = values.shape
+    data = values.astype(f"{order}u2").tobytes()
+    if bits == 12:
+        rows = ["".join(f"{value:012b}" for value in row.ravel()) for row in values]
+        data = b"".join(int(row, 2).to_bytes(len(row) // 8, "big") for row in rows)
+    tags = [
+        (256, width), (257, height), (258, bits), (259, 1), (262, 2 if channels == 3 else 1),
+        (273, 8), (277, channels), (278, height), (279, len(data)),
+    ]  # fmt: skip
+    at = 8 + len(data) + len(data) % 2
+    extra = struct.pack(f"{order}3H", bits, bits, bits)
+    entries = b""
+    for tag, value in tags:
+        if tag == 258 and channels == 3:
+            entries += struct.pack(f"{order}HHII", tag, 3, 3, at + 2 + 12 * len(tags) + 4)
+        else:
+            entries += struct.pack(f"{order}HHIHH", tag, 3, 1, value, 0)
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", at)
+    body = data + b"\0" * (len(data) % 2) + struct.pack(f"{order}H", len(tags)) + entries
+    return head + body + struct.pack(f"{order}I", 0) + extra
+
+
+@pytest.mark.parametrize(("white", "bits"), [(255, 8), (4095, 12)])
+def test_colours_of_a_deep_file_are_not_black(white: int, bits: int, tmp_path: Path) -> None:
+    values = np.array([[[white, 0, white // 3], [0, white // 5, white]]])
+    seen = [[[255, 0, 85], [0, 51, 255]]]
+    files = {"deep.png": deep_png(values)}
+    files |= {f"deep{order == '<'}.tif": deep_tiff(values, 16, order) for order in "<>"}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        for image in (tmp_path / name, Image.open(tmp_path / name), Image.open(io.BytesIO(data))):
+            with pytest.warns(UserWarning, match=f"use {bits} bits alone"):
+                assert np.asarray(load_rgb(image)).tolist() == seen
+    clear = np.dstack([values, [[65535, 0]]])
+    with pytest.warns(UserWarning, match=f"use {bits} bits alone"):
+        found = load_rgb(Image.open(io.BytesIO(deep_png(clear))))
+    assert pixels(found) == ((255, 0, 85), (255, 255, 255))
+
+
+def test_deep_files_that_use_their_bits_are_taken_as_they_are(tmp_path: Path) -> None:
+    values = np.array([[[65535, 0, 32768], [0, 257, 65280]]])
+    packed = np.array([[[0], [1023]], [[512], [100]]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = load_rgb(Image.open(io.BytesIO(deep_png(values))))
+        assert np.asarray(found).tolist() == [[[255, 0, 128], [0, 1, 255]]]
+        # It says that it has 12 bits: 1023 is dark in it, and 512 * 255 / 4095 = 31.9.
+        grey = load_rgb(Image.open(io.BytesIO(deep_tiff(packed, 12, "<"))))
+    assert np.asarray(grey)[:, :, 0].tolist() == [[0, 64], [32, 6]]
 
 
 def test_transparency_is_laid_on_white() -> None:
@@ -74,6 +178,8 @@ def test_greyscale_bilevel_and_float_arrays() -> None:
     assert pixels(load_rgb(np.full((2, 3), 77, np.uint8)))[0] == (77, 77, 77)
     assert pixels(load_rgb(Image.new("1", (2, 2), 1)))[0] == (255, 255, 255)
     assert pixels(load_rgb(np.full((2, 2, 3), 0.5, np.float32)))[0] == (128, 128, 128)
+    half = Image.fromarray(np.full((2, 2), 0.5, np.float32))
+    assert pixels(load_rgb(half))[0] == (128, 128, 128)
     assert pixels(load_rgb(np.full((2, 2, 1), 9, np.uint8)))[0] == (9, 9, 9)
 
 
@@ -82,9 +188,13 @@ def test_greyscale_bilevel_and_float_arrays() -> None:
     [
         (np.zeros((3, 8, 8), np.uint8), "channels come last"),
         (np.zeros((0, 8), np.uint8), "at least one pixel"),
-        (np.zeros((4, 4), np.int64), "uint8"),
+        (np.zeros((4, 4), np.complex64), "uint8"),
+        (np.full((4, 4), -1, np.int16), "from 0 to 65535 .* got -1 to -1; choose the range"),
+        (np.full((4, 4), 65536, np.uint32), "got 65536 to 65536"),
+        (Image.fromarray(np.full((4, 4), -1024, np.int32)), "got -1024"),
         (np.full((4, 4), np.nan), "finite"),
-        (np.full((4, 4), 3.0), r"\[0, 1\]"),
+        (np.full((4, 4), 3.0), r"\[0, 1\], .*got 3 to 3; divide"),
+        (Image.fromarray(np.full((4, 4), 200, np.float32)), "got 200 to 200; divide"),
         (Image.new("RGB", (1, 201)), "factor of 200"),
     ],
 )

@@ -19,7 +19,7 @@ from PIL import Image
 
 import mmx_core
 from mmx_core import Explainer, Sample
-from mmx_core.evaluation.rivals import RIVALS
+from mmx_core.evaluation.registry import methods
 from mmx_core.metrics.faithfulness import Perturber
 from mmx_core.models.restoring import contents, restoring
 from mmx_core.models.running import undisturbed
@@ -77,7 +77,7 @@ def works(explainer: Explainer) -> dict[str, Callable[[], object]]:
     batch = [sample, Sample("2", picture(), f"{PROMPT} .", ANSWER)]
 
     def of_rival(name: str) -> Callable[[], object]:
-        return lambda: undisturbed(adapter.model, RIVALS[name], adapter, prepared, 0)
+        return lambda: undisturbed(adapter.model, methods()[name], adapter, prepared, 0)
 
     generating = partial(explainer.prepare, Sample("1", picture(), PROMPT))
     explainer.max_new_tokens = 4

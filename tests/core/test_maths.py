@@ -355,6 +355,8 @@ def test_chunks_of_positions_are_joined_in_order() -> None:
 
 def test_results_cross_to_the_host_with_their_shapes_and_values(device: torch.device) -> None:
     given = [torch.arange(6).view(2, 3), tensor(True), torch.zeros(0, 4, dtype=torch.bool)]
-    back = to_host([value.to(device) for value in given])
-    assert [value.shape for value in back] == [(2, 3), (), (0, 4)]
+    given.append(tensor([0.5, 2.0]))
+    back = to_host({index: value.to(device) for index, value in enumerate(given)})
+    assert [back[index].shape for index in range(4)] == [(2, 3), (), (0, 4), (2,)]
     assert back[0].tolist() == [[0, 1, 2], [3, 4, 5]] and back[1] == 1
+    assert back[0].dtype == np.int64 and back[3].tolist() == [0.5, 2.0]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from mmx_core.evaluation.report import as_csv, columns, summarise, table_rows
 from mmx_core.metrics import (
+    ScoredAnswer,
     auroc,
     harmonic_mean,
     iou,
@@ -21,12 +23,13 @@ from mmx_core.metrics import (
     mean_divergence,
     object_iou,
     otsu_threshold,
-    overlap,
     pixel_auc,
     pooled,
     pooled_mean,
+    registry,
     same_word_share,
-    word_metrics,
+    word_means,
+    word_metric,
     word_scores,
 )
 from mmx_core.metrics.summary import (
@@ -36,9 +39,7 @@ from mmx_core.metrics.summary import (
     word_peak,
 )
 from mmx_core.sample import Sample, WordMask
-from mmx_core.text.words import tokens_of_words
 from tests.support.explanations import make_explanation
-from tests.support.tiny_models import make_tokenizer
 
 MASK = np.array([[True, False], [False, False]])
 
@@ -79,6 +80,10 @@ def test_a_map_on_its_object_scores_one() -> None:
     assert object_iou(np.array([[0.0, 9.0], [0.0, 0.0]]), MASK) == 0.0
 
 
+def means(*arguments: Any, **more: Any) -> dict[str, float]:
+    return word_means(word_scores(ScoredAnswer(*arguments, **more)))
+
+
 def test_pixel_auc_by_hand() -> None:
     assert pixel_auc(np.array([[9.0, 1.0], [2.0, 3.0]]), MASK) == 1.0
     assert pixel_auc(np.array([[2.0, 1.0], [2.0, 3.0]]), MASK) == pytest.approx(0.5)
@@ -88,15 +93,14 @@ def test_pixel_auc_by_hand() -> None:
 
 def test_the_best_sub_token_of_a_word_counts() -> None:
     maps = np.array([[[0.0, 9.0], [0.0, 0.0]], [[9.0, 0.0], [0.0, 0.0]]])
-    found = word_metrics(maps, [WordMask((0,), MASK)], [[0, 1]])
+    found = means(maps, [WordMask((0,), MASK)], [[0, 1]])
     for name in ("obj_iou", "precision", "recall", "pixel_auc", "pixel_ap", "best_iou", "pointing"):
         assert found[name] == 1.0
-    assert found["masked_words"] == 1.0
     # Of the pixels (9, 0, 0, 0): mean 9/4, deviation 9 sqrt(3)/4.
     assert found["nss"] == pytest.approx(np.sqrt(3))
-    assert word_metrics(maps, [WordMask((0,), np.zeros((2, 2), bool))], [[0, 1]]) == {}
+    assert means(maps, [WordMask((0,), np.zeros((2, 2), bool))], [[0, 1]]) == {}
     with pytest.raises(ValueError, match="word indices below 1"):
-        word_metrics(maps, [WordMask((1,), MASK, "dog")], [[0, 1]])
+        means(maps, [WordMask((1,), MASK, "dog")], [[0, 1]])
 
 
 def test_levels_are_normalised_together_with_the_text() -> None:
@@ -108,11 +112,11 @@ def test_levels_are_normalised_together_with_the_text() -> None:
 
 
 def test_precision_and_recall_by_hand() -> None:
-    prediction = np.array([[True, True], [True, False]])
-    found = overlap(prediction, np.array([[True, False], [False, True]]))
-    assert (found.iou, found.precision, found.recall) == (1 / 4, 1 / 3, 1 / 2)
-    nothing = overlap(np.zeros((2, 2), bool), MASK)
-    assert (nothing.iou, nothing.precision, nothing.recall) == (0.0, 0.0, 0.0)
+    maps = np.array([[[9.0, 9.0], [9.0, 0.0]]])
+    found = means(maps, [WordMask((0,), np.array([[True, False], [False, True]]))], [[0]])
+    assert (found["obj_iou"], found["precision"], found["recall"]) == (1 / 4, 1 / 3, 1 / 2)
+    nothing = means(np.zeros((1, 2, 2)), [WordMask((0,), MASK)], [[0]])
+    assert (nothing["obj_iou"], nothing["precision"], nothing["recall"]) == (0.0, 0.0, 0.0)
 
 
 def test_a_function_words_share_lies_below_the_mean_threshold_of_the_nouns() -> None:
@@ -123,21 +127,24 @@ def test_a_function_words_share_lies_below_the_mean_threshold_of_the_nouns() -> 
     maps = np.array([noun, function, flat])
     text = np.array([[np.nan], [8.0], [np.nan]])
     words = [[0], [1], [2]]
-    scores = word_scores(maps, [WordMask((0,), MASK)], words, text=text, function_words=[1])
+    masks = [WordMask((0,), MASK)]
+    scores = word_scores(ScoredAnswer(maps, masks, words, text=text, function_words=[1]))
     # Jointly with the text the function word's levels are 127, 31, 0, 0.
     cut = otsu_threshold(np.array([255.0, 0.0, 0.0, 0.0]))
     assert scores["func_iou"] == [np.mean(np.array([127, 31, 0, 0]) < cut)]
-    lower = word_scores(
-        maps, [WordMask((0,), MASK)], words, text=text, nouns=[0, 2], function_words=[1]
-    )
+    two = frozenset([0, 2])
+    lower = word_scores(ScoredAnswer(maps, masks, words, text, nouns=two, function_words=[1]))
     # The second noun's map is constant: its threshold is 0 and halves the mean.
     assert lower["func_iou"] == [np.mean(np.array([127, 31, 0, 0]) < cut / 2)]
-    assert "func_iou" not in word_scores(maps, [], words, function_words=[1])
+    assert "func_iou" not in word_scores(ScoredAnswer(maps, [], words, text, function_words=[1]))
+    # By itself alone a map has no level of "nothing".
+    assert "func_iou" not in word_scores(ScoredAnswer(maps, masks, words, function_words=[1]))
 
 
 def test_f1_is_the_harmonic_mean_of_the_two() -> None:
     maps = np.array([[[9.0, 0.0], [0.0, 0.0]], [[9.0, 9.0], [0.0, 0.0]]])
-    found = word_metrics(maps, [WordMask((0,), MASK)], [[0], [1]], function_words=[1])
+    text = np.full((2, 1), np.nan)
+    found = means(maps, [WordMask((0,), MASK)], [[0], [1]], text=text, function_words=[1])
     assert (found["obj_iou"], found["func_iou"]) == (1.0, 0.5)
     assert found["f1_iou"] == pytest.approx(2 / 3)
     assert harmonic_mean(0.0, 0.0) == 0.0
@@ -238,43 +245,9 @@ def test_drawing_nothing_but_samples_without_words_is_no_cause_for_a_warning() -
     assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
 
 
-def test_punctuation_is_no_part_of_the_word_before_it() -> None:
-    class Letters:
-        """A tokenizer of words and marks, with their places."""
-
-        is_fast = True
-
-        def __call__(self, text: str, **_: object) -> dict[str, list]:
-            spans = [match.span() for match in re.finditer(r"\w+|[^\w\s]", text)]
-            return {"input_ids": list(range(len(spans))), "offset_mapping": spans}
-
-    answer = 'a "red" horse, riding. . it\'s'
-    ids = Letters()(answer)["input_ids"]
-    found = tokens_of_words(Letters(), answer, ids)
-    texts = [answer[a:b] for a, b in Letters()(answer)["offset_mapping"]]
-    assert [[texts[i] for i in tokens] for tokens in found] == [
-        ["a"],
-        ["red"],
-        ["horse"],
-        ["riding"],
-        ["."],
-        ["it", "'", "s"],
-    ]
-
-
 def test_masks_by_name_are_those_of_every_occurrence() -> None:
     sample = Sample("s", "x.png", "p", "a dog and a Dog.", masks={"dog": MASK})
     assert [mask.words for mask in sample.word_masks(sample.answer or "")] == [(1,), (4,)]
-
-
-def test_tokens_are_assigned_to_words_given_or_generated() -> None:
-    tokenizer = make_tokenizer()
-    answer = "a red circle ."
-    ids = tokenizer(answer, add_special_tokens=False)["input_ids"]
-    assert tokens_of_words(tokenizer, answer, ids) == [[0], [1], [2], [3]]
-    assert tokens_of_words(tokenizer, " ".join(["a", "red"]), ids[:2]) == [[0], [1]]
-    with pytest.raises(ValueError, match="they spell"):
-        tokens_of_words(tokenizer, "a blue circle .", ids)
 
 
 @pytest.mark.parametrize(
@@ -305,9 +278,9 @@ def explained(answer: str = "a dog here", absent: tuple[int, ...] = ()):  # type
     explanation = replace(
         made,
         answer=answer,
-        heatmaps=lit.repeat(2, axis=1).repeat(2, axis=2),
+        heatmaps=(lit.repeat(2, axis=1).repeat(2, axis=2),),
         grounding=np.array([0.25, 0.75, 0.5], np.float32),
-        scales=(replace(base, maps=lit, rank=ranks[0]), replace(finer, rank=ranks[1])),
+        scales=(replace(base, maps=(lit,), rank=ranks[0]), replace(finer, rank=ranks[1])),
     )
     mask = np.zeros((4, 4), bool)
     mask[:2, :2] = True
@@ -348,10 +321,10 @@ def test_a_words_grounding_and_peak_are_the_highest_of_its_tokens() -> None:
     assert word_peak(explanation, pieces, [0, 1, 2]) == [5.0, 9.0]
     base = explanation.base
     second = np.full((3, 1, 2), [[[7.0, np.nan]]], np.float32)
-    both = replace(base, maps=(np.asarray(base.maps), second), grid=((2, 2), (1, 2)))
+    both = replace(base, maps=(base.map, second), grids=((2, 2), (1, 2)))
     several = replace(
         explanation,
-        heatmaps=(explanation.heatmaps, second),
+        heatmaps=(explanation.heatmap, second),
         scales=(both,),
         images=explanation.images * 2,
         image_grounding=np.full((3, 2), 0.25, np.float32),
@@ -362,3 +335,22 @@ def test_a_words_grounding_and_peak_are_the_highest_of_its_tokens() -> None:
 def test_words_whose_mask_is_empty_are_not_shown() -> None:
     masks = [WordMask((0, 2), MASK), WordMask((1,), np.zeros((2, 2), bool))]
     assert shown_words(masks) == [0, 2]
+
+
+def test_a_metric_of_ones_own_is_logged_and_has_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_METRICS", dict(registry.registered()))
+
+    @word_metric("tokens")
+    def tokens(answer: ScoredAnswer) -> list[float]:
+        return [float(len(word.maps)) for word in answer.shown]
+
+    explanation, sample = explained()
+    logged = explanation_metrics(explanation, sample, [[0], [1, 2], []])
+    assert logged["tokens"] == 2.0
+    result = {"scores": {"tokens": [2.0, 4.0]}, "seconds_per_token": 0.5, "peak_mb": None}
+    entries = [{"sample": "a", "methods": {"mmx": result}}]
+    results = summarise(entries, data="x", order=["a"], methods=["mmx"])
+    assert results["methods"]["mmx"]["tokens"]["mean"] == 3.0
+    assert "x,mmx,tokens,3.0" in as_csv(results)
+    (row,) = table_rows(results)
+    assert row[1 + columns().index("tokens")].startswith("3.000")

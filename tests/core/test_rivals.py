@@ -11,11 +11,12 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from mmx_core.evaluation.rivals import RIVALS, Attribution
+from mmx_core.evaluation.registry import Attribution, methods
 from mmx_core.evaluation.rivals.base import counted_context, encode_base
-from mmx_core.explaining.prepare import Prepared, tokenize_answer
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.models import adapter_for
 from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.models.messages import user_turn
 from mmx_core.models.running import undisturbed
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
 
@@ -24,6 +25,8 @@ ANSWER = "a red circle is left of a blue square ."
 TOKEN = 4
 """The answer token that is computed naively, where one is enough."""
 
+OTHERS = [name for name, found in methods().items() if ".rivals." in found.__module__]
+RIVALS = [name for name in OTHERS if name != "uniform"]
 WITH_TEXT = sorted(set(RIVALS) - {"occlusion", "random"})
 WITH_FORWARD = sorted(set(RIVALS) - {"random"})
 GRADIENTS = ("grad_cam", "gradient_input")
@@ -35,13 +38,14 @@ class Case:
     def __init__(self, tiny: TinyModel, image: Image.Image) -> None:
         self.model = tiny.model
         self.adapter: ModelAdapter = adapter_for(tiny.model, **tiny.parts)
-        rendered = self.adapter.render(PROMPT, pictures=[image])
-        ids = tokenize_answer(self.adapter, ANSWER)
-        self.prepared = Prepared((image,), rendered, ANSWER, ids)
+        asked = [*user_turn(PROMPT, ["image"]), {"role": "assistant", "content": ANSWER}]
+        rendered = self.adapter.render(asked, pictures=[image])
+        assert rendered.answer_ids is not None
+        self.prepared = Prepared((image,), rendered, ANSWER, list(rendered.answer_ids), {})
         self.ids = self.prepared.answer_ids
 
     def run(self, name: str, seed: int = 0) -> Attribution:
-        return undisturbed(self.model, RIVALS[name], self.adapter, self.prepared, seed)
+        return undisturbed(self.model, methods()[name], self.adapter, self.prepared, seed)
 
     @property
     def encoded(self) -> EncodedInput:
@@ -105,15 +109,24 @@ def test_half_precision_models_are_explained_in_float32(
 
 
 def test_methods_are_listed_by_the_names_that_they_are_reported_under() -> None:
-    assert list(RIVALS) == [
+    assert list(methods()) == [
+        "mmx",
+        "msea",
+        "msea_mean",
+        "paper",
+        "tam",
+        "lens_1.5",
+        "lens_2",
+        "lens_upsampled",
+        "lens_squared",
         "lens",
-        "squared_lens",
         "attention",
         "rollout",
         "grad_cam",
         "gradient_input",
         "occlusion",
         "random",
+        "uniform",
     ]
 
 
@@ -296,7 +309,7 @@ def test_occlusion_does_not_depend_on_how_its_work_is_cut(
 
     monkeypatch.setattr(fresh.adapter, "forward", counted)
     # By import: the package's attribute of this name is the method.
-    module = importlib.import_module("mmx_core.evaluation.rivals.occlusion")
+    module = importlib.import_module("mmx_core.explaining.occlusion")
     monkeypatch.setattr(module, "_BATCH_TOKENS", 300)
     monkeypatch.setattr(module, "_CHUNK_ELEMENTS", 100)
     cut = fresh.run("occlusion").maps
@@ -305,7 +318,7 @@ def test_occlusion_does_not_depend_on_how_its_work_is_cut(
     assert sum(count for count, _ in batches) == 1 + whole[0].size and len(batches) < 10
 
 
-@pytest.mark.parametrize("name", ["lens", "squared_lens"])
+@pytest.mark.parametrize("name", ["lens", "lens_squared"])
 def test_the_lens_is_the_head_applied_to_every_state(case: Case, name: str) -> None:
     with torch.no_grad():
         output = case.model.model(**case.encoded.inputs).last_hidden_state[0]
@@ -320,7 +333,7 @@ def test_noise_is_decided_by_its_seed_alone(case: Case) -> None:
     torch.manual_seed(2)
     np.random.seed(2)  # noqa: NPY002
     state, legacy = torch.random.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
-    assert (RIVALS["random"](case.adapter, case.prepared, 7).maps == first).all()
+    assert (methods()["random"](case.adapter, case.prepared, 7).maps == first).all()
     assert torch.equal(torch.random.get_rng_state(), state)
     assert (np.random.get_state()[1] == legacy).all()  # noqa: NPY002
     assert (case.run("random", seed=8).maps != first).any()

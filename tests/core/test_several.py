@@ -41,7 +41,7 @@ def build(tiny: TinyModel, **settings: Any) -> Explainer:
 def test_each_of_several_images_has_maps_of_its_own(tiny: TinyModel) -> None:
     explanation = build(tiny).explain([FIRST, SECOND], PROMPT, answer=ANSWER)
     assert [maps.shape for maps in explanation.heatmaps] == [(10, 6, 9), (10, 9, 6)]
-    assert explanation.base.grid == ((4, 6), (6, 4))
+    assert explanation.base.grids == ((4, 6), (6, 4))
     assert [entry.picture for entry in explanation.images] == [0, 1]
     assert explanation.images[0].image is not None
     assert explanation.image_grounding is not None
@@ -75,7 +75,7 @@ def test_a_videos_patch_shows_the_frames_it_covers(tiny: TinyModel, frames: int)
     assert [s for entry in explanation.images for s in entry.seconds] == [
         frame / 2 for frame in range(frames)
     ]
-    assert all(maps.shape == (10, 6, 9) for maps in explanation.per_image)
+    assert all(maps.shape == (10, 6, 9) for maps in explanation.heatmaps)
     adapter = adapter_for(tiny.model, **tiny.parts)
 
     def embedded(shown: list[Any]) -> list[torch.Tensor]:
@@ -166,7 +166,7 @@ def test_the_first_turn_of_a_conversation_is_explained_as_the_conversation_of_on
     explainer = build(tiny)
     turn = explainer.explain([FIRST, SECOND], messages=CONVERSATION, turn=1)
     plain = explainer.explain([FIRST, SECOND], PROMPT, answer="a red circle .")
-    for one, other in zip(turn.per_image, plain.per_image, strict=True):
+    for one, other in zip(turn.heatmaps, plain.heatmaps, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
@@ -191,7 +191,7 @@ def test_parts_may_carry_their_pictures(qwen2: TinyModel) -> None:
     explainer = build(qwen2)
     mixed = explainer.explain(SECOND, messages=own)
     given = explainer.explain([FIRST, SECOND], messages=CONVERSATION)
-    for one, other in zip(mixed.per_image, given.per_image, strict=True):
+    for one, other in zip(mixed.heatmaps, given.heatmaps, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -282,7 +282,7 @@ def test_a_word_that_was_not_said_is_explained_as_if_it_had_been(tiny: TinyModel
     said = explainer.explain(FIRST, PROMPT, answer=ANSWER.replace("circle", "star"))
     assert (star.candidate.text, green.candidate.text) == ("star", "green")
     assert star.context_index == asked.prompt_length + 2
-    np.testing.assert_allclose(star.heatmaps, said.heatmaps[2], atol=1e-5)
+    np.testing.assert_allclose(star.heatmap, said.heatmap[2], atol=1e-5)
     np.testing.assert_allclose(star.candidate.probability, said.base.probability[2], rtol=1e-4)
     np.testing.assert_allclose(star.grounding, said.grounding[2], rtol=1e-4)
 
@@ -294,7 +294,7 @@ def test_asking_beside_the_answer_changes_nothing_of_it(tiny: TinyModel) -> None
         asked = explainer.explain(
             FIRST, PROMPT, answer=ANSWER, why_not={"circle": "star"}, prompt_words=True
         )
-        np.testing.assert_allclose(asked.heatmaps, plain.heatmaps, atol=1e-5)
+        np.testing.assert_allclose(asked.heatmap, plain.heatmap, atol=1e-5)
         np.testing.assert_allclose(
             asked.interference_weights, plain.interference_weights, atol=1e-5
         )
@@ -306,8 +306,8 @@ def test_the_said_word_competes_with_the_one_that_was_not_said(qwen2: TinyModel)
     asked = {"why_not": {"circle": "star"}}
     free = build(qwen2, suppression="none").explain(FIRST, PROMPT, answer=ANSWER, **asked)
     shared = build(qwen2).explain(FIRST, PROMPT, answer=ANSWER, **asked)
-    assert (shared.alternatives[0].heatmaps <= free.alternatives[0].heatmaps + 1e-5).all()
-    assert shared.alternatives[0].heatmaps.sum() < free.alternatives[0].heatmaps.sum()
+    assert (shared.alternatives[0].heatmap <= free.alternatives[0].heatmap + 1e-5).all()
+    assert shared.alternatives[0].heatmap.sum() < free.alternatives[0].heatmap.sum()
 
 
 def test_words_of_the_prompt_are_explained_in_their_place(tiny: TinyModel) -> None:
@@ -319,7 +319,7 @@ def test_words_of_the_prompt_are_explained_in_their_place(tiny: TinyModel) -> No
         assert explanation.context[entry.context_index].id == entry.candidate.id
     # The answer's "." and the prompt's are one class, lit by the same states.
     np.testing.assert_allclose(
-        explanation.alternatives[-1].heatmaps, explanation.heatmaps[-1], atol=1e-5
+        explanation.alternatives[-1].heatmap, explanation.heatmap[-1], atol=1e-5
     )
 
 
@@ -376,7 +376,7 @@ def test_a_question_about_what_the_model_does_not_say_costs_that_map_alone(
     assert len(told) == len(reasons)
     for line, reason in zip(told, reasons, strict=True):
         assert reason in line and "'0007'" in line and repr(plain.answer) in line
-    np.testing.assert_array_equal(explanation.heatmaps, plain.heatmaps)
+    np.testing.assert_array_equal(explanation.heatmap, plain.heatmap)
     assert [entry.candidate.text.strip() for entry in explanation.alternatives] == [other]
 
 
@@ -397,19 +397,29 @@ def test_a_span_is_the_mean_or_sum_of_its_tokens(qwen2: TinyModel) -> None:
     explanation = build(qwen2).explain(FIRST, PROMPT, answer=ANSWER)
     assert explanation.find("Red Circle") == range(1, 3)
     np.testing.assert_allclose(
-        explanation.span("red circle"), explanation.heatmaps[1:3].mean(axis=0)
+        explanation.span("red circle"), explanation.heatmap[1:3].mean(axis=0)
     )
     np.testing.assert_allclose(
-        explanation.span(range(1, 3), how="sum"), explanation.heatmaps[1:3].sum(axis=0)
+        explanation.span(range(1, 3), how="sum"), explanation.heatmap[1:3].sum(axis=0)
     )
-    np.testing.assert_array_equal(explanation.span(4), explanation.heatmaps[4])
-    both = build(qwen2).explain([FIRST, SECOND], PROMPT, answer=ANSWER).span("a red")
-    assert [maps.shape for maps in both] == [(6, 9), (9, 6)]
+    np.testing.assert_allclose(
+        explanation.span(range(1, 3), how="max"), explanation.heatmap[1:3].max(axis=0)
+    )
+    np.testing.assert_array_equal(explanation.span(4), explanation.heatmap[4])
+    both = build(qwen2).explain([FIRST, SECOND], PROMPT, answer=ANSWER)
+    assert [both.span("a red", image=image).shape for image in (0, 1)] == [(6, 9), (9, 6)]
+    for asked, message in (
+        ({}, "one image, got 2"),
+        ({"image": 2}, "0 to 1"),
+        ({"image": -1}, "0 to 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            both.span("a red", **asked)
     for wrong, message in (("zebra", "word or phrase"), (range(3, 3), "0 to 9"), (10, "0 to 9")):
         with pytest.raises(ValueError, match=message):
             explanation.span(wrong)
-    with pytest.raises(ValueError, match="mean or sum"):
-        explanation.span(0, how="max")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="mean, sum or max"):
+        explanation.span(0, how="median")  # type: ignore[arg-type]
 
 
 def test_a_batch_keeps_its_order_and_hands_out_what_came_before_a_failure(

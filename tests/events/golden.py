@@ -18,7 +18,7 @@ import numpy as np
 
 from mmx_core.events.blob import decode_array, decode_json
 from mmx_core.events.wire import encode_explanation
-from mmx_core.explanation import Alternative, ExplainedImage, Explanation
+from mmx_core.explanation import Alternative, ExplainedImage, Explanation, WordGroup
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
 from tests.support.explanations import make_explanation
 
@@ -35,7 +35,7 @@ def explanations() -> dict[int, Explanation]:
     beside the answer.
     """
     first = make_explanation(3, 3, ((0.5, (2, 3)), (1.0, (4, 5))), seed=1)
-    maps = first.base.maps.copy()
+    maps = first.base.map.copy()
     maps[0] = 2.5
     maps[1, 2, 3] = np.nan
     grounding = first.grounding.copy()
@@ -43,7 +43,7 @@ def explanations() -> dict[int, Explanation]:
     first = replace(
         first,
         prompt="décris l'image 🟥 .",
-        scales=(first.scales[0], replace(first.scales[1], maps=maps)),
+        scales=(first.scales[0], replace(first.scales[1], maps=(maps,))),
         grounding=grounding,
         metrics={"obj_iou": 0.5, "func_iou": float("nan")},
     )
@@ -65,12 +65,12 @@ def several(seed: int) -> Explanation:
         context=tuple(replace(token, turn=max(0, k - 1)) for k, token in enumerate(first.context)),
         tokens=tuple(replace(token, turn=k + 2) for k, token in enumerate(first.tokens)),
         turns=("user", "assistant", "user", "assistant", "assistant"),
-        heatmaps=tuple(part.heatmaps for part in parts),
+        heatmaps=tuple(part.heatmap for part in parts),
         scales=tuple(
             replace(
                 scale,
-                grid=tuple(part.scales[index].grid for part in parts),
-                maps=tuple(part.scales[index].maps for part in parts),
+                grids=tuple(part.scales[index].grid for part in parts),
+                maps=tuple(part.scales[index].map for part in parts),
             )
             for index, scale in enumerate(first.scales)
         ),
@@ -81,11 +81,15 @@ def several(seed: int) -> Explanation:
         ),
         image_grounding=shares,
         grounding=shares.sum(axis=1),
+        words=tuple(
+            WordGroup(first, text)
+            for first, text in ((0, "<|im_start|>"), (1, " red 🐕"), (3, " is"), (4, " left of"))
+        ),
         alternatives=tuple(
             Alternative(
                 context_index=place,
                 candidate=first.candidates[4][rank],
-                heatmaps=tuple(random.random(part.heatmaps.shape[1:], "f4") for part in parts),
+                heatmaps=tuple(random.random(part.heatmap.shape[1:], "f4") for part in parts),
                 grounding=0.25,
             )
             for place, rank in ((4, 1), (1, 0))

@@ -283,8 +283,8 @@ def test_the_caller_may_change_its_arrays_meanwhile(tmp_path):
     with ExplanationWriter(tmp_path, background=True) as writer:
         gate = held_up(writer._queue())
         writer.add_explanation("val/1", explanation, 0)
-        explanation.heatmaps[:] = -1
-        explanation.base.maps[:] = -1
+        explanation.heatmap[:] = -1
+        explanation.base.map[:] = -1
         explanation.relevance[:] = -1
         explanation.metrics["obj_iou"] = -1.0
         gate.opened.set()
@@ -309,7 +309,7 @@ def arrays_of(value) -> list[np.ndarray]:
 
 def test_a_snapshot_shares_no_array_and_is_counted_whole():
     made = make_explanation()
-    beside = Alternative(3, made.candidates[3][0], made.heatmaps[0].copy(), 0.5)
+    beside = Alternative(3, made.candidates[3][0], (made.heatmap[0].copy(),), 0.5)
     shares = np.ones((len(made.tokens), 1), np.float32)
     made = dataclasses.replace(made, alternatives=(beside,), image_grounding=shares)
     own = snapshot(made)

@@ -12,7 +12,7 @@ from mmx_core import read_explanations
 from mmx_core.events import ExplanationWriter, add_explanation
 from mmx_core.events.bounds import MAX_MATRIX_BYTES, fitted, fitting_tokens
 from mmx_core.events.guard import LoggingWarning, _warned
-from mmx_core.events.wire import decode_record, encode_record
+from mmx_core.events.index_record import decode_record, encode_record
 from mmx_core.explanation import Alternative
 from mmx_core.export.standalone import PageEntry, standalone_html
 from tests.support.explanations import assert_close, make_explanation
@@ -32,8 +32,8 @@ def of_size(tokens: int, prompt: int, grid: tuple[int, int] = (1, 1)):
     answers = dict.fromkeys(("probability", "divergence"), like(tokens))
     scale = replace(
         small.scales[0],
-        grid=grid,
-        maps=like(tokens, *grid),
+        grids=(grid,),
+        maps=(like(tokens, *grid),),
         rank=np.broadcast_to(np.int64(0), tokens),
         top=small.scales[0].top[:1] * tokens,
         **answers,
@@ -45,7 +45,7 @@ def of_size(tokens: int, prompt: int, grid: tuple[int, int] = (1, 1)):
         small,
         context=context,
         tokens=context[prompt:],
-        heatmaps=like(tokens, *grid),
+        heatmaps=(like(tokens, *grid),),
         scales=(scale,),
         grounding=like(tokens),
         candidates=((),) * (prompt + tokens),
@@ -86,17 +86,17 @@ def quietly(explanation, tokens: int, monkeypatch):
 
 def test_the_first_tokens_are_what_they_were(monkeypatch):
     whole = make_explanation(6, 4, SCALES)
-    beside = [Alternative(at, whole.candidates[3][0], whole.heatmaps[0], 0.5) for at in (1, 6, 7)]
+    beside = [Alternative(at, whole.candidates[3][0], (whole.heatmap[0],), 0.5) for at in (1, 6, 7)]
     cut = quietly(replace(whole, alternatives=tuple(beside)), 3, monkeypatch)
     assert cut.tokens == whole.tokens[:3] and cut.context == whole.context[:7]
     assert cut.answer == whole.answer
     assert cut.provenance == {**whole.provenance, "cut_from": 6}
     assert [entry.context_index for entry in cut.alternatives] == [1, 6]
-    np.testing.assert_array_equal(cut.heatmaps, whole.heatmaps[:3])
+    np.testing.assert_array_equal(cut.heatmap, whole.heatmap[:3])
     np.testing.assert_array_equal(cut.relevance, whole.relevance[:3, :7])
     np.testing.assert_array_equal(cut.interference_weights, whole.interference_weights[:3, :7])
     for scale, before in zip(cut.scales, whole.scales, strict=True):
-        np.testing.assert_array_equal(scale.maps, before.maps[:3])
+        np.testing.assert_array_equal(scale.map, before.map[:3])
         np.testing.assert_array_equal(scale.rank, before.rank[:3])
         assert scale.top == before.top[:3]
     assert cut.candidates == whole.candidates[:7]
@@ -105,7 +105,7 @@ def test_the_first_tokens_are_what_they_were(monkeypatch):
 def test_of_several_images_every_one_is_cut(monkeypatch):
     whole = make_several_images(3)
     cut = quietly(whole, 2, monkeypatch)
-    assert [len(maps) for maps in cut.per_image] == [2, 2, 2]
+    assert [len(maps) for maps in cut.heatmaps] == [2, 2, 2]
     assert cut.image_grounding.shape == (2, 3)
     assert cut.images == whole.images
 

@@ -44,7 +44,7 @@ def test_a_run_that_was_written_to_a_url_is_read_from_it(logged, tmp_path):
     assert [(e.run, e.tag, e.step) for e in found] == [("one", "mmx/val/7", s) for s in (1, 2)]
     add_explanation(tmp_path, "val/7", make_explanation(), 1)
     (local,) = read_explanations(tmp_path)
-    np.testing.assert_array_equal(found[0].heatmaps, local.heatmaps)
+    np.testing.assert_array_equal(found[0].heatmap, local.heatmap)
 
 
 def test_the_command_line_lists_it(logged, capsys):

@@ -13,14 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion, decode_json, encode_json
-from mmx_core.events.wire import (
-    decode_explanation,
-    decode_image,
-    decode_record,
-    encode_explanation,
-    encode_image,
-    encode_record,
-)
+from mmx_core.events.index_record import decode_record, encode_record
+from mmx_core.events.wire import decode_explanation, decode_image, encode_explanation, encode_image
 from tests.events import golden
 from tests.plugin.test_data import unframe
 from tests.support.explanations import assert_close, make_explanation, make_image, without_pixels
@@ -279,7 +273,7 @@ def test_several_images_a_video_and_words_beside_the_answer_come_back():
     assert len(read.heatmaps) == 3 and [m.shape for m in read.base.maps] == [
         (3, 4, 5), (3, 3, 2), (3, 3, 2)
     ]  # fmt: skip
-    for back, sent in zip(read.per_image, logged.per_image, strict=True):
+    for back, sent in zip(read.heatmaps, logged.heatmaps, strict=True):
         np.testing.assert_allclose(back, sent, atol=np.ptp(sent) / 255)
     np.testing.assert_allclose(read.image_grounding, logged.image_grounding, rtol=1e-6)
     for back, sent in zip(read.alternatives, logged.alternatives, strict=True):
@@ -287,7 +281,7 @@ def test_several_images_a_video_and_words_beside_the_answer_come_back():
             sent.context_index,
             sent.candidate.text,
         )
-        for one, other in zip(back.per_image, sent.per_image, strict=True):
+        for one, other in zip(back.heatmaps, sent.heatmaps, strict=True):
             np.testing.assert_allclose(one, other, atol=1 / 255)
 
 

@@ -92,7 +92,7 @@ def test_a_step_logged_anew_between_two_reads_of_its_blobs_is_read_again(
     if route == "blobs":
         (shown,) = panel.shown(".").values()
         assert shown.id == "2"
-        np.testing.assert_array_equal(shown.heatmaps, decoded(tiny(2, id="2")).heatmaps)
+        np.testing.assert_array_equal(shown.heatmap, decoded(tiny(2, id="2")).heatmap)
     else:
         assert json.loads(panel.ask("header", run=".", tag=TAG, step=0)[2])["id"] == "2"
 

@@ -14,8 +14,9 @@ from tensorboard.compat.proto.types_pb2 import DT_FLOAT
 
 from mmx_core.events import records
 from mmx_core.events.blob import encode_json
+from mmx_core.events.index_record import encode_record
 from mmx_core.events.sinks import EventFile
-from mmx_core.events.wire import encode_explanation, encode_record
+from mmx_core.events.wire import encode_explanation
 from tests.events.test_blob import sealed
 from tests.faults.panel import tiny
 

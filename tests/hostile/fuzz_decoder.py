@@ -21,13 +21,8 @@ import atheris
 with atheris.instrument_imports(include=["mmx_core.events"]):
     from mmx_core.events import blob as b
     from mmx_core.events.header import HeaderReader
-    from mmx_core.events.wire import (
-        check_explanation,
-        decode_explanation,
-        decode_record,
-        encode_explanation,
-        encode_record,
-    )
+    from mmx_core.events.index_record import decode_record, encode_record
+    from mmx_core.events.wire import check_explanation, decode_explanation, encode_explanation
 
 from tests.faults.panel import tiny
 

@@ -74,13 +74,14 @@ def test_the_panel_refuses_and_reads_what_python_does_over_20_000_mutations(tmp_
 
 def plain(explanation: Explanation) -> dict[str, Any]:
     """As agreement.test.ts has it."""
-    e, views = explanation, range(len(explanation.per_image))
+    e, views = explanation, range(len(explanation.heatmaps))
     beside = e.alternatives
     return {
         "texts": [e.id, e.prompt, e.answer],
         "grounding": e.grounding.tolist(),
         "metrics": {name: value for name, value in e.metrics.items() if not math.isnan(value)},
         "turns": list(e.turns),
+        "words": [[word.first, word.text] for word in e.words],
         "tokens": [[t.id, t.text, t.special, t.turn] for t in e.context],
         "candidates": [list(map(word, leading)) for leading in e.candidates],
         "alternatives": [[a.context_index, word(a.candidate)] for a in beside],
@@ -98,9 +99,9 @@ def plain(explanation: Explanation) -> dict[str, Any]:
         ],
         "maps": [
             [
-                *(numbers(s.per_image[i]) for s in e.scales),
-                numbers(e.per_image[i]),
-                *([numbers(np.stack([a.per_image[i] for a in beside]))] if beside else []),
+                *(numbers(s.maps[i]) for s in e.scales),
+                numbers(e.heatmaps[i]),
+                *([numbers(np.stack([a.heatmaps[i] for a in beside]))] if beside else []),
             ]
             for i in views
         ],

@@ -16,12 +16,8 @@ from hypothesis import strategies as st
 from mmx_core.events import blob as b
 from mmx_core.events.blob import DamagedBlob, Dtype, UnsupportedVersion
 from mmx_core.events.header import HeaderReader
-from mmx_core.events.wire import (
-    check_explanation,
-    decode_explanation,
-    decode_record,
-    encode_explanation,
-)
+from mmx_core.events.index_record import decode_record
+from mmx_core.events.wire import check_explanation, decode_explanation, encode_explanation
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
 from tests.events.test_blob import sealed
 from tests.faults.memory import peak_bytes

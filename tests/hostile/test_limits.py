@@ -291,7 +291,7 @@ def test_index_records_that_tensorboard_cannot_read_at_once_are_read_tag_by_tag(
 
 def test_a_record_holds_no_keys_that_the_contract_does_not_have(tmp_path):
     from mmx_core.events.blob import encode_json
-    from mmx_core.events.wire import encode_record
+    from mmx_core.events.index_record import encode_record
 
     record = {**decode_json(encode_record(tiny(), 1)), "error": "forged", "tag": "forged"}
     forge.log(tmp_path, forge.with_blobs([encode_json(record)], value=1))

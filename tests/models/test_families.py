@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import torch
 from mmx_core import Explainer
 from mmx_core.models import families
 from tests.models.criteria import PROMPT, build, causal_mapping, encode, naive_plane, noise
+from tests.models.test_placeless import MAKERS as PLACELESS
 from tests.support.tiny_models import FAMILIES as QWEN
 from tests.support.tiny_models import TinyModel, make_tiny
 
@@ -27,8 +29,34 @@ MAKERS: dict[str, tuple[str, str]] = {
     "paligemma": ("google_mistral", "make_paligemma"),
     "mistral3": ("google_mistral", "make_mistral3"),
     "llava/pixtral": ("google_mistral", "make_pixtral"),
+    "gemma4": ("gemma", "make_gemma4"),
+    "qwen3_vl_moe": ("native", "make_qwen3_vl_moe"),
+    "qwen3_5": ("native", "make_qwen3_5"),
+    "qwen3_5_moe": ("native", "make_qwen3_5_moe"),
+    "qwen4_exp": ("native", "make_qwen4_exp"),
+    "glm4v": ("native", "make_glm4v"),
+    "glm4v_moe": ("native", "make_glm4v_moe"),
+    "glm46v": ("native", "make_glm46v"),
+    "glm_ocr": ("native", "make_glm_ocr"),
+    "aya_vision": ("cohere", "make_aya_vision"),
+    "cohere2_vision": ("cohere", "make_cohere2_vision"),
+    "deepseek_vl": ("deepseek", "make_deepseek_vl"),
+    "janus": ("deepseek", "make_janus"),
+    "llava_next_video": ("llava", "make_llava_next_video"),
+    "qwen2_5_omni_thinker": ("qwen_like", "make_qwen2_5_omni"),
+    "qwen3_omni_moe_thinker": ("qwen_like", "make_qwen3_omni"),
+    "ernie4_5_vl_moe": ("qwen_like", "make_ernie_vl"),
+    "paddleocr_vl": ("qwen_like", "make_paddleocr_vl"),
+    "video_llama_3": ("qwen_like", "make_video_llama_3"),
+    "lfm2_vl": ("lfm2", "make_lfm2_vl"),
 }
-ALL = (*QWEN, *MAKERS)
+NEED_TORCHVISION = {"cohere2_vision", "lfm2_vl"}
+"""Their image processors exist for torchvision alone."""
+ALL = tuple(
+    family
+    for family in (*QWEN, *MAKERS)
+    if family not in NEED_TORCHVISION or find_spec("torchvision") is not None
+)
 SIZES = {"square": (96, 96), "wide": (64, 160), "tall": (150, 70)}
 SCALES = (0.5, 1.0, 1.5, 2.0)
 ANSWER = "a red circle is left of a blue square"
@@ -51,7 +79,7 @@ def tiny(request: pytest.FixtureRequest) -> TinyModel:
 
 
 def test_every_registered_family_is_tested() -> None:
-    assert set(families()) <= set(ALL)
+    assert set(families()) <= {*QWEN, *MAKERS, *PLACELESS}
 
 
 def test_teacher_forced_states_equal_those_of_generation(tiny: TinyModel) -> None:
@@ -106,7 +134,7 @@ def test_maps_equal_the_naive_computation(tiny: TinyModel, shape: str) -> None:
         (span,) = encoded.visual
         values = logits[span.positions][:, ids].relu().T.numpy()
         expected = naive_plane(span.rectangles.numpy(), values, scale.grid)
-        np.testing.assert_allclose(scale.maps, expected, atol=2e-4, rtol=1e-3)
+        np.testing.assert_allclose(scale.map, expected, atol=2e-4, rtol=1e-3)
         said = logits[encoded.predicting_positions].softmax(1)[range(len(ids)), ids]
         if tiny.model.config.get_text_config().to_dict().get("final_logit_softcapping") is None:
             np.testing.assert_allclose(scale.probability, said, atol=1e-5, rtol=1e-3)
@@ -160,7 +188,7 @@ def test_padding_of_a_batch_never_leaks_into_a_map(tiny: TinyModel) -> None:
     for sample, batched in zip(samples, together, strict=True):
         single = explainer.explain(sample.images, PROMPT, answer=sample.answer)
         assert batched.id == sample.id
-        scale = np.nanmax(single.heatmaps)
-        np.testing.assert_allclose(batched.heatmaps, single.heatmaps, atol=1e-3 * scale)
+        scale = np.nanmax(single.heatmap)
+        np.testing.assert_allclose(batched.heatmap, single.heatmap, atol=1e-3 * scale)
         np.testing.assert_allclose(batched.base.probability, single.base.probability, atol=1e-4)
         np.testing.assert_allclose(batched.grounding, single.grounding, atol=1e-4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 import warnings
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from mmx_core.models import WHOLE, adapter_for
 from mmx_core.models.generic import GenericAdapter
 from tests.models.criteria import PROMPT, causal_mapping, encode, noise
 from tests.support.families.google_mistral import make_pixtral, make_plain
+from tests.support.families.parts import spaced_tokenizer
 from tests.support.tiny_models import TinyModel, make_tiny
 
 WIDE, TALL = noise(100, 240, 1), noise(210, 90, 2)
@@ -50,7 +52,8 @@ def test_an_unknown_class_is_explained_after_one_warning(plain: TinyModel) -> No
         explanation = explainer.explain(WIDE, PROMPT, answer="a red square")
         explainer.explain(TALL, PROMPT, answer="a red square")
     (told,) = (str(warning.message) for warning in caught if "adapter" in str(warning.message))
-    for part in ("LlavaForConditionalGeneration", "Measured: 8x8", "Assumed: "):
+    own = "100% of painted cells changed their own token most"
+    for part in ("LlavaForConditionalGeneration", "Measured: 8x8", own, "Assumed: "):
         assert part in told
     assert [scale.grid for scale in explanation.scales] == [(4, 4), (8, 8), (16, 16)]
 
@@ -204,17 +207,95 @@ def test_tokens_that_are_no_grid_are_refused(plain: TinyModel) -> None:
         adapter.layout(WIDE, 1.0)
 
 
-@pytest.mark.parametrize("order", ["columns", "blocks", "backwards"])
-def test_tokens_in_another_order_are_refused(plain: TinyModel, order: str) -> None:
-    raster = np.arange(64).reshape(8, 8)
-    orders = {
-        "columns": raster.T.flatten(),
-        "blocks": raster.reshape(4, 2, 4, 2).transpose(0, 2, 1, 3).flatten(),
-        "backwards": raster[::-1].flatten(),
-    }
-    adapter = spoiled(plain, lambda tokens: tokens[torch.from_numpy(orders[order].copy())])
-    with pytest.raises(ValueError, match=r"in rows from the top left, but \d of 9 painted cells"):
+RASTER = np.arange(64).reshape(8, 8)
+HALF = np.concatenate([np.arange(32), 32 + np.random.default_rng(0).permutation(32)])
+ORDERS = {
+    "columns": RASTER.T.flatten(),
+    "blocks": RASTER.reshape(4, 2, 4, 2).transpose(0, 2, 1, 3).flatten(),
+    "backwards": RASTER[::-1].flatten(),
+    "shuffled": np.random.default_rng(0).permutation(64),
+    "half right": HALF,
+    "one row moved": np.concatenate([np.arange(56), np.roll(np.arange(56, 64), 1)]),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_tokens_in_another_order_are_refused_with_the_figure(plain: TinyModel, order: str) -> None:
+    index = torch.from_numpy(ORDERS[order].copy())
+    adapter = spoiled(plain, lambda tokens: tokens[index])
+    with pytest.raises(ValueError, match=r"only \d+ of 48 painted cells \(\d+%, not 95%\)") as told:
         adapter.layout(WIDE, 1.0)
+    right = (ORDERS[order] == np.arange(64)).mean()
+    share = float(re.search(r"\((\d+)%,", str(told.value)).group(1)) / 100
+    assert abs(share - right) < 0.15, "the figure is that of the tokens that stand right"
+
+
+def test_tokens_of_a_resampler_are_refused(plain: TinyModel) -> None:
+    """As many as make a grid, each a mixture of all places."""
+    mixture = torch.randn(64, 64, generator=torch.Generator().manual_seed(0)).softmax(1)
+    adapter = spoiled(plain, lambda tokens: mixture @ tokens)
+    with pytest.raises(ValueError, match=r"only \d of 48 painted cells"):
+        adapter.layout(WIDE, 1.0)
+
+
+def test_a_token_that_answers_to_everything_does_not_hide_the_others(plain: TinyModel) -> None:
+    def loud(tokens: torch.Tensor) -> torch.Tensor:
+        tokens = tokens.clone()
+        tokens[5] = tokens[5] + 30 * tokens.sum(0)
+        return tokens
+
+    assert spoiled(plain, loud).layout(WIDE, 1.0).count == 64
+
+
+def test_row_ends_and_marks_among_the_visual_tokens_are_found(plain: TinyModel) -> None:
+    def framed(tokens: torch.Tensor) -> torch.Tensor:
+        mark = torch.ones(1, tokens.shape[1])
+        rows = [part for row in tokens.view(8, 8, -1) for part in (row, 2 * mark)]
+        return torch.cat([3 * mark, *rows, 4 * mark])
+
+    layout = spoiled(plain, framed).layout(WIDE, 1.0)
+    (raster,) = layout.views[0].rasters
+    assert len(layout.ids) == 1 + 8 * 9 + 1
+    assert raster.offsets == [1 + 9 * i + j for i in range(8) for j in range(8)]
+
+
+def marked(plain: TinyModel, *, template: str | None = None, named: bool = False) -> GenericAdapter:
+    """An adapter whose tokenizer knows a token that begins an image and one that ends it."""
+    own = plain.tokenizer
+    if named:
+        marks = {"image_token": "[IMG]", "boi_token": "<a>", "eoi_token": "<b>"}
+        tokenizer = spaced_tokenizer(marks, template=own.chat_template)
+    else:
+        tokenizer = copy.deepcopy(own)
+        tokenizer.add_special_tokens({"extra_special_tokens": ["<img_start>", "<img_end>"]})
+    tokenizer.chat_template = template or tokenizer.chat_template
+    return GenericAdapter(plain.model, image_processor=plain.image_processor, tokenizer=tokenizer)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_tokens_around_a_picture_that_the_template_does_not_write_are_refused(
+    plain: TinyModel, named: bool
+) -> None:
+    names = r"boi_token <a>, eoi_token <b>" if named else r"<img_start>, <img_end>"
+    with pytest.raises(ValueError, match=f"it knows {names} as tokens around or within"):
+        marked(plain, named=named).render(PROMPT, pictures=[WIDE])
+
+
+def test_tokens_named_in_the_configuration_are_refused(plain: TinyModel) -> None:
+    model = copy.deepcopy(plain.model)
+    model.config.visual_indicator_token_ids = [12, 13]
+    adapter = generic(dataclasses.replace(plain, model=model))
+    with pytest.raises(ValueError, match="it knows visual_indicator_token_ids"):
+        adapter.render(PROMPT, pictures=[WIDE])
+
+
+def test_tokens_around_a_picture_that_the_template_writes_are_right(plain: TinyModel) -> None:
+    written = plain.tokenizer.chat_template.replace("[IMG]", "<img_start>[IMG]<img_end>")
+    adapter = marked(plain, template=written)
+    (at,) = (rendered := adapter.render(PROMPT, pictures=[WIDE])).placeholders
+    around = adapter.tokenizer.convert_ids_to_tokens([rendered.ids[at - 1], rendered.ids[at + 1]])
+    assert around == ["<img_start>", "<img_end>"]
+    adapter.render(PROMPT, pictures=[])  # nothing is known to be missing where there is no picture
 
 
 def test_features_that_are_tensors_are_counted_too(plain: TinyModel) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import tensor
 
 from mmx_core.models.layout import WHOLE, Box, Layout, Raster, View, VisualSpan
-from mmx_core.models.llava import seen_box, square_box
+from mmx_core.models.square import seen_box, square_box
 from mmx_core.models.tiles import Canvas, Tiling, covered, shuffled_grid, tile_rasters
 
 LEFT: Box = (0.0, 0.0, 1.0, 0.5)

@@ -9,7 +9,7 @@ from PIL import Image
 from transformers import LlavaNextProcessor, LlavaProcessor
 
 from mmx_core import Explainer
-from mmx_core.models.llava import square_box
+from mmx_core.models.square import square_box
 from tests.models.criteria import (
     PROMPT,
     build,
@@ -75,9 +75,9 @@ def test_the_centre_of_a_wide_image_is_what_llava_sees() -> None:
     assert view.grid == (8, 16)
     explainer = Explainer(tiny.model, **tiny.parts)
     explanation = explainer.explain(noise(100, 200), PROMPT, answer="a red circle")
-    unseen = np.isnan(explanation.base.maps)
+    unseen = np.isnan(explanation.base.map)
     assert unseen[:, :, :4].all() and unseen[:, :, 12:].all() and not unseen[:, :, 4:12].any()
-    assert np.isnan(explanation.heatmaps).mean() == 0.5
+    assert np.isnan(explanation.heatmap).mean() == 0.5
 
 
 def test_a_square_that_an_image_is_padded_to_reaches_beyond_it() -> None:

@@ -156,7 +156,7 @@ def test_a_sharded_model_is_explained_as_the_whole_and_trains_on_unharmed(
         assert not isinstance(found, str), found
         for ours, whole in zip(found, expected, strict=True):
             assert [t.id for t in ours.tokens] == [t.id for t in whole.tokens]
-            np.testing.assert_allclose(ours.heatmaps, whole.heatmaps, atol=1e-5, rtol=1e-4)
+            np.testing.assert_allclose(ours.heatmap, whole.heatmap, atol=1e-5, rtol=1e-4)
             np.testing.assert_allclose(
                 ours.base.probability, whole.base.probability, atol=1e-5, rtol=1e-5
             )

@@ -60,7 +60,7 @@ def test_blanks_at_a_texts_end_shift_no_later_text(kept: bool) -> None:
         {"role": "assistant", "content": "x"},
         {"role": "user", "content": "hello"},
     ]
-    rendered = render_chat(tokenizer, messages, pictures=[], image_id=-1, chat_template=template)
+    rendered = render_chat(tokenizer, messages, pictures=[], image_id=0, chat_template=template)
     words = [
         (tokenizer.convert_ids_to_tokens(token), written)
         for token, written in zip(rendered.ids, rendered.written, strict=True)

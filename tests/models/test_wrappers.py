@@ -80,7 +80,7 @@ def test_a_wrapped_model_is_explained_as_the_model(family: str, wrap: Callable[[
     scales = (1.0,) if (wrap, family) == (offloaded, "llava") else (1.0, 1.5)
     expected = explain(tiny.model, family, scales)
     found = explain(wrap(copy.deepcopy(tiny.model)), family, scales)
-    np.testing.assert_allclose(found.heatmaps, expected.heatmaps, atol=1e-4)
+    np.testing.assert_allclose(found.heatmap, expected.heatmap, atol=1e-4)
     np.testing.assert_allclose(found.base.probability, expected.base.probability, atol=1e-5)
 
 
@@ -98,7 +98,7 @@ def test_a_trained_adapter_changes_the_explanation(family: str) -> None:
     adapted = explain(model, family)
     assert np.abs(adapted.base.probability - expected.base.probability).max() > 1e-2
     merged = explain(model.merge_and_unload(), family)
-    np.testing.assert_allclose(adapted.heatmaps, merged.heatmaps, atol=1e-3)
+    np.testing.assert_allclose(adapted.heatmap, merged.heatmap, atol=1e-3)
 
 
 def with_adapted_head(method: str, **settings: Any) -> Any:
@@ -162,14 +162,14 @@ def test_an_adapted_head_with_dropout_is_read_without_it_and_leaves_no_trace() -
     trained = explain(model, "qwen2_vl")
     assert torch.equal(before, torch.random.get_rng_state()) and model.training
     np.testing.assert_array_equal(trained.base.probability, calm.base.probability)
-    np.testing.assert_array_equal(trained.base.maps, calm.base.maps)
+    np.testing.assert_array_equal(trained.base.map, calm.base.map)
 
 
 def test_an_adapted_head_may_wait_elsewhere() -> None:
     model = with_adapted_head("Lora", r=4)
     here = explain(model, "qwen2_vl")
     there = explain(offloaded(model), "qwen2_vl")
-    np.testing.assert_allclose(there.heatmaps, here.heatmaps, atol=1e-4)
+    np.testing.assert_allclose(there.heatmap, here.heatmap, atol=1e-4)
 
 
 def test_a_learnt_prompt_is_refused() -> None:
@@ -208,7 +208,7 @@ def test_a_quantised_model_is_explained_with_its_own_numbers(family: str) -> Non
     np.testing.assert_allclose(explanation.base.probability, own, rtol=0.1)
     exact = explain(tiny.model, family)
     assert np.corrcoef(
-        np.nan_to_num(explanation.heatmaps).ravel(), np.nan_to_num(exact.heatmaps).ravel()
+        np.nan_to_num(explanation.heatmap).ravel(), np.nan_to_num(exact.heatmap).ravel()
     )[0, 1] > 0.9  # fmt: skip
 
 

@@ -36,6 +36,7 @@ _TESTS = {
     "mmx_core/models/chat.py": ("tests/models/test_chat.py", "tests/models/test_vocabulary.py"),
     "mmx_core/models/llava.py": ("tests/models/test_layout.py", "tests/models/test_llava.py"),
     "mmx_core/models/qwen_vl.py": ("tests/models/test_qwen.py",),
+    "mmx_core/models/square.py": ("tests/models/test_layout.py", "tests/models/test_llava.py"),
     "mmx_core/models/tiles.py": ("tests/models/test_layout.py",),
     "mmx_core/integrations/": ("tests/core/test_callback.py",),
 }

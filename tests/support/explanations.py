@@ -98,8 +98,8 @@ def make_explanation(
     entries = tuple(
         ScaleExplanation(
             factor=factor,
-            grid=grid,
-            maps=maps(grid),
+            grids=(grid,),
+            maps=(maps(grid),),
             probability=unit(tokens),
             rank=np.where(unit(tokens) < 0.7, 0, generator.integers(1, 9, tokens)).astype(np.int64),
             divergence=np.zeros(tokens, np.float32) if factor == 1.0 else unit(tokens),
@@ -113,7 +113,7 @@ def make_explanation(
         answer="".join(texts[prompt:]).strip(),
         tokens=context[prompt:],
         context=context,
-        heatmaps=maps(max((grid for _, grid in scales), key=lambda g: g[0] * g[1])),
+        heatmaps=(maps(max((grid for _, grid in scales), key=lambda g: g[0] * g[1])),),
         scales=entries,
         relevance=relevance,
         text_activation=activation,
@@ -149,17 +149,18 @@ def assert_close(read: Explanation, logged: Explanation) -> None:
         np.testing.assert_allclose(getattr(read, name), getattr(logged, name), rtol=2**-11)
     assert [s.factor for s in read.scales] == [s.factor for s in logged.scales]
     for back, scale in zip(read.scales, logged.scales, strict=True):
-        assert back.grid == scale.grid
+        assert back.grids == scale.grids
         _assert_maps(back.maps, scale.maps)
         _assert_candidates([back.top], [scale.top])
         for name in ("probability", "rank", "divergence"):
             np.testing.assert_array_equal(getattr(back, name), getattr(scale, name), name)
 
 
-def _assert_maps(read: np.ndarray, logged: np.ndarray) -> None:
-    assert read.shape == logged.shape
-    spread = np.ptp(logged.reshape(len(logged), -1), axis=1)
-    assert (np.abs(read - logged).reshape(len(logged), -1).max(axis=1) <= spread / 255).all()
+def _assert_maps(read: Sequence[np.ndarray], logged: Sequence[np.ndarray]) -> None:
+    for back, maps in zip(read, logged, strict=True):
+        assert back.shape == maps.shape
+        spread = np.ptp(maps.reshape(len(maps), -1), axis=1)
+        assert (np.abs(back - maps).reshape(len(maps), -1).max(axis=1) <= spread / 255).all()
 
 
 def _assert_candidates(

@@ -37,7 +37,7 @@ def make_several_images(images: int = 3, *, tokens: int = 6, seed: int = 0) -> E
         base,
         heatmaps=_maps(tokens, images, SCALES[-1][1]),
         scales=tuple(
-            replace(scale, grid=(scale.grid,) * images, maps=_maps(tokens, images, scale.grid))
+            replace(scale, grids=scale.grids * images, maps=_maps(tokens, images, scale.grid))
             for scale in base.scales
         ),
         images=tuple(ExplainedImage(make_picture(index, images), index) for index in range(images)),
@@ -99,13 +99,14 @@ def make_alternatives(*, seed: int = 0) -> Explanation:
     rows, columns = SCALES[-1][1]
     corner = np.zeros((rows, columns), np.float32)
     corner[-3:, -4:] = BRIGHT
+    opposite = corner[::-1, ::-1].copy()
     place = base.prompt_length + 2
     asked = base.context[1]
     return replace(
         base,
         alternatives=(
-            Alternative(place, Candidate(999, " cat", 0.125), corner, 0.5),
-            Alternative(1, Candidate(asked.id, asked.text, 0.25), corner[::-1, ::-1].copy(), 0.5),
+            Alternative(place, Candidate(999, " cat", 0.125), (corner,), 0.5),
+            Alternative(1, Candidate(asked.id, asked.text, 0.25), (opposite,), 0.5),
         ),
     )
 
@@ -122,8 +123,8 @@ def make_partly_seen(*, seed: int = 0) -> Explanation:
 
     return replace(
         base,
-        heatmaps=blinded(base.heatmaps),
-        scales=tuple(replace(scale, maps=blinded(scale.maps)) for scale in base.scales),
+        heatmaps=(blinded(base.heatmap),),
+        scales=tuple(replace(scale, maps=(blinded(scale.map),)) for scale in base.scales),
     )
 
 

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
@@ -89,7 +90,7 @@ def fetch(url: str) -> tuple[int, dict[str, str], bytes]:
     return status, {name.lower(): value for name, value in headers.items()}, body
 
 
-def _wait_for_url(process: subprocess.Popen[bytes], output, seconds: float) -> str:
+def _wait_for_url(process: subprocess.Popen[bytes], output: IO[str], seconds: float) -> str:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         output.seek(0)
@@ -101,7 +102,9 @@ def _wait_for_url(process: subprocess.Popen[bytes], output, seconds: float) -> s
     raise TimeoutError(f"TensorBoard printed no address within {seconds:g} s")
 
 
-def _wait_for_data(process: subprocess.Popen[bytes], output, base: str, seconds: float) -> None:
+def _wait_for_data(
+    process: subprocess.Popen[bytes], output: IO[str], base: str, seconds: float
+) -> None:
     """Waits until two looks at the index agree, since runs are loaded one after the other."""
     deadline = time.monotonic() + seconds
     before = None
@@ -117,7 +120,7 @@ def _wait_for_data(process: subprocess.Popen[bytes], output, base: str, seconds:
     raise TimeoutError(f"TensorBoard listed no explanations within {seconds:g} s")
 
 
-def _check(process: subprocess.Popen[bytes], output) -> None:
+def _check(process: subprocess.Popen[bytes], output: IO[str]) -> None:
     if process.poll() is not None:
         output.seek(0)
         raise RuntimeError(f"TensorBoard ended with {process.returncode}:\n{output.read()}")

@@ -101,8 +101,13 @@ def make_tiny(
         "tie_word_embeddings": tie,
     }
     patch = 8
-    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
-    common = {"depth": 2, "num_heads": 2, "patch_size": patch, "spatial_merge_size": 2}
+    rope: dict[str, Any] = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
+    common: dict[str, Any] = {
+        "depth": 2,
+        "num_heads": 2,
+        "patch_size": patch,
+        "spatial_merge_size": 2,
+    }
     common |= {"temporal_patch_size": 2, "initializer_range": 0.2}
     if family == "qwen2_vl":
         vision = {**common, "embed_dim": 32, "hidden_size": 64, "mlp_ratio": 2}

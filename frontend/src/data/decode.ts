@@ -2,7 +2,7 @@
 // the rest can still be shown; a header that fails damages the whole.
 import { DamagedError, LARGEST_BYTES, NewerVersionError, VERSION, declaredBytes, decodeArray, decodeJson } from "./blob";
 import { answerLength } from "./explanation";
-import type { Agreement, Candidate, Explanation, Layer, Token, View } from "./explanation";
+import type { Agreement, Candidate, Explanation, Layer, Token, View, WordGroup } from "./explanation";
 
 export interface Origin {
   run: string;
@@ -56,6 +56,7 @@ export async function decodeExplanation(
     beside,
     turns: list(turns).map(text),
     alternatives,
+    words: readWords(header, promptLength, context.length),
     grounding,
     candidates,
     metrics: readMetrics(header.metrics),
@@ -147,6 +148,15 @@ function readTokens(header: Json): Token[] {
     special: !!special![i],
     turn: turns![i]!,
   }));
+}
+
+function readWords({ words }: Json, promptLength: number, count: number): WordGroup[] | null {
+  if (words === undefined) return null;
+  const { first, text: texts } = object(words);
+  const starts = wholes(first);
+  const ascend = starts.every((start, g) => start < (starts[g + 1] ?? count));
+  if (starts[0] !== 0 || !starts.includes(promptLength) || !ascend) wrong(first, "ascending tokens");
+  return list(texts, starts.length).map((said, g) => ({ first: starts[g]!, text: text(said) }));
 }
 
 function readViews(header: Json, answer: number, vocabulary: Json, alternatives: number): View[] {

@@ -64,6 +64,13 @@ export interface Alternative {
   candidate: Candidate;
 }
 
+/** Adjacent context tokens that make a word, or stand between words, up to the next one's first. */
+export interface WordGroup {
+  first: number;
+  /** What its tokens spell together, the blank before them kept. */
+  text: string;
+}
+
 export const MATRIX_MODES = ["relevance", "activation", "weight"] as const;
 export type MatrixMode = (typeof MATRIX_MODES)[number];
 
@@ -85,6 +92,8 @@ export interface Explanation {
   /** The role of each message, the answer's last. */
   turns: string[];
   alternatives: Alternative[];
+  /** All context tokens in groups; null in logs of earlier versions. */
+  words: WordGroup[] | null;
   /** (T,), null where unknown. */
   grounding: (number | null)[];
   /** Per context token, best first. */

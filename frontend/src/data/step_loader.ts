@@ -1,11 +1,21 @@
 // How explanations come to the panel's source: fetched and decoded off the main thread.
 import { blobsAddress } from "./api";
 import type { StepResult } from "./blobs_response";
-import type { WorkerReply } from "./worker";
 
 export type LoadReply =
   | { results: StepResult[] }
   | { failure: { kind: "gone" | "refused"; message: string } };
+
+export interface WorkerRequest {
+  id: number;
+  url: string;
+  run: string;
+  tag: string;
+}
+export interface WorkerCancel {
+  cancel: number;
+}
+export type WorkerReply = { id: number } & LoadReply;
 
 export interface StepLoader {
   /** Never rejects. */

@@ -2,18 +2,7 @@
 import { decodeBlobsResponse, type StepResult } from "./blobs_response";
 import { layersOf, reason } from "./decode";
 import { ServerError, fetchChecked } from "./fetch_checked";
-import type { LoadReply } from "./step_loader";
-
-export interface WorkerRequest {
-  id: number;
-  url: string;
-  run: string;
-  tag: string;
-}
-export interface WorkerCancel {
-  cancel: number;
-}
-export type WorkerReply = { id: number } & LoadReply;
+import type { WorkerCancel, WorkerReply, WorkerRequest } from "./step_loader";
 
 interface WorkerScope {
   onmessage: ((event: MessageEvent<WorkerRequest | WorkerCancel>) => void) | null;

@@ -1,7 +1,7 @@
 // Where the relevance matrix's cells and labels lie.
 import type { Explanation } from "../data/explanation";
 import { type Group, type Grouping, groupTokens } from "./matrix_groups";
-import type { Size } from "../pixels/stage_view";
+import type { Size } from "../pixels/geometry";
 
 export interface MatrixLayout {
   /** Answer tokens of each shown row, and context tokens of each shown column. */

@@ -1,7 +1,6 @@
 // The matrix as it is seen: of which values, in which groups, how far zoomed in. Keeps what is
 // costly to make, the layout and the painted cells, until something that it was made from changes.
 import type { ColorMap } from "../pixels/color";
-import type { Rect } from "../pixels/draw_map";
 import { drawCells, drawnLevel } from "./draw_matrix";
 import type { Explanation, MatrixMode } from "../data/explanation";
 import { gatherCells, strongestCell } from "./matrix_cells";
@@ -9,8 +8,10 @@ import { type Group, type Grouping, groupIndex } from "./matrix_groups";
 import { type MatrixLayout, cellUnder, layoutMatrix, placeOf } from "./matrix_layout";
 import { MatrixPicture } from "./matrix_picture";
 import { largestValue } from "./matrix_text";
-import { FITTED, type MatrixZoom, panBy, reveal, zoomAt, zoomedLayout } from "./matrix_zoom";
-import type { Point, Size } from "../pixels/stage_view";
+import { FITTED, matrixPlane, reveal, zoomedLayout } from "./matrix_zoom";
+import type { Point, Rect, Size } from "../pixels/geometry";
+import type { Gesture } from "../pixels/gesture";
+import { type Zoom, follow, zoomAt } from "../pixels/zoom";
 
 export interface MatrixSubject {
   explanation: Explanation;
@@ -58,7 +59,7 @@ export class MatrixScene {
     const { rows, columns } = this.fitted;
     this.fitted = fit(subject);
     const same = rows.length === this.fitted.rows.length && columns.length === this.fitted.columns.length;
-    this.look(same ? panBy(this.fitted, this.zoom, 0, 0) : FITTED);
+    this.look(same ? matrixPlane(this.fitted).bounded(this.zoom) : FITTED);
   }
 
   get zoomed(): boolean {
@@ -75,11 +76,11 @@ export class MatrixScene {
   }
 
   zoomBy(by: number, at: Point): void {
-    this.look(zoomAt(this.fitted, this.zoom, at, by));
+    this.look(zoomAt(matrixPlane(this.fitted), this.zoom, this.onCells(at), by));
   }
 
-  panBy(dx: number, dy: number): void {
-    this.look(panBy(this.fitted, this.zoom, dx, dy));
+  follow(gesture: Gesture): void {
+    this.look(follow(matrixPlane(this.fitted), this.zoom, { ...gesture, at: this.onCells(gesture.at) }));
   }
 
   /** Pan a row and a column into view. */
@@ -135,7 +136,12 @@ export class MatrixScene {
     drawCells(context, this.picture, explanation, this.layout, hatch);
   }
 
-  private look(zoom: MatrixZoom): void {
+  /** Over a label, the first cell beside it. */
+  private onCells({ x, y }: Point): Point {
+    return { x: Math.max(x, this.fitted.left), y: Math.max(y, this.fitted.top) };
+  }
+
+  private look(zoom: Zoom): void {
     this.zoom = zoom;
     this.layout = zoomedLayout(this.fitted, zoom);
   }

@@ -1,10 +1,9 @@
 // A cell of the matrix in full: its three values, and the two lists of predictions whose overlap
 // the relevance measures. Lines join what stands in both.
 import { css, html, nothing, svg } from "lit";
-import type { Rect } from "../pixels/draw_map";
 import { type Candidate, type Explanation, type MatrixMode, isContext, matrixValue } from "../data/explanation";
 import { tipPlace } from "./matrix_tip_place";
-import type { Size } from "../pixels/stage_view";
+import type { Rect, Size } from "../pixels/geometry";
 import { probabilityText, tokenText, valueText } from "../view/text";
 import { PanelElement, controls, unattributed } from "../view/base";
 

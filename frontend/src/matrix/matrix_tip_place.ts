@@ -1,6 +1,5 @@
 // Where the hover tip goes: beside its cell, not over it, and inside the room.
-import type { Rect } from "../pixels/draw_map";
-import type { Point, Size } from "../pixels/stage_view";
+import type { Point, Rect, Size } from "../pixels/geometry";
 
 const GAP = 10;
 const EDGE = 4;

@@ -5,13 +5,14 @@ import { matrixColors } from "../pixels/color";
 import { drawMarks } from "./draw_matrix";
 import { type Explanation, MATRIX_MODES } from "../data/explanation";
 import { strongestPair } from "./matrix_cells";
-import { PointerGestures, wheelZoom } from "./matrix_gesture";
 import { GROUPINGS, type Grouping, groupIndex, groupText, rowText, someWordHasPieces } from "./matrix_groups";
 import type { MatrixLayout } from "./matrix_layout";
 import { MatrixScene } from "./matrix_scene";
 import { MODE_NAMES, MODE_TITLES, MODE_UNITS, describeRow } from "./matrix_text";
-import type { Point, Size } from "../pixels/stage_view";
-import { type ViewState, selectedTokens } from "../view/state";
+import type { Point, Size } from "../pixels/geometry";
+import { PointerGestures, wheelZoom } from "../pixels/gesture";
+import type { ViewState } from "../view/state";
+import { selectedTokens } from "../view/selection";
 import { type Hover, NO_HOVER, PanelElement, controls, options, prepareCanvas, unattributed } from "../view/base";
 import "./matrix_key";
 import "./matrix_table";
@@ -26,7 +27,6 @@ export class RelevanceMatrix extends PanelElement {
     view: unattributed,
     hover: unattributed,
     dark: { type: Boolean },
-    room: { state: true },
     tabular: { state: true },
     grouping: { state: true },
   };
@@ -34,10 +34,9 @@ export class RelevanceMatrix extends PanelElement {
   declare view: ViewState;
   declare hover: Hover;
   declare dark: boolean;
-  declare room: Size;
   /** Shown as a table of the selected token's row. */
-  declare tabular: boolean;
-  declare grouping: Grouping;
+  tabular = false;
+  grouping: Grouping = "tokens";
 
   /** Null until there is room. */
   private scene: MatrixScene | null = null;
@@ -48,18 +47,8 @@ export class RelevanceMatrix extends PanelElement {
   private stale = true;
   private settling = 0;
   private readonly gestures = new PointerGestures();
-  private readonly watcher = new ResizeObserver(([entry]) => {
-    const { width, height } = entry!.contentRect;
-    // Whole pixels, or the canvases would be blurred.
-    if (width && height) this.room = { width: Math.floor(width), height: Math.floor(height) };
-  });
-
-  constructor() {
-    super();
-    this.room = { width: 0, height: 0 };
-    this.tabular = false;
-    this.grouping = "tokens";
-  }
+  /** For the canvases in whole pixels, or they would be blurred. */
+  private room: Size = this.size;
 
   static override styles = [
     controls,
@@ -148,17 +137,17 @@ export class RelevanceMatrix extends PanelElement {
   }
 
   override firstUpdated(): void {
-    this.watcher.observe(this.renderRoot.querySelector(".room")!);
+    this.watchSize(this.renderRoot.querySelector(".room")!);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.watcher.disconnect();
     cancelAnimationFrame(this.frame);
     window.clearTimeout(this.settling);
   }
 
   override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("size")) this.room = { width: Math.floor(this.size.width), height: Math.floor(this.size.height) };
     const { explanation, view, room, grouping } = this;
     const { matrix: mode, template, token } = view;
     const before = changed.has("view") ? changed.get("view") : view;
@@ -341,8 +330,7 @@ export class RelevanceMatrix extends PanelElement {
     window.clearTimeout(this.settling);
     const gesture = this.gestures.move(event.pointerId, at);
     if (gesture && this.scene) {
-      this.scene.panBy(gesture.dx, gesture.dy);
-      this.scene.zoomBy(gesture.by, gesture.at);
+      this.scene.follow(gesture);
       this.moved();
       this.point(NO_HOVER);
     } else if (!this.gestures.pressed) this.point(this.placeAt(at));

@@ -1,7 +1,7 @@
 // A and B: beside each other, one over the other behind a curtain, in turn, or their difference.
 import { css, html } from "lit";
 import { type Side, type StagePicture, differenceOf, pictureOf } from "./stage_picture";
-import type { Point } from "./stage_view";
+import type { Point } from "./geometry";
 import type { ViewState } from "../view/state";
 import { stepText } from "../view/text";
 import { PanelElement, controls, unattributed } from "../view/base";
@@ -28,17 +28,11 @@ export class CompareStage extends PanelElement {
   declare trouble: string;
   declare dark: boolean;
   /** Where A ends and B begins, 0 to 1. */
-  declare curtain: number;
+  curtain = 0.5;
   /** B is the one shown, while they blink. */
-  declare flipped: boolean;
+  flipped = false;
 
-  private timer = 0;
-
-  constructor() {
-    super();
-    this.curtain = 0.5;
-    this.flipped = false;
-  }
+  private blinking = false;
 
   static override styles = [
     controls,
@@ -130,16 +124,10 @@ export class CompareStage extends PanelElement {
     `,
   ];
 
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    window.clearInterval(this.timer);
-  }
-
   override willUpdate(): void {
     const blinks = this.view.compare === "blink" && !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (blinks === this.timer > 0) return;
-    window.clearInterval(this.timer);
-    this.timer = blinks ? window.setInterval(() => !document.hidden && this.flip(), BLINK_MS) : 0;
+    if (blinks !== this.blinking) this.repeat(blinks ? BLINK_MS : 0, (shown) => shown && this.flip());
+    this.blinking = blinks;
   }
 
   override render() {
@@ -153,7 +141,7 @@ export class CompareStage extends PanelElement {
     const first = this.stage(pictureOf(a, view, b), "a");
     const second = this.stage(pictureOf(b, view, a), "b");
     if (view.compare === "side") return html`<div class="side">${first}${second}</div>`;
-    if (view.compare === "blink") return this.blinking(first, second);
+    if (view.compare === "blink") return this.inTurn(first, second);
     // Two captions would cut each other.
     const behind = this.stage({ ...pictureOf(b, view, a), caption: "" }, "b");
     const cut = (100 * this.curtain).toFixed(2);
@@ -184,7 +172,7 @@ export class CompareStage extends PanelElement {
     this.flipped = !this.flipped;
   }
 
-  private blinking(first: unknown, second: unknown) {
+  private inTurn(first: unknown, second: unknown) {
     return html`<div class="stack">
       <div class=${this.flipped ? "hidden" : ""}>${first}</div>
       <div class=${this.flipped ? "" : "hidden"}>${second}</div>

@@ -1,8 +1,8 @@
 // A heatmap's cells as pixels: colour by table, alpha growing with the value, NaN hatched.
 import { type ColorMap, colorTable, share } from "./color";
+import type { Rect, Region } from "./geometry";
 import type { Heatmap } from "./heatmap";
 import type { Range } from "./range";
-import type { Region } from "../view/state";
 
 /** RGBA of each cell. Zero is see-through; full opacity is reached at half the range, so that the
  * colour, not the transparency, tells strong from strongest. A range that begins below zero is a
@@ -27,13 +27,6 @@ export function cellPixels(
     pixels[4 * i + 3] = 255 * opacity * Math.min(1, 2 * strength);
   }
   return pixels;
-}
-
-export interface Rect {
-  x: number;
-  y: number;
-  width: number;
-  height: number;
 }
 
 /** The image itself, without its colours where they would compete with the heatmap's. */

@@ -1,13 +1,15 @@
 // The selected token over all steps (columns) and scales (rows), and what changed as numbers.
 import { css, html, svg } from "lit";
-import { type Rect, drawMap, drawPicture } from "./draw_map";
+import { drawMap, drawPicture } from "./draw_map";
+import type { Rect } from "./geometry";
 import { type Explanation, type Layer, answerToken } from "../data/explanation";
 import { sameLayer, spanMap } from "./heatmap";
-import type { ImageState } from "../view/model";
+import type { ImageState } from "../data/images";
 import { rangeOf } from "./range";
 import { type Series, seriesOf } from "./series";
-import { imageRect } from "./stage_view";
-import { type ViewState, INITIAL_VIEW, layerIndex, layerName, tokensAt } from "../view/state";
+import { imageRect } from "./zoom";
+import type { ViewState } from "../view/state";
+import { layerIndex, layerName, tokensAt } from "../view/selection";
 import { factorText, probabilityText, stepText, tokenText, valueText } from "../view/text";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
 
@@ -169,16 +171,9 @@ export class Filmstrip extends PanelElement {
 
   /** The step that was last scrolled to. */
   private revealed: number | null = null;
-  private readonly watcher = new ResizeObserver(() => this.requestUpdate());
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.watcher.observe(this);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.watcher.disconnect();
+  override firstUpdated(): void {
+    this.watchSize();
   }
 
   override updated(): void {
@@ -232,7 +227,7 @@ export class Filmstrip extends PanelElement {
   ): void {
     const { bitmap } = this.image;
     const size = bitmap ?? explanation.image ?? { width: layer.cols, height: layer.rows };
-    const fitted = imageRect(box, size, INITIAL_VIEW.zoom);
+    const fitted = imageRect(box, size);
     const rect = { ...fitted, x: fitted.x + box.x, y: fitted.y + box.y };
     if (bitmap) drawPicture(context, bitmap, rect, this.view.grey);
     const map = spanMap(layer, tokensAt(this.view, explanation), this.view.combine);

@@ -4,11 +4,12 @@ import { css, html, nothing, svg } from "lit";
 import { besideOf } from "../words/beside";
 import { drawMap, drawPicture } from "./draw_map";
 import { type Explanation, seenAt } from "../data/explanation";
-import { type ImageState, NO_IMAGE } from "../view/model";
+import { type ImageState, NO_IMAGE } from "../data/images";
 import { type Picture, nextFrame, percentText, picturesOf, sharesOf, textShare, viewName } from "./pictures";
 import { type Side, pictureOf, sideOf } from "./stage_picture";
-import { imageRect } from "./stage_view";
-import { type ViewState, INITIAL_VIEW, selectedTokens } from "../view/state";
+import { imageRect } from "./zoom";
+import type { ViewState } from "../view/state";
+import { selectedTokens } from "../view/selection";
 import { PanelElement, controls, playIcon, prepareCanvas, unattributed } from "../view/base";
 
 const THUMBNAIL = { width: 92, height: 58 };
@@ -35,18 +36,12 @@ export class ImageStrip extends PanelElement {
   /** Redraws on a change. */
   declare dark: boolean;
   /** Which of the sample's videos. */
-  declare playing: number | null;
+  playing: number | null = null;
 
-  private timer = 0;
   /** Where playing has got to: who goes elsewhere, by a key or a link, is not to be taken along. */
   private reached = "";
   /** What was last scrolled to. */
   private revealed = "";
-
-  constructor() {
-    super();
-    this.playing = null;
-  }
 
   static override styles = [
     controls,
@@ -199,11 +194,6 @@ export class ImageStrip extends PanelElement {
     </svg>`;
   }
 
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.play(null);
-  }
-
   override willUpdate(): void {
     if (this.playing !== null && this.spot() !== this.reached) this.play(null);
   }
@@ -216,7 +206,7 @@ export class ImageStrip extends PanelElement {
     const cards = this.renderRoot.querySelectorAll<HTMLElement>(".card");
     pictures.forEach(({ image, size, map }, i) => {
       const context = prepareCanvas(cards[i]!.querySelector("canvas")!, THUMBNAIL.width, THUMBNAIL.height);
-      const rect = imageRect(THUMBNAIL, size, INITIAL_VIEW.zoom);
+      const rect = imageRect(THUMBNAIL, size);
       if (image.bitmap) drawPicture(context, image.bitmap, rect, view.grey);
       const { colors, opacity, smooth } = view;
       if (map) drawMap(context, map, rect, { range: { low: 0, high }, colors, opacity, smooth, hatch });
@@ -249,14 +239,14 @@ export class ImageStrip extends PanelElement {
   private play(video: number | null): void {
     this.playing = video;
     this.reached = this.spot();
-    window.clearInterval(this.timer);
-    if (video !== null) this.timer = window.setInterval(() => this.advance(video), FRAME_MS);
+    if (video === null) this.repeat(0);
+    // A hidden tab stops: nobody sees where the video has got to.
+    else this.repeat(FRAME_MS, (shown) => (shown ? this.advance(video) : this.play(null)));
   }
 
   private advance(video: number): void {
     const image = nextFrame(picturesOf(this.explanation), video, this.view.image);
-    // A hidden tab stops: nobody sees where the video has got to.
-    if (image === null || document.hidden || !window.innerHeight) this.play(null);
+    if (image === null) this.play(null);
     else {
       this.reached = this.spot(image);
       this.ask("view-change", { image });

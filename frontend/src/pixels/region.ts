@@ -1,6 +1,6 @@
 // Image to words: which tokens read most from a part of the image.
 import { type Explanation, type Layer, answerLength, answerToken, mapOf } from "../data/explanation";
-import type { Region } from "../view/state";
+import type { Region } from "./geometry";
 
 export interface Reader {
   token: number;

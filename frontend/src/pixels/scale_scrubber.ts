@@ -4,10 +4,11 @@ import { css, html } from "lit";
 import { drawMap, drawPicture } from "./draw_map";
 import { type Explanation, type Layer, answerToken } from "../data/explanation";
 import { spanMap } from "./heatmap";
-import type { ImageState } from "../view/model";
+import type { ImageState } from "../data/images";
 import { rangeOf } from "./range";
-import { imageRect } from "./stage_view";
-import { type ViewState, INITIAL_VIEW, layerIndex, selectedTokens } from "../view/state";
+import { imageRect } from "./zoom";
+import type { ViewState } from "../view/state";
+import { layerIndex, selectedTokens } from "../view/selection";
 import { factorText, probabilityText, tokenText } from "../view/text";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
 
@@ -32,7 +33,6 @@ export class ScaleScrubber extends PanelElement {
 
   private wheeled = 0;
   private revealed = -1;
-  private readonly watcher = new ResizeObserver(() => this.requestUpdate());
 
   static override styles = [
     controls,
@@ -160,14 +160,8 @@ export class ScaleScrubber extends PanelElement {
     `,
   ];
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.watcher.observe(this);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.watcher.disconnect();
+  override firstUpdated(): void {
+    this.watchSize();
   }
 
   override render() {
@@ -259,7 +253,7 @@ export class ScaleScrubber extends PanelElement {
     const context = prepareCanvas(canvas, box.width, box.height);
     const { bitmap } = this.image;
     const size = bitmap ?? this.explanation.image ?? { width: layer.cols, height: layer.rows };
-    const rect = imageRect(box, size, INITIAL_VIEW.zoom);
+    const rect = imageRect(box, size);
     if (bitmap) drawPicture(context, bitmap, rect, this.view.grey);
     const map = spanMap(layer, selectedTokens(this.view, this.explanation), this.view.combine);
     if (!map) return;

@@ -1,6 +1,7 @@
 // What changed over training: one value per step, of the selected token or the whole sample.
 import type { Explanation } from "../data/explanation";
-import { type ViewState, tokensAt } from "../view/state";
+import type { ViewState } from "../view/state";
+import { tokensAt } from "../view/selection";
 
 export interface Series {
   name: string;

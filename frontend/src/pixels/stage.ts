@@ -1,18 +1,17 @@
 // The image under a heatmap: zoom, pan, the raw value under the pointer, and regions to ask about.
 import { type PropertyValues, css, html, nothing } from "lit";
 import { drawGrid, drawMap, drawPicture, drawRegion } from "./draw_map";
+import { type Point, type Region, within } from "./geometry";
+import { PointerGestures, wheelZoom } from "./gesture";
 import { cellRegion } from "./region";
 import type { StagePicture } from "./stage_picture";
-import { GRID_CELL_PX, type Point, type Size, imagePoint, imageRect, panBy, zoomAt } from "./stage_view";
-import { type Region, type ViewState, INITIAL_VIEW } from "../view/state";
+import { GRID_CELL_PX, WHOLE, type Zoom, follow, imagePoint, imageRect, panBy, stagePlane, zoomAt } from "./zoom";
+import type { ViewState } from "../view/state";
 import { valueText } from "../view/text";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
 
-const WHEEL_ZOOM = 0.0018;
 const BUTTON_ZOOM = 1.5;
 const KEY_PAN_PX = 40;
-/** A press that moves less is a click. */
-const CLICK_PX = 4;
 
 export class Stage extends PanelElement {
   static override properties = {
@@ -22,35 +21,22 @@ export class Stage extends PanelElement {
     badge: { type: String },
     side: { type: String, reflect: true },
     dark: { type: Boolean },
-    size: { state: true },
     drawn: { state: true },
   };
   declare picture: StagePicture;
   declare view: ViewState;
   /** Where the pointer is on the image, here or on the stage beside; null when it is on neither. */
-  declare cursor: Point | null;
+  cursor: Point | null = null;
   /** What is compared: "A · step 300"; empty when nothing is. */
-  declare badge: string;
-  declare side: "a" | "b" | "";
+  badge = "";
+  side: "a" | "b" | "" = "";
   declare dark: boolean;
-  declare size: Size;
   /** The region being drawn. */
-  declare drawn: Region | null;
+  drawn: Region | null = null;
 
-  private pressed: { x: number; y: number; at: Point; region: boolean; moved: boolean } | null = null;
-  private readonly watcher = new ResizeObserver(([entry]) => {
-    const { width, height } = entry!.contentRect;
-    if (width && height) this.size = { width, height };
-  });
-
-  constructor() {
-    super();
-    this.size = { width: 0, height: 0 };
-    this.drawn = null;
-    this.cursor = null;
-    this.badge = "";
-    this.side = "";
-  }
+  private readonly gestures = new PointerGestures();
+  /** Where a region begins; null while the image is moved instead. */
+  private corner: Point | null = null;
 
   static override styles = [
     controls,
@@ -169,14 +155,8 @@ export class Stage extends PanelElement {
     `,
   ];
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.watcher.observe(this);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.watcher.disconnect();
+  override firstUpdated(): void {
+    this.watchSize();
   }
 
   override render() {
@@ -223,11 +203,19 @@ export class Stage extends PanelElement {
   }
 
   zoomBy(by: number, at = { x: this.size.width / 2, y: this.size.height / 2 }): void {
-    this.ask("view-change", { zoom: zoomAt(this.size, this.picture.size, this.view.zoom, at, by) });
+    this.look(zoomAt(this.plane, this.view.zoom, at, by));
   }
 
   reset(): void {
-    this.ask("view-change", { zoom: INITIAL_VIEW.zoom });
+    this.look(WHOLE);
+  }
+
+  private look(zoom: Zoom): void {
+    this.ask("view-change", { zoom });
+  }
+
+  private get plane() {
+    return stagePlane(this.size, this.picture.size);
   }
 
   private get rect() {
@@ -294,39 +282,34 @@ export class Stage extends PanelElement {
 
   private wheel(event: WheelEvent): void {
     event.preventDefault();
-    this.zoomBy(Math.exp(-event.deltaY * WHEEL_ZOOM), { x: event.offsetX, y: event.offsetY });
+    this.zoomBy(wheelZoom(event), { x: event.offsetX, y: event.offsetY });
   }
 
-  /** A drag moves a zoomed image; on a whole one, or with Shift, it draws a region. */
+  /** A drag moves a zoomed image; on a whole one, or with Shift, it draws a region. Two fingers zoom. */
   private press(event: PointerEvent): void {
     if (event.button) return;
-    const region = this.view.zoom.factor === 1 || event.shiftKey;
-    this.pressed = { x: event.clientX, y: event.clientY, at: this.pointAt(event), region, moved: false };
+    const draws = !this.gestures.pressed && (this.view.zoom.factor === 1 || event.shiftKey);
+    this.corner = draws ? this.pointAt(event) : null;
+    this.drawn = null;
+    this.gestures.press(event.pointerId, { x: event.offsetX, y: event.offsetY });
     (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
   }
 
   private move(event: PointerEvent): void {
-    const { pressed } = this;
     const at = this.pointAt(event);
     this.ask("cursor-change", at);
-    if (!pressed) return;
-    const [dx, dy] = [event.clientX - pressed.x, event.clientY - pressed.y];
-    if (!pressed.moved && Math.hypot(dx, dy) < CLICK_PX) return;
-    pressed.moved = true;
-    if (pressed.region) {
-      this.drawn = between(pressed.at, at);
-      return;
-    }
-    [pressed.x, pressed.y] = [event.clientX, event.clientY];
-    this.ask("view-change", { zoom: panBy(this.size, this.picture.size, this.view.zoom, dx, dy) });
+    const gesture = this.gestures.move(event.pointerId, { x: event.offsetX, y: event.offsetY });
+    if (!gesture) return;
+    if (this.corner) this.drawn = between(this.corner, at);
+    else this.look(follow(this.plane, this.view.zoom, gesture));
   }
 
   private release(event: PointerEvent): void {
-    const { pressed, drawn } = this;
-    this.pressed = null;
+    const { drawn, gestures } = this;
     this.drawn = null;
-    if (!pressed) return;
-    if (!pressed.moved) this.toggleCell(this.pointAt(event));
+    gestures.release(event.pointerId);
+    if (event.button) return;
+    if (!gestures.dragged) this.toggleCell(this.pointAt(event));
     else if (drawn && drawn.left < drawn.right && drawn.top < drawn.bottom) this.ask("view-change", { region: drawn });
   }
 
@@ -338,8 +321,8 @@ export class Stage extends PanelElement {
     this.ask("view-change", { region: again ? null : region });
   }
 
-  private cancel(): void {
-    this.pressed = null;
+  private cancel(event: PointerEvent): void {
+    this.gestures.release(event.pointerId);
     this.drawn = null;
   }
 
@@ -357,19 +340,18 @@ export class Stage extends PanelElement {
     if (!way || !event.shiftKey) return;
     event.preventDefault();
     event.stopPropagation();
-    const zoom = panBy(this.size, this.picture.size, this.view.zoom, way[0]! * KEY_PAN_PX, way[1]! * KEY_PAN_PX);
-    this.ask("view-change", { zoom });
+    this.look(panBy(this.plane, this.view.zoom, way[0]! * KEY_PAN_PX, way[1]! * KEY_PAN_PX));
   }
 }
 customElements.define("mmx-stage", Stage);
 
 function between(one: Point, other: Point): Region {
-  const within = (value: number) => Math.min(1, Math.max(0, value));
+  const share = (value: number) => within(0, value, 1);
   return {
-    left: within(Math.min(one.x, other.x)),
-    top: within(Math.min(one.y, other.y)),
-    right: within(Math.max(one.x, other.x)),
-    bottom: within(Math.max(one.y, other.y)),
+    left: share(Math.min(one.x, other.x)),
+    top: share(Math.min(one.y, other.y)),
+    right: share(Math.max(one.x, other.x)),
+    bottom: share(Math.max(one.y, other.y)),
   };
 }
 

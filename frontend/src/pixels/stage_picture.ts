@@ -2,12 +2,13 @@
 import { besideOf, besideText } from "../words/beside";
 import { type ColorMap, differenceColors } from "./color";
 import { type Explanation, type Layer, answerToken } from "../data/explanation";
+import { type ImageState, NO_SUCH_IMAGE } from "../data/images";
+import type { Size } from "./geometry";
 import { type Heatmap, difference, largestSize, sameLayer, spanMap } from "./heatmap";
-import type { ImageState } from "../view/model";
 import { seenName } from "./pictures";
 import { type Range, rangeOf } from "./range";
-import type { Size } from "./stage_view";
-import { type ViewState, layerIndex, layerName, selectedTokens } from "../view/state";
+import type { ViewState } from "../view/state";
+import { layerIndex, layerName, selectedTokens } from "../view/selection";
 import { factorText, tokenText } from "../view/text";
 
 export interface StagePicture {
@@ -31,8 +32,6 @@ export interface Side {
   image: ImageState;
   tokens: number[];
 }
-
-export const NO_SUCH_IMAGE: ImageState = { bitmap: null, missing: "no such image here" };
 
 /** `peer` is the other side of a comparison: the range may have to cover both. */
 export function pictureOf(side: Side, view: ViewState, peer: Side | null = null): StagePicture {

@@ -1,7 +1,7 @@
 // The sample: previous, next, and a search over names and answers.
 import { css, html, nothing } from "lit";
 import type { SampleEntry } from "../data/api";
-import type { SampleSummary } from "../view/model";
+import type { SampleSummary } from "./summaries";
 import { sampleName } from "../view/text";
 import { PanelElement, controls, unattributed } from "../view/base";
 
@@ -15,21 +15,12 @@ export class SamplePicker extends PanelElement {
     query: { state: true },
     marked: { state: true },
   };
-  declare samples: readonly SampleEntry[];
-  declare tag: string;
-  declare summaries: ReadonlyMap<string, SampleSummary>;
+  samples: readonly SampleEntry[] = [];
+  tag = "";
+  summaries: ReadonlyMap<string, SampleSummary> = new Map();
   /** What is typed; null while the list is closed. */
-  declare query: string | null;
-  declare marked: number;
-
-  constructor() {
-    super();
-    this.samples = [];
-    this.tag = "";
-    this.summaries = new Map();
-    this.query = null;
-    this.marked = 0;
-  }
+  query: string | null = null;
+  marked = 0;
 
   static override styles = [
     controls,

@@ -17,7 +17,7 @@ import {
   visibleRange,
 } from "./sample_rows";
 import { stepText } from "../view/text";
-import { PanelElement, controls, options, unattributed } from "../view/base";
+import { type PanelEvents, PanelElement, controls, options, unattributed } from "../view/base";
 import { HEAD_HEIGHT, ROW_HEIGHT, SIDE, tableStyle } from "./sample_table_style";
 
 const OVERSCAN = 8;
@@ -27,12 +27,6 @@ const NARROW = 720;
 const NAME_CHARACTER = 7.4;
 /** Drawn as bars too. */
 const SHARES = ["grounding", "lowest_grounding"];
-
-/** Detail of the event "table-change". */
-export interface TableChange {
-  query?: string;
-  sort?: Sort;
-}
 
 export class SampleTable extends PanelElement {
   static override properties = {
@@ -44,54 +38,32 @@ export class SampleTable extends PanelElement {
     thumbnail: unattributed,
     query: unattributed,
     sort: { attribute: false, hasChanged: differs },
-    width: { state: true },
     range: { state: true },
   };
-  declare records: readonly SampleRecord[];
+  records: readonly SampleRecord[] = [];
   /** Rows show the record nearest to it; the latest where null. */
-  declare step: number | null;
+  step: number | null = null;
   /** B; null while nothing is compared. */
-  declare other: RecordsAtStep | null;
+  other: RecordsAtStep | null = null;
   /** Tag of the sample on screen. */
-  declare selected: string;
+  selected = "";
   /** The address of an image, or "" where there is none. */
-  declare thumbnail: (imageHash: string) => string;
-  declare query: string;
+  thumbnail: (imageHash: string) => string = () => "";
+  query = "";
   /** Null for the logged order. */
-  declare sort: Sort | null;
-  declare width: number;
-  declare range: { first: number; end: number };
+  sort: Sort | null = null;
+  range = { first: 0, end: 0 };
 
   private all: SampleRow[] = [];
   private rows: readonly SampleRow[] = [];
   private columns: NumberColumn[] = [];
   private longestName = 0;
   private longestStep = 0;
-  private readonly watcher = new ResizeObserver(() => this.measure());
-
-  constructor() {
-    super();
-    this.records = [];
-    this.step = null;
-    this.other = null;
-    this.selected = "";
-    this.thumbnail = () => "";
-    this.query = "";
-    this.sort = null;
-    this.width = 0;
-    this.range = { first: 0, end: 0 };
-  }
 
   static override styles = [controls, tableStyle];
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.watcher.observe(this);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.watcher.disconnect();
+  override firstUpdated(): void {
+    this.watchSize();
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
@@ -112,7 +84,7 @@ export class SampleTable extends PanelElement {
     const grid = this.renderRoot.querySelector<HTMLElement>(".grid")!;
     // What a new order or a new filter brings to the top is what was asked for.
     if (changed.get("sort") !== undefined || changed.get("query") !== undefined) grid.scrollTop = 0;
-    else if (changed.has("selected") || changed.get("width") === 0 || changed.get("records")?.length === 0) this.reveal();
+    else if (changed.has("selected") || changed.get("size")?.width === 0 || changed.get("records")?.length === 0) this.reveal();
     this.measure();
   }
 
@@ -263,7 +235,7 @@ export class SampleTable extends PanelElement {
   }
 
   private get isNarrow(): boolean {
-    return this.width < NARROW;
+    return this.size.width < NARROW;
   }
 
   private nameWidth(): number {
@@ -272,8 +244,8 @@ export class SampleTable extends PanelElement {
   }
 
   private roomForNumbers(): number {
-    const answer = Math.min(420, Math.max(100, this.width * 0.24));
-    return this.width - THUMBNAIL_WIDTH - this.nameWidth() - answer - 2 * SIDE;
+    const answer = Math.min(420, Math.max(100, this.size.width * 0.24));
+    return this.size.width - THUMBNAIL_WIDTH - this.nameWidth() - answer - 2 * SIDE;
   }
 
   /** The selected row's place; -1 where the filter hides it. */
@@ -287,8 +259,8 @@ export class SampleTable extends PanelElement {
     this.change({ sort: { key, descending } });
   }
 
-  private change(detail: TableChange): void {
-    this.dispatchEvent(new CustomEvent("table-change", { detail, bubbles: true, composed: true }));
+  private change(detail: PanelEvents["table-change"]): void {
+    this.ask("table-change", detail);
   }
 
   private leaveFilter(event: KeyboardEvent): void {
@@ -336,8 +308,6 @@ export class SampleTable extends PanelElement {
   }
 
   private measure(): void {
-    if (!this.hasUpdated) return;
-    this.width = this.clientWidth;
     const { scrollTop } = this.renderRoot.querySelector(".grid")!;
     const { first, end } = visibleRange(scrollTop, ROW_HEIGHT, this.viewport(), this.rows.length, OVERSCAN);
     if (first !== this.range.first || end !== this.range.end) this.range = { first, end };

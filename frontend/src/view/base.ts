@@ -1,6 +1,10 @@
-// What all elements share: the way they ask for changes, and the look of controls.
-import { LitElement, css, html } from "lit";
-import type { Point } from "../pixels/stage_view";
+// What all elements share: how they ask for changes, know their size, and act only while shown; and
+// the look of controls.
+import { LitElement, type PropertyDeclarations, css, html } from "lit";
+import { Latest } from "../data/latest";
+import type { Point, Size } from "../pixels/geometry";
+import { isShown } from "./host";
+import type { Sort } from "../samples/sample_rows";
 import type { ViewState } from "./state";
 
 export interface Hover {
@@ -13,6 +17,7 @@ export const NO_HOVER: Hover = { row: null, column: null };
 
 export interface PanelEvents {
   "view-change": Partial<ViewState>;
+  "table-change": { query?: string; sort?: Sort };
   "token-select": number;
   "span-select": { from: number; to: number };
   "cursor-change": Point | null;
@@ -22,6 +27,46 @@ export interface PanelEvents {
   "help-open": null;
   "export-open": null;
   retry: null;
+}
+type CustomEvents = { [Name in keyof PanelEvents]: CustomEvent<PanelEvents[Name]> };
+
+declare global {
+  interface HTMLElementEventMap extends CustomEvents {}
+}
+
+/** Properties in, events out. */
+export class PanelElement extends LitElement {
+  static override properties: PropertyDeclarations = { size: { state: true } };
+  /** Of what `watchSize` watches, in pixels; zero until it has room. */
+  size: Size = { width: 0, height: 0 };
+  /** An answer that comes after the element has gone is late, too. */
+  protected readonly latest = new Latest();
+  private timer = 0;
+  private readonly sizes = new ResizeObserver(([entry]) => {
+    const { width, height } = entry!.contentRect;
+    if (width && height) this.size = { width, height };
+  });
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.sizes.disconnect();
+    this.latest.ask();
+    this.repeat(0);
+  }
+
+  protected ask<Name extends keyof PanelEvents>(name: Name, detail: PanelEvents[Name]): void {
+    this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+  }
+
+  protected watchSize(part: Element = this): void {
+    this.sizes.observe(part);
+  }
+
+  /** Instead of what was repeated before; every 0 ms is never. */
+  protected repeat(everyMs: number, act?: (shown: boolean) => void): void {
+    window.clearInterval(this.timer);
+    this.timer = everyMs && window.setInterval(() => act!(isShown()), everyMs);
+  }
 }
 
 /** A menu's options. The property, not the attribute, which no longer counts once the reader has
@@ -42,13 +87,6 @@ export const unattributed = { attribute: false };
 export function playIcon(playing: boolean) {
   const path = playing ? "M2 1h3v10H2zM7 1h3v10H7z" : "M2.5 1v10l8-5z";
   return html`<svg width="12" height="12" viewBox="0 0 12 12" fill="currentColor" aria-hidden="true"><path d=${path} /></svg>`;
-}
-
-/** Properties in, events out. */
-export class PanelElement extends LitElement {
-  protected ask<Name extends keyof PanelEvents>(name: Name, detail: PanelEvents[Name]): void {
-    this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
-  }
 }
 
 /** A canvas sized to its box in device pixels; its context, in CSS pixels, wiped. */

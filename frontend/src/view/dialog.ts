@@ -1,8 +1,8 @@
-// What the sheets that open over the panel have in common.
-import { type CSSResultGroup, css } from "lit";
+// A sheet that opens over the panel; one of a kind fills in what it says.
+import { type CSSResultGroup, css, html } from "lit";
 import { PanelElement, controls } from "./base";
 
-export class Dialog extends PanelElement {
+export abstract class Dialog extends PanelElement {
   static override styles: CSSResultGroup = [
     controls,
     css`
@@ -32,15 +32,38 @@ export class Dialog extends PanelElement {
     `,
   ];
 
-  protected get dialog(): HTMLDialogElement | null {
-    return this.renderRoot.querySelector("dialog");
+  protected abstract readonly heading: string;
+  protected abstract content(): unknown;
+
+  override render() {
+    return html`<dialog aria-labelledby="title" @close=${this.closed} @click=${this.outside}>
+      <header>
+        <h1 id="title">${this.heading}</h1>
+        <button class="quiet" aria-label="Close" @click=${this.close}>✕</button>
+      </header>
+      ${this.content()}
+    </dialog>`;
+  }
+
+  get isOpen(): boolean {
+    return !!this.dialog?.open;
+  }
+
+  show(): void {
+    this.dialog!.showModal();
   }
 
   protected close(): void {
     this.dialog?.close();
   }
 
-  protected outside(event: Event): void {
+  protected closed(): void {}
+
+  private get dialog() {
+    return this.renderRoot.querySelector("dialog");
+  }
+
+  private outside(event: Event): void {
     if (event.target === event.currentTarget) this.close();
   }
 }

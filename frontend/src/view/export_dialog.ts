@@ -23,29 +23,20 @@ export class ExportDialog extends Dialog {
     failed: { state: true },
   };
   /** What the panel shows, in a word: the dialog goes with it. */
-  declare place: string;
+  place = "";
   /** Object URL of the drawn figure. */
-  declare picture: string;
+  picture = "";
   /** Object URL of the standalone page; empty while it is made. */
-  declare page: string;
-  declare said: string;
+  page = "";
+  said = "";
   /** Why there is no page. */
-  declare failed: string;
+  failed = "";
 
+  protected override readonly heading = "Export";
   private model: PanelModel | null = null;
   /** What was in view when the picture was drawn. */
   private view: ViewState = INITIAL_VIEW;
   private drawn: Blob | null = null;
-  private turn = 0;
-
-  constructor() {
-    super();
-    this.place = "";
-    this.picture = "";
-    this.page = "";
-    this.said = "";
-    this.failed = "";
-  }
 
   static override styles = [
     Dialog.styles,
@@ -113,18 +104,18 @@ export class ExportDialog extends Dialog {
     this.view = model.view;
     this.failed = "";
     this.said = "";
-    this.forget();
+    this.closed();
     const dark = getComputedStyle(this).colorScheme === "dark";
     const lines = figureLines(model, picture.range.low < 0);
     const figure = drawFigure(picture, model.view, lines, (at) => cssColor(picture.colors, at), dark);
-    const { turn } = this;
+    const wanted = this.latest.ask();
     void figure.convertToBlob({ type: "image/png" }).then((blob) => {
-      if (turn !== this.turn) return;
+      if (!wanted()) return;
       this.drawn = blob;
       this.picture = URL.createObjectURL(blob);
     });
     const take = (page: string, said: string) => {
-      if (turn !== this.turn) return;
+      if (!wanted()) return;
       if (page) this.page = URL.createObjectURL(new Blob([page], { type: "text/html" }));
       this.failed = said;
     };
@@ -132,7 +123,7 @@ export class ExportDialog extends Dialog {
       (page) => take(page, ""),
       (error) => take("", `no standalone page: ${reason(error)}`),
     );
-    this.dialog!.showModal();
+    this.show();
   }
 
   override willUpdate(changed: PropertyValues<this>): void {
@@ -140,13 +131,10 @@ export class ExportDialog extends Dialog {
     if (changed.get("place") !== undefined) this.close();
   }
 
-  override render() {
+  protected override content() {
     const name = sampleName(this.view.tag).replace(/[^\w.-]+/g, "_");
     const file = `${name}_step-${this.view.step}`;
-    return html`
-      <dialog aria-labelledby="title" @close=${this.forget} @click=${this.outside}>
-        <header><h1 id="title">Export</h1><button class="quiet" aria-label="Close" @click=${this.close}>✕</button></header>
-        ${this.picture ? html`<img src=${this.picture} alt="The picture that is exported" />` : nothing}
+    return html`${this.picture ? html`<img src=${this.picture} alt="The picture that is exported" />` : nothing}
         <div class="actions">
           ${this.picture
             ? html`<a href=${this.picture} download="${file}.png">PNG</a><button @click=${this.copyPicture}>Copy picture</button>`
@@ -154,9 +142,7 @@ export class ExportDialog extends Dialog {
           ${this.page ? html`<a href=${this.page} download="${file}.html">Standalone page (HTML)</a>` : html`<span class="muted">${this.failed || "making the page…"}</span>`}
           <span class="muted" role="status">${this.said}</span>
         </div>
-        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.model ? permalink(toParameters(this.view)) : "")}
-      </dialog>
-    `;
+        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.model ? permalink(toParameters(this.view)) : "")}`;
   }
 
   /** The user's line that logged this; a link where the host can open it. */
@@ -214,8 +200,8 @@ export class ExportDialog extends Dialog {
   }
 
   /** What is still being made is no longer wanted either. */
-  private forget(): void {
-    this.turn++;
+  protected override closed(): void {
+    this.latest.ask();
     for (const url of [this.picture, this.page]) if (url) URL.revokeObjectURL(url);
     this.picture = "";
     this.page = "";

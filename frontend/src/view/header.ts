@@ -2,7 +2,7 @@
 import { css, html, nothing } from "lit";
 import { COLOR_MAPS } from "../pixels/color";
 import type { RunEntry } from "../data/api";
-import type { SampleSummary } from "./model";
+import type { SampleSummary } from "../samples/summaries";
 import type { Place } from "../data/explanation_source";
 import { COMPARE_MODES, type CompareMode, RANGE_NAMES, type ViewState, rangesFor } from "./state";
 import { stepText } from "./text";

@@ -58,19 +58,11 @@ export class Help extends Dialog {
     `,
   ];
 
-  open(): void {
-    this.dialog!.showModal();
-  }
+  protected override readonly heading = "Keyboard shortcuts";
 
-  override render() {
-    return html`<dialog aria-labelledby="title" @click=${this.outside}>
-      <header>
-        <h1 id="title">Keyboard shortcuts</h1>
-        <button class="quiet" aria-label="Close" @click=${this.close}>✕</button>
-      </header>
-      <dl>${SHORTCUTS.map(([keys, what]) => html`<dt>${keys}</dt><dd>${what}</dd>`)}</dl>
-      <p>Tint: the image's share of a token's evidence. Red frame: a scale that would have said another word.</p>
-    </dialog>`;
+  protected override content() {
+    return html`<dl>${SHORTCUTS.map(([keys, what]) => html`<dt>${keys}</dt><dd>${what}</dd>`)}</dl>
+      <p>Tint: the image's share of a token's evidence. Red frame: a scale that would have said another word.</p>`;
   }
 }
 customElements.define("mmx-help", Help);

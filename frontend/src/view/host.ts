@@ -90,6 +90,21 @@ export function isShown(): boolean {
   return !document.hidden && window.innerHeight > 0;
 }
 
+/** At once, where it is shown. */
+export function whenShown(): Promise<void> {
+  return new Promise((resolve) => {
+    const check = () => {
+      if (!isShown()) return;
+      window.removeEventListener("resize", check);
+      document.removeEventListener("visibilitychange", check);
+      resolve();
+    };
+    window.addEventListener("resize", check);
+    document.addEventListener("visibilitychange", check);
+    check();
+  });
+}
+
 /** Shortcuts work at once, unless the reader is busy elsewhere in TensorBoard. */
 export function takeFocus(): void {
   guarded(() => {
@@ -98,7 +113,7 @@ export function takeFocus(): void {
 }
 
 /** TensorBoard's message channel: JSON both ways, every message answered. */
-export function listenToHost(listeners: Record<string, () => void>): void {
+export function listenToHost(listeners: Record<string, () => unknown>): void {
   if (parent === window) return;
   const channel = new MessageChannel();
   channel.port1.onmessage = (event: MessageEvent<string>) => {

@@ -2,16 +2,19 @@
 // and ask for changes; it fetches, keeps the selection and tells them when something is new.
 import { type Pair, alignAnswers, counterpart } from "../words/alignment";
 import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "../data/api";
-import { ByteCache } from "../data/byte_cache";
 import { reason } from "../data/decode";
 import { withDifferenceMatrix } from "../matrix/difference_matrix";
 import { type EmbeddedData, embed } from "../data/embedded";
 import { type Explanation, type View, answerLength, answerToken, seenAt } from "../data/explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
 import { ServerError } from "../data/fetch_checked";
-import { missingText, otherPlace, resolve, runNamed } from "./places";
-import { NO_SUCH_IMAGE, type Side, sideOf } from "../pixels/stage_picture";
-import { type ViewState, INITIAL_VIEW, keepToken, layerIndex, layerName, nearestStep, selectedTokens, toParameters } from "./state";
+import { ImageSource, type ImageState, NO_IMAGE, NO_SUCH_IMAGE } from "../data/images";
+import { Latest } from "../data/latest";
+import { missingText, otherPlace, placesOf, resolve, runNamed } from "./places";
+import { type Side, sideOf } from "../pixels/stage_picture";
+import { type SampleSummary, summarise } from "../samples/summaries";
+import { type ViewState, INITIAL_VIEW, toParameters } from "./state";
+import { keepToken, layerIndex, layerName, nearestStep, selectedTokens } from "./selection";
 
 export type Status =
   | { kind: "loading" }
@@ -20,24 +23,9 @@ export type Status =
   | { kind: "gone"; message: string }
   | { kind: "damaged"; message: string };
 
-export interface ImageState {
-  bitmap: ImageBitmap | null;
-  /** Why there is no image, when there should be one. */
-  missing: string;
-}
-
-export interface SampleSummary {
-  /** How many steps were logged, kept or not. */
-  logged: number;
-  /** The latest answer. */
-  answer: string;
-}
-
-const IMAGE_CACHE_BYTES = 64 * 1024 * 1024;
 const STEPS_AHEAD = 3;
 /** Of the cache; the rest is for what is looked at beside the film. */
 const FILM_BYTES = CACHE_BYTES / 2;
-export const NO_IMAGE: ImageState = { bitmap: null, missing: "No image was logged with this sample." };
 const LOST =
   "It was logged, but TensorBoard gave its tag to a scalar of the same name; “mmx list” and read_explanations still read it.";
 const NO_RECORDS: readonly IndexRecord[] = [];
@@ -57,14 +45,14 @@ export class PanelModel {
   /** Why there is no B. */
   otherTrouble = "";
 
-  private readonly bitmaps = new ByteCache<ImageBitmap>(IMAGE_CACHE_BYTES);
+  private readonly imageSource: ImageSource;
   private readonly records = new Map<string, IndexRecord[]>();
   private readonly recordsAsked = new Set<string>();
   private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
   private subtracted: { a: Explanation; b: Explanation; result: Explanation } | null = null;
   private listeners: (() => void)[] = [];
-  private turn = 0;
-  private reading = 0;
+  private readonly shown = new Latest();
+  private readonly read = new Latest();
   /** What the address asked for and could not be had. */
   private missed: Pick<ViewState, "run" | "tag"> | null = null;
   /** Steps that have come since the reader last did something. */
@@ -76,6 +64,7 @@ export class PanelModel {
     view: ViewState = INITIAL_VIEW,
   ) {
     this.view = view;
+    this.imageSource = new ImageSource(api);
     source.onLoad = () => {
       if (this.view.film) this.tell();
     };
@@ -190,16 +179,16 @@ export class PanelModel {
 
   /** Read the index; the selection stays where it still exists. */
   async refresh(): Promise<void> {
-    const reading = ++this.reading;
+    // Another may be asked for meanwhile, and this one be the older.
+    const wanted = this.read.ask();
     let index: IndexResponse;
     try {
       index = await this.api.index();
     } catch (error) {
-      if (reading === this.reading) this.fail(error);
+      if (wanted()) this.fail(error);
       return;
     }
-    // Another has been asked for since, and this one may be the older.
-    if (reading !== this.reading) return;
+    if (!wanted()) return;
     const before = this.index;
     this.index = index;
     if (JSON.stringify(index) !== JSON.stringify(before)) {
@@ -207,7 +196,7 @@ export class PanelModel {
       if (before) this.follow(before, index);
     }
     if (!index.runs.some((run) => run.samples.length)) {
-      this.turn++;
+      this.shown.ask();
       this.explanation = this.other = null;
       this.images = [];
       this.settle({ kind: "empty" });
@@ -279,10 +268,10 @@ export class PanelModel {
     return this.refresh();
   }
 
-  private async show(wanted: ViewState): Promise<void> {
-    const turn = ++this.turn;
-    this.view = resolve(this.index!, wanted);
-    if (missingText(this.index!, wanted, this.view)) this.missed = { run: wanted.run, tag: wanted.tag };
+  private async show(view: ViewState): Promise<void> {
+    const wanted = this.shown.ask();
+    this.view = resolve(this.index!, view);
+    if (missingText(this.index!, view, this.view)) this.missed = { run: view.run, tag: view.tag };
     const { run, tag, step } = this.view;
     if (step === null) {
       this.explanation = null;
@@ -299,25 +288,25 @@ export class PanelModel {
     }
     try {
       const [result, other] = await Promise.all([this.source.load(place), second && this.source.load(second)]);
-      if (turn !== this.turn) return;
+      if (!wanted()) return;
       if ("damage" in result) {
         this.explanation = null;
         this.settle({ kind: "damaged", message: result.damage });
       } else {
-        await this.present(result.explanation, other, turn);
+        await this.present(result.explanation, other, wanted);
       }
-      if (turn === this.turn) this.prefetch();
+      if (wanted()) this.prefetch();
     } catch (error) {
-      if (turn === this.turn) this.fail(error);
+      if (wanted()) this.fail(error);
     }
     // Behind the explanation: the records of a large run would keep the server from answering it.
     for (const name of new Set(wait.map((entry) => entry.run))) void this.readRecords(name);
   }
 
-  private async present(explanation: Explanation, other: StepResult | null, turn: number): Promise<void> {
+  private async present(explanation: Explanation, other: StepResult | null, wanted: () => boolean): Promise<void> {
     const compared = other && "explanation" in other ? other.explanation : null;
-    const [images, otherImages] = await Promise.all([this.imagesOf(explanation), compared && this.imagesOf(compared)]);
-    if (turn !== this.turn) return;
+    const [images, otherImages] = await Promise.all([this.imageSource.of(explanation), compared && this.imageSource.of(compared)]);
+    if (!wanted()) return;
     this.images = images;
     this.explanation = explanation;
     this.other = compared && { explanation: compared, images: otherImages!, pairs: alignAnswers(explanation, compared) };
@@ -331,25 +320,6 @@ export class PanelModel {
     if (compare === "single") return "";
     const there = runNamed(this.index!, otherRun || this.view.run);
     return `The run “${otherRun}” ${there ? "has no such sample" : "is not here"}: choose another run for B.`;
-  }
-
-  private imagesOf({ run, views }: Explanation): Promise<ImageState[]> {
-    return Promise.all(views.map(({ image }) => this.readImage(run, image?.hash)));
-  }
-
-  private async readImage(run: string, hash: string | undefined): Promise<ImageState> {
-    if (!hash) return NO_IMAGE;
-    const key = `${run}\n${hash}`;
-    const known = this.bitmaps.get(key);
-    if (known) return { bitmap: known, missing: "" };
-    try {
-      const bitmap = await this.api.image(run, hash);
-      this.bitmaps.set(key, bitmap, 4 * bitmap.width * bitmap.height);
-      return { bitmap, missing: "" };
-    } catch (error) {
-      if (error instanceof ServerError && error.kind === "gone") throw error;
-      return { bitmap: null, missing: `The image cannot be shown: ${reason(error)}` };
-    }
   }
 
   /** Takes in what a reload has brought, and lets go of what it has dropped or replaced. */
@@ -411,32 +381,4 @@ export class PanelModel {
   private tell(): void {
     for (const listener of this.listeners) listener();
   }
-}
-
-/** Every step that can be opened, with the time it was logged at. */
-function placesOf(index: IndexResponse): Map<string, { place: Place; time: number }> {
-  const places = new Map<string, { place: Place; time: number }>();
-  for (const { run, samples } of index.runs) {
-    for (const { tag, steps, wall_times } of samples) {
-      steps.forEach((step, i) => {
-        const place = { run, tag, step };
-        places.set(JSON.stringify(place), { place, time: wall_times[i]! });
-      });
-    }
-  }
-  return places;
-}
-
-function summarise(records: readonly IndexRecord[]): Map<string, SampleSummary> {
-  const steps = new Map<string, Map<number, string>>();
-  for (const { tag, step, answer } of records) {
-    const answers = steps.get(tag) ?? new Map<number, string>();
-    steps.set(tag, answers.set(step, answer ?? ""));
-  }
-  return new Map(
-    [...steps].map(([tag, answers]) => {
-      const latest = Math.max(...answers.keys());
-      return [tag, { logged: answers.size, answer: answers.get(latest) ?? "" }];
-    }),
-  );
 }

@@ -19,14 +19,8 @@ export class Notice extends PanelElement {
   };
   declare status: Status;
   /** What was asked for, in words. */
-  declare place: string;
-  declare copied: string;
-
-  constructor() {
-    super();
-    this.place = "";
-    this.copied = "";
-  }
+  place = "";
+  copied = "";
 
   static override styles = [
     controls,

@@ -7,10 +7,11 @@ import type { PanelModel } from "./model";
 import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
 import { probabilityText, sampleName, stepText } from "./text";
 import { type Side, type StagePicture, differenceOf, pictureOf } from "../pixels/stage_picture";
-import type { Point } from "../pixels/stage_view";
+import type { Point } from "../pixels/geometry";
 import type { AnswerStrip } from "../words/answer_strip";
-import { type Hover, NO_HOVER, PanelElement, controls, palette, unattributed } from "./base";
+import { type Hover, NO_HOVER, PanelElement, type PanelEvents, controls, palette, unattributed } from "./base";
 import type { CompareStage } from "../pixels/compare_stage";
+import type { Dialog } from "./dialog";
 import type { ExportDialog } from "./export_dialog";
 import type { Header } from "./header";
 import type { Help } from "./help";
@@ -18,11 +19,6 @@ import { panelStyle } from "./panel_style";
 import type { Stage } from "../pixels/stage";
 
 const PLAY_INTERVAL_MS = 900;
-
-interface TableSort {
-  key: string;
-  descending: boolean;
-}
 
 export class Panel extends PanelElement {
   static override properties = {
@@ -34,45 +30,32 @@ export class Panel extends PanelElement {
     playing: { state: true },
   };
   declare model: PanelModel;
-  declare dark: boolean;
-  declare hover: Hover;
+  dark = false;
+  hover: Hover = NO_HOVER;
   /** Where the pointer is on the image, linked between stages. */
-  declare cursor: Point | null;
+  cursor: Point | null = null;
   /** The table's own search and order. */
-  declare table: { query: string; sort: TableSort };
-  declare playing: boolean;
+  table: PanelEvents["table-change"] = { query: "", sort: { key: "name", descending: false } };
+  playing = false;
 
-  private timer = 0;
   /** The sample that was last shown. */
   private played = "";
-
-  constructor() {
-    super();
-    this.dark = false;
-    this.hover = NO_HOVER;
-    this.cursor = null;
-    this.table = { query: "", sort: { key: "name", descending: false } };
-    this.playing = false;
-  }
 
   static override styles = [palette, controls, panelStyle];
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.model.subscribe(() => this.requestUpdate());
-    this.addEventListener("view-change", (event) => this.change(detail(event)));
-    this.addEventListener("token-select", (event) => void this.model.selectToken(detail(event)));
-    this.addEventListener("layer-select", (event) => void this.model.selectLayer(detail(event)));
-    this.addEventListener("hover-change", (event) => (this.hover = detail(event)));
-    this.addEventListener("span-select", (event) => {
-      const { from, to } = detail<{ from: number; to: number }>(event);
-      void this.model.selectSpan(from, to);
-    });
-    this.addEventListener("cursor-change", (event) => (this.cursor = detail(event)));
-    this.addEventListener("table-change", (event) => (this.table = { ...this.table, ...detail<object>(event) }));
+    this.addEventListener("view-change", ({ detail }) => this.change(detail));
+    this.addEventListener("token-select", ({ detail }) => void this.model.selectToken(detail));
+    this.addEventListener("layer-select", ({ detail }) => void this.model.selectLayer(detail));
+    this.addEventListener("hover-change", ({ detail }) => (this.hover = detail));
+    this.addEventListener("span-select", ({ detail: { from, to } }) => void this.model.selectSpan(from, to));
+    this.addEventListener("cursor-change", ({ detail }) => (this.cursor = detail));
+    this.addEventListener("table-change", ({ detail }) => (this.table = { ...this.table, ...detail }));
     this.addEventListener("export-open", () => this.export());
     this.addEventListener("play-toggle", () => this.play(!this.playing));
-    this.addEventListener("help-open", () => this.element<Help>("mmx-help").open());
+    this.addEventListener("help-open", () => this.element<Help>("mmx-help").show());
     this.addEventListener("retry", () => void this.model.retry());
     window.addEventListener("keydown", (event) => this.key(event));
   }
@@ -242,7 +225,7 @@ export class Panel extends PanelElement {
   }
 
   private get dialogOpen(): boolean {
-    return ["mmx-help", "mmx-export-dialog"].some((name) => this.element(name).shadowRoot?.querySelector("dialog[open]"));
+    return ["mmx-help", "mmx-export-dialog"].some((name) => this.element<Dialog>(name).isOpen);
   }
 
   private get stage(): Stage {
@@ -263,14 +246,13 @@ export class Panel extends PanelElement {
 
   private play(on: boolean): void {
     this.playing = on;
-    window.clearInterval(this.timer);
+    this.repeat(0);
     if (!on) return;
     const { steps, view } = this.model;
     if (view.step === steps.at(-1)) void this.model.change({ step: steps[0]! });
-    this.timer = window.setInterval(() => {
-      if (this.model.busy || document.hidden || !window.innerHeight) return;
-      if (!this.moveStep(1)) this.play(false);
-    }, PLAY_INTERVAL_MS);
+    this.repeat(PLAY_INTERVAL_MS, (shown) => {
+      if (shown && !this.model.busy && !this.moveStep(1)) this.play(false);
+    });
   }
 
   private moveStep(by: number): boolean {
@@ -358,7 +340,7 @@ export class Panel extends PanelElement {
       s: () => this.change({ smooth: !view.smooth }),
       g: () => this.change({ grey: !view.grey }),
       t: () => this.change({ template: !view.template }),
-      "?": () => this.element<Help>("mmx-help").open(),
+      "?": () => this.element<Help>("mmx-help").show(),
     };
     return this.model.index?.runs.length ? actions[key] : undefined;
   }
@@ -371,8 +353,4 @@ customElements.define("mmx-panel", Panel);
 
 function following<Name>(names: readonly Name[], current: Name): Name {
   return names[(names.indexOf(current) + 1) % names.length]!;
-}
-
-function detail<Detail>(event: Event): Detail {
-  return (event as CustomEvent<Detail>).detail;
 }

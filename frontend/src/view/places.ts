@@ -1,7 +1,8 @@
 // From what the address wants to what is there: run, sample and step, of A and of B.
 import type { IndexResponse, RunEntry, SampleEntry } from "../data/api";
 import type { Place } from "../data/explanation_source";
-import { type ViewState, nearestStep } from "./state";
+import type { ViewState } from "./state";
+import { nearestStep } from "./selection";
 import { sampleName } from "./text";
 
 type Wanted = Pick<ViewState, "run" | "tag">;
@@ -53,4 +54,18 @@ export function sampleLike(run: RunEntry, tag: string): SampleEntry | undefined 
 function richer(one: RunEntry, other: RunEntry): RunEntry {
   const steps = (run: RunEntry) => run.samples.reduce((sum, sample) => sum + sample.steps.length, 0);
   return steps(other) > steps(one) ? other : one;
+}
+
+/** Every step that can be opened, with the time it was logged at. */
+export function placesOf(index: IndexResponse): Map<string, { place: Place; time: number }> {
+  const places = new Map<string, { place: Place; time: number }>();
+  for (const { run, samples } of index.runs) {
+    for (const { tag, steps, wall_times } of samples) {
+      steps.forEach((step, i) => {
+        const place = { run, tag, step };
+        places.set(JSON.stringify(place), { place, time: wall_times[i]! });
+      });
+    }
+  }
+  return places;
 }

@@ -11,22 +11,13 @@ export class StepSlider extends PanelElement {
     logged: unattributed,
     playing: { type: Boolean },
   };
-  declare steps: readonly number[];
-  declare step: number | null;
+  steps: readonly number[] = [];
+  step: number | null = null;
   /** B's step, marked; null where B is of another run, or there is none. */
-  declare other: number | null;
+  other: number | null = null;
   /** Steps logged, kept or not; null until known. */
-  declare logged: number | null;
-  declare playing: boolean;
-
-  constructor() {
-    super();
-    this.steps = [];
-    this.step = null;
-    this.other = null;
-    this.logged = null;
-    this.playing = false;
-  }
+  logged: number | null = null;
+  playing = false;
 
   static override styles = [
     controls,

@@ -20,12 +20,7 @@ export class Candidates extends PanelElement {
   /** Which alternative is shown on the stage. */
   declare beside: number | null;
   /** The word asked about. */
-  declare typed: string;
-
-  constructor() {
-    super();
-    this.typed = "";
-  }
+  typed = "";
 
   static override styles = [
     controls,

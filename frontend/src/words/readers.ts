@@ -2,7 +2,8 @@
 import { css, html } from "lit";
 import { type Explanation, answerToken } from "../data/explanation";
 import { readersOf } from "../pixels/region";
-import { type ViewState, layerIndex } from "../view/state";
+import type { ViewState } from "../view/state";
+import { layerIndex } from "../view/selection";
 import { probabilityText, tokenText, valueText } from "../view/text";
 import { PanelElement, controls, unattributed } from "../view/base";
 

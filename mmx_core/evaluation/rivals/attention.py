@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmx_core.evaluation.rivals.base import Attribution, attribution, encode_base
+from mmx_core.evaluation.registry import Attribution, method
+from mmx_core.evaluation.rivals.base import attribution, encode_base
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.restoring import contents, restoring
 
 
+@method("attention")
 def last_layer_attention(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """Attention of the last decoder layer, mean over heads.
 
@@ -40,6 +42,7 @@ def last_layer_attention(adapter: ModelAdapter, prepared: Prepared, seed: int) -
     return _at_tokens(encoded, prepared, rows[0])
 
 
+@method("rollout")
 def attention_rollout(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """Attention rollout: the product over decoder layers of ``(A + I) / 2``.
 

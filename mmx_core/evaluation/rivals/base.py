@@ -1,38 +1,14 @@
-"""What a rival takes and gives: one call for all of them."""
+"""What rivals share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
 import torch
 from torch import Tensor
 
+from mmx_core.evaluation.registry import Attribution
 from mmx_core.explaining.prepare import Prepared
-from mmx_core.explanation import FloatArray
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.running import to_host
-
-
-@dataclass(frozen=True)
-class Attribution:
-    """One method's answer.
-
-    Attributes:
-        maps: ``(T, h, w)`` float32, non-negative; cell ``(i, j)`` covers that rectangle of the
-            image cut ``h`` by ``w``. NaN where the model does not see the image.
-        text: ``(T, C)`` float32, the same quantity at each context token, NaN where a token is not
-            context; None where the method has no such quantity.
-    """
-
-    maps: FloatArray
-    text: FloatArray | None = None
-
-
-Method = Callable[[ModelAdapter, Prepared, int], Attribution]
-"""Takes the adapter, the teacher-forced sample and a seed; runs in evaluation mode, without
-gradients unless it asks for them itself (:func:`mmx_core.models.running`)."""
 
 
 def encode_base(adapter: ModelAdapter, prepared: Prepared) -> EncodedInput:
@@ -63,8 +39,9 @@ def attribution(
         text: ``(T, C)``, or None.
     """
     maps = encoded.visual[0].on_plane(visual.float().contiguous())
-    if text is None:
-        return Attribution(np.asarray(to_host([maps])[0]))
-    known = counted_context(encoded, prepared)
-    maps_on_host, text_on_host = to_host([maps, text.float().masked_fill(~known, torch.nan)])
-    return Attribution(maps_on_host, text_on_host)
+    tensors = {"maps": maps}
+    if text is not None:
+        known = counted_context(encoded, prepared)
+        tensors["text"] = text.float().masked_fill(~known, torch.nan)
+    found = to_host(tensors)
+    return Attribution(found["maps"], found.get("text"))

@@ -1,43 +1,18 @@
-"""What every method has to beat: chance, and the logit lens without anything added."""
+"""What every method has to beat: the logit lens without anything added."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mmx_core.attribution import logit_lens
-from mmx_core.evaluation.rivals.base import Attribution, attribution, encode_base
+from mmx_core.evaluation.registry import Attribution, method
+from mmx_core.evaluation.rivals.base import attribution, encode_base
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
 
 
-def random_map(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
-    """Uniform noise on the grid of scale 1.0; nothing runs.
-
-    Args:
-        adapter: The model's.
-        prepared: The sample.
-        seed: Decides the noise alone: no global random state is read or changed.
-    """
-    shape = (len(prepared.answer_ids), *adapter.layout(prepared.image, 1.0).views[0].grid)
-    return Attribution(np.random.default_rng(seed).random(shape, dtype=np.float32))
-
-
-def lens(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
-    """The logit lens at scale 1.0: ``relu(W[y_t] . h_v)``, and the same at text tokens.
-
-    nostalgebraist (2020), on images Neo et al. (arXiv 2410.07149).
-
-    Args:
-        adapter: The model's.
-        prepared: The sample.
-        seed: Not used.
-    """
-    encoded, visual, text = _activations(adapter, prepared)
-    return attribution(encoded, prepared, visual, text)
-
-
+@method("lens_squared")
 def squared_lens(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """The control: the logit lens squared.
 
@@ -51,6 +26,21 @@ def squared_lens(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attrib
     """
     encoded, visual, text = _activations(adapter, prepared)
     return attribution(encoded, prepared, visual.square(), text.square())
+
+
+@method("lens")
+def lens(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
+    """The logit lens at scale 1.0: ``relu(W[y_t] . h_v)``, and the same at text tokens.
+
+    nostalgebraist (2020), on images Neo et al. (arXiv 2410.07149).
+
+    Args:
+        adapter: The model's.
+        prepared: The sample.
+        seed: Not used.
+    """
+    encoded, visual, text = _activations(adapter, prepared)
+    return attribution(encoded, prepared, visual, text)
 
 
 def _activations(adapter: ModelAdapter, prepared: Prepared) -> tuple[EncodedInput, Tensor, Tensor]:

@@ -12,12 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmx_core.evaluation.rivals.base import Attribution, attribution, encode_base
+from mmx_core.evaluation.registry import Attribution, method
+from mmx_core.evaluation.rivals.base import attribution, encode_base
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.restoring import Undo, contents, restoring
 
 
+@method("grad_cam")
 def grad_cam(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """Grad-CAM on the visual tokens: ``relu(sum_d w_d h_d(v))``.
 
@@ -41,6 +43,7 @@ def grad_cam(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attributio
     return _differentiate(adapter, prepared, encoded, last, weighted)
 
 
+@method("gradient_input")
 def gradient_times_input(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """Gradient times input at the projected visual embeddings: ``relu(sum_d g_d(v) e_d(v))``.
 

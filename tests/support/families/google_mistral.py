@@ -37,6 +37,11 @@ _GEMMA_MARKERS = {
     "end_of_turn_token": "<end_of_turn>",
 }
 _PALIGEMMA_MARKERS = {"image_token": "<image>"}
+_PLAIN_MARKERS = {
+    "image_token": "[IMG]",
+    "inst_token": "[INST]",
+    "end_inst_token": "[/INST]",
+}
 _MISTRAL_MARKERS = {
     "image_token": "[IMG]",
     "image_break_token": "[IMG_BREAK]",
@@ -175,7 +180,7 @@ def make_plain(seed: int = 0, *, dtype: torch.dtype = torch.float32) -> TinyMode
     from transformers import LlavaConfig
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-    tokenizer = spaced_tokenizer(_MISTRAL_MARKERS, template=MISTRAL_TEMPLATE)
+    tokenizer = spaced_tokenizer(_PLAIN_MARKERS, template=MISTRAL_TEMPLATE)
     config = LlavaConfig(
         text_config={**text_config(tokenizer), "model_type": "mistral", "sliding_window": None},
         vision_config=siglip_config(image_size=56, patch_size=7),

@@ -67,22 +67,32 @@ def make_vipllava(seed: int = 0) -> TinyModel:
     return TinyModel(model, processor, tokenizer)
 
 
-def make_llava_next(seed: int = 0) -> TinyModel:
-    """LLaVA-NeXT: tiles of 56 pixels through CLIP, 8 x 8 patches each."""
-    from transformers import LlavaNextConfig
+def make_llava_next_video(seed: int = 0) -> TinyModel:
+    """LLaVA-NeXT-Video, for images: as LLaVA-NeXT."""
+    return make_llava_next(seed, name="LlavaNextVideo")
+
+
+def make_llava_next(seed: int = 0, *, name: str = "LlavaNext") -> TinyModel:
+    """LLaVA-NeXT: tiles of 56 pixels through CLIP, 8 x 8 patches each.
+
+    Args:
+        seed: Of the weights.
+        name: Of the class, up to ``ForConditionalGeneration``.
+    """
+    import transformers
     from transformers.models.llava_next.image_processing_pil_llava_next import (
         LlavaNextImageProcessorPil,
     )
 
     tokenizer = spaced_tokenizer({"image_token": "<image>"}, template=TEMPLATE)
-    config = LlavaNextConfig(
+    config = getattr(transformers, f"{name}Config")(
         text_config=_llama(tokenizer),
         vision_config=_clip(56, 7),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         image_grid_pinpoints=PINPOINTS,
         tie_word_embeddings=False,
     )
-    model = _projected("LlavaNextForConditionalGeneration", config, tokenizer, seed)
+    model = _projected(f"{name}ForConditionalGeneration", config, tokenizer, seed)
     processor = LlavaNextImageProcessorPil(
         size={"shortest_edge": 56},
         crop_size={"height": 56, "width": 56},

@@ -83,7 +83,8 @@ def build_model(
     model = getattr(transformers, name)._from_config(config, attn_implementation=attention).eval()
     if config.vision_config.model_type == "siglip_vision_model":
         # Its own initialisation lets what all patches share outweigh what each shows.
-        torch.nn.init.normal_(model.model.vision_tower.embeddings.patch_embedding.weight, std=0.5)
+        tower = getattr(model.model, "vision_tower", None) or model.model.vision_model
+        torch.nn.init.normal_(tower.embeddings.patch_embedding.weight, std=0.5)
     # Visual tokens are never said, and an answer that holds one would be short of a picture.
     model.lm_head.weight.data[config.image_token_id] = 0
     model.generation_config.eos_token_id = tokenizer.eos_token_id

@@ -1,6 +1,6 @@
-// What one or two pointers do to the matrix: a drag moves it, two fingers magnify it as well. A
+// What one or two pointers do to what can be zoomed: a drag moves it, two fingers magnify it as well. A
 // press that hardly moves is a click, and moves nothing.
-import type { Point } from "../pixels/stage_view";
+import type { Point } from "./geometry";
 
 export interface Gesture {
   /** Moved by so many pixels, and magnified about a point. */

@@ -1,0 +1,61 @@
+// What a view selects in an explanation: tokens, a layer, a step.
+import { type Explanation, answerLength, answerToken, mapOf } from "../data/explanation";
+import { AGGREGATE, type ViewState } from "./state";
+
+/** The selected tokens, within the answer. */
+export function selectedTokens(view: Pick<ViewState, "token" | "more">, explanation: Explanation): number[] {
+  const first = view.token ?? 0;
+  const last = Math.min(answerLength(explanation) - 1, first + view.more);
+  return Array.from({ length: Math.max(1, last - first + 1) }, (_, i) => first + i);
+}
+
+/** The same tokens in another step's answer. */
+export function tokensAt(view: ViewState, explanation: Explanation): number[] {
+  return selectedTokens({ token: keepToken(view, explanation), more: view.more }, explanation);
+}
+
+/** The token to select in `explanation`: same index and word, else the nearest same word, else
+ * the same index; on first sight the token that points most clearly. */
+export function keepToken(view: ViewState, explanation: Explanation): number {
+  const length = answerLength(explanation);
+  if (view.token === null) return clearest(explanation);
+  const index = Math.max(0, Math.min(view.token, length - 1));
+  const same = (i: number) => answerToken(explanation, i)?.text === view.word;
+  if (!view.word || same(index)) return index;
+  for (let distance = 1; distance < length; distance++) {
+    for (const i of [index - distance, index + distance]) if (i >= 0 && i < length && same(i)) return i;
+  }
+  return index;
+}
+
+/** The most grounded token whose map is not spread over the whole image. */
+function clearest(explanation: Explanation): number {
+  const aggregate = explanation.layers.at(-1)!;
+  const scores = explanation.grounding.map((grounding, token) => {
+    const values = mapOf(aggregate, token);
+    if (!values || !grounding || answerToken(explanation, token)?.special) return 0;
+    const peak = aggregate.maxima[token]!;
+    const mean = values.reduce((sum, value) => sum + (value || 0), 0) / values.length;
+    return grounding * (peak - mean);
+  });
+  return scores.indexOf(Math.max(...scores));
+}
+
+/** The layer named in the view, or the aggregate where this sample lacks that scale. */
+export function layerIndex(view: Pick<ViewState, "layer">, explanation: Explanation): number {
+  const found = explanation.layers.findIndex((layer) => layerName(layer.factor) === view.layer);
+  return found < 0 ? explanation.layers.length - 1 : found;
+}
+
+export function layerName(factor: number | null): string {
+  return factor === null ? AGGREGATE : String(factor);
+}
+
+/** The step wanted if it was kept, else the nearest one; the last when none is wanted. */
+export function nearestStep(steps: readonly number[], wanted: number | null): number | null {
+  if (wanted === null) return steps.at(-1) ?? null;
+  return steps.reduce<number | null>(
+    (best, step) => (best === null || Math.abs(step - wanted) < Math.abs(best - wanted) ? step : best),
+    null,
+  );
+}

@@ -1,0 +1,68 @@
+"""What a method takes and gives, and all methods by name: each registers itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+
+from mmx_core.explaining.prepare import Prepared
+from mmx_core.explanation import FloatArray
+from mmx_core.models.base import ModelAdapter
+
+_OWN = (
+    "methods",
+    "rivals.baselines",
+    "rivals.attention",
+    "rivals.gradients",
+    "rivals.occlusion",
+    "rivals.floors",
+)
+"""In the order of tables."""
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """One method's answer.
+
+    Attributes:
+        maps: ``(T, h, w)`` float32, non-negative; cell ``(i, j)`` covers that rectangle of the
+            image cut ``h`` by ``w``. NaN where the model does not see the image.
+        text: ``(T, C)`` float32, the same quantity at each context token, NaN where a token is not
+            context; None where the method has no such quantity.
+    """
+
+    maps: FloatArray
+    text: FloatArray | None = None
+
+
+Method = Callable[[ModelAdapter, Prepared, int], Attribution]
+"""Takes the adapter, the teacher-forced sample and a seed; runs in evaluation mode, without
+gradients unless it asks for them itself (:func:`mmx_core.models.running`)."""
+
+_METHODS: dict[str, Method] = {}
+
+
+def method(name: str) -> Callable[[Method], Method]:
+    """Decorator: this method is compared under that name by ``mmx evaluate``.
+
+    Example:
+        >>> @mmx_core.evaluation.method("upper_half")
+        ... def upper_half(adapter, prepared, seed):
+        ...     maps = np.zeros((len(prepared.answer_ids), 2, 1), np.float32)
+        ...     maps[:, 0] = 1
+        ...     return Attribution(maps)
+    """
+
+    def keep(found: Method) -> Method:
+        _METHODS[name] = found
+        return found
+
+    return keep
+
+
+def methods() -> Mapping[str, Method]:
+    """Every method by the name that ``--methods`` takes and the table shows."""
+    for name in _OWN:
+        import_module(f"mmx_core.evaluation.{name}")
+    return dict(_METHODS)

@@ -1,0 +1,31 @@
+"""Maps without information: what any method has to beat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmx_core.evaluation.registry import Attribution, method
+from mmx_core.explaining.prepare import Prepared
+from mmx_core.models.base import ModelAdapter
+
+UNIFORM = "uniform"
+
+
+@method("random")
+def random_map(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
+    """Uniform noise on the grid of scale 1.0; nothing runs.
+
+    Args:
+        adapter: The model's.
+        prepared: The sample.
+        seed: Decides the noise alone: no global random state is read or changed.
+    """
+    shape = (len(prepared.answer_ids), *adapter.layout(prepared.image, 1.0).views[0].grid)
+    return Attribution(np.random.default_rng(seed).random(shape, dtype=np.float32))
+
+
+@method(UNIFORM)
+def uniform(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
+    """The same everywhere on the grid of scale 1.0; nothing runs."""
+    grid = adapter.layout(prepared.image, 1.0).views[0].grid
+    return Attribution(np.ones((len(prepared.answer_ids), *grid), dtype=np.float32))

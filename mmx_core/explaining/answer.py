@@ -1,0 +1,213 @@
+"""The explained answer's tokens: where they end, and what of them is no text."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, cast
+
+from mmx_core.images import Picture
+from mmx_core.models.base import ModelAdapter
+from mmx_core.models.chat import RenderedPrompt, special_ids
+from mmx_core.models.layout import Layout
+
+_GREEDY: dict[str, Any] = {
+    "do_sample": False,
+    "num_beams": 1,
+    "num_beam_groups": 1,
+    "num_return_sequences": 1,
+    "penalty_alpha": None,
+    "dola_layers": None,
+    "constraints": None,
+    "force_words_ids": None,
+    "guidance_scale": None,
+    "watermarking_config": None,
+    "token_healing": False,
+    "prompt_lookup_num_tokens": None,
+    "assistant_early_exit": None,
+    "use_mtp": None,
+}
+"""What lets a checkpoint answer otherwise than greedily, and the value with which it does not."""
+
+_QUIET: dict[str, Any] = {
+    "return_dict_in_generate": False,
+    "output_scores": False,
+    "output_logits": False,
+    "output_attentions": False,
+    "output_hidden_states": False,
+    "early_stopping": False,
+    "length_penalty": 1.0,
+    "diversity_penalty": 0.0,
+    "cache_implementation": None,
+    "stop_strings": None,
+}
+"""What changes no greedy answer, only how it is made and handed out; what stops it is cut off."""
+
+
+def generated(
+    adapter: ModelAdapter,
+    pictures: Sequence[Picture],
+    rendered: RenderedPrompt,
+    limit: int,
+    *,
+    layouts: Sequence[Layout] | None = None,
+) -> list[int]:
+    """The tokens of the model's own answer, greedily, without what ends it.
+
+    Args:
+        adapter: The model's.
+        pictures: Of the conversation.
+        rendered: The conversation up to the answer.
+        limit: Most tokens.
+        layouts: Of the pictures at scale 1.0, where they have been computed.
+
+    Raises:
+        ValueError: It says nothing, or blanks alone.
+    """
+    encoded = adapter.encode(pictures, rendered, [], factor=1.0, layouts=layouts)
+    config = getattr(adapter.model, "generation_config", None)
+    ends = ends_of(adapter, rendered)
+    found = adapter.generate(
+        **encoded.inputs,
+        max_new_tokens=limit,
+        do_sample=False,
+        temperature=None,
+        top_p=None,
+        top_k=None,
+        use_cache=True,
+        **_greedy(config),
+        **({"eos_token_id": sorted(ends)} if ends else {}),
+    )
+    ids = cast("list[int]", found[0, encoded.prompt_length :].tolist())
+    ids = _before_stops(adapter, _before_end(adapter, ids, ends), _stop_strings(config))
+    if not decode_answer(adapter, ids):
+        raise ValueError(
+            "answer: the model generated nothing but blanks before its end; give an answer to "
+            "teacher-force instead"
+            if ids
+            else "answer: the model generated nothing before its end token; give an answer to "
+            "teacher-force instead"
+        )
+    return ids
+
+
+def given(adapter: ModelAdapter, rendered: RenderedPrompt) -> tuple[str, list[int]] | None:
+    """A given answer's text and tokens, without what ends it; None where the model is to answer.
+
+    Raises:
+        ValueError: Nothing is left, something stands behind its end, or it has a token that is no
+            text and could not be the model's.
+    """
+    if rendered.answer is None or rendered.answer_ids is None:
+        return None
+    text, ids = rendered.answer, list(rendered.answer_ids)
+    ends = ends_of(adapter, rendered)
+    end = next((index for index, token in enumerate(ids) if token in ends), len(ids))
+    if end < len(ids):
+        behind = [t for t in ids[end:] if t not in ends and t != adapter.tokenizer.pad_token_id]
+        if decode_answer(adapter, behind):
+            raise ValueError(
+                f"answer: expected one that ends where the model's would, got text behind "
+                f"{adapter.token_text(ids[end])!r} in {text!r}"
+            )
+        ids = ids[:end]
+        text = decode_answer(adapter, ids)
+    wrong = {adapter.tokenizer.unk_token_id, *_pictures_of(adapter)}
+    special = [token for token in ids if token in wrong]
+    if special:
+        raise ValueError(
+            f"answer: expected plain text, got special tokens "
+            f"{adapter.tokenizer.convert_ids_to_tokens(special)} in {text!r}; leave them out (a "
+            "word outside the vocabulary may have become one)"
+        )
+    if not ids or not text:
+        raise ValueError("answer: expected text or None (to generate one), got nothing")
+    return text, ids
+
+
+def decode_answer(adapter: ModelAdapter, answer_ids: Sequence[int]) -> str:
+    """The text of a generated answer, markers within included."""
+    decoded = adapter.tokenizer.decode(list(answer_ids), clean_up_tokenization_spaces=False)
+    return cast("str", decoded).strip()
+
+
+def ends_of(adapter: ModelAdapter, rendered: RenderedPrompt) -> frozenset[int]:
+    """Tokens that end an answer: those that the checkpoint names, and what its template closes by.
+
+    Markers within an answer (of boxes, of thoughts, of tool calls) are special tokens, too, and
+    end nothing.
+    """
+    model, tokenizer = adapter.model, adapter.tokenizer
+    named = _ids_of(getattr(model, "generation_config", None))
+    configured = _ids_of(model.config) | _ids_of(model.config.get_text_config())
+    # A configuration that names none has its class's default, which may be a word here.
+    return named | (configured & special_ids(tokenizer)) | _ids_of(tokenizer) | rendered.closers
+
+
+def _ids_of(holder: Any) -> frozenset[int]:
+    value = getattr(holder, "eos_token_id", None)
+    if value is None:
+        return frozenset()
+    return frozenset([value] if isinstance(value, int) else map(int, value))
+
+
+def _pictures_of(adapter: ModelAdapter) -> frozenset[int]:
+    """Tokens that stand for what is no text, in the prompt or once that is expanded."""
+    names = ("image_token_id", "video_token_id", "audio_token_id")
+    found = [getattr(adapter.model.config, name, None) for name in names]
+    found += [adapter.placeholder_id, adapter.video_placeholder_id]
+    return frozenset(token for token in found if isinstance(token, int))
+
+
+def _greedy(config: Any) -> dict[str, Any]:
+    """What makes a checkpoint's settings of generation greedy; warns of those that it changes."""
+    asked = {
+        name: value
+        for name, neutral in {**_GREEDY, **_QUIET}.items()
+        if (value := getattr(config, name, None)) is not None and value != neutral
+    }
+    ignored = [f"{name}={value!r}" for name, value in asked.items() if name in _GREEDY]
+    if ignored:
+        warnings.warn(
+            f"the checkpoint's generation config asks for {', '.join(ignored)}, which is ignored: "
+            "explained answers are generated greedily, one for each sample",
+            stacklevel=2,
+        )
+    changed = {name: {**_GREEDY, **_QUIET}[name] for name in asked}
+    changed.pop("do_sample", None)
+    return changed
+
+
+def _stop_strings(config: Any) -> list[str]:
+    stops = getattr(config, "stop_strings", None) or []
+    return [stops] if isinstance(stops, str) else list(stops)
+
+
+def _before_end(adapter: ModelAdapter, ids: list[int], ends: frozenset[int]) -> list[int]:
+    end = next((index for index, token in enumerate(ids) if token in ends), len(ids))
+    padding = getattr(adapter.tokenizer, "pad_token_id", None)
+    while end and ids[end - 1] == padding:
+        end -= 1
+    pictures = _pictures_of(adapter)
+    shown = next((index for index, token in enumerate(ids[:end]) if token in pictures), end)
+    if shown < end:
+        warnings.warn(
+            f"the model answered with the placeholder {adapter.token_text(ids[shown])!r}, which "
+            "stands for a picture that there is not; what it said before is explained",
+            stacklevel=2,
+        )
+    return ids[:shown]
+
+
+def _before_stops(adapter: ModelAdapter, ids: list[int], stops: Sequence[str]) -> list[int]:
+    """Without the text that the checkpoint stops at; a token that holds more than it stays."""
+
+    def text(count: int) -> str:
+        return str(adapter.tokenizer.decode(ids[:count], clean_up_tokenization_spaces=False))
+
+    count = len(ids)
+    whole = text(count)
+    found = [at for at in (whole.find(stop) for stop in stops if stop) if at >= 0]
+    while found and count and len(text(count - 1)) >= min(found):
+        count -= 1
+    return ids[:count]

@@ -1,0 +1,226 @@
+"""Occlusion: what each word loses when a part of the picture is hidden.
+
+It asks nothing of how a model takes its pictures in, so that it explains families whose visual
+tokens stand for no place. What text alone tells (probabilities, candidates, ARC's relevance) is
+read as with a lens; what is a lens's own (text activation, grounding, suppression) is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+from mmx_core.explaining.passes import Passes
+from mmx_core.explaining.prepare import Prepared
+from mmx_core.explaining.reading import (
+    Measured,
+    all_finite,
+    find_targets,
+    frames_of,
+    predict,
+    relate,
+)
+from mmx_core.images import Clip, Picture
+from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.models.batching import mixed
+from mmx_core.models.layout import PARTS, VisualSpan
+from mmx_core.models.running import to_host
+from mmx_core.settings import Settings
+
+_BLUR = 1 / 8
+"""Radius of the blur, of the picture's shorter side: an object of a quarter of it is gone."""
+
+_BATCH_TOKENS = 8192
+"""Positions of one forward, over all pictures of its batch."""
+
+_PATCH_VALUES = 3 * 14 * 14
+"""Pixel values that count as a position, where a tower sees more of them than the text model."""
+
+_CHUNK_ELEMENTS = 1 << 25
+"""Entries of the largest vocabulary-wide temporary: 128 MB in float32."""
+
+
+@dataclass(frozen=True)
+class Without:
+    """Log-probabilities of ``R`` targets: the answer's tokens, then those asked for beside them.
+
+    Attributes:
+        whole: ``(R,)`` float32, with nothing hidden.
+        without: Per view ``(R, H, W)`` float32 on its plane, with the part hidden that a cell
+            belongs to. Of cells that the model does not see: as with nothing hidden.
+    """
+
+    whole: Tensor
+    without: list[Tensor]
+
+
+def read_occlusion(
+    adapter: ModelAdapter, prepared: Prepared, passes: Passes, settings: Settings
+) -> Measured:
+    """What :func:`~mmx_core.explaining.reading.read_passes` returns, its maps by occlusion.
+
+    Maps are ``relu(log p - log p_without)`` in nats, at scale 1.0 alone; NaN where the model does
+    not see the image.
+
+    Raises:
+        ValueError: Logits are not finite.
+    """
+    head = adapter.head_weight, adapter.head_bias
+    targets = find_targets(prepared, passes)
+    agreed, ranked = predict(adapter, prepared, passes, targets, settings, head)
+    relevance = relate(ranked, targets, passes, settings)
+    found = without_parts(adapter, prepared, longest=PARTS)
+    spans = passes.states[passes.base].spans
+    # Nothing predicts the first token of a sequence.
+    predicted = passes.text.positions != 0
+    known = predicted[targets.context_index][:, None, None]
+    maps = {
+        ("map", view): torch.where(known, found.whole[:, None, None] - values, 0.0)
+        .relu()
+        .masked_fill(~span.view.seen.to(values.device), torch.nan)
+        for view, (span, values) in enumerate(zip(spans, found.without, strict=True))
+    }
+    absent = torch.full_like(relevance, torch.nan)
+    host = to_host(
+        {
+            "finite": all_finite([ranked.probability, agreed.probability, *found.without]),
+            "text_positions": passes.text.positions,
+            "predicted": predicted,
+            "probability": agreed.probability,
+            "rank": agreed.rank,
+            "divergence": agreed.divergence,
+            "top_ids": agreed.top_id,
+            "top_probability": agreed.top_probability,
+            "relevance": relevance.masked_fill(~targets.before, torch.nan),
+            "text_activation": absent,
+            "interference_weights": torch.zeros_like(relevance),
+            "view_grounding": absent.new_full((len(absent), len(spans)), torch.nan),
+            "candidate_ids": ranked.ids[:, : settings.candidates],
+            "candidate_probabilities": ranked.probability[:, : settings.candidates],
+            **maps,
+        }
+    )
+    if not host["finite"]:
+        raise ValueError("the model's logits are not finite (NaN or infinity); check its weights")
+    heatmaps = tuple(host["map", view] for view in range(len(spans)))
+    return Measured(
+        text_positions=host["text_positions"],
+        frames=frames_of(spans),
+        predicted=host["predicted"].astype(bool),
+        grids=[tuple(span.grid for span in spans)],
+        maps=[heatmaps],
+        probability=list(host["probability"]),
+        rank=list(host["rank"]),
+        divergence=list(host["divergence"]),
+        top_ids=list(host["top_ids"]),
+        top_probability=list(host["top_probability"]),
+        heatmaps=heatmaps,
+        relevance=host["relevance"],
+        text_activation=host["text_activation"],
+        interference_weights=host["interference_weights"],
+        view_grounding=host["view_grounding"],
+        candidate_ids=host["candidate_ids"],
+        candidate_probabilities=host["candidate_probabilities"],
+    )
+
+
+def without_parts(
+    adapter: ModelAdapter, prepared: Prepared, *, longest: int | None = None
+) -> Without:
+    """Hides each picture's parts one by one, blurred, and asks how likely the targets still are.
+
+    Args:
+        adapter: The model's.
+        prepared: The sample.
+        longest: Parts along a view's longer side, at most: squares of its cells. None for one part
+            per cell.
+    """
+    # To the model's own input size first, where it has one, so that whole pixels are exchanged.
+    pictures = tuple(
+        picture if isinstance(picture, Clip) else adapter.input_image(picture)
+        for picture in prepared.pictures
+    )
+    shown = replace(prepared, pictures=pictures)
+    encoded = adapter.encode(pictures, prepared.rendered, prepared.answer_ids, factor=1.0)
+    context = encoded.context_positions
+    rows, ids = (values.to(context.device) for values in prepared.targets(len(context)))
+    positions = (context[rows] - 1).clamp_min(0)
+    whole = _log_probabilities(adapter, adapter.hidden_states(encoded)[None, positions], ids)[0]
+    size = max(1, _BATCH_TOKENS // _cost(encoded))
+    without = []
+    for span in encoded.visual:
+        part_of = _parts(span.grid, longest).to(context.device)
+        # Those of which the model sees nothing cost no forward.
+        seen = span.view.seen.to(context.device)
+        chosen = torch.unique(part_of[seen])
+        values = whole.repeat(int(part_of.max()) + 1, 1)
+        for some in chosen.split(size):
+            keep = part_of != some[:, None, None]
+            inputs = _with_hidden(adapter, shown, span, keep)
+            # Indexing copies, so that the batch's other states are freed before the next.
+            states = adapter.forward(inputs)[:, positions]
+            values[some] = _log_probabilities(adapter, states, ids)
+        without.append(values.T[:, part_of])
+    return Without(whole, without)
+
+
+def _cost(encoded: EncodedInput) -> int:
+    """Positions that one picture counts for in a batch."""
+    pixels = sum(v.numel() for v in encoded.pixel_inputs.values() if v.is_floating_point())
+    return max(encoded.length, pixels // _PATCH_VALUES)
+
+
+def _parts(grid: tuple[int, int], longest: int | None) -> Tensor:
+    """``(H, W)`` int64: which part a cell belongs to, squares of cells from the top left."""
+    side = 1 if longest is None else -(-max(grid) // longest)
+    rows, columns = (torch.arange(count) // side for count in grid)
+    return rows[:, None] * (int(columns[-1]) + 1) + columns
+
+
+def _with_hidden(
+    adapter: ModelAdapter, shown: Prepared, span: VisualSpan, keep: Tensor
+) -> Mapping[str, Tensor]:
+    """The model's input with cells of one view blurred, ``keep`` ``(B, H, W)`` the others."""
+    picture = shown.pictures[span.picture]
+    if len(shown.pictures) == 1 and not isinstance(picture, Clip):
+        return adapter.perturbed(picture, _blurred(picture), keep, shown.rendered, shown.answer_ids)
+    frames = picture.frames if isinstance(picture, Clip) else (picture,)
+    changed = span.view.frames or (0,)
+    # Per frame as many pictures as there are ways to hide a part of it.
+    columns = [
+        mixed(frame, _blurred(frame), keep) if index in changed else [frame] * len(keep)
+        for index, frame in enumerate(frames)
+    ]
+    batch = [_replaced(shown.pictures, span.picture, row) for row in zip(*columns, strict=True)]
+    return adapter.collate(
+        [adapter.encode(some, shown.rendered, shown.answer_ids, factor=1.0) for some in batch]
+    )
+
+
+def _replaced(
+    pictures: Sequence[Picture], index: int, frames: Sequence[Image.Image]
+) -> list[Picture]:
+    found = list(pictures)
+    old = found[index]
+    found[index] = replace(old, frames=tuple(frames)) if isinstance(old, Clip) else frames[0]
+    return found
+
+
+def _blurred(image: Image.Image) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(min(image.size) * _BLUR))
+
+
+def _log_probabilities(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> Tensor:
+    """``(B, R, d)`` predicting states to ``(B, R)`` float32, of the explained tokens."""
+    states, targets = hidden.flatten(0, 1), ids.repeat(len(hidden))
+    chunk = max(1, _CHUNK_ELEMENTS // adapter.vocabulary_size)
+    parts = []
+    for start in range(0, len(states), chunk):
+        logits = adapter.logits(states[start : start + chunk]).float()
+        own = logits.gather(1, targets[start : start + chunk, None])[:, 0]
+        parts.append(own - logits.logsumexp(dim=1))
+    return torch.cat(parts).view(hidden.shape[:2])

@@ -1,0 +1,159 @@
+"""A sample's whole way: prepared, passed through the model, read, assembled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from mmx_core.explaining.assemble import assemble
+from mmx_core.explaining.occlusion import read_occlusion
+from mmx_core.explaining.passes import run_passes
+from mmx_core.explaining.prepare import Prepared, check, prepare
+from mmx_core.explaining.provenance import describe_caller, describe_model, describe_versions
+from mmx_core.explaining.reading import read_passes
+from mmx_core.explanation import Explanation
+from mmx_core.metrics.faithfulness import Perturber, faithfulness, head_tokens
+from mmx_core.metrics.registry import word_means
+from mmx_core.metrics.summary import explanation_metrics
+from mmx_core.models.base import ModelAdapter
+from mmx_core.models.running import undisturbed
+from mmx_core.models.sharding import digest
+from mmx_core.sample import Sample
+from mmx_core.settings import Settings
+from mmx_core.text.words import tokens_of_words
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """How one explainer explains; see :class:`mmx_core.Explainer` for what the fields mean."""
+
+    adapter: ModelAdapter
+    scales: tuple[float, ...]
+    settings: Settings
+    max_new_tokens: int
+    max_visual_tokens: int
+    faithfulness: bool
+
+    def __post_init__(self) -> None:
+        if self.settings.method == "lens" and self.adapter.placeless:
+            raise ValueError(
+                f"model: {self.adapter.placeless}, so there is no lens to read; use "
+                "Explainer(..., method='occlusion'), which hides parts of the picture and measures "
+                "what each word loses"
+            )
+
+    def check(self, sample: Sample) -> None:
+        """Refuses a sample that cannot be explained, without a forward of the model."""
+        with _naming(sample):
+            check(
+                self.adapter,
+                sample,
+                scales=self.scales,
+                max_visual_tokens=self.max_visual_tokens,
+            )
+
+    def prepare(self, sample: Sample) -> Prepared:
+        """Checks a sample and lets the model answer where no answer is given."""
+        if self.adapter.sharding is not None:
+            self.adapter.sharding.meet({"sample to prepare": sample.id})
+        with _naming(sample):
+            return prepare(
+                self.adapter,
+                sample,
+                scales=self.scales,
+                max_visual_tokens=self.max_visual_tokens,
+                max_new_tokens=self.max_new_tokens,
+            )
+
+    def explain(self, batch: Sequence[tuple[Sample, Prepared]]) -> Iterator[Explanation]:
+        """Explains samples in one forward per scale, one by one from there.
+
+        Raises:
+            ValueError: The model's numbers are not finite; the message names the sample.
+        """
+        self._meet("samples", batch)
+        read = read_passes if self.settings.method == "lens" else read_occlusion
+        inputs = [prepared for _, prepared in batch]
+        kept = self._computed(run_passes, self.adapter, inputs, self.scales)
+        for (sample, prepared), passes in zip(batch, kept, strict=True):
+            self._meet("sample", [(sample, prepared)])
+            with _naming(sample):
+                # Again, and not across the yield: its consumer may go on to train.
+                measured = self._computed(read, self.adapter, prepared, passes, self.settings)
+                explanation = assemble(
+                    self.adapter,
+                    sample,
+                    prepared,
+                    measured,
+                    factors=self.scales,
+                    provenance=self.provenance(),
+                )
+                metrics = self._computed(self._metrics, sample, prepared, explanation)
+                yield replace(explanation, metrics=metrics)
+
+    def provenance(self) -> dict[str, Any]:
+        """Model, settings, versions, and the line that asked."""
+        return {
+            "model": describe_model(self.adapter.model),
+            "settings": {"scales": list(self.scales), **self.settings.as_dict()},
+            "versions": describe_versions(),
+            "logged_at": describe_caller(),
+        }
+
+    def _computed(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs what computes with the model: where its weights are whole, and without a trace."""
+        whole = partial(work, *args, **kwargs)
+        return undisturbed(self.adapter.model, self.adapter.together, whole)
+
+    def _meet(self, name: str, batch: Sequence[tuple[Sample, Prepared]]) -> None:
+        """Ranks that share the weights come together before a forward of them all."""
+        if self.adapter.sharding is None:
+            return
+        facts: dict[str, Any] = {
+            name: [sample.id for sample, _ in batch],
+            "settings": digest(self.scales, self.settings, self.faithfulness),
+        }
+        for sample, prepared in batch:
+            facts |= {
+                f"{part} of sample {sample.id!r}": digest(value)
+                for part, value in prepared.facts(sample).items()
+            }
+        self.adapter.sharding.meet(facts)
+
+    def _metrics(
+        self, sample: Sample, prepared: Prepared, explanation: Explanation
+    ) -> dict[str, float]:
+        if not sample.masks and not sample.absent:
+            return {}
+        words = tokens_of_words(self.adapter.tokenizer, explanation.answer, prepared.answer_ids)
+        figures = explanation_metrics(explanation, sample, words)
+        if self.faithfulness:
+            masks = sample.word_masks(explanation.answer)
+            tokens = head_tokens(masks, words)
+            if tokens:
+                perturber = Perturber(self.adapter, prepared)
+                found = faithfulness(perturber, explanation.heatmap[tokens], tokens)
+                figures |= word_means(found.scores())
+        return figures
+
+
+@contextmanager
+def _naming(sample: Sample) -> Iterator[None]:
+    """Errors within name the sample."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"sample {sample.id!r}: {error}") from error
+    except OSError as error:  # a file that is not there, or no picture
+        if error.strerror:
+            error.strerror = f"sample {sample.id!r}: {error.strerror}"
+        else:
+            error.args = (f"sample {sample.id!r}: {error}",)
+        raise

@@ -1,0 +1,182 @@
+"""A given answer in its conversation: the tokens that the chat template makes of it.
+
+A tokenizer makes other tokens of a text alone than of the same text in its place, behind a colon,
+say. So the answered conversation is rendered and tokenised as a whole, as in training, and the
+answer is a stretch of it. Where the template closes a thought before an answer, it does so in the
+prompt, and the answer begins behind. The rules where rendering and generation prompt disagree:
+
+* What the template writes of the answered conversation goes before the generation prompt: a model
+  whose answers are opened by ``<think>`` is shown a closed thought before a text without one.
+* A text that the template would change (it drops thoughts, or writes no answers at all) stands as
+  it was given, behind the generation prompt.
+* Where one token would hold both the generation prompt's end and the answer's beginning, both
+  are tokenised apart, as when the model answers itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmx_core.models.messages import Form, Message, text_of
+from mmx_core.models.template import ChatTemplate, Rendering
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A text's tokens.
+
+    Attributes:
+        ids: Of the vocabulary.
+        offsets: ``(first, end)`` of each in characters; None from a tokenizer in Python.
+    """
+
+    ids: list[int]
+    offsets: list[tuple[int, int]] | None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Where an answer is in a rendered conversation.
+
+    Attributes:
+        rendering: Of the conversation with it.
+        begin: Where its first token may begin: blanks before its first letter are said, too.
+        start: Where its first letter is.
+        end: Where it ends.
+    """
+
+    rendering: Rendering
+    begin: int
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The answer."""
+        return self.rendering.text[self.start : self.end]
+
+
+def tokenize(tokenizer: Any, text: str) -> Tokens:
+    """The tokens of a rendered conversation."""
+    # A template that writes the opening token itself must not get a second one.
+    opening = getattr(tokenizer, "bos_token", None)
+    add = not (opening and text.startswith(opening))
+    fast = bool(getattr(tokenizer, "is_fast", False))
+    found = dict(tokenizer(text, add_special_tokens=add, return_offsets_mapping=fast))
+    return Tokens(list(found["input_ids"]), found.get("offset_mapping"))
+
+
+def find_answer(
+    template: ChatTemplate,
+    messages: Sequence[Message],
+    answer: Message,
+    form: Form,
+    opened: Rendering,
+) -> Answered:
+    """Finds an answer where the template writes it.
+
+    Args:
+        template: Renders.
+        messages: Before the answer.
+        answer: The assistant's message.
+        form: In which the template takes messages.
+        opened: The conversation up to the answer.
+
+    Raises:
+        ValueError: Tool calls are the answer, and the template does not write them behind what
+            opens the answer.
+    """
+    said = text_of(answer).strip()
+    calls = bool(answer.get("tool_calls"))
+    around = template.around(messages, form)
+    if around is not None:
+        try:
+            # Blanks at its edges are of a text alone; a template that adds its own has both.
+            bare = {**answer, "content": [{"type": "text", "text": said}] if said else []}
+            whole = template.rendering([*messages, bare], form, opened=False)
+        except ValueError:
+            whole = None
+        if whole is not None and whole.text.endswith(around[1]):
+            end = len(whole.text[: len(whole.text) - len(around[1])].rstrip())
+            start = _start(whole, opened, said, end, head=around[0] if calls else None)
+            if start is not None:
+                before = len(opened.text)
+                behind = whole.text.startswith(opened.text) and before <= start
+                blank = behind and not whole.text[before:start].strip()
+                return Answered(whole, before if blank else start, start, end)
+    if calls:
+        raise ValueError(
+            "messages: expected tool calls that the chat template writes behind what opens the "
+            "answer, got others; write them into the answer's text as the model would"
+        )
+    # Blanks that the template writes before an answer, the model would say, too.
+    head = around[0] if around is not None else ""
+    lead = ""
+    if head.startswith(opened.text) and not opened.text[-1:].isspace():
+        rest = head[len(opened.text) :]
+        lead = rest[: len(rest) - len(rest.lstrip())]
+    begin = len(opened.text)
+    text = f"{opened.text}{lead}{said}"
+    whole = Rendering(text, opened.spans, opened.starts, opened.turns)
+    return Answered(whole, begin, begin + len(lead), len(text))
+
+
+def _start(
+    whole: Rendering, opened: Rendering, said: str, end: int, *, head: str | None
+) -> int | None:
+    """Where the answer's first letter is, or None where the template has changed it.
+
+    With tool calls behind it, it begins where answers do (``head``), or where the model goes on.
+    """
+    if head is None:
+        return end - len(said) if whole.text[:end].endswith(said) else None
+    for before in (head, opened.text):
+        rest = whole.text[len(before) : end]
+        blanks = len(rest) - len(rest.lstrip())
+        if whole.text.startswith(before) and rest and rest[blanks:].startswith(said):
+            return len(before) + blanks
+    return None
+
+
+def prompt_and_answer(
+    tokenizer: Any, found: Answered, opened: Rendering
+) -> tuple[Tokens, list[int]]:
+    """The tokens before an answer, and the answer's.
+
+    Args:
+        tokenizer: The model's.
+        found: Where the answer is.
+        opened: The conversation up to it, as when the model answers itself.
+    """
+    text = found.rendering.text
+    tokens = tokenize(tokenizer, text)
+    if tokens.offsets is None:
+        return _by_length(tokenizer, found)
+    places = list(enumerate(tokens.offsets))
+    count = len(places)
+    first = next((i for i, (b, e) in places if b >= found.begin or e > found.start), count)
+    last = next((i for i, (b, _) in places[first:] if b >= found.end), count)
+    shared = first < count and tokens.offsets[first][0] < len(opened.text)
+    if shared and found.start >= len(opened.text) and text.startswith(opened.text):
+        # A break keeps a tokenizer from taking the text for its input's, or a word's, beginning.
+        rest = tokenizer(
+            "\n" + text[len(opened.text) : found.end],
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+        )
+        rows = zip(rest["input_ids"], rest["offset_mapping"], strict=True)
+        return tokenize(tokenizer, opened.text), [token for token, (b, _) in rows if b >= 1]
+    return Tokens(tokens.ids[:first], tokens.offsets[:first]), tokens.ids[first:last]
+
+
+def _by_length(tokenizer: Any, found: Answered) -> tuple[Tokens, list[int]]:
+    """The same, where it is not known what token came from where."""
+    text = found.rendering.text
+    before = tokenize(tokenizer, text[: found.begin])
+    whole = tokenize(tokenizer, text[: found.end]).ids
+    if whole[: len(before.ids)] == before.ids:
+        return before, whole[len(before.ids) :]
+    ids = tokenizer(text[found.begin : found.end], add_special_tokens=False)["input_ids"]
+    return before, list(ids)

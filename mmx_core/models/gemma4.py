@@ -1,0 +1,124 @@
+"""Gemma 4: patches of an image that keeps its proportions, pooled in squares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+from PIL import Image
+from torch import Tensor
+
+from mmx_core.models.base import ModelAdapter
+from mmx_core.models.head import capped
+from mmx_core.models.layout import Layout, Raster, View
+from mmx_core.models.registry import register
+
+
+@register("gemma4")
+class Gemma4Adapter(ModelAdapter):
+    """Adapter of Gemma 4.
+
+    At scale 1.0 the image processor makes the image as large as its number of visual tokens
+    allows. At another scale the original image is resized once to that size times the factor,
+    rounded to whole cells (squares of patches that are pooled to one visual token), and the limit
+    is lifted.
+
+    The model caps its logits; :meth:`logits` does so, too, and the lens reads them before the cap.
+    """
+
+    def layout(self, image: Image.Image, factor: float) -> Layout:
+        config = self.model.config
+        grid = self._grid(image, factor)
+        count = grid[0] * grid[1]
+        start, end = int(config.boi_token_id), int(config.eoi_token_id)
+        ids = (start, *(self.placeholder_id,) * count, end)
+        return Layout(ids, (View((Raster(range(1, count + 1), grid),)),))
+
+    def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
+        grids = [self._grid(image, factor) for image in images]
+        if factor == 1.0:
+            shown = list(images)
+        else:
+            shown = [
+                image.resize((columns * self._cell, rows * self._cell), Image.Resampling.BICUBIC)
+                for image, (rows, columns) in zip(images, grids, strict=True)
+            ]
+        parts = [
+            self.image_processor(images=[image], do_resize=factor == 1.0, return_tensors="pt")
+            for image in shown
+        ]
+        found = [int(part["num_soft_tokens_per_image"][0]) for part in parts]
+        expected = [rows * columns for rows, columns in grids]
+        if found != expected:
+            raise ValueError(
+                f"image processor: expected {expected} visual tokens at scale {factor:g}, got "
+                f"{found}"
+            )
+        # The processor fills up to its limit; a lifted one grows with the picture's area.
+        most = ceil(int(self.image_processor.max_soft_tokens) * factor**2)
+        length = max(most, *expected) * self._pooled**2
+        return {
+            "pixel_values": _filled([part["pixel_values"] for part in parts], length, 0),
+            "image_position_ids": _filled([p["image_position_ids"] for p in parts], length, -1),
+        }
+
+    def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
+        types = (sequence == self.placeholder_id).long()
+        types[:, prompt_length:] = 0
+        return {"mm_token_type_ids": types}
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return capped(self.model, super().logits(hidden))
+
+    def input_image(self, image: Image.Image) -> Image.Image:
+        rows, columns = self._grid(image, 1.0)
+        return image.resize((columns * self._cell, rows * self._cell), Image.Resampling.BICUBIC)
+
+    @property
+    def _pooled(self) -> int:
+        """Patches along the side of a visual token."""
+        return int(self.model.config.vision_config.pooling_kernel_size)
+
+    @property
+    def _cell(self) -> int:
+        """Pixels along the side of a visual token."""
+        return int(self.model.config.vision_config.patch_size) * self._pooled
+
+    def _grid(self, image: Image.Image, factor: float) -> tuple[int, int]:
+        from transformers.models.gemma4.image_processing_pil_gemma4 import (
+            get_aspect_ratio_preserving_size,
+        )
+
+        vision, processor = self.model.config.vision_config, self.image_processor
+        own = (int(processor.patch_size), int(processor.pooling_kernel_size))
+        if own != (vision.patch_size, self._pooled):
+            raise ValueError(
+                f"image processor: expected patches of {vision.patch_size} pixels, pooled "
+                f"{self._pooled} by {self._pooled}, as the model's; got {own[0]} and {own[1]}"
+            )
+        height, width = get_aspect_ratio_preserving_size(
+            image.height,
+            image.width,
+            patch_size=own[0],
+            max_patches=int(processor.max_soft_tokens) * own[1] ** 2,
+            pooling_kernel_size=own[1],
+        )
+        native = (height // self._cell, width // self._cell)
+        rows, columns = (
+            native if factor == 1.0 else (round(native[0] * factor), round(native[1] * factor))
+        )
+        if rows < 1 or columns < 1:
+            raise ValueError(
+                f"scale {factor:g}: {native[0]}x{native[1]} visual tokens leave less than one in a "
+                f"row or column; the smallest usable scale is {1 / min(native):g}"
+            )
+        return rows, columns
+
+
+def _filled(parts: Sequence[Tensor], length: int, fill: int) -> Tensor:
+    """``(1, N_i, ...)`` each to ``(B, length, ...)``."""
+    made = parts[0].new_full((len(parts), length, *parts[0].shape[2:]), fill)
+    for row, part in zip(made, parts, strict=True):
+        shared = min(length, part.shape[1])  # what is cut off was filled in by the processor
+        row[:shared] = part[0, :shared]
+    return made

@@ -1,0 +1,109 @@
+"""The messages of a conversation: what form they have, and in which forms a template takes them."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+Message = Mapping[str, Any]
+"""``{"role": "user", "content": TEXT or [{"type": "image"}, {"type": "text", "text": TEXT}]}``."""
+
+Form = Callable[[Message], Message]
+"""From a message whose content is a list of parts to one as a chat template takes it."""
+
+
+def user_turn(prompt: str, kinds: Sequence[Literal["image", "video"]]) -> list[Message]:
+    """A conversation of one turn: pictures of these kinds, then the text."""
+    parts = [{"type": kind} for kind in kinds]
+    return [{"role": "user", "content": [*parts, {"type": "text", "text": prompt}]}]
+
+
+def part_kind(part: Any) -> str | None:
+    """``image``, ``video`` or ``text``; another type as it is called; None for no part."""
+    if not isinstance(part, Mapping):
+        return None
+    kind = part.get("type")
+    if kind is None:
+        named = ("text", "image", "image_url", "video")
+        kind = next((name for name in named if part.get(name) is not None), None)
+    return "image" if kind == "image_url" else kind
+
+
+def text_of(message: Message) -> str:
+    """All that is written in a message's content."""
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "".join(str(part["text"]) for part in content if part_kind(part) == "text")
+
+
+def checked_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The conversation, each content a list of parts, pictures without their pixels.
+
+    What else a message holds (``tool_calls``, ``reasoning_content``) is the template's to read.
+
+    Raises:
+        ValueError: Something in it is not of the chat-template form.
+    """
+    if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Sequence):
+        raise ValueError(f"messages: expected a list of them, got {type(messages).__name__}")
+    return [_checked(index, message) for index, message in enumerate(messages)]
+
+
+def _checked(index: int, message: Any) -> dict[str, Any]:
+    given = message if isinstance(message, Mapping) else {}
+    # A table's row has every column, most of them empty.
+    rest = {k: v for k, v in given.items() if k not in ("role", "content") and v is not None}
+    role, content = given.get("role"), given.get("content")
+    if content is None and rest.get("tool_calls"):
+        content = []
+    if not isinstance(role, str) or not isinstance(content, (str, list, tuple)):
+        raise ValueError(
+            f"messages[{index}]: expected {{'role': ..., 'content': text or a list of parts}}, got "
+            f"{reprlib.repr(message)}"
+        )
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    parts = []
+    for part in content:
+        kind = part_kind(part)
+        if kind not in ("image", "video", "text"):
+            raise ValueError(
+                f"messages[{index}]: expected parts of type image, video or text, got "
+                f"{reprlib.repr(part)}"
+            )
+        if kind == "text" and not isinstance(part.get("text"), str):
+            raise ValueError(
+                f"messages[{index}]: expected {{'type': 'text', 'text': ...}}, got "
+                f"{reprlib.repr(part)}"
+            )
+        parts.append({"type": "text", "text": part["text"]} if kind == "text" else {"type": kind})
+    return {"role": role, "content": parts, **rest}
+
+
+def forms(placeholders: Mapping[str, str]) -> tuple[Form, ...]:
+    """In which a template may want its messages, the most usual first.
+
+    Lists of parts; lists where there are pictures, else strings; strings alone, a picture written
+    as its placeholder.
+
+    Args:
+        placeholders: The text of each kind of picture.
+    """
+
+    def in_parts(message: Message) -> Message:
+        return message
+
+    def as_written(message: Message) -> Message:
+        kinds = {part["type"] for part in message["content"]}
+        return message if kinds - {"text"} else in_strings(message)
+
+    def in_strings(message: Message) -> Message:
+        texts = [
+            part["text"] if part["type"] == "text" else f"{placeholders.get(part['type'], '')}\n"
+            for part in message["content"]
+        ]
+        return {**message, "content": "".join(texts)}
+
+    return in_parts, as_written, in_strings

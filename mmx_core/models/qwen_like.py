@@ -1,0 +1,78 @@
+"""Families with Qwen-VL's layout and inputs of their own: Omni, ERNIE, PaddleOCR, VideoLLaMA 3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from mmx_core.images import Clip
+from mmx_core.models.base import ModelAdapter
+from mmx_core.models.layout import Layout
+from mmx_core.models.qwen_vl import QwenVLAdapter
+from mmx_core.models.registry import register
+
+
+class QwenLikeAdapter(QwenVLAdapter):
+    """Images at native resolution, merged patches in raster order, no videos."""
+
+    def video_layout(self, video: Clip, factor: float) -> Layout:
+        return ModelAdapter.video_layout(self, video, factor)
+
+    def video_inputs(self, videos: Sequence[Clip], factor: float) -> dict[str, Tensor]:
+        return ModelAdapter.video_inputs(self, videos, factor)
+
+
+@register("qwen2_5_omni_thinker", "qwen3_omni_moe_thinker")
+class QwenOmniAdapter(QwenLikeAdapter):
+    """The thinker of Qwen-Omni, which writes; it finds pictures by their ids alone."""
+
+    def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
+        return {}
+
+
+@register("ernie4_5_vl_moe")
+class ErnieVLAdapter(QwenLikeAdapter):
+    """ERNIE-4.5-VL: has experts for pictures, which also get the tokens around them."""
+
+    def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
+        config = self.model.config
+        kinds = super().token_inputs(sequence, prompt_length)
+        experts = kinds["mm_token_type_ids"].clone()
+        for marker in (config.image_start_token_id, config.image_end_token_id):
+            experts[:, :prompt_length][sequence[:, :prompt_length] == marker] = 1
+        return {**kinds, "moe_mm_token_type_ids": experts}
+
+
+@register("paddleocr_vl")
+class PaddleOcrVLAdapter(QwenLikeAdapter):
+    """PaddleOCR-VL: its processor hands over patches row by row, and the model merges them."""
+
+    perturbed = ModelAdapter.perturbed
+
+    def _smart_size(self, image: Image.Image, limits: Any) -> tuple[int, int]:
+        from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import smart_resize
+
+        height, width = smart_resize(
+            image.height,
+            image.width,
+            factor=self._cell_pixels,
+            min_pixels=limits["shortest_edge"],
+            max_pixels=limits["longest_edge"],
+        )
+        return int(height), int(width)
+
+
+@register("video_llama_3")
+class VideoLlama3Adapter(QwenLikeAdapter):
+    """VideoLLaMA 3: each image comes with how many patches become one visual token."""
+
+    def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
+        return {}
+
+    def _processed(self, image: Image.Image, factor: float) -> dict[str, Tensor]:
+        made = super()._processed(image, factor)
+        merged = made["image_grid_thw"].new_full((1,), int(self.image_processor.merge_size))
+        return {**made, "image_merge_sizes": merged}

@@ -1,0 +1,117 @@
+"""Families whose visual tokens stand for no place: no lens, and what occlusion shows instead."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmx_core import Explainer, Sample
+from tests.models.criteria import PROMPT, build, encode, noise
+from tests.support.tiny_models import TinyModel
+
+MAKERS = {
+    "mllama": "make_mllama",
+    "idefics2": "make_idefics2",
+}
+SIZES = {"square": (96, 96), "wide": (64, 160), "tall": (150, 70)}
+ANSWER = "a red circle is left of a blue square"
+
+
+@cache
+def tiny_of(family: str) -> TinyModel:
+    module = import_module("tests.support.families.placeless")
+    tiny: TinyModel = getattr(module, MAKERS[family])()
+    return tiny
+
+
+@pytest.fixture(params=MAKERS)
+def tiny(request: pytest.FixtureRequest) -> TinyModel:
+    return tiny_of(request.param)
+
+
+def test_teacher_forced_states_equal_those_of_generation(tiny: TinyModel) -> None:
+    adapter = build(tiny)
+    images = [noise(*SIZES["wide"]), noise(*SIZES["tall"], 1)]
+    prompt = encode(adapter, images)
+    with torch.no_grad():
+        said = tiny.model.generate(
+            **prompt.inputs,
+            max_new_tokens=6,
+            min_new_tokens=6,
+            do_sample=False,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+        answer = said.sequences[0, -6:].tolist()
+        forced = encode(adapter, images, answer)
+        hidden = adapter.hidden_states(forced)[forced.predicting_positions]
+        logits = adapter.logits(hidden)
+    generated = torch.stack(said.logits)[:, 0]
+    assert float((logits - generated).abs().max() / generated.float().std()) < 1e-3
+
+
+def test_a_lens_is_refused_with_the_reason_and_the_way_out(tiny: TinyModel) -> None:
+    reason = build(tiny).placeless
+    assert reason
+    with pytest.raises(ValueError, match=rf"model: {reason}, so .* method='occlusion'"):
+        Explainer(tiny.model, **tiny.parts)
+
+
+@pytest.mark.parametrize("shape", SIZES)
+def test_heat_lies_where_hiding_alters_the_picture(tiny: TinyModel, shape: str) -> None:
+    """A picture of one colour but for a block is the same when anything far of it is blurred."""
+    height, width = SIZES[shape]
+    pixels = np.full((height, width, 3), 60, np.uint8)
+    pixels[: height // 4, : width // 4] = noise(height // 4, width // 4)
+    explainer = Explainer(tiny.model, **tiny.parts, method="occlusion")
+    explanation = explainer.explain(Image.fromarray(pixels), PROMPT, answer=ANSWER)
+    rows, columns = explanation.heatmap.shape[1:]
+    assert max(rows, columns) == 12
+    # The blur reaches three of its radii.
+    reach = 0.25 + 3 / 8
+    far = np.zeros((rows, columns), bool)
+    far[int(np.ceil(reach * rows)) :] = far[:, int(np.ceil(reach * columns)) :] = True
+    near = explanation.heatmap.max(axis=0)
+    assert near[far].max(initial=0) < 1e-4 < near[~far].max()
+
+
+def test_batches_and_several_images_are_each_samples_own(tiny: TinyModel) -> None:
+    explainer = Explainer(tiny.model, **tiny.parts, method="occlusion")
+    two = [noise(64, 64), noise(64, 96, 1)]
+    samples = [
+        Sample("one", noise(64, 64), PROMPT, ANSWER),
+        Sample("two", two, PROMPT, "a star"),
+        Sample("three", noise(64, 64, 2), PROMPT, "a dog"),
+    ]
+    together = list(explainer.explain_batch(samples, max_tokens_per_batch=100_000))
+    for sample, batched in zip(samples, together, strict=True):
+        alone = explainer.explain(sample.images, PROMPT, answer=sample.answer)
+        assert len(alone.heatmaps) == len(batched.heatmaps)
+        for found, expected in zip(batched.heatmaps, alone.heatmaps, strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-4)
+        np.testing.assert_allclose(batched.base.probability, alone.base.probability, atol=1e-5)
+    first, second = together[1].heatmaps
+    assert first.max() > 0 and second.max() > 0
+
+
+def test_a_batch_is_its_samples(tiny: TinyModel) -> None:
+    adapter = build(tiny)
+    batch = [encode(adapter, [noise(64, 64)], [9] * 3), encode(adapter, [noise(64, 64, 1)], [9])]
+    assert adapter.can_collate(batch)
+    with torch.no_grad():
+        together = adapter.forward(adapter.collate(batch))
+        for row, sample in zip(together, batch, strict=True):
+            alone = adapter.hidden_states(sample)
+            torch.testing.assert_close(row[: sample.length], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_the_model_itself_answers(tiny: TinyModel) -> None:
+    explainer = Explainer(tiny.model, **tiny.parts, method="occlusion", max_new_tokens=3)
+    explanation = explainer.explain(noise(64, 64), PROMPT)
+    assert len(explanation.tokens) == 3 and explanation.provenance["teacher_forced"] is False
+    assert (explanation.base.rank == 0).all()
