@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from tensorboard.compat import tf
 from tensorboard.compat.proto.event_pb2 import Event
 
 from mmx_core.events.guard import LogLost, warn_once
+from mmx_core.events.probe import probe_directory
 from mmx_core.events.record_file import frame_record, read_heads
 from mmx_core.events.runs import UNMARKED, Going, start_name, start_of, time_of
 from mmx_core.events.sinks import EventFile, fixed_logdir, is_there
@@ -361,19 +361,17 @@ def has_logged(logdir: str | os.PathLike[str]) -> bool:
 
 
 def check_writable(logdir: str | os.PathLike[str]) -> None:
-    """Refuses a run's directory that nothing can be logged to; makes it where it is not there.
+    """Refuses a run's directory that nothing can be logged to; nothing is left behind.
 
     Raises:
         ValueError: As for :class:`StartFile`.
-        OSError: It cannot be made or written.
+        OSError: It cannot be made or written, or the disk is full.
     """
     path = StartFile(logdir).logdir
     if "://" in path:
         return
     try:
-        os.makedirs(path, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path) as probe:
-            probe.write(b"\0")
+        probe_directory(path)
     except OSError as error:
         error.strerror = f"logdir: expected a directory that can be written ({error.strerror})"
         raise
