@@ -70,11 +70,9 @@ def build_header(explanation: Explanation, *, tag: str = "", step: int | None = 
             }
             for alternative in explanation.alternatives
         ]
-    if explanation.words:
-        header["words"] = {
-            "first": [int(word.first) for word in explanation.words],
-            "text": [word.text for word in explanation.words],
-        }
+    if words := explanation.words:
+        firsts, texts = [int(word.first) for word in words], [word.text for word in words]
+        header["words"] = {"first": firsts, "text": texts}
     return header
 
 
