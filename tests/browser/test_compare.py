@@ -59,6 +59,24 @@ def test_side_by_side_draws_both_steps_in_one_range(page, base, logged):
     assert "A: this map" in legend.inner_text()
 
 
+def test_captions_beside_long_badges_stay_on_their_stages(page, base):
+    page.set_viewport_size({"width": 800, "height": 600})
+    view = f"{VIEW}&p.mmx.compare=side&p.mmx.brun={OTHER_RUN}&p.mmx.token=1&p.mmx.more=3"
+    panel = open_panel(page, base, view)
+    beyond = panel.evaluate(
+        ELEMENTS + """.map((stage) => {
+          const home = stage.getBoundingClientRect();
+          const chips = [...stage.shadowRoot.querySelectorAll('.top > *')];
+          return Math.max(...chips.map((chip) => {
+            const box = chip.getBoundingClientRect();
+            return Math.max(box.right - home.right, home.left - box.left);
+          }));
+        })"""
+    )
+    assert len(beyond) == 2 and max(beyond) <= 0
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
 def test_zoom_and_cursor_are_linked(page, base):
     panel = open_panel(page, base, f"{VIEW}&p.mmx.compare=side")
     boxes = [stage.bounding_box() for stage in panel.query_selector_all("mmx-stage")]

@@ -1,7 +1,7 @@
 // What a stage draws: of one explanation, or the difference of two.
 import { besideOf, besideText } from "../words/beside";
 import { type ColorMap, differenceColors } from "./color";
-import { type Explanation, type Layer, answerToken } from "../data/explanation";
+import type { Explanation, Layer } from "../data/explanation";
 import { type ImageState, NO_SUCH_IMAGE } from "../data/images";
 import type { Size } from "./geometry";
 import { type Heatmap, difference, largestSize, sameLayer, spanMap } from "./heatmap";
@@ -9,7 +9,8 @@ import { seenName } from "./pictures";
 import { type Range, rangeOf } from "./range";
 import type { ViewState } from "../view/state";
 import { layerIndex, layerName, selectedTokens } from "../view/selection";
-import { factorText, tokenText } from "../view/text";
+import { factorText } from "../view/text";
+import { unitsText } from "../words/units";
 
 export interface StagePicture {
   image: ImageState;
@@ -19,6 +20,8 @@ export interface StagePicture {
   range: Range;
   colors: ColorMap;
   caption: string;
+  /** How many tokens' maps are one here. */
+  tokens: number;
   layerText: string;
   /** The map is not the selected tokens'. */
   beside: boolean;
@@ -51,6 +54,7 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
     range: rangeOf(explanation, lacking ? peerLayer : layer, map, view, other),
     colors: view.colors,
     caption: tokens.length ? captionOf(explanation, wordsText(explanation, tokens, view), layerText || "no such scale") : image === NO_SUCH_IMAGE ? "" : "no such token here",
+    tokens: tokens.length,
     layerText,
     beside: false,
     trouble: lacking || damageText(layer) || image.missing,
@@ -69,6 +73,7 @@ function besidePicture(side: Side, view: ViewState, beside: number): StagePictur
     range: rangeOf(explanation, layer, view.range === "map" ? map : brightest(explanation, beside), view),
     colors: view.colors,
     caption: captionOf(explanation, besideText(explanation, explanation.alternatives[beside]!), layerText),
+    tokens: 1,
     layerText,
     beside: true,
     trouble: damageText(layer) || image.missing,
@@ -116,6 +121,7 @@ export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
     range: { low: -high, high },
     colors: differenceColors(view.colors),
     caption: captionOf(a.explanation, `${wordsText(a.explanation, a.tokens, view)} · A − B`, layerText),
+    tokens: a.tokens.length,
     layerText,
     beside: false,
     trouble: map ? a.image.missing : "No map in common here: B lacks the token, the image or the scale.",
@@ -132,7 +138,7 @@ function sizeOf({ explanation, image }: Side, layer: { rows: number; cols: numbe
 }
 
 function wordsText(explanation: Explanation, tokens: number[], view: ViewState): string {
-  const words = tokens.map((token) => tokenText(answerToken(explanation, token)?.text ?? "")).join(" ");
+  const words = unitsText(explanation, tokens, view.unit);
   return tokens.length > 1 ? `“${words}” (${view.combine})` : `“${words}”`;
 }
 
