@@ -205,7 +205,7 @@ def test_a_span_averages_or_sums_its_tokens(page, base, logged):
     maps = logged[RUN, STEPS[-1]].heatmap[1:3].reshape(2, -1)
     assert np.allclose(maps_drawn(panel)[0]["values"], maps.mean(axis=0), atol=1e-6)
     panel.select_option(".combine select", "sum")
-    panel.wait_for_function(ELEMENTS + "[0].picture.caption.includes('(sum)')")
+    panel.wait_for_function(ELEMENTS + "[0].picture.caption.includes('(sum of 2 tokens)')")
     assert np.allclose(maps_drawn(panel)[0]["values"], maps.sum(axis=0), atol=1e-6)
     panel.click('[data-token-index="0"]')
     panel.hover('[data-token-index="0"]')

@@ -1,10 +1,10 @@
 // The colours' scale with numbers and unit, and how the heatmap lies on the image.
-import { type PropertyValues, css, html, nothing } from "lit";
+import { type PropertyValues, css, html } from "lit";
 import { cssColor } from "./color";
 import type { StagePicture } from "./stage_picture";
-import { COMBINATIONS, type Combination, RANGE_NAMES, type ViewState } from "../view/state";
+import { RANGE_NAMES, type ViewState } from "../view/state";
 import { valueText } from "../view/text";
-import { PanelElement, controls, options, prepareCanvas, unattributed } from "../view/base";
+import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
 
 const BAR = { width: 132, height: 10 };
 
@@ -46,10 +46,6 @@ export class Legend extends PanelElement {
         border-radius: 3px;
         box-shadow: 0 0 0 1px var(--line);
       }
-      .combine select {
-        height: 22px;
-        font-size: 11px;
-      }
       input[type="range"] {
         width: 72px;
       }
@@ -85,16 +81,6 @@ export class Legend extends PanelElement {
         ${signed ? html`<strong>more in A</strong>` : ""}
         <span class="muted">logit${signed ? "" : ` · ${this.rangeName()}`}</span>
       </span>
-      ${this.picture.tokens > 1
-        ? html`<label class="combine" title="How the maps of its tokens become one"
-            ><select
-              aria-label="How their maps become one"
-              @change=${(event: Event) => this.ask("view-change", { combine: (event.target as HTMLSelectElement).value as Combination })}
-            >
-              ${options(COMBINATIONS, view.combine)}</select
-            >of ${this.picture.tokens} tokens</label
-          >`
-        : nothing}
       <span class="how">
         <label title="Opacity of the heatmap">
           opacity

@@ -20,8 +20,6 @@ export interface StagePicture {
   range: Range;
   colors: ColorMap;
   caption: string;
-  /** How many tokens' maps are one here. */
-  tokens: number;
   layerText: string;
   /** The map is not the selected tokens'. */
   beside: boolean;
@@ -54,7 +52,6 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
     range: rangeOf(explanation, lacking ? peerLayer : layer, map, view, other),
     colors: view.colors,
     caption: tokens.length ? captionOf(explanation, wordsText(explanation, tokens, view), layerText || "no such scale") : image === NO_SUCH_IMAGE ? "" : "no such token here",
-    tokens: tokens.length,
     layerText,
     beside: false,
     trouble: lacking || damageText(layer) || image.missing,
@@ -73,7 +70,6 @@ function besidePicture(side: Side, view: ViewState, beside: number): StagePictur
     range: rangeOf(explanation, layer, view.range === "map" ? map : brightest(explanation, beside), view),
     colors: view.colors,
     caption: captionOf(explanation, besideText(explanation, explanation.alternatives[beside]!), layerText),
-    tokens: 1,
     layerText,
     beside: true,
     trouble: damageText(layer) || image.missing,
@@ -121,7 +117,6 @@ export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
     range: { low: -high, high },
     colors: differenceColors(view.colors),
     caption: captionOf(a.explanation, `${wordsText(a.explanation, a.tokens, view)} · A − B`, layerText),
-    tokens: a.tokens.length,
     layerText,
     beside: false,
     trouble: map ? a.image.missing : "No map in common here: B lacks the token, the image or the scale.",
@@ -139,7 +134,7 @@ function sizeOf({ explanation, image }: Side, layer: { rows: number; cols: numbe
 
 function wordsText(explanation: Explanation, tokens: number[], view: ViewState): string {
   const words = unitsText(explanation, tokens, view.unit);
-  return tokens.length > 1 ? `“${words}” (${view.combine})` : `“${words}”`;
+  return tokens.length > 1 ? `“${words}” (${view.combine} of ${tokens.length} tokens)` : `“${words}”`;
 }
 
 function named(factor: number | null, rows: number, cols: number): string {

@@ -144,6 +144,7 @@ export class Panel extends PanelElement {
         .selected=${selected}
         .more=${view.more}
         .unit=${view.unit}
+        .combine=${view.combine}
         .pinned=${view.context}
         .beside=${beside === null ? "" : view.beside}
         .other=${comparing ? other : null}

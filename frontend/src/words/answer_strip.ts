@@ -7,8 +7,9 @@ import { type Explanation, answerToken, matrixValue } from "../data/explanation"
 import { groundingOf } from "./figures";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
 import { selectedTokens } from "../view/selection";
+import { COMBINATIONS, type Combination } from "../view/state";
 import { probabilityText, startsWord, tokenText } from "../view/text";
-import { type Hover, NO_HOVER, PanelElement, controls, unattributed } from "../view/base";
+import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
 const STRONGEST_TINT = 0.62;
 /** So many tokens before and after the selected one have a button: thousands would take seconds. */
@@ -20,6 +21,7 @@ export class AnswerStrip extends PanelElement {
     selected: unattributed,
     more: unattributed,
     unit: unattributed,
+    combine: unattributed,
     pinned: unattributed,
     beside: unattributed,
     other: unattributed,
@@ -31,6 +33,7 @@ export class AnswerStrip extends PanelElement {
   /** How many units after the selected one belong to the span. */
   declare more: number;
   declare unit: Unit;
+  declare combine: Combination;
   /** The pinned context token. */
   declare pinned: number | null;
   /** The key of the word beside the answer that is shown. */
@@ -164,8 +167,9 @@ export class AnswerStrip extends PanelElement {
       }
       .side {
         display: grid;
-        gap: 6px;
-        justify-items: start;
+        grid-template-columns: max-content max-content;
+        gap: 6px 10px;
+        align-items: center;
       }
       .segments {
         font-size: 12px;
@@ -174,7 +178,17 @@ export class AnswerStrip extends PanelElement {
         height: 20px;
         padding: 0 8px;
       }
+      .combine {
+        font-size: 11px;
+        color: var(--muted);
+      }
+      .combine select {
+        height: 24px;
+        margin-right: 4px;
+      }
       .key {
+        grid-column: 1 / 3;
+        justify-content: start;
         display: grid;
         grid-template-columns: auto auto;
         gap: 4px 8px;
@@ -245,9 +259,19 @@ export class AnswerStrip extends PanelElement {
             >${unit}</button>`,
           )}
         </span>
+        ${this.tokens.length > 1
+          ? html`<label class="combine"
+              ><select
+                aria-label="How their maps become one"
+                @change=${(event: Event) => this.ask("view-change", { combine: (event.target as HTMLSelectElement).value as Combination })}
+              >
+                ${options(COMBINATIONS, this.combine)}</select
+              >of ${this.tokens.length} tokens</label
+            >`
+          : nothing}
         <div class="key">
         <span class="tint"></span><span>read from the image</span>
-        <span class="line"></span><span>relevant to “${this.selectedText()}”</span>
+        <span class="line"></span><span>relevant to “<bdi>${this.selectedText()}</bdi>”</span>
         </div>
       </div>
     `;

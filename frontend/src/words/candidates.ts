@@ -109,7 +109,7 @@ export class Candidates extends PanelElement {
     const others = mapped.flatMap(({ candidate }) => (leading.some(({ id }) => id === candidate.id) ? [] : candidate));
     return html`
       <header>
-        <h2>Predictions for “${tokenText(said?.text ?? "")}”${tokens.length > 1 ? `, 1st of ${tokens.length} tokens` : ""}</h2>
+        <h2>Predictions for “<bdi>${tokenText(said?.text ?? "")}</bdi>”${tokens.length > 1 ? `, 1st of ${tokens.length} tokens` : ""}</h2>
         <h2 class="number">grounding ${probabilityText(groundingOf(this.explanation, tokens))}</h2>
       </header>
       <ol class=${mapped.length ? "mapped" : ""}>
