@@ -64,7 +64,8 @@ def test_captions_beside_long_badges_stay_on_their_stages(page, base):
     view = f"{VIEW}&p.mmx.compare=side&p.mmx.brun={OTHER_RUN}&p.mmx.token=1&p.mmx.more=3"
     panel = open_panel(page, base, view)
     beyond = panel.evaluate(
-        ELEMENTS + """.map((stage) => {
+        ELEMENTS
+        + """.map((stage) => {
           const home = stage.getBoundingClientRect();
           const chips = [...stage.shadowRoot.querySelectorAll('.top > *')];
           return Math.max(...chips.map((chip) => {
@@ -205,7 +206,7 @@ def test_a_span_averages_or_sums_its_tokens(page, base, logged):
     maps = logged[RUN, STEPS[-1]].heatmap[1:3].reshape(2, -1)
     assert np.allclose(maps_drawn(panel)[0]["values"], maps.mean(axis=0), atol=1e-6)
     panel.select_option(".combine select", "sum")
-    panel.wait_for_function(ELEMENTS + "[0].picture.caption.includes('(sum of 2 tokens)')")
+    panel.wait_for_function(ELEMENTS + "[0].picture.caption.includes('(sum of 2)')")
     assert np.allclose(maps_drawn(panel)[0]["values"], maps.sum(axis=0), atol=1e-6)
     panel.click('[data-token-index="0"]')
     panel.hover('[data-token-index="0"]')

@@ -134,7 +134,7 @@ function sizeOf({ explanation, image }: Side, layer: { rows: number; cols: numbe
 
 function wordsText(explanation: Explanation, tokens: number[], view: ViewState): string {
   const words = unitsText(explanation, tokens, view.unit);
-  return tokens.length > 1 ? `“${words}” (${view.combine} of ${tokens.length} tokens)` : `“${words}”`;
+  return tokens.length > 1 ? `“${words}” (${view.combine} of ${tokens.length})` : `“${words}”`;
 }
 
 function named(factor: number | null, rows: number, cols: number): string {

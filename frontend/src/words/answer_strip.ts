@@ -9,6 +9,7 @@ import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, row
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
 import { probabilityText, startsWord, tokenText } from "../view/text";
+import { versus } from "./versus";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
 const STRONGEST_TINT = 0.62;
@@ -247,7 +248,7 @@ export class AnswerStrip extends PanelElement {
         <span class="muted">
           ${context.length > REACH ? `… ${REACH} tokens before and after` : ""} ${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}
         </span>
-        ${this.other ? this.versus(this.other) : nothing}
+        ${this.other ? versus(this.explanation, this.other, this.unit, this.tokens) : nothing}
       </div>
       <div class="side">
         <span class="segments" role="group" aria-label="What is selected as one">
@@ -291,23 +292,6 @@ export class AnswerStrip extends PanelElement {
   focusSelected(): void {
     if (!this.shadowRoot!.activeElement?.classList.contains("answer")) return;
     this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
-  }
-
-  /** B's answer, as what differs from A's. */
-  private versus({ explanation, pairs }: { explanation: Explanation; pairs: Pair[] }) {
-    const word = (entry: Explanation, index: number) => tokenText(answerToken(entry, index)!.text);
-    return html`<span class="versus" aria-label="B's answer">
-      <span class="mark">B</span>${pairs.map(({ a, b }) => {
-        const here = a !== null && this.tokens.includes(a) ? "here" : "";
-        if (b === null) return html`<span class="gap ${here}" title="A has “${word(this.explanation, a!)}” here">∅</span>`;
-        if (answerToken(explanation, b)!.special) return nothing;
-        const same = a !== null && answerToken(this.explanation, a)!.text === answerToken(explanation, b)!.text;
-        const text = word(explanation, b);
-        return same
-          ? html`<span class=${here}>${text}</span>`
-          : html`<ins class=${here} title=${a === null ? "A has nothing here" : `A has “${word(this.explanation, a)}” here`}>${text}</ins>`;
-      })}
-    </span>`;
   }
 
   private differs(t: number): boolean {
