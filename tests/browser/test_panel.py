@@ -364,7 +364,7 @@ def test_an_answer_is_read_by_words_and_its_tokens_are_one_key_away(page, tmp_pa
         words = panel.locator(".answer")
         assert words.all_inner_texts() == ["a", "colourful", "dog"]
         assert selected(panel) == 1, "the word that holds the token"
-        maps = logged.heatmaps[1:3].reshape(2, -1)
+        maps = logged.heatmap[1:3].reshape(2, -1)
         for combine, expected in (
             ("sum", maps.sum(axis=0)),
             ("max", maps.max(axis=0)),
