@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mmx_core.explanation import Explanation as Explanation
     from mmx_core.explanation import ScaleExplanation as ScaleExplanation
     from mmx_core.explanation import Token as Token
+    from mmx_core.explanation import WordGroup as WordGroup
     from mmx_core.sample import Sample as Sample
     from mmx_core.sample import Video as Video
     from mmx_core.sample import WordMask as WordMask
@@ -39,6 +40,7 @@ _HOMES = {
     "ScaleExplanation": "mmx_core.explanation",
     "Token": "mmx_core.explanation",
     "Video": "mmx_core.sample",
+    "WordGroup": "mmx_core.explanation",
     "WordMask": "mmx_core.sample",
     "add_explanation": "mmx_core.events.writer",
     "read_explanations": "mmx_core.events.reader",

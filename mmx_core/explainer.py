@@ -121,6 +121,7 @@ class Explainer:
                 "candidates": candidates,
                 "max_new_tokens": max_new_tokens,
                 "max_visual_tokens": max_visual_tokens,
+                "chat_template_kwargs": chat_template_kwargs,
             }
         )
         self.scales = checked_scales(scales) if method == "lens" else (1.0,)

@@ -7,156 +7,31 @@ to the viewer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmx_core.parts import ByContent, only, require_per_image, require_shape
+from mmx_core.parts import Candidate as Candidate
+from mmx_core.parts import EncodedImage as EncodedImage
+from mmx_core.parts import ExplainedImage as ExplainedImage
+from mmx_core.parts import Role as Role
+from mmx_core.parts import Token as Token
+from mmx_core.parts import WordGroup as WordGroup
 from mmx_core.text.words import pieces_of_name
 
 if TYPE_CHECKING:
     import pandas
 
 FloatArray = NDArray[np.floating[Any]]
-Role = Literal["prompt", "answer"]
 
 _SHOWN_CHARACTERS = 60
 
 
-def _require_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
-    if array.shape != expected:
-        raise ValueError(f"{name}: expected shape {expected}, got {array.shape}")
-
-
-def _require_per_image(name: str, arrays: Any) -> None:
-    if not isinstance(arrays, tuple) or not arrays:
-        raise TypeError(
-            f"{name}: expected a tuple with one array per image, also for a single one, got "
-            f"{type(arrays).__name__}"
-        )
-
-
-def _only(name: str, arrays: tuple[Any, ...]) -> Any:
-    if len(arrays) != 1:
-        raise ValueError(
-            f"{name}: expected an explanation of one image, got {len(arrays)} images; take one of "
-            f"{name}s"
-        )
-    return arrays[0]
-
-
-class _ByContent:
-    """Equal where all fields are, arrays by their values (NaN is NaN); hashed by plain fields."""
-
-    def __eq__(self, other: object) -> bool:
-        return NotImplemented if type(other) is not type(self) else _same(self, other)
-
-    def __hash__(self) -> int:
-        values = (getattr(self, entry.name) for entry in fields(self))  # type: ignore[arg-type]
-        return hash((type(self), *(v for v in values if isinstance(v, (str, int)))))
-
-
-def _same(one: Any, other: Any) -> bool:
-    if one is other:
-        return True
-    if type(one) is not type(other):
-        return bool(one == other)
-    if isinstance(one, np.ndarray):
-        return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
-    if is_dataclass(one):
-        return all(_same(getattr(one, e.name), getattr(other, e.name)) for e in fields(one))
-    if isinstance(one, Mapping):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, (tuple, list)):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other or (one != one and other != other))
-
-
-@dataclass(frozen=True)
-class Token:
-    """One text token.
-
-    Attributes:
-        id: Index into the model's vocabulary.
-        text: The token as a person reads it, its leading space kept.
-        role: ``"prompt"`` or ``"answer"``.
-        position: Index in the model's input sequence at scale 1.0 (visual tokens counted).
-        special: True for template markers such as ``<|im_start|>``, and for those that the model
-            writes into its answer, such as ``<|box_start|>``.
-        turn: Index of its message in the conversation (:attr:`Explanation.turns`).
-    """
-
-    id: int
-    text: str
-    role: Role
-    position: int
-    special: bool = False
-    turn: int = 0
-
-
-@dataclass(frozen=True)
-class WordGroup:
-    """Adjacent context tokens that make a word, or stand between words.
-
-    Attributes:
-        first: Its first token's index among the ``C`` context tokens; it ends where the next
-            group begins.
-        text: What its tokens spell together, characters whole, the blank before them kept.
-    """
-
-    first: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One entry of a next-token prediction: vocabulary id, its text, its probability."""
-
-    id: int
-    text: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class EncodedImage:
-    """The explained image as compressed bytes, so that it is stored once and never re-encoded.
-
-    Attributes:
-        data: A PNG or JPEG file's bytes.
-        format: ``"png"`` or ``"jpeg"``.
-        width: Pixels.
-        height: Pixels.
-        hash: Hexadecimal content hash, the image's name in the event file.
-    """
-
-    data: bytes
-    format: Literal["png", "jpeg"]
-    width: int
-    height: int
-    hash: str
-
-
-@dataclass(frozen=True)
-class ExplainedImage:
-    """What has a map of its own: an image, or the frames that one patch of a video covers.
-
-    Attributes:
-        image: Its pixels (of a video's patch: the first frame), or None when a reader could not
-            find them.
-        picture: Index among the sample's images and videos.
-        frames: Indices of the video's frames; empty for an image.
-        seconds: When each of them is shown.
-    """
-
-    image: EncodedImage | None
-    picture: int = 0
-    frames: tuple[int, ...] = ()
-    seconds: tuple[float, ...] = ()
-
-
 @dataclass(frozen=True, eq=False)
-class Alternative(_ByContent):
+class Alternative(ByContent):
     """A word that was not said, or a word of the prompt, explained beside the answer.
 
     Attributes:
@@ -173,23 +48,24 @@ class Alternative(_ByContent):
     grounding: float
 
     def __post_init__(self) -> None:
-        _require_per_image("heatmaps of an alternative", self.heatmaps)
+        require_per_image("heatmaps of an alternative", self.heatmaps)
 
     @property
     def heatmap(self) -> FloatArray:
         """``(H, W)`` of the only image; ValueError where there are several."""
-        array: FloatArray = _only("heatmap", self.heatmaps)
+        array: FloatArray = only("heatmap", self.heatmaps)
         return array
 
 
 @dataclass(frozen=True, eq=False)
-class ScaleExplanation(_ByContent):
+class ScaleExplanation(ByContent):
     """The logit lens at one input resolution, before suppression.
 
     Attributes:
         factor: Input resolution relative to scale 1.0.
         grids: Rows and columns of the maps of each image, ``(h, w)``.
-        maps: ``(T, h, w)`` float32 for each image, ``relu(W[y_t] . h_v)``; NaN where the model does
+        maps: ``(T, h, w)`` float32 for each image, ``relu(W[y_t] . h_v)``, or by occlusion
+            nats of ``log p`` lost (``provenance``); NaN where the model does
             not see the image.
         probability: ``(T,)`` float32, ``p_s(y_t)`` at this scale.
         rank: ``(T,)`` int64, rank of ``y_t`` among the vocabulary at this scale; 0 is the top.
@@ -209,34 +85,34 @@ class ScaleExplanation(_ByContent):
 
     def __post_init__(self) -> None:
         count = len(self.probability)
-        _require_per_image(f"maps at scale {self.factor}", self.maps)
+        require_per_image(f"maps at scale {self.factor}", self.maps)
         if len(self.grids) != len(self.maps):
             raise ValueError(
                 f"grids at scale {self.factor}: expected one per image ({len(self.maps)}), got "
                 f"{len(self.grids)}"
             )
         for grid, maps in zip(self.grids, self.maps, strict=True):
-            _require_shape(f"maps at scale {self.factor}", maps, (count, *grid))
-        _require_shape(f"rank at scale {self.factor}", self.rank, (count,))
-        _require_shape(f"divergence at scale {self.factor}", self.divergence, (count,))
+            require_shape(f"maps at scale {self.factor}", maps, (count, *grid))
+        require_shape(f"rank at scale {self.factor}", self.rank, (count,))
+        require_shape(f"divergence at scale {self.factor}", self.divergence, (count,))
         if len(self.top) != count:
             raise ValueError(f"top at scale {self.factor}: expected {count}, got {len(self.top)}")
 
     @property
     def grid(self) -> tuple[int, int]:
         """``(h, w)`` of the only image; ValueError where there are several."""
-        grid: tuple[int, int] = _only("grid", self.grids)
+        grid: tuple[int, int] = only("grid", self.grids)
         return grid
 
     @property
     def map(self) -> FloatArray:
         """``(T, h, w)`` of the only image; ValueError where there are several."""
-        array: FloatArray = _only("map", self.maps)
+        array: FloatArray = only("map", self.maps)
         return array
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation(_ByContent):
+class Explanation(ByContent):
     """Which pixels and which words made each token of one answer.
 
     Attributes:
@@ -250,10 +126,12 @@ class Explanation(_ByContent):
         scales: One entry per input resolution, ascending factor; 1.0 is always among them.
         relevance: ``(T, C)`` float32, ARC's rank-biased overlap in ``[0, 1]``; NaN where ``j`` is
             not context of ``t`` (``t`` itself and later answer tokens).
-        text_activation: ``(T, C)`` float32, ``relu(W[y_t] . h_j)``; NaN as above.
+        text_activation: ``(T, C)`` float32, ``relu(W[y_t] . h_j)``; NaN as above, and all of it
+            where no lens was read.
         interference_weights: ``(T, C)`` float32, how much each token counted as interference;
             zero where it did not. With ``share`` later answer tokens may have weight, too.
-        grounding: ``(T,)`` float32 in ``[0, 1]``, the share of activation that falls on the images.
+        grounding: ``(T,)`` float32 in ``[0, 1]``, the share of activation that falls on the images;
+            NaN where no lens was read.
         candidates: For each of the ``C`` context tokens the leading predictions made at the
             position that predicts it, best first (empty for the sequence's first token). Those of
             answer token ``t`` are ``candidates[P + t]``.
@@ -299,7 +177,7 @@ class Explanation(_ByContent):
             raise ValueError("tokens: expected at least one answer token, got none")
         if context < count:
             raise ValueError(f"context: expected at least the {count} answer tokens, got {context}")
-        _require_per_image("heatmaps", self.heatmaps)
+        require_per_image("heatmaps", self.heatmaps)
         for heatmaps in self.heatmaps:
             if heatmaps.ndim != 3 or len(heatmaps) != count:
                 raise ValueError(f"heatmaps: expected shape ({count}, H, W), got {heatmaps.shape}")
@@ -307,7 +185,7 @@ class Explanation(_ByContent):
         if self.images and len(self.images) != maps:
             raise ValueError(f"images: expected one per heatmap ({maps}), got {len(self.images)}")
         if self.image_grounding is not None:
-            _require_shape("image_grounding", self.image_grounding, (count, maps))
+            require_shape("image_grounding", self.image_grounding, (count, maps))
         starts = [word.first for word in self.words]
         if starts and not (
             starts[0] == 0
@@ -320,15 +198,15 @@ class Explanation(_ByContent):
                 f"among them, got {starts}"
             )
         for name in ("relevance", "text_activation", "interference_weights"):
-            _require_shape(name, getattr(self, name), (count, context))
-        _require_shape("grounding", self.grounding, (count,))
+            require_shape(name, getattr(self, name), (count, context))
+        require_shape("grounding", self.grounding, (count,))
         if len(self.candidates) != context:
             raise ValueError(f"candidates: expected {context} lists, got {len(self.candidates)}")
         factors = [scale.factor for scale in self.scales]
         if 1.0 not in factors or factors != sorted(set(factors)):
             raise ValueError(f"scales: expected ascending factors with 1.0, got {factors}")
         for scale in self.scales:
-            _require_shape(f"probability at {scale.factor}", scale.probability, (count,))
+            require_shape(f"probability at {scale.factor}", scale.probability, (count,))
             if len(scale.maps) != maps:
                 raise ValueError(
                     f"maps at scale {scale.factor}: expected those of {maps} image(s), got "
@@ -349,7 +227,7 @@ class Explanation(_ByContent):
     @property
     def heatmap(self) -> FloatArray:
         """``(T, H, W)`` of the only image; ValueError where there are several."""
-        array: FloatArray = _only("heatmap", self.heatmaps)
+        array: FloatArray = only("heatmap", self.heatmaps)
         return array
 
     def find(self, phrase: str) -> range:

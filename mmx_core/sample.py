@@ -41,7 +41,7 @@ def _message_from_here(message: Any) -> Any:
         return message
     parts = [
         {key: from_here(value) if key in PICTURE_KEYS else value for key, value in part.items()}
-        if isinstance(part, Mapping) and part.get("type") in ("image", "video")
+        if isinstance(part, Mapping) and part.get("type") in ("image", "video", None)
         else part
         for part in content
     ]

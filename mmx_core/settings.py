@@ -95,6 +95,12 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     if not _is_number(persistence) or not 0 < persistence < 1:
         raise ValueError(f"persistence: expected a number in (0, 1), got {persistence!r}")
     require_positive(**{name: settings[name] for name in _POSITIVE if name in settings})
+    variables = settings.get("chat_template_kwargs") or {}
+    if not isinstance(variables, Mapping):
+        raise ValueError(
+            "chat_template_kwargs: expected a mapping of the template's variables, such as "
+            f"{{'enable_thinking': False}}, got {variables!r}"
+        )
     timeout = settings.get("rank_timeout", 1.0)
     if not _is_number(timeout) or not timeout > 0:
         raise ValueError(f"rank_timeout: expected seconds above 0, got {timeout!r}")

@@ -55,12 +55,19 @@ def test_a_room_never_imports_against_the_arrows(room: str, forbidden: list[str]
     assert wrong == []
 
 
-WHAT_A_USER_MEETS = {"explainer", "explanation", "sample", "images", "settings", "errors"}
+WHAT_A_USER_MEETS = {"explainer", "explanation", "parts", "sample", "images", "settings", "errors"}
+MOST_LINES = 400
 
 
 def test_the_library_s_root_holds_what_a_user_meets_and_nothing_else() -> None:
     loose = {path.stem for path in (ROOT / "mmx_core").glob("*.py")} - {"__init__"}
     assert loose == WHAT_A_USER_MEETS
+
+
+def test_no_file_is_longer_than_can_be_read_at_once() -> None:
+    files = [path for room in ("mmx_core", "tb_mmx_plugin", "demo") for path in modules(room)]
+    sizes = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert {str(path): size for path, size in sizes.items() if size > MOST_LINES} == {}
 
 
 # What a notebook shows of an explanation is the panel, which is built of explanations.

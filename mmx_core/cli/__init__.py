@@ -8,7 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from mmx_core.cli.process import ended, let_interrupts_end, prepare_streams, take_interrupts
+from mmx_core.cli.process import (
+    ended,
+    let_interrupts_end,
+    load_numpy,
+    prepare_streams,
+    take_interrupts,
+)
 
 _WRONG_INPUT = 2
 
@@ -34,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    load_numpy()
     # Here, where an interrupt is taken: it takes a while.
     from mmx_core.cli import doctor, evaluate, explain, export, inventory
     from mmx_core.cli.errors import CommandError

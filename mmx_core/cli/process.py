@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import io
+import mmap
 import os
 import signal
 import sys
@@ -16,6 +17,9 @@ from mmx_core.events.memory import is_out_of_memory
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
+_THREADS = "OPENBLAS_NUM_THREADS"
+# As much as it takes with one thread, and a little more.
+_NUMPY_BYTES = 88 * 1024 * 1024
 INTERRUPTED, BROKEN_PIPE, FAILED = 128 + signal.SIGINT, 128 + 13, 1
 
 
@@ -33,6 +37,27 @@ def prepare_streams() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # Tokens are in any script; a terminal that cannot show one must not stop the command.
             stream.reconfigure(errors="backslashreplace")
+
+
+def load_numpy() -> None:
+    """Loads it with one thread for its OpenBLAS, which needs no more here.
+
+    OpenBLAS takes memory for each as it is loaded, and where there is not enough it ends the
+    process by itself, before anybody can say so. What is loaded later (torch) keeps its threads.
+
+    Raises:
+        OSError: There is not enough.
+    """
+    if "numpy" in sys.modules:
+        return
+    mmap.mmap(-1, _NUMPY_BYTES).close()
+    given = os.environ.get(_THREADS)
+    os.environ[_THREADS] = given or "1"
+    try:
+        import numpy  # noqa: F401
+    finally:
+        if given is None:
+            del os.environ[_THREADS]
 
 
 def ended(run: Callable[[], int], interrupted: Callable[[], bool] = lambda: False) -> int:

@@ -20,6 +20,10 @@ def is_strict(strict: bool | None = None) -> bool:
     return os.environ.get("MMX_STRICT", "") not in ("", "0") if strict is None else strict
 
 
+class LogLost(OSError):
+    """What was logged is gone; what has followed it is logged."""
+
+
 @contextmanager
 def guarded(what: str, *, strict: bool | None = None) -> Iterator[None]:
     """Turns an exception of the body into one warning per process, activity and kind.
@@ -33,10 +37,11 @@ def guarded(what: str, *, strict: bool | None = None) -> Iterator[None]:
     except Exception as error:
         if is_strict(strict):
             raise
+        cost = "has lost records" if isinstance(error, LogLost) else "failed and is skipped"
         warn_once(
             what,
             f"{type(error).__name__} {getattr(error, 'errno', None)}",
-            "failed and is skipped; the run goes on. Further errors of this kind are not shown; "
+            f"{cost}; the run goes on. Further errors of this kind are not shown; "
             f"MMX_STRICT=1 raises them. {type(error).__name__}: {error}",
         )
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from mmx_core.events.blob import DamagedBlob, FloatArray, UnsupportedVersion, quoted
+from mmx_core.events.checks import expect, float_or_nan, listed
 from mmx_core.explanation import Candidate, ExplainedImage, Explanation, Token, WordGroup
 
 VERSION = 1
 MAX_IMAGES = 4096
-MAX_INTEGER = 2**53 - 1
 _PLAIN_DEPTH = 32
 Header = dict[str, Any]
 
@@ -70,11 +70,9 @@ def build_header(explanation: Explanation, *, tag: str = "", step: int | None = 
             }
             for alternative in explanation.alternatives
         ]
-    if explanation.words:
-        header["words"] = {
-            "first": [int(word.first) for word in explanation.words],
-            "text": [word.text for word in explanation.words],
-        }
+    if words := explanation.words:
+        firsts, texts = [int(word.first) for word in words], [word.text for word in words]
+        header["words"] = {"first": firsts, "text": texts}
     return header
 
 
@@ -242,7 +240,7 @@ class HeaderReader:
         """``(T,)`` float32 from ``source[name]``; null is NaN."""
         values = listed(source.get(name), self.answer_length, name)
         with np.errstate(over="ignore"):
-            return np.array([_float(value, name) for value in values], dtype=np.float32)
+            return np.array([float_or_nan(value, name) for value in values], dtype=np.float32)
 
     def grounding(self) -> FloatArray:
         """``(T,)`` float32."""
@@ -260,7 +258,7 @@ class HeaderReader:
             identity, probability = listed(pair, 2, where)
             identity = expect(identity, int, where)
             text = expect(self._texts.get(str(identity)), str, f"vocabulary of {identity}")
-            found.append(Candidate(identity, text, _float(probability, where)))
+            found.append(Candidate(identity, text, float_or_nan(probability, where)))
         return tuple(found)
 
     def leading(self) -> tuple[tuple[Candidate, ...], ...]:
@@ -275,7 +273,7 @@ class HeaderReader:
 
     def factor(self, scale: Mapping[str, Any]) -> float:
         """A scale's positive, finite factor."""
-        value = _float(scale.get("factor"), "factor")
+        value = float_or_nan(scale.get("factor"), "factor")
         if not 0 < value < math.inf:
             raise DamagedBlob(f"factor: expected a positive number, got {value}")
         return value
@@ -313,7 +311,7 @@ class HeaderReader:
             known = expect(entry, dict, "alternatives")
             index = expect(known.get("context"), int, "alternatives.context")
             (candidate,) = self.candidates([known.get("token")], "alternatives.token")
-            found.append((index, candidate, _float(known.get("grounding"), "alternatives")))
+            found.append((index, candidate, float_or_nan(known.get("grounding"), "alternatives")))
         return found
 
     def words(self) -> tuple[WordGroup, ...]:
@@ -331,7 +329,9 @@ class HeaderReader:
     def metrics(self) -> dict[str, float]:
         """Named figures; null is NaN."""
         metrics = expect(self._get("metrics"), dict, "metrics")
-        return {name: _float(value, f"metrics[{quoted(name)}]") for name, value in metrics.items()}
+        return {
+            name: float_or_nan(value, f"metrics[{quoted(name)}]") for name, value in metrics.items()
+        }
 
     def provenance(self) -> dict[str, Any]:
         """Settings, versions and, under ``model``, the model's description."""
@@ -371,32 +371,5 @@ def _image_entry(entry: Mapping[str, Any]) -> tuple[str | None, ExplainedImage]:
         image=None,
         picture=picture,
         frames=tuple(expect(frame, int, "images.frames") for frame in frames),
-        seconds=tuple(_float(second, "images.seconds") for second in seconds),
+        seconds=tuple(float_or_nan(second, "images.seconds") for second in seconds),
     )
-
-
-def expect(value: Any, kind: type[Any], where: str) -> Any:
-    """The value, if it is of that JSON kind (a bool is no number, 1.0 is an integer)."""
-    if kind is int and isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise DamagedBlob(f"{where}: expected {kind.__name__}, got {type(value).__name__}")
-    if kind is int and abs(value) > MAX_INTEGER:
-        raise DamagedBlob(f"{where}: expected an integer within 2^53, got {quoted(value)}")
-    return value
-
-
-def listed(value: Any, count: int, where: str) -> Sequence[Any]:
-    """The value, if it is a list of that length."""
-    values: list[Any] = expect(value, list, where)
-    if len(values) != count:
-        raise DamagedBlob(f"{where}: expected {count} entries, got {len(values)}")
-    return values
-
-
-def _float(value: Any, where: str) -> float:
-    if value is None:
-        return math.nan
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise DamagedBlob(f"{where}: expected a number, got {type(value).__name__}")
-    return float(value)

@@ -15,7 +15,8 @@ from mmx_core.events.blob import (
     encode_json,
     quoted,
 )
-from mmx_core.events.header import VERSION, check_place, expect, logged_at, number
+from mmx_core.events.checks import expect
+from mmx_core.events.header import VERSION, check_place, logged_at, number
 from mmx_core.explanation import Explanation
 
 MAX_RECORD_BYTES = 1024 * 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,10 @@ class Damage:
     reason: str
     silent: bool = False
 
+
+_MOST_LINKS = 64
+"""Links to one directory that are followed: any that lead on to each other would be without end."""
+_Identity = tuple[int, int] | None
 
 Report = Callable[[Damage], None]
 Wanted = Callable[[str, int], bool]
@@ -108,13 +113,53 @@ class LoggedRun:
 
 def runs_of(logdir: str) -> dict[str, dict[str, str]]:
     """The directories with event files, by run and by TensorBoard's name, naturally sorted."""
-    from tensorboard.backend.event_processing import io_wrapper
-
     found: dict[str, dict[str, str]] = {}
-    for path in io_wrapper.GetLogdirSubdirectories(logdir):
+    for path in _folders(logdir):
         folder = os.path.relpath(path, logdir).replace(os.sep, "/")
         found.setdefault(start_of(folder).run, {})[folder] = path
     return {run: found[run] for run in sorted(found, key=natural_key)}
+
+
+def _folders(logdir: str) -> Iterator[str]:
+    """As TensorBoard finds them, though no link is followed to where it stands itself.
+
+    Raises:
+        OSError: One cannot be listed.
+        UnicodeError: The name of one is not UTF-8.
+    """
+    from tensorboard.backend.event_processing import io_wrapper
+
+    if "://" in logdir:
+        yield from io_wrapper.GetLogdirSubdirectories(logdir)
+        return
+
+    def report(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # deleted meanwhile
+            raise error
+
+    names: Counter[_Identity] = Counter()
+    above: dict[str, frozenset[_Identity]] = {logdir: frozenset()}
+    for folder, inner, files in os.walk(logdir, onerror=report, followlinks=True):
+        folder.encode()
+        if any(map(io_wrapper.IsTensorFlowEventsFile, files)):
+            yield folder
+        line = above.pop(folder) | {_identity(folder)}
+        for path in [os.path.join(folder, name) for name in inner]:
+            above[path] = line
+            if os.path.islink(path):
+                target = _identity(path)
+                names[target] += 1
+                if target in line or names[target] > _MOST_LINKS:
+                    inner.remove(os.path.basename(path))
+
+
+def _identity(path: str) -> _Identity:
+    """Which directory a path leads to; None where it is gone."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def read_runs(

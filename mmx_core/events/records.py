@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
@@ -71,6 +72,18 @@ def means_event(
         ValueError: The name cannot be a set's.
     """
     return _event(_scalars(means_prefix(set_name), figures), step, wall_time)
+
+
+def means_of(explanations: Sequence[Explanation]) -> dict[str, float]:
+    """A set's means, by metric, and of ``grounding``; each over those that have it."""
+    figures: dict[str, list[float]] = {}
+    for explanation in explanations:
+        grounding = explanation.grounding[~np.isnan(explanation.grounding)]
+        own = {"grounding": float(grounding.mean())} if grounding.size else {}
+        for name, value in {**own, **explanation.metrics}.items():
+            if np.isfinite(value):
+                figures.setdefault(name, []).append(float(value))
+    return {name: float(np.mean(values)) for name, values in figures.items()}
 
 
 def _scalars(prefix: str, figures: Mapping[str, float]) -> list[Summary.Value]:

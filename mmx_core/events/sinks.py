@@ -55,6 +55,7 @@ class EventFile:
         self.logdir = fixed_logdir(logdir)
         self.logged_images: set[str] = set()
         self._suffix = suffix
+        self.path = ""
         self._file: Any = None
         self._closed = False
 
@@ -75,6 +76,14 @@ class EventFile:
             self._file = None
             self.logged_images.clear()
             raise
+
+    def forget_if_gone(self) -> bool:
+        """Whether the file was deleted or moved, ``path`` with it: the next event opens another."""
+        if self._file is None or is_there(self.path):
+            return False
+        self._file = None
+        self.logged_images.clear()
+        return True
 
     def flush(self) -> None:
         """Brings what was written to the disk."""
@@ -109,7 +118,13 @@ class EventFile:
             with suppress(OSError):
                 os.remove(path)
             raise
+        self.path = path
         return file
+
+
+def is_there(path: str) -> bool:
+    """Whether there is such a file; of a URL, where each look would take a request, it is said."""
+    return "://" in path or os.path.exists(path)
 
 
 def _time_of_next_file(logdir: str) -> tuple[int, int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
-import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
@@ -13,10 +14,12 @@ from typing import Any
 from tensorboard.compat import tf
 from tensorboard.compat.proto.event_pb2 import Event
 
+from mmx_core.events.guard import LogLost, warn_once
+from mmx_core.events.probe import probe_directory
 from mmx_core.events.record_file import frame_record, read_heads
 from mmx_core.events.runs import UNMARKED, Going, start_name, start_of, time_of
-from mmx_core.events.sinks import EventFile, fixed_logdir
-from mmx_core.events.tags import IMAGE_PREFIX, check_run
+from mmx_core.events.sinks import EventFile, fixed_logdir, is_there
+from mmx_core.events.tags import IMAGE_PREFIX, PREFIX, check_run, image_hash
 
 try:
     import fcntl
@@ -24,6 +27,8 @@ except ImportError:  # Windows: each call writes a file of its own there
     fcntl = None  # type: ignore[assignment]
 
 _SHARED = ".mmx-shared"
+# Of files in one directory the data server opens each; a process may open a thousand.
+_MOST_STARTS = 64
 _LOCK_SECONDS = 10.0
 _LOCK_PAUSE = 0.01
 
@@ -31,9 +36,15 @@ _LOCK_PAUSE = 0.01
 class StartFile:
     """The event file of one writer in a run's directory; a sink.
 
+    Where somebody deletes or moves the file while it is written, another is begun, with its images
+    again, and the next :meth:`flush` says so.
+
     Args:
         logdir: The run's directory, or a URL that TensorBoard can write to.
         going: How this start goes on from those that are there.
+
+    Attributes:
+        trouble: What has cost the log records last.
 
     Raises:
         ValueError: The URL is a web server's, or TensorBoard could not read explanations of a run
@@ -46,6 +57,9 @@ class StartFile:
         self._going = going
         self._file: EventFile | None = None
         self._closed = False
+        self._lost: LogLost | None = None
+        self._explanations: Counter[str] = Counter()
+        self.trouble = ""
 
     @property
     def logged_images(self) -> set[str]:
@@ -56,12 +70,32 @@ class StartFile:
         """Appends an event; raises OSError where it cannot."""
         if self._closed:
             raise OSError(f"the writer of {self.logdir} is closed")
-        self._opened().write(event)
+        try:
+            file = self._opened()
+            file.write(event)
+        except Exception as error:
+            self.trouble = f"{type(error).__name__}: {error}"
+            raise
+        tag = event.summary.value[0].tag if event.summary.value else ""
+        self._explanations[file.path] += tag.startswith(PREFIX) and image_hash(tag) is None
+
+    @property
+    def explanations(self) -> int:
+        """How many explanations were written that are still there."""
+        return sum(count for path, count in self._explanations.items() if is_there(path))
 
     def flush(self) -> None:
-        """Brings what was written to the disk."""
+        """Brings what was written to the disk.
+
+        Raises:
+            LogLost: What was written before is gone; what came after is there.
+        """
         if self._file is not None:
+            self._look()
             self._file.flush()
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            raise lost
 
     def begin(self, going: Going) -> None:
         """Leaves this start for another, which goes on in that way.
@@ -83,7 +117,18 @@ class StartFile:
     def _opened(self) -> EventFile:
         if self._file is None:
             self._file = EventFile(new_start(self.logdir, self._going))
+        self._look()
         return self._file
+
+    def _look(self) -> None:
+        if self._file is not None and self._file.forget_if_gone():
+            gone = self._file.path
+            self._lost = LogLost(
+                f"{gone} was deleted or moved while it was written, with "
+                f"{self._explanations.pop(gone, 0)} explanations; what follows goes into another "
+                "file there"
+            )
+            self.trouble = str(self._lost)
 
 
 def new_start(logdir: str, going: Going) -> str:
@@ -91,7 +136,9 @@ def new_start(logdir: str, going: Going) -> str:
     moment = datetime.now(timezone.utc)
     times = [time for name in _names(logdir) if (time := time_of(name)) is not None]
     if times and max(times) >= moment:  # the clock has gone back
-        moment = max(times) + timedelta(microseconds=1)
+        moment = max(times)
+        with suppress(OverflowError):  # somebody's clock was at the end of the year 9999
+            moment += timedelta(microseconds=1)
     return os.path.join(logdir, start_name(moment, going))
 
 
@@ -104,13 +151,16 @@ def append(
     """Appends single events to a run for a caller who keeps no writer open.
 
     A thousand calls, of one process or of a thousand, must not leave a thousand files, of which
-    TensorBoard's data server would die. So they share the file of a start: each locks it, and goes
-    on in it where it is whole and the tag's steps ascend; else another start begins.
+    TensorBoard's data server would die. So they share the files of a few starts: each locks one
+    that is whole and where the tag's steps ascend, and goes on in it; else another start begins.
+    What was logged already begins a training of its own. Once there are many, all calls go on in a
+    last one: there what is logged again replaces, and of steps that go back TensorBoard shows the
+    last alone.
 
     Args:
         logdir: The run's directory, or a URL that TensorBoard can write to.
-        events: With each the tag of its first value; images (``mmx/images/HASH``) that are there
-            already are left out.
+        events: With each the tag of its first value; images (``mmx/images/HASH``), which come
+            before, are left out where they are there.
         going: How these go on from other starts; None where they hold no explanation, so that they
             may stand in any.
 
@@ -123,14 +173,33 @@ def append(
     if fcntl is None or "://" in run:
         _write_apart(run, events, going)
         return
-    shared = _newest_shared(run, going)
-    if shared is None or not _append_to(shared, events):
-        file = EventFile(new_start(run, going or UNMARKED), suffix=_SHARED)
-        try:
-            for _, event in events:
-                file.write(event)
-        finally:
-            file.close()
+    starts = _shared_starts(run)
+    alike = list(_alike_starts(starts, going))
+    if len(alike) == 1 and _append_to(alike[0], events):
+        return
+    mark = going or UNMARKED
+    tag, event = events[-1]
+    logged = {path: _steps_of(path, tag) for path in alike}
+    held = next((at for at, path in enumerate(alike) if event.step in logged[path]), None)
+    if held is not None and mark.kind == "add":
+        alike = alike[: held + 1]  # what replaces must not stand before what it replaces
+    elif held is not None and going is not None:
+        alike, mark = [], Going("from", 0)
+    # Where the least is left between: so as few starts as can be take steps in whatever order.
+    alike.sort(key=lambda path: max(logged[path], default=-math.inf), reverse=True)
+    if any(_append_to(path, events) for path in alike):
+        return
+    if len(starts) >= _MOST_STARTS:
+        _tell_of_many(run)
+        if _going_of(starts[0]).kind == "add" and _append_to(starts[0], events, anyhow=True):
+            return
+        mark = Going("add")
+    file = EventFile(new_start(run, mark), suffix=_SHARED)
+    try:
+        for _, event in events:
+            file.write(event)
+    finally:
+        file.close()
 
 
 def begin_shared(logdir: str | os.PathLike[str], going: Going) -> None:
@@ -146,8 +215,14 @@ def begin_shared(logdir: str | os.PathLike[str], going: Going) -> None:
     file.close()
 
 
-def _append_to(path: str, events: Sequence[tuple[str, Event]]) -> bool:
-    """Whether the events could go on in this file; all of them do, or none."""
+def _append_to(path: str, events: Sequence[tuple[str, Event]], *, anyhow: bool = False) -> bool:
+    """Whether the events could go on in this file; all of them do, or none.
+
+    Args:
+        path: Of a shared file.
+        events: As for :func:`append`.
+        anyhow: Even if the steps do not ascend.
+    """
     try:
         with open(path, "r+b") as file, _locked(file) as held:
             size = os.fstat(file.fileno()).st_size
@@ -164,10 +239,9 @@ def _append_to(path: str, events: Sequence[tuple[str, Event]]) -> bool:
                 if not (tag.startswith(IMAGE_PREFIX) and tag in last)
             ]
             # What is added again takes its own place; the fast loader drops whatever goes back.
-            least = (
-                0 if start_of(os.path.basename(os.path.dirname(path))).going.kind == "add" else 1
-            )
-            if any(tag in last and event.step < last[tag] + least for tag, event in new):
+            least = 0 if _going_of(path).kind == "add" else 1
+            goes_back = any(tag in last and event.step < last[tag] + least for tag, event in new)
+            if goes_back and not anyhow:
                 return False
             try:
                 file.seek(size)
@@ -202,14 +276,53 @@ def _locked(file: Any) -> Iterator[bool]:
             return
 
 
-def _newest_shared(run: str, going: Going | None) -> str | None:
-    """The shared file of the newest start, if that has one and goes on in a like way."""
-    starts = sorted(name for name in _names(run) if time_of(name) is not None)
-    if not starts or (going is not None and not _alike(start_of(starts[-1]).going, going)):
-        return None
-    folder = os.path.join(run, starts[-1])
-    files = sorted(name for name in _names(folder) if name.endswith(_SHARED))
-    return os.path.join(folder, files[-1]) if files else None
+def _shared_starts(run: str) -> list[str]:
+    """The shared files of the newest starts, the newest first, back to one that is not shared."""
+    found: list[str] = []
+    for name in sorted((name for name in _names(run) if time_of(name) is not None), reverse=True):
+        folder = os.path.join(run, name)
+        files = sorted(name for name in _names(folder) if name.endswith(_SHARED))
+        if not files:
+            break
+        found.append(os.path.join(folder, files[-1]))
+    return found
+
+
+def _alike_starts(starts: Sequence[str], going: Going | None) -> Iterator[str]:
+    """Those of the latest training in which events that go on like that may stand."""
+    for path in starts:
+        there = _going_of(path)
+        if going is None or _alike(there, going):
+            yield path
+        else:
+            return
+        if there.kind == "from":
+            return
+
+
+def _going_of(path: str) -> Going:
+    return start_of(os.path.basename(os.path.dirname(path))).going
+
+
+def _steps_of(path: str, tag: str) -> set[int]:
+    """The steps that a file holds of a tag."""
+    try:
+        with open(path, "rb") as file:
+            heads = read_heads(file, os.fstat(file.fileno()).st_size)
+            return {step for _, there, step in heads if there == tag}
+    except FileNotFoundError:  # deleted meanwhile
+        return set()
+
+
+def _tell_of_many(run: str) -> None:
+    warn_once(
+        "logging an explanation by a path",
+        run,
+        f"has begun {_MOST_STARTS} starts in {run}, because steps went back or came again. From "
+        "here on what is logged again replaces, and of steps that go back TensorBoard shows only "
+        "the last; read_explanations reads all. Log steps in ascending order, one program at a "
+        "time, or with replaces=True",
+    )
 
 
 def _alike(there: Going, going: Going) -> bool:
@@ -219,7 +332,7 @@ def _alike(there: Going, going: Going) -> bool:
 
 def _write_apart(run: str, events: Sequence[tuple[str, Event]], going: Going | None) -> None:
     """A file of its own within the newest shared start: where nothing can be appended."""
-    shared = _newest_shared(run, going)
+    shared = next(_alike_starts(_shared_starts(run)[:1], going), None)
     folder = new_start(run, going or UNMARKED) if shared is None else os.path.dirname(shared)
     names = [tag for tag, _ in events if tag.startswith(IMAGE_PREFIX)]
     # A file's name tells later calls which image it holds.
@@ -248,19 +361,17 @@ def has_logged(logdir: str | os.PathLike[str]) -> bool:
 
 
 def check_writable(logdir: str | os.PathLike[str]) -> None:
-    """Refuses a run's directory that nothing can be logged to; makes it where it is not there.
+    """Refuses a run's directory that nothing can be logged to; nothing is left behind.
 
     Raises:
         ValueError: As for :class:`StartFile`.
-        OSError: It cannot be made or written.
+        OSError: It cannot be made or written, or the disk is full.
     """
     path = StartFile(logdir).logdir
     if "://" in path:
         return
     try:
-        os.makedirs(path, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path) as probe:
-            probe.write(b"\0")
+        probe_directory(path)
     except OSError as error:
         error.strerror = f"logdir: expected a directory that can be written ({error.strerror})"
         raise

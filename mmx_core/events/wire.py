@@ -23,12 +23,12 @@ from mmx_core.events.blob import (
     payload_length,
     quoted,
 )
+from mmx_core.events.checks import expect
 from mmx_core.events.header import (
     Header,
     HeaderReader,
     build_header,
     check_place,
-    expect,
     explanation_arrays,
 )
 from mmx_core.explanation import (

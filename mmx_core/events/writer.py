@@ -12,7 +12,6 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Union
 
-import numpy as np
 from tensorboard.compat import tf
 from tensorboard.compat.proto.event_pb2 import Event
 
@@ -20,7 +19,7 @@ from mmx_core.events.background import Background, held_bytes, snapshot
 from mmx_core.events.bounds import fitted
 from mmx_core.events.guard import guarded
 from mmx_core.events.privacy import is_private, private_explanation, private_tag
-from mmx_core.events.records import explanation_event, image_event, means_event
+from mmx_core.events.records import explanation_event, image_event, means_event, means_of
 from mmx_core.events.runs import UNMARKED, Going
 from mmx_core.events.sinks import Sink, UnknownLogger, sink_of
 from mmx_core.events.starts import StartFile, append, begin_shared
@@ -49,8 +48,8 @@ def add_explanation(
 
     An :class:`ExplanationWriter` with a background does so later, and returns at once. Metrics also
     go out as scalars ``mmx_sample_metrics/SET/SAMPLE/METRIC``. Errors while logging are warned
-    about once per kind and do not stop the caller. TensorBoard's fast loader keeps a tag's steps of
-    one writer only as they ascend: log checkpoints in order.
+    about once per kind and do not stop the caller. TensorBoard keeps a tag's steps of one writer
+    only as they ascend: log checkpoints in order. (Calls with a path may take up to 64 in any.)
 
     Args:
         writer: A torch ``SummaryWriter``, a tensorboardX one, Lightning's ``TensorBoardLogger``,
@@ -76,6 +75,8 @@ def add_explanation(
     _check_explanation(explanation)
     if scalars is None:
         scalars = getattr(writer, "scalars", True) is True
+    if isinstance(writer, ExplanationWriter):
+        writer.given += 1
     with guarded(_LOGGING, strict=strict):
         # Here, where the caller sees which call it was, though encoding may come later.
         step = operator.index(global_step)
@@ -129,7 +130,7 @@ def add_metrics(
     with guarded(_METRICS, strict=strict):
         step = operator.index(global_step)
         now = time.time() if wall_time is None else wall_time
-        event = means_event(set_name, _means(explanations), step=step, wall_time=now)
+        event = means_event(set_name, means_of(explanations), step=step, wall_time=now)
         if isinstance(writer, (str, os.PathLike)):
             append(writer, [(means_prefix(set_name), event)], going=None)
             return
@@ -228,6 +229,11 @@ class ExplanationWriter:
         self._closed = False
         self._open()
 
+    @property
+    def missing(self) -> int:
+        """How many of the ``given`` explanations are not in the log: not written, or deleted."""
+        return self.given - self.file.explanations
+
     def _queue(self) -> Background | None:
         """What to hand events to; None where the caller writes them.
 
@@ -246,6 +252,7 @@ class ExplanationWriter:
         # Now, because TensorBoard's lazy import fails where a second thread or a fork comes amid.
         _ = tf.io
         self._process = os.getpid()
+        self.given = 0
         self._background = Background(self.file.flush) if self._in_background else None
 
     def add_explanation(
@@ -366,17 +373,6 @@ def _sink(writer: Any) -> Iterator[Sink]:
     sink = writer.file if isinstance(writer, ExplanationWriter) else sink_of(writer)
     yield sink
     sink.flush()
-
-
-def _means(explanations: Sequence[Explanation]) -> dict[str, float]:
-    figures: dict[str, list[float]] = {}
-    for explanation in explanations:
-        grounding = explanation.grounding[~np.isnan(explanation.grounding)]
-        own = {"grounding": float(grounding.mean())} if grounding.size else {}
-        for name, value in {**own, **explanation.metrics}.items():
-            if np.isfinite(value):
-                figures.setdefault(name, []).append(float(value))
-    return {name: float(np.mean(values)) for name, values in figures.items()}
 
 
 def _check_writer(writer: Any) -> None:

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
+
 from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt, special_ids
@@ -26,6 +28,7 @@ _GREEDY: dict[str, Any] = {
     "prompt_lookup_num_tokens": None,
     "assistant_early_exit": None,
     "use_mtp": None,
+    "is_assistant": False,
 }
 """What lets a checkpoint answer otherwise than greedily, and the value with which it does not."""
 
@@ -39,8 +42,9 @@ _QUIET: dict[str, Any] = {
     "length_penalty": 1.0,
     "diversity_penalty": 0.0,
     "cache_implementation": None,
+    "stop_strings": None,
 }
-"""What changes no greedy answer, only how it is handed out or made."""
+"""What changes no greedy answer, only how it is made and handed out; what stops it is cut off."""
 
 
 def generated(
@@ -65,10 +69,7 @@ def generated(
     """
     encoded = adapter.encode(pictures, rendered, [], factor=1.0, layouts=layouts)
     config = getattr(adapter.model, "generation_config", None)
-    ends, stops = ends_of(adapter, rendered), _stop_strings(config)
-    settings: dict[str, Any] = {"eos_token_id": sorted(ends)} if ends else {}
-    if stops:
-        settings["tokenizer"] = adapter.tokenizer
+    ends = ends_of(adapter, rendered)
     found = adapter.generate(
         **encoded.inputs,
         max_new_tokens=limit,
@@ -78,10 +79,10 @@ def generated(
         top_k=None,
         use_cache=True,
         **_greedy(config),
-        **settings,
+        **({"eos_token_id": sorted(ends)} if ends else {}),
     )
     ids = cast("list[int]", found[0, encoded.prompt_length :].tolist())
-    ids = _before_stops(adapter, _before_end(adapter, ids, ends), stops)
+    ids = _before_stops(adapter, _before_end(adapter, ids, ends), _stop_strings(config))
     if not decode_answer(adapter, ids):
         raise ValueError(
             "answer: the model generated nothing but blanks before its end; give an answer to "
@@ -106,7 +107,7 @@ def given(adapter: ModelAdapter, rendered: RenderedPrompt) -> tuple[str, list[in
     ends = ends_of(adapter, rendered)
     end = next((index for index, token in enumerate(ids) if token in ends), len(ids))
     if end < len(ids):
-        behind = [token for token in ids[end:] if token not in ends]
+        behind = [t for t in ids[end:] if t not in ends and t != adapter.tokenizer.pad_token_id]
         if decode_answer(adapter, behind):
             raise ValueError(
                 f"answer: expected one that ends where the model's would, got text behind "
@@ -148,14 +149,15 @@ def ends_of(adapter: ModelAdapter, rendered: RenderedPrompt) -> frozenset[int]:
 
 def _ids_of(holder: Any) -> frozenset[int]:
     value = getattr(holder, "eos_token_id", None)
-    if value is None:
-        return frozenset()
-    return frozenset([value] if isinstance(value, int) else map(int, value))
+    return frozenset(() if value is None else np.ravel(value).astype(int).tolist())
 
 
 def _pictures_of(adapter: ModelAdapter) -> frozenset[int]:
-    video = adapter.video_placeholder_id
-    return frozenset({adapter.placeholder_id} if video is None else {adapter.placeholder_id, video})
+    """Tokens that stand for what is no text, in the prompt or once that is expanded."""
+    names = ("image_token_id", "video_token_id", "audio_token_id")
+    found = [getattr(adapter.model.config, name, None) for name in names]
+    found += [adapter.placeholder_id, adapter.video_placeholder_id]
+    return frozenset(token for token in found if isinstance(token, int))
 
 
 def _greedy(config: Any) -> dict[str, Any]:

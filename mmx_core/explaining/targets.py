@@ -77,7 +77,7 @@ def _unsaid(
         for word in [words] if isinstance(words, str) else words:
             try:
                 index, begin = _place(said, spans, place)
-                index, token = _first_other(tokenizer, word, said[:begin], index, answer_ids)
+                index, token = _first_other(tokenizer, word, said[:begin], index, answer_ids, spans)
             except ValueError as error:
                 if answer is not None:
                     raise
@@ -109,23 +109,26 @@ def _place(said: str, spans: Spans, place: int | str) -> tuple[int, int]:
 
 
 def _first_other(
-    tokenizer: Any, word: str, before: str, index: int, answer_ids: list[int]
+    tokenizer: Any, word: str, before: str, index: int, answer_ids: list[int], said: Spans
 ) -> tuple[int, int]:
     """Where the answer with another word parts from what was said, and the token that parts it."""
     text = before + word.strip()
     ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
     spans = characters_of_tokens(tokenizer, text, ids)
     first = next(iter(tokens_within(spans, len(before), len(text))), len(ids))
-    place = index
-    if ids[:first] == answer_ids[:first]:
-        # Words may have their first bytes in common: 🐕 and 🐈.
-        same = (a == b for a, b in zip(ids[first:], answer_ids[first:], strict=False))
-        place = first = first + sum(takewhile(bool, same))
     if ids[first:] and ids[first] in tokenizer.all_special_ids:
         raise ValueError(f"why_not: {word!r} is no word of the model's vocabulary")
-    if first == len(ids) or place >= len(answer_ids) or ids[first] == answer_ids[place]:
+    place = index
+    if first < len(ids):
+        # The token may begin with a blank that was a token of its own.
+        start = spans[first][0]
+        place = next(iter(tokens_within(said, start, start + 1)), index)
+    # Words may have their first bytes in common: 🐕 and 🐈.
+    pairs = zip(ids[first:], answer_ids[place:], strict=False)
+    shared = sum(takewhile(bool, (a == b for a, b in pairs)))
+    if first + shared >= len(ids) or place + shared >= len(answer_ids):
         raise ValueError(f"why_not: {word!r} is what was said at token {index}")
-    return place, ids[first]
+    return place + shared, ids[first + shared]
 
 
 def _index(place: int, count: int) -> int:

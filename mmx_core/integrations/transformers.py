@@ -194,17 +194,25 @@ class ExplainCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Closes the event file; a later evaluation opens another."""
+        writer = self._writer
         self._close()
         self._training = False
-        told = f"some explanations of this training were not logged: {self._failure}"
+        if not state.is_world_process_zero:
+            return
         if not self._explained and self._failure is None:
             told = (
                 "no explanation of this training was logged: no evaluation took place; set "
                 "eval_strategy and eval_steps"
             )
-        elif self._failure is None:
-            return
-        if state.is_world_process_zero:
+            warnings.warn(told, ExplainWarning, stacklevel=1)
+        if self._failure is not None:
+            told = f"some explanations of this training were not logged: {self._failure}"
+            warnings.warn(told, ExplainWarning, stacklevel=1)
+        if writer is not None and writer.missing:
+            told = (
+                f"{writer.missing} of {writer.given} explanations that this training made are not "
+                f"in its log: {writer.file.trouble or 'see what was warned of before'}"
+            )
             warnings.warn(told, ExplainWarning, stacklevel=1)
 
     def _log(self, explainer: Explainer, writer: ExplanationWriter | None, step: int) -> None:

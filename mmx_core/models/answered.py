@@ -7,6 +7,8 @@ prompt, and the answer begins behind. The rules where rendering and generation p
 
 * What the template writes of the answered conversation goes before the generation prompt: a model
   whose answers are opened by ``<think>`` is shown a closed thought before a text without one.
+* What a given answer has of the generation prompt (``<think>``) is explained with it, as it was
+  given, so that its words can be counted.
 * A text that the template would change (it drops thoughts, or writes no answers at all) stands as
   it was given, behind the generation prompt.
 * Where one token would hold both the generation prompt's end and the answer's beginning, both
@@ -93,12 +95,14 @@ def find_answer(
     around = template.around(messages, form)
     if around is not None:
         try:
-            whole = template.rendering([*messages, answer], form, opened=False)
+            # Blanks at its edges are of a text alone; a template that adds its own has both.
+            bare = {**answer, "content": [{"type": "text", "text": said}] if said else []}
+            whole = template.rendering([*messages, bare], form, opened=False)
         except ValueError:
             whole = None
         if whole is not None and whole.text.endswith(around[1]):
             end = len(whole.text[: len(whole.text) - len(around[1])].rstrip())
-            start = _start(whole, opened, said, end, len(messages), calls=calls)
+            start = _start(whole, opened, said, end, head=around[0] if calls else None)
             if start is not None:
                 before = len(opened.text)
                 behind = whole.text.startswith(opened.text) and before <= start
@@ -122,17 +126,20 @@ def find_answer(
 
 
 def _start(
-    whole: Rendering, opened: Rendering, said: str, end: int, turn: int, *, calls: bool
+    whole: Rendering, opened: Rendering, said: str, end: int, *, head: str | None
 ) -> int | None:
-    """Where the answer's first letter is, or None where the template has changed it."""
-    if not calls:
-        start = end - len(said)
-        return start if whole.text[:end].endswith(said) else None
-    first = whole.text.find(said, len(opened.text)) if said else len(opened.text)
-    if first < 0 or first >= end or not whole.text.startswith(opened.text):
-        return None
-    rest = whole.text[first:end]
-    return first + len(rest) - len(rest.lstrip())
+    """Where the answer's first letter is, or None where the template has changed it.
+
+    With tool calls behind it, it begins where answers do (``head``), or where the model goes on.
+    """
+    if head is None:
+        return end - len(said) if whole.text[:end].endswith(said) else None
+    for before in (head, opened.text):
+        rest = whole.text[len(before) : end]
+        blanks = len(rest) - len(rest.lstrip())
+        if whole.text.startswith(before) and rest and rest[blanks:].startswith(said):
+            return len(before) + blanks
+    return None
 
 
 def prompt_and_answer(
@@ -152,7 +159,8 @@ def prompt_and_answer(
     places = list(enumerate(tokens.offsets))
     count = len(places)
     first = next((i for i, (b, e) in places if b >= found.begin or e > found.start), count)
-    last = next((i for i, (b, _) in places[first:] if b >= found.end), count)
+    # What a tokenizer adds at its input's end is nowhere in the text, and no part of the answer.
+    last = next((i for i, (b, e) in places[first:] if b >= found.end or e <= found.begin), count)
     shared = first < count and tokens.offsets[first][0] < len(opened.text)
     if shared and found.start >= len(opened.text) and text.startswith(opened.text):
         # A break keeps a tokenizer from taking the text for its input's, or a word's, beginning.

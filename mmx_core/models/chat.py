@@ -178,11 +178,10 @@ def _shares(tokenizer: Any, tokens: Tokens, rendering: Rendering) -> dict[str, t
         }
     return {
         "written": tuple(
-            token not in special
-            and any(begin < end and stop > start for start, end in rendering.spans)
-            for token, (begin, stop) in zip(tokens.ids, tokens.offsets, strict=True)
+            token not in special and rendering.is_written(*span)
+            for token, span in zip(tokens.ids, tokens.offsets, strict=True)
         ),
-        "turns": tuple(rendering.turn_at(begin) for begin, _ in tokens.offsets),
+        "turns": tuple(rendering.turn_of(*span) for span in tokens.offsets),
     }
 
 

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.chat import Message, RenderedPrompt
+from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.markers import picture_markers
 from mmx_core.models.measuring import ENOUGH, mapping, moving
+from mmx_core.models.messages import Message
 from mmx_core.models.running import undisturbed
 
 _Size = tuple[int, int]
@@ -63,9 +64,13 @@ class GenericAdapter(ModelAdapter):
         )
 
     def render(
-        self, prompt: str | Sequence[Message], *, pictures: Sequence[Picture] = ()
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        pictures: Sequence[Picture] = (),
+        variables: Mapping[str, Any] | None = None,
     ) -> RenderedPrompt:
-        rendered = super().render(prompt, pictures=pictures)
+        rendered = super().render(prompt, pictures=pictures, variables=variables)
         markers = picture_markers(self.model.config, self.tokenizer)
         markers.pop(self.placeholder_id, None)
         around = set()

@@ -34,7 +34,8 @@ class Idefics3Adapter(ModelAdapter):
         tiling = self._tiling(image, factor)
         grid, seen = shuffled_grid(tiling.side, self._patch, self._shuffle)
         boxes = [covered(box, seen) for box in tiling.boxes]
-        return marked_layout(self._marked_ids(tiling), self.placeholder_id, boxes, grid)
+        grids = [(grid, grid)] * len(boxes)
+        return marked_layout(self._marked_ids(tiling), self.placeholder_id, boxes, grids)
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
         tilings = [self._tiling(image, factor) for image in images]

@@ -32,7 +32,8 @@ class InternVLAdapter(ModelAdapter):
         tiling = self._tiling(image, factor)
         grid, seen = shuffled_grid(tiling.side, self._patch, self._shuffle)
         boxes = [covered(box, seen) for box in tiling.boxes]
-        return marked_layout(self._marked_ids(tiling), self.placeholder_id, boxes, grid)
+        grids = [(grid, grid)] * len(boxes)
+        return marked_layout(self._marked_ids(tiling), self.placeholder_id, boxes, grids)
 
     def _marked_ids(self, tiling: Tiling) -> list[int]:
         """What stands for an image, with one placeholder per tile."""
@@ -112,9 +113,12 @@ class InternVLAdapter(ModelAdapter):
 
     @property
     def _canvas(self) -> Callable[..., tuple[int, int]]:
-        # Families choose their grids differently, each by a function beside its processor.
+        return self._beside_processor("get_optimal_tiled_canvas")
+
+    def _beside_processor(self, name: str) -> Callable[..., tuple[int, int]]:
+        """A function beside the image processor: families choose their grids differently."""
         for kind in type(self.image_processor).__mro__:
-            found = getattr(sys.modules[kind.__module__], "get_optimal_tiled_canvas", None)
+            found = getattr(sys.modules[kind.__module__], name, None)
             if found is not None:
                 return cast("Callable[..., tuple[int, int]]", found)
         raise ValueError(

@@ -12,16 +12,24 @@ from mmx_core.models.sharding import sharding_of
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
     "aya_vision",
+    "blip_2",
     "deepseek_vl",
     "gemma3",
     "gemma4",
     "glm_v",
+    "idefics2",
     "idefics3",
     "internvl",
+    "kimi_k25",
+    "lfm2_vl",
+    "llama4",
     "llava",
     "llava_next",
+    "minicpm_v",
     "mistral3",
     "mllama",
+    "molmo2",
+    "ovis2",
     "paligemma",
     "qwen_like",
     "qwen_vl",
@@ -99,13 +107,15 @@ def adapter_for(
 def unwrapped(model: Any) -> Any:
     """The model itself, whatever training tools have put around it.
 
-    ``torch.compile``, ``DataParallel``, ``DistributedDataParallel`` and ``accelerate`` wrap it as
-    a module inside another. PEFT hands on what it wraps, with its own layers left in place inside.
-    Qwen-Omni holds what writes, the thinker, beside what speaks.
+    ``torch.compile``, ``DataParallel``, ``DistributedDataParallel``, ``accelerate`` and DeepSpeed
+    wrap it as a module inside another. PEFT hands on what it wraps, with its own layers left in
+    place inside. Qwen-Omni holds what writes, the thinker, beside what speaks.
     """
     while True:
+        # DeepSpeed's engine has a ``config`` of its own, which is no model's.
+        is_model = hasattr(getattr(model, "config", None), "model_type")
         inner = getattr(model, "_orig_mod", None) or (
-            model.module if hasattr(model, "module") and not hasattr(model, "config") else None
+            model.module if hasattr(model, "module") and not is_model else None
         )
         if inner is None and callable(getattr(model, "get_base_model", None)):
             for name, settings in getattr(model, "peft_config", {}).items():

@@ -3,7 +3,8 @@
 All ranks compute everything alike, and rank 0 writes. Weights are gathered as a training step
 gathers them, unit by unit: the root unit, which usually holds embedding and head, for as long as a
 sample is read, and each layer while it runs. A head that is a unit of its own is copied whole,
-``V * d`` values on each rank, since hooks hand out nothing less.
+``V * d`` values on each rank for as long as a sample is read: no more than its own forward gathers,
+or than the root unit holds where the head belongs to that.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ the user's, or refuse to stop early.
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -15,10 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from mmx_core.models.marks import Marks, aligned, moved
 from mmx_core.models.messages import Form, Message, forms
-
-_MARKUP = re.compile(r"(</?[^\s<>]+>|\[/?[A-Z_]+\])")
-"""What a template may look for in a text, such as ``</think>``."""
 
 _REPRESENTED = re.compile(r"""['"]text['"]: ['"]$""")
 """Before a text: the template has written a list of parts as Python shows it."""
@@ -51,9 +48,15 @@ class Rendering:
     starts: tuple[int, ...]
     turns: tuple[int, ...]
 
-    def turn_at(self, character: int) -> int:
-        """Index of the message that a character belongs to."""
-        return self.turns[bisect_right(self.starts, character) - 1]
+    def turn_of(self, begin: int, end: int) -> int:
+        """Index of the message that a token belongs to, by its first letter."""
+        token = self.text[begin:end]
+        letter = begin + len(token) - len(token.lstrip()) if token.strip() else begin
+        return self.turns[bisect_right(self.starts, letter) - 1]
+
+    def is_written(self, begin: int, end: int) -> bool:
+        """Whether people or the model wrote some of a token."""
+        return any(begin < stop and end > start for start, stop in self.spans)
 
 
 class ChatTemplate:
@@ -116,7 +119,7 @@ class ChatTemplate:
 
     def _shown(self, messages: Sequence[Message], form: Form) -> tuple[int, int]:
         """How many texts the template writes as such, of how many."""
-        marks = _Marks(messages)
+        marks = Marks(messages)
         marked = [marks.exchanged(turn, message) for turn, message in enumerate(messages)]
         text = self._render(marked, form, opened=False)
         found = {
@@ -138,30 +141,25 @@ class ChatTemplate:
             ValueError: The template refuses it.
         """
         text = self._render(messages, form, opened=opened)
-        marks = _Marks(messages)
+        marks = Marks(messages)
         marked = [marks.exchanged(turn, message) for turn, message in enumerate(messages)]
         pattern = self._render(marked, form, opened=opened)
         tails = self._tails(marked, form, marks)
-        spans, places = _aligned(pattern, text, marks)
-        stones = self._stones(pattern, marked, marks)
-        starts = [(0, stones[0].turn if stones else 0)]
-        # Behind the last stands what opens the answer.
-        stones.append(_Stone(len(pattern), len(pattern), len(messages)))
-        for before, after in pairwise(stones):
-            if before.turn != after.turn:
-                between = pattern[before.end : after.start]
-                closed = _alike(between, tails.get(before.turn, ""))
-                starts.append((before.end + closed, after.turn))
+        spans, places = aligned(pattern, text, marks)
+        # Behind the last text stands what opens the answer.
+        end = _Stone(len(pattern), len(pattern), len(messages) - (not opened))
+        stones = [*self._stones(pattern, marked, marks), end]
+        starts = _starts(pattern, stones, tails)
         return Rendering(
             text,
             tuple(spans),
-            tuple(_moved(at, places) for at, _ in starts),
+            tuple(moved(at, places) for at, _ in starts),
             tuple(turn for _, turn in starts),
         )
 
     def around(self, messages: Sequence[Message], form: Form) -> tuple[str, str] | None:
         """What stands before and behind an answer to these messages; None where nothing can."""
-        marks = _Marks(messages)
+        marks = Marks(messages)
         reply = marks.exchanged(len(messages), _REPLY)
         try:
             text = self._render([*messages, reply], form, opened=False)
@@ -187,26 +185,37 @@ class ChatTemplate:
             ) from error
         return str(text)
 
-    def _tails(self, marked: Sequence[Message], form: Form, marks: _Marks) -> dict[int, str]:
+    def _tails(self, marked: Sequence[Message], form: Form, marks: Marks) -> dict[int, str]:
         """What closes each turn: that which follows its last text where the conversation ends."""
+        alike: dict[tuple[Any, ...], list[int]] = {}
+        for turn, message in enumerate(marked):
+            shown = [p["type"] for p in message["content"] if p.get("text", "picture").strip()]
+            # Turns of one role are closed alike, but for what follows the text in some.
+            apart = turn if message.keys() - {"role", "content"} else None
+            alike.setdefault((message["role"], *shown[-1:], apart), []).append(turn)
         found: dict[int, str] = {}
-        for turn in range(len(marked)):
-            try:
-                text = self._render(marked[: turn + 1], form, opened=False)
-            except ValueError:  # a template may refuse a conversation that stops here
-                continue
-            for last in self._stones(text, marked, marks)[-1:]:
-                if last.turn == turn:
-                    found[turn] = text[last.end :]
-        # Turns of one role are closed alike, and most often those of all.
-        by_role = {marked[turn]["role"]: tail for turn, tail in reversed(found.items())}
-        other = next(iter(by_role.values()), "")
+        for turns in alike.values():
+            tails = (self._tail(marked[: turn + 1], form, marks) for turn in reversed(turns))
+            tail = next((tail for tail in tails if tail is not None), None)
+            if tail is not None:
+                found |= dict.fromkeys(turns, tail)
+        # A turn may say nothing, or a template refuse to stop at it: most are closed as others are.
+        roles = {marked[turn]["role"]: tail for turn, tail in found.items()}
+        other = next(iter(found.values()), "")
         return {
-            turn: found.get(turn, by_role.get(message["role"], other))
+            turn: found.get(turn, roles.get(message["role"], other))
             for turn, message in enumerate(marked)
         }
 
-    def _stones(self, text: str, marked: Sequence[Message], marks: _Marks) -> list[_Stone]:
+    def _tail(self, marked: Sequence[Message], form: Form, marks: Marks) -> str | None:
+        try:
+            text = self._render(marked, form, opened=False)
+        except ValueError:
+            return None
+        stones = self._stones(text, marked, marks)[-1:]
+        return next((text[s.end :] for s in stones if s.turn == len(marked) - 1), None)
+
+    def _stones(self, text: str, marked: Sequence[Message], marks: Marks) -> list[_Stone]:
         """The places whose turn is known: texts and pictures."""
         pictures = iter(
             [
@@ -220,9 +229,15 @@ class ChatTemplate:
         either = re.compile(f"{marks.pattern.pattern}|{names}" if names else marks.pattern.pattern)
         found = []
         for match in either.finditer(text):
-            turn = next(pictures, None) if match[1] is None else marks.turns[int(match[1])]
+            if match[1] is None:
+                turn, after = next(pictures, None), ""
+            else:
+                turn, after = marks.turns[int(match[1])], marks.afters[int(match[1])]
             if turn is not None:
-                found.append(_Stone(match.start(), match.end(), turn))
+                # A template may strip the text.
+                kept = [t for t in (after, after.rstrip()) if text.startswith(t, match.end())]
+                end = match.end() + len("".join(kept[:1]))
+                found.append(_Stone(match.start(), end, turn))
         return found
 
 
@@ -233,91 +248,28 @@ class _Stone:
     turn: int
 
 
-class _Marks:
-    """Words that stand for the texts of a conversation, and that none of them has.
-
-    Markup and the blanks at a text's edges are kept, so that the template does with the words what
-    it does with the texts.
-    """
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        said, stem = repr(messages), "MMXTEXT"
-        while stem in said:
-            stem = f"Q{stem}"
-        self._stem = stem
-        self.pattern = re.compile(rf"{stem}(\d+)END")
-        self.texts: list[str] = []
-        self.turns: list[int] = []
-
-    def exchanged(self, turn: int, message: Message) -> dict[str, Any]:
-        """The message with each text exchanged."""
-        written = ("tool_calls", "reasoning_content", "reasoning", "thinking")
-        parts = [
-            {**part, "text": self._word(turn, part["text"])} if part["type"] == "text" else part
-            for part in message["content"]
-        ]
-        rest = {name: self._all(turn, message[name]) for name in written if name in message}
-        return {**message, "content": parts, **rest}
-
-    def _all(self, turn: int, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._word(turn, value)
-        if isinstance(value, Mapping):
-            kept = ("id", "type")
-            return {k: v if k in kept else self._all(turn, v) for k, v in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._all(turn, entry) for entry in value]
-        return value
-
-    def _word(self, turn: int, text: str) -> str:
-        return "".join(
-            piece if index % 2 else self._exchanged(turn, piece)
-            for index, piece in enumerate(_MARKUP.split(text))
-        )
-
-    def _exchanged(self, turn: int, piece: str) -> str:
-        text = piece.strip()
-        if not text:
-            return piece
-        self.texts.append(text)
-        self.turns.append(turn)
-        return piece.replace(text, f"{self._stem}{len(self.texts) - 1}END", 1)
-
-
-def _aligned(
-    marked: str, rendered: str, marks: _Marks
-) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Where each text is, and where each stretch between marks begins, in both.
-
-    What stands between marks is the template's, so that a text is looked for behind it, even where
-    the template changes it or writes the same words.
-    """
-    found = list(marks.pattern.finditer(marked))
-    cursor = found[0].start() if found else 0
-    spans: list[tuple[int, int]] = []
-    places = [(0, 0)]
-    for match, stop in zip(found, [*(m.start() for m in found[1:]), len(marked)], strict=True):
-        literal = marked[match.end() : stop]
-        text = marks.texts[int(match[1])]
-        # What a tool is called with is written as JSON.
-        forms_of = (text, json.dumps(text, ensure_ascii=False)[1:-1])
-        exact = [form for form in forms_of if rendered.startswith(form + literal, cursor)]
-        near = [(rendered.find(form, cursor), form) for form in exact or forms_of]
-        at, form = next(((at, form) for at, form in near if at >= 0), (cursor, ""))
-        if form:
-            spans.append((at, at + len(form)))
-        following = rendered.find(literal, at + len(form))
-        place = following if following >= 0 else at + len(form)
-        places.append((match.end(), place))
-        cursor = place + (len(literal) if following >= 0 else 0)
-    return spans, places
-
-
-def _moved(at: int, places: Sequence[tuple[int, int]]) -> int:
-    """A place in the marked text, in the other."""
-    index = bisect_right([marked for marked, _ in places], at) - 1
-    marked, rendered = places[index]
-    return rendered + at - marked
+def _starts(
+    pattern: str, stones: Sequence[_Stone], tails: Mapping[int, str]
+) -> list[tuple[int, int]]:
+    """Where each stretch of one turn begins, and which."""
+    starts: list[tuple[int, int]] = []
+    for before, after in pairwise([_Stone(0, 0, -1), *stones]):
+        if before.turn == after.turn:
+            continue
+        tail = tails.get(before.turn, "")
+        closed = pattern.find(tail, before.end, after.start)
+        if closed < 0:  # the template closes this turn otherwise, if not altogether
+            tail, closed = tail[: _alike(pattern[before.end : after.start], tail)], before.end
+        at = closed + len(tail)
+        # Turns that say nothing have no place of their own, but an end.
+        for silent in range(before.turn + 1, after.turn):
+            tail = tails.get(silent, "")
+            closed = pattern.find(tail, at, after.start) if tail else -1
+            if closed >= 0:
+                starts.append((at, silent))
+                at = closed + len(tail)
+        starts.append((at, after.turn))
+    return starts
 
 
 def _alike(one: str, other: str) -> int:

@@ -58,25 +58,29 @@ def shuffled_grid(side: int, patch: int, shuffle: int) -> tuple[int, float]:
 
 
 def marked_layout(
-    marked: Sequence[int], placeholder: int, boxes: Sequence[Box], side: int
+    marked: Sequence[int],
+    placeholder: int,
+    boxes: Sequence[Box],
+    grids: Sequence[tuple[int, int]],
 ) -> Layout:
-    """An image of square tiles, one placeholder in the text for each.
+    """An image of tiles, one placeholder in the text for each.
 
     Args:
         marked: What is written for the image: markers, and the placeholder once for each tile.
         placeholder: Its id.
         boxes: What each tile's visual tokens cover, in the order of the text.
-        side: Visual tokens along a tile's side.
+        grids: Rows and columns of them.
 
     Raises:
         ValueError: There are more or fewer placeholders than tiles.
     """
     ids: list[int] = []
-    starts = []
+    starts: list[int] = []
     for token in marked:
         if token == placeholder:
+            rows, columns = grids[len(starts)] if len(starts) < len(grids) else (1, 1)
             starts.append(len(ids))
-            ids += [token] * (side * side)
+            ids += [token] * (rows * columns)
         else:
             ids.append(token)
     if len(starts) != len(boxes):
@@ -84,8 +88,8 @@ def marked_layout(
             f"tokenizer: expected {len(boxes)} image tokens, one for each tile, got {len(starts)}"
         )
     rasters = tuple(
-        Raster(range(start, start + side * side), (side, side), box)
-        for start, box in zip(starts, boxes, strict=True)
+        Raster(range(start, start + rows * columns), (rows, columns), box)
+        for start, box, (rows, columns) in zip(starts, boxes, grids, strict=True)
     )
     return Layout(tuple(ids), (View(rasters),))
 

@@ -67,12 +67,28 @@ def spelled(tokenizer: Any, ids: Sequence[int]) -> tuple[str, Spans]:
         The text, and of each token the indices of its first character and behind its last. They
         ascend, and tokens that carry parts of one character share it.
     """
-    # Of each run of tokens that end characters only together: its first token, and how it grows.
+    runs = _runs(tokenizer, ids, near=True)
+    if "".join(grown[-1] for _, grown in runs) != _decoded(tokenizer, ids):
+        # A few tokens before were not enough: a blank at the beginning of what is decoded is lost.
+        runs = _runs(tokenizer, ids, near=False)
+    spans: Spans = []
+    text = ""
+    for _, grown in runs:
+        spans += [(len(text) + start, len(text) + end) for start, end in _growth(grown)]
+        text += grown[-1]
+    return text, spans
+
+
+def _runs(tokenizer: Any, ids: Sequence[int], *, near: bool) -> list[tuple[int, list[str]]]:
+    """Of each run of tokens that end characters only together: its first token, and how it grows.
+
+    Decoded with the run before it, or with all that is before.
+    """
     runs: list[tuple[int, list[str]]] = []
     first = least = 0
     while first < len(ids):
         # What a token spells may depend on what is before it: "▁" is a blank but at the beginning.
-        context = runs[-1][0] if runs else 0
+        context = runs[-1][0] if runs and near else 0
         before = _decoded(tokenizer, ids[context:first])
         grown: list[str] = []
         whole = ""
@@ -88,12 +104,7 @@ def spelled(tokenizer: Any, ids: Sequence[int]) -> tuple[str, Spans]:
         else:
             runs.append((first, grown))
             first = least
-    spans: Spans = []
-    text = ""
-    for _, grown in runs:
-        spans += [(len(text) + start, len(text) + end) for start, end in _growth(grown)]
-        text += grown[-1]
-    return text, spans
+    return runs
 
 
 def _growth(grown: Sequence[str]) -> Iterator[tuple[int, int]]:

@@ -106,7 +106,7 @@ def _compiled(pattern: str) -> Any:
         import regex
     except ImportError as error:
         raise ImportError(
-            "expected regex, to tell words; install it: pip install 'mmx-explain[core]'"
+            "expected the package regex, to tell words; install it: pip install regex"
         ) from error
 
     return regex.compile(pattern, regex.WORD | regex.V1 | regex.DOTALL)

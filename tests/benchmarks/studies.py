@@ -47,7 +47,7 @@ from mmx_core.metrics.faithfulness import Perturber, faithfulness
 from mmx_core.metrics.summary import shown_words
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.running import undisturbed
-from mmx_core.text.words import tokens_of_words
+from mmx_core.text.words import split_words, tokens_of_words
 from tests.benchmarks import second_family
 
 CHECKPOINTS = Path(__file__).parents[2] / "demo" / "checkpoints"
@@ -270,7 +270,7 @@ def mistakes_study(explainer: Explainer, samples: Sequence[Sample]) -> list[tupl
         )
         shown = {(color, shapes[shape]) for color, shape in (m.name.split() for m in sample.masks)}
         colors = {color for color, _ in shown}
-        words = [word.strip(".,") for word in explanation.answer.split()]
+        words = [word.text for word in split_words(explanation.answer)]
         mistaken = False
         for (color, shape), tokens in zip(pairwise(words), pieces[1:], strict=True):
             if color in colors and shape in shapes:

@@ -71,6 +71,8 @@ def flat(options: dict[str, str]) -> list[str]:
         ({"--fps": "0"}, "--fps: expected a number above 0"),
         ({"--turn": "0"}, "--turn: expected none without --messages"),
         ({"--why-not": "dog"}, "--why-not: expected WORD=OTHER, got 'dog'"),
+        ({"--chat-template-kwargs": "thinking"}, "--chat-template-kwargs: expected a JSON object"),
+        ({"--chat-template-kwargs": "[1]"}, "--chat-template-kwargs: expected a JSON object"),
     ],
 )
 def test_wrong_input_of_explain_is_named(given, wrong, told, capsys) -> None:

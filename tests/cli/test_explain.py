@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,17 @@ def test_a_sample_is_named_after_its_image_and_the_model_answers(
     (read,) = read_explanations(tmp_path)
     assert (read.tag, read.id, read.step) == ("mmx/default/two shapes", "two shapes", 0)
     assert capsys.readouterr().out.splitlines()[0] == read.answer
+
+
+def test_variables_of_the_template_reach_it(checkpoint, image, tmp_path) -> None:
+    told = tmp_path / "told"
+    shutil.copytree(checkpoint, told)
+    template = told / "chat_template.jinja"
+    template.write_text("{% if said is defined %}{{ said }} {% endif %}" + template.read_text())
+    options = ["--answer", "a dog", "--chat-template-kwargs", '{"said": "green"}', "--scales", "1"]
+    assert main(command(told, image, tmp_path / "runs", *options)) == 0
+    (read,) = read_explanations(tmp_path / "runs")
+    assert [token.text for token in read.context[:2]] == ["green", "<|im_start|>"]
 
 
 def test_several_images_and_other_words_are_explained(checkpoint, image, tmp_path, capsys) -> None:

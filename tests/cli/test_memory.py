@@ -85,6 +85,20 @@ def test_a_record_that_no_memory_is_left_for_is_not_called_damaged(large: Path) 
     assert ended(PARSED, str(large)) == TOLD
 
 
+STARTED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), resource.RLIM_INFINITY))
+from mmx_core.cli import main
+sys.exit(main(["list", sys.argv[2]]))
+"""
+
+
+def test_a_command_that_has_no_memory_to_start_in_says_so(logdir: Path) -> None:
+    """OpenBLAS would end it by itself, with a line of its own."""
+    for megabytes in range(50, 110, 6):
+        assert ended(STARTED, str(megabytes * 1_000_000), str(logdir)) == TOLD, megabytes
+
+
 def ended(script: str, *arguments: str) -> tuple[int, str]:
     """A script's exit code, and what it said."""
     done = subprocess.run(

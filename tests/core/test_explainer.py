@@ -241,6 +241,7 @@ def test_paper_is_the_published_setting(qwen2: TinyModel) -> None:
         ({"max_new_tokens": -1}, "at least 1, got -1"),
         ({"scales": 1.0}, r"numbers such as"),
         ({"persistence": "high"}, r"\(0, 1\), got 'high'"),
+        ({"chat_template_kwargs": "thinking"}, "mapping of the template's variables"),
     ],
 )
 def test_bad_settings_are_refused_before_a_model_is_loaded(

@@ -13,7 +13,7 @@ from mmx_core.events import ExplanationWriter, add_explanation
 from mmx_core.events.bounds import MAX_MATRIX_BYTES, fitted, fitting_tokens
 from mmx_core.events.guard import LoggingWarning, _warned
 from mmx_core.events.index_record import decode_record, encode_record
-from mmx_core.explanation import Alternative
+from mmx_core.explanation import Alternative, WordGroup
 from mmx_core.export.standalone import PageEntry, standalone_html
 from tests.support.explanations import assert_close, make_explanation
 from tests.support.odd_explanations import make_several_images
@@ -87,7 +87,9 @@ def quietly(explanation, tokens: int, monkeypatch):
 def test_the_first_tokens_are_what_they_were(monkeypatch):
     whole = make_explanation(6, 4, SCALES)
     beside = [Alternative(at, whole.candidates[3][0], (whole.heatmap[0],), 0.5) for at in (1, 6, 7)]
-    cut = quietly(replace(whole, alternatives=tuple(beside)), 3, monkeypatch)
+    words = tuple(WordGroup(first, "w") for first in (0, 4, 6, 7, 9))
+    cut = quietly(replace(whole, alternatives=tuple(beside), words=words), 3, monkeypatch)
+    assert [word.first for word in cut.words] == [0, 4, 6]
     assert cut.tokens == whole.tokens[:3] and cut.context == whole.context[:7]
     assert cut.answer == whole.answer
     assert cut.provenance == {**whole.provenance, "cut_from": 6}

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmx_core import read_explanations
 from mmx_core.events import ExplanationWriter, add_explanation
 from mmx_core.events.blob import decode_json
-from mmx_core.events.privacy import is_private, is_uploaded, private_explanation
+from mmx_core.events.privacy import is_private, is_uploaded, private_explanation, private_tag
 from mmx_core.export.arrays import metadata_json
 from mmx_core.export.standalone import standalone_html
 from tests.support.explanations import make_explanation
@@ -121,7 +124,102 @@ def test_a_path_is_known_by_how_it_begins(text, left):
 def test_the_home_directory_is_not_named_within_other_text_either(monkeypatch):
     monkeypatch.setenv("HOME", HOME)
     made = replace(make_explanation(), provenance={"note": f"read from {HOME}/x"})
-    assert private_explanation(made).provenance == {"note": "read from ~/x"}
+    assert private_explanation(made).provenance == {"note": "read from x"}
+
+
+def left(text: str) -> str:
+    made = replace(make_explanation(), provenance={"note": text})
+    return private_explanation(made).provenance["note"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("could not open '/Users/bob lee/m.bin' (no such file)", "could not open 'm.bin' (no"),
+        ("loaded C:\\Users\\Bob Lee\\m.bin, D:/bob/y", "loaded m.bin, y"),
+        ("from \\\\bobs-host\\bob\\m.bin or //bobs-host/bob/m", "from m.bin or m"),
+        ("see file:///home/bob/x.png and file:/C:/Users/bob/y", "see x.png and y"),
+        ("PATH=/home/bob/bin:/opt/bob/x --model=~bob/m", "PATH=bin:x --model=m"),
+        ("/home/bob/a.py: error in /home/eve/b.py", "a.py: error in b.py"),
+        ("/home/bob", "~"),
+        ("the home C:\\Users\\bob", "the home ~"),
+        ("https://huggingface.co/org/model", "https://huggingface.co/org/model"),
+        ("org/model and/or 3/4 of s3://bucket/key", "org/model and/or 3/4 of s3://bucket/key"),
+        ("<|im_start|> </s> {% if x %}/{% endif %}", "<|im_start|> </s> {% if x %}/{% endif %}"),
+    ],
+)
+def test_paths_amid_other_text_are_cut_and_nothing_else_is(text, expected):
+    assert left(text).startswith(expected)
+
+
+USERS = st.from_regex(r"[A-Z][a-z]{3,8}[0-9]{3}( [A-Z][a-z]{2,5}[0-9])?", fullmatch=True)
+PLACES = (
+    "/home/{}/",
+    "/Users/{}/",
+    "C:\\Users\\{}\\",
+    "c:/users/{}/",
+    "\\\\host\\{}\\",
+    "/mnt/{}/",
+)
+PLACES += ("file:///home/{}/", "file:///C:/Users/{}/", "//host/{}/", "/data/x/{}/y/")
+WORDS = st.sampled_from(["read", "from:", "error", "in", "(2)", "x=", "org/model", "3/4", '"', "'"])
+
+
+@given(USERS, st.sampled_from(PLACES), st.lists(WORDS, max_size=4), st.lists(WORDS, max_size=4))
+def test_no_user_is_named_by_a_path_in_any_text(user, place, before, after):
+    path = place.format(user) + "model.bin"
+    text = " ".join([*before, path, *after])
+    assert user not in left(text) and user.split()[0] not in left(text)
+    assert left(path) == "model.bin"
+    assert user not in private_tag(f"val/{text}")
+
+
+@given(st.lists(st.sampled_from(["a", "/", "\\", " ", ":", "'", "~", "C:", "file:"]), max_size=60))
+def test_what_is_cut_once_stays_as_it_is_or_loses_more(parts):
+    once = left("".join(parts))
+    assert len(left(once)) <= len(once) <= len("".join(parts))
+
+
+def test_long_texts_are_cut_in_no_time():
+    before = time.process_time()
+    for piece in ("/a a a a a", "a/", "/", "\\", "'/", "~a ", "C:/ ", "//a b c d/e", "file:"):
+        left("x " + piece * 5000)
+    assert time.process_time() - before < 5
+
+
+def git(*arguments) -> None:
+    names = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always")
+    subprocess.run(["git", *names, *map(str, arguments)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("address", "uploaded"),
+    [
+        ("https://huggingface.co/a/m", True),
+        ("https://user:token@hf.co/a/m", True),
+        ("git@hf.co:a/m", True),
+        ("ssh://git@huggingface.co/a/m", True),
+        ("https://github.com/a/huggingface.co.git", False),
+        ("https://nothf.co/a/m", False),
+        ("https://hf.co.example.org/a", False),
+    ],
+)
+def test_a_hub_clone_is_known_by_its_remote_from_submodules_and_worktrees(
+    tmp_path, address, uploaded
+):
+    inner, outer = tmp_path / "inner", tmp_path / "outer"
+    for folder in (inner, outer):
+        git("init", "-q", folder)
+        git("-C", folder, "commit", "-q", "--allow-empty", "-m", "x")
+    git("-C", outer, "submodule", "add", "-q", inner, "part")
+    git("-C", outer, "worktree", "add", "-q", tmp_path / "tree")
+    assert (outer / "part" / ".git").is_file() and (tmp_path / "tree" / ".git").is_file()
+    git("-C", outer, "remote", "add", "origin", address)
+    for folder in (outer, tmp_path / "tree", outer / "part"):
+        assert is_uploaded(folder / "runs") is uploaded
+    assert not is_uploaded(inner)
+    git("-C", outer / "part", "remote", "set-url", "origin", "git@hf.co:a/part")
+    assert is_uploaded(outer / "part" / "runs")
 
 
 def test_what_is_exported_privately_has_no_paths_though_the_log_has(tmp_path, monkeypatch):

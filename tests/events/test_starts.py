@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import time
 import urllib.parse
+import warnings
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from mmx_core.events import (
     ExplanationWriter,
+    LoggingWarning,
     add_explanation,
     add_metrics,
+    guard,
     mark_resume,
     read_explanations,
 )
@@ -226,6 +229,45 @@ def test_a_thousand_calls_with_a_path_leave_one_file(tmp_path):
         add_explanation(tmp_path, "val/1", made, step, strict=True)
     assert len(list(tmp_path.rglob("events.*"))) == 1
     assert sum(1 for e in read_explanations(tmp_path) if e.image) == 1000
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "slow"])
+def test_calls_with_a_path_may_take_steps_in_any_order(tmp_path, fast):
+    log(tmp_path / "back", 1, range(40, 0, -1))
+    mixed = [7 * step % 50 for step in range(50)]
+    log(tmp_path / "mixed", 1, mixed)
+    assert len(list((tmp_path / "mixed").rglob("events.*"))) <= 10
+    expected = {"back": dict.fromkeys(range(1, 41), "1"), "mixed": dict.fromkeys(range(50), "1")}
+    assert shown(tmp_path) == expected
+    with serve(tmp_path, load_fast=fast, arguments=["--samples_per_plugin=mmx=0"]) as base:
+        eventually(lambda: panel_shows(base), expected)
+
+
+@pytest.mark.parametrize("steps", [range(150, 0, -1), [0] * 150], ids=["back", "again"])
+def test_no_order_of_steps_leaves_a_file_for_each(tmp_path, monkeypatch, steps):
+    monkeypatch.setattr(guard, "_warned", set())
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        log(tmp_path, 1, steps)
+        log(tmp_path, 2, range(300, 290, -1))
+    (warning,) = (one for one in told if one.category is LoggingWarning)
+    assert "has begun 64 starts" in str(warning.message)
+    assert len(list(tmp_path.rglob("events.*"))) == 65
+    assert set(shown(tmp_path)["."]) >= {*steps, *range(291, 301)}, "all of them can be read"
+
+
+def test_a_step_that_is_logged_again_amid_others_is_another_training(tmp_path):
+    log(tmp_path, 1, (3, 2, 1))
+    log(tmp_path, 2, (2, 1, 4))
+    found = shown(tmp_path)
+    assert found.pop(".") == {2: "2", 1: "2", 4: "2"}
+    assert list(found.values()) == [{1: "1", 2: "1", 3: "1"}]
+
+
+def test_what_replaces_stands_behind_what_it_replaces(tmp_path):
+    for seed, step in ((1, 3), (1, 1), (2, 3), (2, 2), (3, 1)):
+        add_explanation(tmp_path, "val/1", answer(seed, step), step, replaces=True, strict=True)
+    assert shown(tmp_path) == {".": {1: "3", 2: "2", 3: "2"}}
 
 
 def test_means_go_on_in_whatever_start_is_there(tmp_path):

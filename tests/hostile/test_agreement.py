@@ -8,17 +8,31 @@ import json
 import math
 import os
 import subprocess
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from build_tools import panel
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
-from mmx_core.events.wire import decode_explanation
+from mmx_core.events.bounds import fitted
+from mmx_core.events.wire import decode_explanation, encode_explanation
 from mmx_core.explanation import Candidate, Explanation
 from tests.hostile.cases import COMPILED, RULES, STEP, TAG, Case, mutations, of_rule, packed
+from tests.support.explanations import make_explanation
+from tests.support.odd_explanations import (
+    make_alternatives,
+    make_conversation,
+    make_mixed,
+    make_partly_seen,
+    make_several_images,
+    make_video,
+)
 
 MUTATIONS = 20_000
 
@@ -43,12 +57,12 @@ def test_the_panels_tests_decode_the_same_rules() -> None:
     assert compiled == expected, "run python -m tests.hostile.cases"
 
 
-def test_the_panel_refuses_and_reads_what_python_does_over_20_000_mutations(tmp_path: Path) -> None:
+def panels_answers(cases: list[Case], folder: Path) -> list[Any]:
+    """What the panel's decoder reads, as ``plain`` has it; None where it refuses."""
     npm = panel.find_npm()
     if npm is None:
         pytest.skip("needs Node.js")
-    cases = list(mutations(MUTATIONS))
-    file = tmp_path / "cases"
+    file = folder / "cases"
     file.write_bytes(packed(cases))
     command = [*npm, "exec", "--", "vitest", "run", "tests/agreement.test.ts"]
     done = subprocess.run(
@@ -60,7 +74,12 @@ def test_the_panel_refuses_and_reads_what_python_does_over_20_000_mutations(tmp_
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    answers = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+    return json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def test_the_panel_refuses_and_reads_what_python_does_over_20_000_mutations(tmp_path: Path) -> None:
+    cases = list(mutations(MUTATIONS))
+    answers = panels_answers(cases, tmp_path)
     found = [read(case) for case in cases]
     verdicts = zip(cases, found, answers, strict=True)
     differ = [case.name for case, ours, theirs in verdicts if (ours is None) != (theirs is None)]
@@ -70,6 +89,72 @@ def test_the_panel_refuses_and_reads_what_python_does_over_20_000_mutations(tmp_
             assert same(plain(ours), theirs), case.name
     # A fuzzer that is always refused, or never, finds nothing.
     assert 0.1 < sum(ours is not None for ours in found) / MUTATIONS < 0.6
+
+
+# Whatever a tokenizer may make of bytes: control characters, halves of pairs, other scripts.
+TEXTS = st.one_of(
+    st.text(max_size=8),
+    st.sampled_from(["", " ", "\x00", "\ud83d", "\udc80x", "\ufeff", "</script>", "x" * 5000, "ﷺ"]),
+)
+NUMBERS = st.sampled_from([0.0, 1.0, 0.5, 1e-45, 3.4e38, -1.0, math.nan])
+SHAPES: list[Callable[[int], Explanation]] = [
+    lambda seed: make_explanation(1, 0, seed=seed),
+    lambda seed: make_explanation(1, 1, ((1.0, (1, 1)),), seed=seed, image=None),
+    lambda seed: make_explanation(3, 2, seed=seed, metrics={}),
+    lambda seed: make_several_images(seed=seed),
+    lambda seed: make_video(seed=seed),
+    lambda seed: make_mixed(seed=seed),
+    lambda seed: make_conversation(seed=seed),
+    lambda seed: make_alternatives(seed=seed),
+    lambda seed: make_partly_seen(seed=seed),
+]
+
+
+@st.composite
+def odd(draw: st.DrawFn) -> Explanation:
+    """What the explainer may hand the writer, however odd."""
+    made = draw(st.sampled_from(SHAPES))(draw(st.integers(0, 9)))
+    context = tuple(
+        replace(token, text=draw(TEXTS), id=draw(st.integers(0, 2**31)))
+        if draw(st.integers(0, 3)) == 0
+        else token
+        for token in made.context
+    )
+    noise = np.random.default_rng(draw(st.integers(0, 9)))
+
+    def some(values: np.ndarray) -> np.ndarray:
+        return np.where(noise.random(values.shape) < 0.2, np.float32(draw(NUMBERS)), values)
+
+    return replace(
+        made,
+        id=draw(TEXTS),
+        prompt=draw(TEXTS),
+        answer=draw(TEXTS),
+        context=context,
+        tokens=context[made.prompt_length :],
+        heatmaps=tuple(map(some, made.heatmaps)),
+        grounding=some(made.grounding),
+        relevance=some(made.relevance),
+        scales=tuple(replace(scale, maps=tuple(map(some, scale.maps))) for scale in made.scales),
+        metrics=draw(st.dictionaries(TEXTS.filter(bool), NUMBERS, max_size=3)),
+        provenance={"note": draw(TEXTS), "value": draw(NUMBERS), draw(TEXTS): [draw(TEXTS)]},
+    )
+
+
+def test_both_read_whatever_the_writer_makes_of_an_odd_explanation(tmp_path: Path) -> None:
+    cases: list[Case] = []
+
+    @settings(max_examples=200, deadline=None, database=None)
+    @given(odd())
+    def write(explanation: Explanation) -> None:
+        cases.append(Case("odd", encode_explanation(fitted(explanation), tag=TAG, step=STEP)))
+        assert read(cases[-1]) is not None
+
+    write()
+    for case, theirs in zip(cases, panels_answers(cases, tmp_path), strict=True):
+        ours = read(case)
+        assert theirs is not None and ours is not None
+        assert same(plain(ours), theirs)
 
 
 def plain(explanation: Explanation) -> dict[str, Any]:

@@ -48,7 +48,9 @@ def input_embeddings(adapter: ModelAdapter, encoded: EncodedInput) -> torch.Tens
         kept.append(kwargs["inputs_embeds"])
         raise _Stop
 
-    handle = adapter.model.get_decoder().register_forward_pre_hook(keep, with_kwargs=True)
+    decoder = adapter.model.get_decoder()
+    decoder = getattr(decoder, "model", decoder)  # Llama 4 hands out one with its head
+    handle = decoder.register_forward_pre_hook(keep, with_kwargs=True)
     try:
         with torch.no_grad():
             adapter.forward(encoded.inputs)

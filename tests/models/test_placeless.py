@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +12,15 @@ import torch
 from PIL import Image
 
 from mmx_core import Explainer, Sample
+from mmx_core.models.blip_2 import Blip2Adapter
 from tests.models.criteria import PROMPT, build, encode, noise
 from tests.support.tiny_models import TinyModel
 
-MAKERS = {"mllama": "make_mllama"}
+MAKERS = {
+    "mllama": "make_mllama",
+    "idefics2": "make_idefics2",
+    "blip-2": "make_blip_2",
+}
 SIZES = {"square": (96, 96), "wide": (64, 160), "tall": (150, 70)}
 ANSWER = "a red circle is left of a blue square"
 
@@ -112,3 +118,18 @@ def test_the_model_itself_answers(tiny: TinyModel) -> None:
     explanation = explainer.explain(noise(64, 64), PROMPT)
     assert len(explanation.tokens) == 3 and explanation.provenance["teacher_forced"] is False
     assert (explanation.base.rank == 0).all()
+
+
+@pytest.mark.parametrize("model_type", ["instructblip", "instructblipvideo"])
+def test_a_family_that_neither_method_explains_is_refused_with_the_reason(model_type: str) -> None:
+    tiny = tiny_of("blip-2")
+    config = SimpleNamespace(model_type=model_type)
+    with pytest.raises(ValueError, match=r"reads the prompt in its Q-Former.* another model"):
+        Blip2Adapter(SimpleNamespace(config=config), **tiny.parts)
+
+
+def test_blip_2_with_an_encoder_decoder_is_refused() -> None:
+    text = SimpleNamespace(is_encoder_decoder=True, model_type="t5")
+    config = SimpleNamespace(model_type="blip-2", text_config=text)
+    with pytest.raises(ValueError, match=r"expected BLIP-2 with a decoder .* \(t5\)"):
+        Blip2Adapter(SimpleNamespace(config=config), **tiny_of("blip-2").parts)

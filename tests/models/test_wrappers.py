@@ -48,6 +48,21 @@ def offloaded(model: Any) -> Any:
     return cpu_offload(model, execution_device=torch.device("cpu"))
 
 
+class Engine(torch.nn.Module):
+    """As DeepSpeed's: it hands on what its module has, and has a ``config`` that is its own."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.module = model
+        self.config = {"train_micro_batch_size_per_gpu": 1}
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("module"), name)
+
+
 def with_lora(model: Any) -> Any:
     from peft import LoraConfig, get_peft_model
 
@@ -56,7 +71,9 @@ def with_lora(model: Any) -> Any:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("wrap", [compiled, data_parallel, dispatched, offloaded, with_lora])
+@pytest.mark.parametrize(
+    "wrap", [compiled, data_parallel, dispatched, offloaded, Engine, with_lora]
+)
 def test_a_wrapped_model_is_explained_as_the_model(family: str, wrap: Callable[[Any], Any]) -> None:
     tiny = tiny_of(family)
     # CLIP interpolates its positions behind the back of the hooks that fetch offloaded weights.

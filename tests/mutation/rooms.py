@@ -33,7 +33,20 @@ _TESTS = {
     "mmx_core/models/": ("tests/models", "tests/core/test_explainer.py"),
     "mmx_core/models/head.py": ("tests/models/test_head.py",),
     "mmx_core/models/layout.py": ("tests/models/test_layout.py",),
-    "mmx_core/models/chat.py": ("tests/models/test_chat.py", "tests/models/test_vocabulary.py"),
+    **dict.fromkeys(
+        (
+            "mmx_core/models/answered.py",
+            "mmx_core/models/chat.py",
+            "mmx_core/models/marks.py",
+            "mmx_core/models/messages.py",
+            "mmx_core/models/template.py",
+        ),
+        (
+            "tests/models/test_answered.py",
+            "tests/models/test_chat.py",
+            "tests/models/test_vocabulary.py",
+        ),
+    ),
     "mmx_core/models/llava.py": ("tests/models/test_layout.py", "tests/models/test_llava.py"),
     "mmx_core/models/qwen_vl.py": ("tests/models/test_qwen.py",),
     "mmx_core/models/square.py": ("tests/models/test_layout.py", "tests/models/test_llava.py"),

@@ -1,7 +1,7 @@
 """Tokenizers and chat templates of the shape that checkpoints are released with.
 
 Byte-level BPE, and BPE over characters with bytes to fall back on, trained here; special tokens
-only where released files have them, so that some are named by no attribute of the tokenizer's.
+only where released files have them, so that some are named by no attribute of the tokenizer.
 """
 
 from __future__ import annotations
@@ -102,6 +102,11 @@ def _with_added(
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=template, **named)
 
 
+def special_of(tokenizer: Any) -> list[int]:
+    """Ids of the special tokens, named or not."""
+    return [id for id, token in tokenizer.added_tokens_decoder.items() if token.special]
+
+
 def fit(model: Any, tokenizer: Any, image_token: str) -> None:
     """Puts a tokenizer under a tiny model."""
     torch.manual_seed(1)
@@ -111,6 +116,8 @@ def fit(model: Any, tokenizer: Any, image_token: str) -> None:
             table.weight.normal_(0, 0.2)
     names = {
         "image_token_id": image_token,
+        "boi_token_index": "<start_of_image>",
+        "eoi_token_index": "<end_of_image>",
         "video_token_id": "<|video_pad|>",
         "vision_start_token_id": "<|vision_start|>",
         "vision_end_token_id": "<|vision_end|>",

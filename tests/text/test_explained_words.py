@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from PIL import Image
 
 import mmx_core as mmx
 from mmx_core import Explainer, Explanation, Sample
+from mmx_core.explanation import WordGroup
+from mmx_core.text.words import _compiled
 from tests.support.byte_tokenizers import BYTE_TOKENIZERS
+from tests.support.explanations import make_explanation
 from tests.support.tiny_models import make_tiny
 
 MARKERS = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
@@ -112,6 +116,35 @@ def test_what_was_not_said_stands_where_its_bytes_part_from_what_was(explainer: 
     assert mat.candidate.text.strip() in ("cat", "c")
     with pytest.raises(ValueError, match="what was said"):
         explainer.explain(IMAGE, "describe", answer=ANSWER, why_not={"犬": "犬"})
+
+
+@pytest.mark.parametrize("firsts", [(1, 4), (0, 3), (0, 4, 4), (0, 5, 4), (0, 4, 9)])
+def test_groups_that_do_not_part_all_tokens_are_refused(firsts: tuple[int, ...]) -> None:
+    whole = make_explanation(5, 4)
+    with pytest.raises(ValueError, match="ascending first tokens below 9, 0 and 4 among them"):
+        replace(whole, words=tuple(WordGroup(first, "w") for first in firsts))
+
+
+def test_without_regex_words_are_refused_in_words_and_tokens_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    explanation = make_explanation(5, 4)
+    monkeypatch.setitem(sys.modules, "regex", None)
+    _compiled.cache_clear()
+    with pytest.raises(ImportError, match="pip install regex"):
+        explanation.find("a red circle")
+    assert explanation.span(0).shape == explanation.heatmap[0].shape
+
+
+@pytest.mark.parametrize("answer", ["a (dog)", "a “dog”", "a dog's mat", "a dog…", "*Dog*"])
+def test_a_question_finds_its_word_in_marks(explainer: Explainer, answer: str) -> None:
+    explanation = explainer.explain(IMAGE, "describe", answer=answer, why_not={"dog": "cat"})
+    (asked,) = explanation.alternatives
+    place = asked.context_index - explanation.prompt_length
+    word = explanation.find("dog")
+    # Or at the blank before, where "cat" has it in its token.
+    assert place in word or (place == word.start - 1 and asked.candidate.text.startswith(" "))
+    assert asked.candidate.text.strip() in ("c", "cat")
 
 
 def test_words_are_logged_and_read_back(explainer: Explainer, tmp_path: Path) -> None:

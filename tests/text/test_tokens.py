@@ -111,6 +111,7 @@ def test_groups_of_tokens_cover_the_answer_in_order(name: str, text: str) -> Non
 @settings(max_examples=150, deadline=None)
 @given(ids=st.lists(st.integers(3, 429), min_size=1, max_size=12))
 @example(ids=[3 + 0xF0, 3 + 0x9F, 3 + 0x90, 3 + 0x95, 3 + 0xFF, 3 + 0x61])
+@example(ids=[3, 3 + 0x20, 3 + 0x80])
 def test_tokens_that_make_no_text_are_counted_too(name: str, ids: list[int]) -> None:
     """A model may say anything: bytes that are no character, blanks, marks alone."""
     tokenizer = BYTE_TOKENIZERS[name]()

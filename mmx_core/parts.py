@@ -1,0 +1,145 @@
+"""What an explanation is made of: tokens, words, candidates, images; and how its parts compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Role = Literal["prompt", "answer"]
+
+
+def require_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
+    """Refuses an array of another shape."""
+    if array.shape != expected:
+        raise ValueError(f"{name}: expected shape {expected}, got {array.shape}")
+
+
+def require_per_image(name: str, arrays: Any) -> None:
+    """Refuses anything but a tuple of arrays."""
+    if not isinstance(arrays, tuple) or not arrays:
+        raise TypeError(
+            f"{name}: expected a tuple with one array per image, also for a single one, got "
+            f"{type(arrays).__name__}"
+        )
+
+
+def only(name: str, arrays: tuple[Any, ...]) -> Any:
+    """The single one of what there is per image; ValueError where there are several."""
+    if len(arrays) != 1:
+        raise ValueError(
+            f"{name}: expected an explanation of one image, got {len(arrays)} images; take one of "
+            f"{name}s"
+        )
+    return arrays[0]
+
+
+class ByContent:
+    """Equal where all fields are, arrays by their values (NaN is NaN); hashed by plain fields."""
+
+    def __eq__(self, other: object) -> bool:
+        return NotImplemented if type(other) is not type(self) else _same(self, other)
+
+    def __hash__(self) -> int:
+        values = (getattr(self, entry.name) for entry in fields(self))  # type: ignore[arg-type]
+        return hash((type(self), *(v for v in values if isinstance(v, (str, int)))))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return bool(one == other)
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    if is_dataclass(one):
+        return all(_same(getattr(one, e.name), getattr(other, e.name)) for e in fields(one))
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, (tuple, list)):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other or (one != one and other != other))
+
+
+@dataclass(frozen=True)
+class Token:
+    """One text token.
+
+    Attributes:
+        id: Index into the model's vocabulary.
+        text: The token as a person reads it, its leading space kept.
+        role: ``"prompt"`` or ``"answer"``.
+        position: Index in the model's input sequence at scale 1.0 (visual tokens counted).
+        special: True for template markers such as ``<|im_start|>``, and for those that the model
+            writes into its answer, such as ``<|box_start|>``.
+        turn: Index of its message in the conversation (:attr:`Explanation.turns`).
+    """
+
+    id: int
+    text: str
+    role: Role
+    position: int
+    special: bool = False
+    turn: int = 0
+
+
+@dataclass(frozen=True)
+class WordGroup:
+    """Adjacent context tokens that make a word, or stand between words.
+
+    Attributes:
+        first: Its first token's index among the ``C`` context tokens; it ends where the next
+            group begins.
+        text: What its tokens spell together, characters whole, the blank before them kept.
+    """
+
+    first: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One entry of a next-token prediction: vocabulary id, its text, its probability."""
+
+    id: int
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """The explained image as compressed bytes, so that it is stored once and never re-encoded.
+
+    Attributes:
+        data: A PNG or JPEG file's bytes.
+        format: ``"png"`` or ``"jpeg"``.
+        width: Pixels.
+        height: Pixels.
+        hash: Hexadecimal content hash, the image's name in the event file.
+    """
+
+    data: bytes
+    format: Literal["png", "jpeg"]
+    width: int
+    height: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class ExplainedImage:
+    """What has a map of its own: an image, or the frames that one patch of a video covers.
+
+    Attributes:
+        image: Its pixels (of a video's patch: the first frame), or None when a reader could not
+            find them.
+        picture: Index among the sample's images and videos.
+        frames: Indices of the video's frames; empty for an image.
+        seconds: When each of them is shown.
+    """
+
+    image: EncodedImage | None
+    picture: int = 0
+    frames: tuple[int, ...] = ()
+    seconds: tuple[float, ...] = ()

@@ -1,0 +1,511 @@
+"""Given answers in released templates: the same tokens as the model says, in the right place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from tokenizers import processors
+from transformers import PreTrainedTokenizerFast
+
+from mmx_core.models.chat import RenderedPrompt, render_chat
+from tests.support import released
+from tests.support.released import byte_fallback, byte_level
+
+PICTURE = Image.new("RGB", (4, 4))
+ASKED = {
+    "role": "user",
+    "content": [{"type": "image"}, {"type": "text", "text": "describe the image"}],
+}
+SYSTEM = {"role": "system", "content": "the mat"}
+THOUGHT = {"role": "assistant", "content": "<think>\nthe cat\n</think>\n\nthe answer is a cat."}
+AGAIN = {"role": "user", "content": "is a dog"}
+
+
+@dataclass(frozen=True)
+class Family:
+    """A tokenizer with its template, as released."""
+
+    tokenizer: PreTrainedTokenizerFast
+    image: str
+
+    def render(self, *messages: Any, pictures: int = 1, **variables: Any) -> RenderedPrompt:
+        return render_chat(
+            self.tokenizer,
+            list(messages),
+            pictures=[PICTURE] * pictures,
+            image_id=self.tokenizer.convert_tokens_to_ids(self.image),
+            variables=variables,
+        )
+
+    def tokens(self, ids: Any) -> list[str]:
+        return self.tokenizer.convert_ids_to_tokens(list(ids))
+
+
+@cache
+def family(name: str) -> Family:
+    special = {
+        "r1": ["<|bos|>", "<|eos|>", "<|User|>", "<|Assistant|>", "<image>"],
+        "internvl": ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<IMG_CONTEXT>"],
+        "pixtral": ["<s>", "</s>", "[INST]", "[/INST]", "[IMG]"],
+        "llava": ["<s>", "</s>", "<image>", "<pad>"],
+    }
+    qwen = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    llama = {"bos_token": "<s>", "eos_token": "</s>"}
+    if name == "qwen2_vl":
+        made = byte_level(released.QWEN2_VL, released.QWEN_SPECIAL, **qwen)
+        return Family(made, "<|image_pad|>")
+    if name == "qwen3_vl":
+        template, plain = released.QWEN3_VL_THINKING, released.QWEN_PLAIN
+        made = byte_level(template, released.QWEN_SPECIAL, plain=plain, **qwen)
+        return Family(made, "<|image_pad|>")
+    if name == "glm":
+        template, plain = released.GLM_4V, released.GLM_PLAIN
+        ends = {"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
+        made = byte_level(template, released.GLM_SPECIAL, plain=plain, **ends)
+        return Family(made, "<|image|>")
+    if name == "gemma":
+        names = {"eos_token": "<eos>", "bos_token": "<bos>", "pad_token": "<pad>"}
+        made = byte_fallback(released.GEMMA_3, released.GEMMA_SPECIAL, dummy=False, **names)
+        return Family(made, "<start_of_image>")
+    if name == "smolvlm":
+        names = {"bos_token": "<|im_start|>", "eos_token": "<end_of_utterance>"}
+        return Family(byte_level(released.SMOLVLM, released.SMOLVLM_SPECIAL, **names), "<image>")
+    if name == "llava":
+        return Family(byte_fallback(released.LLAVA, special["llava"], **llama), "<image>")
+    if name == "llama":
+        names = {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}
+        return Family(byte_level(released.LLAMA_3, released.LLAMA_3_SPECIAL, **names), "<|image|>")
+    if name == "r1":
+        names = {"bos_token": "<|bos|>", "eos_token": "<|eos|>"}
+        plain = ("<think>", "</think>")
+        made = byte_level(released.DEEPSEEK_R1, special["r1"], plain=plain, **names)
+        return Family(made, "<image>")
+    if name == "internvl":
+        made = byte_level(released.INTERNVL, special["internvl"], eos_token="<|im_end|>")
+        return Family(made, "<IMG_CONTEXT>")
+    make = byte_fallback if name == "mistral" else byte_level
+    return Family(make(released.PIXTRAL, special["pixtral"], **llama), "[IMG]")
+
+
+FAMILIES = (
+    "qwen2_vl", "qwen3_vl", "glm", "gemma", "smolvlm", "llava", "llama", "r1", "internvl",
+    "pixtral", "mistral",
+)  # fmt: skip
+# What the model says first: of "Assistant:" a word with its blank, after a newline one without.
+FIRST = {
+    "smolvlm": ["Ġa", "Ġred"],
+    "llava": ["▁a", "▁red"],
+    "mistral": ["▁a", "▁red"],
+    "gemma": ["a", "▁red"],
+}
+
+
+def answer(text: str, **rest: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": text, **rest}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_given_answers_tokens_are_those_of_its_place_in_the_template(name: str) -> None:
+    made = family(name)
+    rendered = made.render(ASKED, answer("a red circle"))
+    assert rendered.answer == "a red circle"
+    assert rendered.answer_ids is not None
+    blank = "▁" if name in ("llava", "mistral", "gemma") else "Ġ"
+    expected = [*FIRST.get(name, ["a", "Ġred"]), f"{blank}circle"]
+    assert made.tokens(rendered.answer_ids) == expected
+    # Prompt and answer are what the template renders of the whole, as in training.
+    conversation = [
+        ASKED,
+        {"role": "assistant", "content": [{"type": "text", "text": "a red circle"}]},
+    ]
+    if name == "r1":
+        conversation = [
+            {"role": "user", "content": "<image>\ndescribe the image"},
+            {"role": "assistant", "content": "a red circle"},
+        ]
+    whole = made.tokenizer.apply_chat_template(conversation, tokenize=False)
+    ids = made.tokenizer(whole, add_special_tokens=False)["input_ids"]
+    said = [*rendered.ids, *rendered.answer_ids]
+    assert ids[: len(said)] == said
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("text", ["a red circle ", "a red circle\n", "\n a red circle \n\n"])
+def test_blanks_around_a_given_answer_change_none_of_its_tokens(name: str, text: str) -> None:
+    made = family(name)
+    plain, padded = (made.render(ASKED, answer(said)) for said in ("a red circle", text))
+    assert padded.answer == "a red circle"
+    words = [
+        [token for token in made.tokens(r.answer_ids or ()) if token.strip("▁Ġ\nĊ")]
+        for r in (plain, padded)
+    ]
+    assert [w.strip("▁Ġ") for w in words[1]] == [w.strip("▁Ġ") for w in words[0]]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_an_answer_as_the_model_goes_on_is_found_token_by_token(name: str) -> None:
+    """Generated ids follow the generation prompt's; the same text, given, has the same."""
+    made = family(name)
+    for said in ("the cat\n</think>\n\na dog and a cat.", "a dog. a dog"):
+        opened = made.render(ASKED)
+        rendered = made.render(ASKED, answer(said))
+        assert rendered.answer_ids is not None
+        decoded = made.tokenizer.decode(rendered.answer_ids, clean_up_tokenization_spaces=False)
+        assert decoded.strip() == said
+        if rendered.ids == opened.ids:
+            continue
+        # Otherwise the template has closed a thought that this answer does not.
+        assert name in ("qwen3_vl", "glm", "r1")
+        assert "</think>" not in said
+
+
+def test_an_answer_without_a_thought_is_never_the_beginning_of_one() -> None:
+    made = family("qwen3_vl")
+    rendered = made.render(ASKED, answer("a dog"))
+    assert made.tokens(rendered.ids)[-4:] == ["<think>", "ĊĊ", "</think>", "ĊĊ"]
+    assert made.tokens(rendered.answer_ids or ()) == ["a", "Ġdog"]
+    opened = made.render(ASKED)
+    assert made.tokens(opened.ids)[-2:] == ["<think>", "Ċ"]
+    # The template of R1 writes an answer without its thought, and none into it.
+    made = family("r1")
+    rendered = made.render(ASKED, answer("a dog"))
+    assert made.tokens(rendered.ids)[-1:] == ["<|Assistant|>"]
+
+
+@pytest.mark.parametrize("name", ["qwen3_vl", "r1"])
+def test_an_answer_that_goes_on_the_thought_that_was_opened_stands_behind_it(name: str) -> None:
+    made = family(name)
+    rendered = made.render(ASKED, answer("the cat\n</think>\n\na dog"))
+    assert rendered.ids == made.render(ASKED).ids
+    assert made.tokens(rendered.answer_ids or ()) == [
+        "the", "Ġcat", "Ċ", "</think>", "ĊĊ", "a", "Ġdog"
+    ]  # fmt: skip
+
+
+def test_what_an_answer_has_of_the_generation_prompt_is_explained_as_given() -> None:
+    made = family("qwen3_vl")
+    text = "<think>\nthe cat\n</think>\n\na dog"
+    going_on = made.render(ASKED, answer("the cat\n</think>\n\na dog"))
+    rendered = made.render(ASKED, answer(text))
+    assert rendered.answer == text
+    assert [*rendered.ids, *(rendered.answer_ids or ())] == [
+        *going_on.ids,
+        *(going_on.answer_ids or ()),
+    ]
+    assert made.render(ASKED, answer(text), enable_thinking=False).ids == rendered.ids
+
+
+def test_a_turn_of_a_picture_alone_is_a_turn() -> None:
+    shown = {"role": "user", "content": [{"type": "image"}]}
+    for name in FAMILIES:
+        rendered = family(name).render(shown, answer("a dog"))
+        assert rendered.answer == "a dog"
+        turns = dict(zip(family(name).tokens(rendered.ids), rendered.turns, strict=True))
+        assert turns[family(name).image] == 0
+    assert family("qwen2_vl").render(shown).turns[-1] == 1
+
+
+def test_blanks_that_the_model_says_before_its_answer_are_of_it() -> None:
+    made = family("glm")
+    rendered = made.render(ASKED, answer("<think>the cat</think>\na dog"))
+    assert rendered.ids == made.render(ASKED).ids
+    assert made.tokens(rendered.answer_ids or ()) == [
+        "Ċ", "<think>", "the", "Ġcat", "</think>", "Ċ", "a", "Ġdog"
+    ]  # fmt: skip
+    closed = made.render(ASKED, answer("a dog"))
+    assert made.tokens(closed.ids)[-4:] == ["Ċ", "<think>", "</think>", "Ċ"]
+
+
+def test_a_thought_given_apart_is_context_of_the_answers_own_turn() -> None:
+    made = family("qwen3_vl")
+    rendered = made.render(ASKED, answer("a dog", reasoning_content="the cat"))
+    together = made.render(ASKED, answer("<think>\nthe cat\n</think>\n\na dog"))
+    assert rendered.answer == "a dog"
+    assert [*rendered.ids, *(rendered.answer_ids or ())] == [
+        *together.ids,
+        *(together.answer_ids or ()),
+    ]
+    rows = zip(made.tokens(rendered.ids), rendered.written, rendered.turns, strict=True)
+    assert ("Ġcat", True, 1) in list(rows)
+
+
+def test_template_variables_are_the_templates_to_read() -> None:
+    made = family("qwen3_vl")
+    opened = made.render(ASKED, enable_thinking=False)
+    assert made.tokens(opened.ids)[-4:] == ["<think>", "ĊĊ", "</think>", "ĊĊ"]
+    assert made.render(ASKED, answer("a dog"), enable_thinking=False).ids == opened.ids
+    counted = family("qwen2_vl").render(ASKED, add_vision_id=True)
+    assert "Picture 1: " in family("qwen2_vl").tokenizer.decode(counted.ids)
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+    assert '"look"' in made.tokenizer.decode(made.render(ASKED, tools=tools).ids)
+    with pytest.raises(ValueError, match="variables of the template, got tokenize"):
+        made.render(ASKED, tokenize=True)
+    with pytest.raises(ValueError, match="got return_tensors"):
+        made.render(ASKED, return_tensors="pt")
+
+
+@pytest.mark.parametrize("name", ["qwen3_vl", "glm"])
+def test_turns_are_right_where_the_template_drops_earlier_thoughts(name: str) -> None:
+    made = family(name)
+    rendered = made.render(SYSTEM, ASKED, THOUGHT, AGAIN)
+    assert spoken(made, rendered) == {
+        0: "the mat",
+        1: "describe the image",
+        2: "the answer is a cat.",
+        3: "is a dog",
+    }
+    headers = {"qwen3_vl": "<|im_start|>", "glm": "<|user|>"}
+    starts = [
+        turn
+        for token, turn in zip(made.tokens(rendered.ids), rendered.turns, strict=True)
+        if token == headers[name]
+    ]
+    assert starts == ([0, 1, 2, 3, 4] if name == "qwen3_vl" else [1, 3])
+    assert rendered.roles == ("system", "user", "assistant", "user", "assistant")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_each_text_is_written_in_its_own_turn(name: str) -> None:
+    made = family(name)
+    said = [SYSTEM, ASKED, answer("the cat"), {"role": "user", "content": "the cat on the cat"}]
+    if name in ("r1", "pixtral", "mistral"):  # no place for a system's text
+        said = said[1:]
+    rendered = made.render(*said, answer("the cat on"))
+    texts = [m["content"] if isinstance(m["content"], str) else "describe the image" for m in said]
+    assert spoken(made, rendered) == dict(enumerate(texts))
+    assert list(rendered.turns) == sorted(rendered.turns)
+
+
+def spoken(made: Family, rendered: RenderedPrompt) -> dict[int, str]:
+    found: dict[int, list[int]] = {}
+    for token in rendered.text:
+        if token.written:
+            found.setdefault(token.turn, []).append(token.id)
+    return {turn: made.tokenizer.decode(ids).strip() for turn, ids in found.items()}
+
+
+def template_of(made: Family, rendered: RenderedPrompt) -> list[tuple[str, int]]:
+    special = set(released.special_of(made.tokenizer))
+    rows = zip(rendered.ids, made.tokens(rendered.ids), rendered.turns, strict=True)
+    return [(token, turn) for id, token, turn in rows if id in special]
+
+
+def test_the_systems_words_stay_its_own_within_the_users_turn() -> None:
+    made = family("gemma")
+    rendered = made.render(SYSTEM, ASKED)
+    assert spoken(made, rendered) == {0: "the mat", 1: "describe the image"}
+
+
+def test_tool_calls_and_their_results_pass_to_the_template() -> None:
+    made = family("qwen3_vl")
+    call = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {"type": "function", "function": {"name": "look", "arguments": {"at": 'the "cat"'}}}
+        ],
+    }
+    result = {"role": "tool", "content": "a dog", "tool_call_id": "1"}
+    rendered = made.render(ASKED, call, result, answer("the mat"))
+    text = made.tokenizer.decode(rendered.ids)
+    assert (
+        '<tool_call>\n{"name": "look", "arguments": {"at": "the \\"cat\\""}}\n</tool_call>' in text
+    )
+    assert "<tool_response>\na dog\n</tool_response>" in text
+    assert rendered.roles == ("user", "assistant", "tool", "assistant")
+    said = spoken(made, rendered)
+    assert said[0] == "describe the image" and said[2] == "a dog" and "cat" in said[1]
+    # Where the call itself is the answer, it is what the template writes of it.
+    called = made.render(ASKED, call)
+    assert called.answer == text[text.index("<tool_call>") : text.index("</tool_call>") + 12]
+    assert made.tokenizer.decode(called.answer_ids).strip() == called.answer
+    both = made.render(ASKED, {**call, "content": "the cat"})
+    assert both.answer is not None and both.answer.startswith("the cat\n<tool_call>")
+    with pytest.raises(ValueError, match="tool calls that the chat template writes"):
+        family("llama").render(ASKED, call)
+
+
+def test_texts_alone_go_to_a_template_that_takes_no_parts() -> None:
+    made = family("r1")
+    rendered = made.render(ASKED, THOUGHT, AGAIN)
+    text = made.tokenizer.decode(rendered.ids)
+    assert text == (
+        "<|bos|><|User|><image>\ndescribe the image<|Assistant|>\n\nthe answer is a cat.<|eos|>"
+        "<|User|>is a dog<|Assistant|><think>\n"
+    )
+    assert spoken(made, rendered) == {
+        0: "describe the image", 1: "the answer is a cat.", 2: "is a dog"
+    }  # fmt: skip
+
+
+def test_strings_go_to_a_template_that_takes_parts_for_pictures_alone() -> None:
+    template = (
+        "{% for m in messages %}[{{ m.role }}]{% if m.content is string %}{{ m.content }}"
+        "{% elif m.role == 'user' %}{% for p in m.content %}"
+        "{% if p.type == 'image' %}<IMG_CONTEXT>{% else %}{{ p.text }}{% endif %}{% endfor %}"
+        "{% endif %}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
+    )
+    tokenizer = byte_level(template, ["<IMG_CONTEXT>"])
+    made = Family(tokenizer, "<IMG_CONTEXT>")
+    rendered = made.render(SYSTEM, ASKED, answer("a dog"))
+    assert tokenizer.decode(rendered.ids) == (
+        "[system]the mat[user]<IMG_CONTEXT>describe the image[assistant]"
+    )
+    assert tokenizer.decode(rendered.answer_ids) == "a dog"
+
+
+def test_an_answer_behind_a_blank_is_tokenised_as_the_model_would_go_on() -> None:
+    template = (
+        "{% for m in messages %}{{ m.role }}: {% for p in m.content %}"
+        "{% if p.type == 'image' %}<image>{% else %}{{ p.text }}{% endif %}{% endfor %}\n"
+        "{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+    )
+    for tokenizer, first in (
+        (byte_level(template, ["<image>"]), "dog"),
+        (byte_fallback(template, ["<image>"]), "d"),
+    ):
+        made = Family(tokenizer, "<image>")
+        opened, rendered = made.render(ASKED), made.render(ASKED, answer("dog on the mat"))
+        assert rendered.ids == opened.ids
+        tokens = made.tokens(rendered.answer_ids or ())
+        assert tokenizer.decode(rendered.answer_ids).strip() == "dog on the mat"
+        assert first.startswith(tokens[0].strip("▁")) and tokens[0][0] == "d"
+
+
+def test_a_template_without_answers_has_them_behind_its_prompt() -> None:
+    template = (
+        "{% for m in messages %}{% if m.role == 'user' %}{% for p in m.content %}"
+        "{% if p.type == 'image' %}<image>{% else %}{{ p.text }}{% endif %}{% endfor %}"
+        "{% else %}{{ raise_exception('users alone') }}{% endif %}{% endfor %}\n"
+    )
+    made = Family(byte_level(template, ["<image>"]), "<image>")
+    rendered = made.render(ASKED, answer("a dog"))
+    assert rendered.ids == made.render(ASKED).ids
+    assert made.tokens(rendered.answer_ids or ()) == ["a", "Ġdog"]
+    assert rendered.closers == frozenset()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_tokens_that_close_an_answer_are_known(name: str) -> None:
+    made = family(name)
+    closing = {
+        "qwen2_vl": ["<|im_end|>"], "qwen3_vl": ["<|im_end|>"], "gemma": ["<end_of_turn>"],
+        "smolvlm": ["<end_of_utterance>"], "llama": ["<|eot_id|>"], "r1": ["<|eos|>"],
+        "internvl": ["<|im_end|>"], "pixtral": ["</s>"], "mistral": ["</s>"],
+    }  # fmt: skip
+    for rendered in (made.render(ASKED), made.render(ASKED, answer("a dog"))):
+        assert made.tokens(rendered.closers) == closing.get(name, [])
+
+
+TEXTS = st.lists(
+    st.sampled_from(
+        ["a", "dog", "describe the image", "\n", " ", "<b>", "</think>", "<think>", "the", ".",
+         "MMXTEXT0END", "assistant", "User:", "ASSISTANT:", "{'type': 'text', 'text': '",
+         "\N{DOG}", "\\", '"', "[INST]", "猫"]
+    ),
+    min_size=1,
+    max_size=6,
+).map("".join)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=st.sampled_from(FAMILIES), texts=st.lists(TEXTS, min_size=3, max_size=3))
+def test_whatever_is_said_prompt_and_answer_spell_it(name: str, texts: list[str]) -> None:
+    """Of any text: the answer's tokens spell the answer, and none of them is the prompt's."""
+    made = family(name)
+    first, before, said = texts
+    if not said.strip():
+        return
+    asked = {**ASKED, "content": [{"type": "image"}, {"type": "text", "text": first}]}
+    if "[INST]" in "".join(texts) and name in ("pixtral", "mistral"):
+        return  # a special token of theirs
+    rendered = made.render(asked, answer(before), AGAIN, answer(said))
+    assert rendered.answer == said.strip()
+    assert rendered.answer_ids is not None
+    decoded = made.tokenizer.decode(rendered.answer_ids, clean_up_tokenization_spaces=False)
+    assert decoded.strip() == rendered.answer
+    assert list(rendered.turns) == sorted(rendered.turns)
+    assert len(rendered.placeholders) == 1
+    words = spoken(made, rendered)
+    assert words.get(2, "") == "is a dog"
+    if not all(text.split("</think>")[-1].replace("<think>", "").strip() for text in texts):
+        return  # where a turn that says nothing ends is known where something closes it alone
+    # What opens and closes turns is theirs whatever they say.
+    plain = made.render(ASKED, answer("the cat"), AGAIN, answer("a dog"))
+    assert template_of(made, rendered) == template_of(made, plain)
+
+
+def test_a_tokenizer_in_python_parts_prompt_and_answer_by_length() -> None:
+    made = family("smolvlm")
+
+    class Slow:
+        """The same without offsets."""
+
+        is_fast = False
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(made.tokenizer, name)
+
+        def __call__(self, text: str, return_offsets_mapping: bool = False, **named: Any) -> Any:
+            assert not return_offsets_mapping
+            return made.tokenizer(text, **named)
+
+    image = made.tokenizer.convert_tokens_to_ids("<image>")
+    slow, fast = (
+        render_chat(tokenizer, [ASKED, answer("a dog")], pictures=[PICTURE], image_id=image)
+        for tokenizer in (Slow(), made.tokenizer)
+    )
+    assert (slow.ids, slow.answer_ids, slow.answer) == (fast.ids, fast.answer_ids, "a dog")
+
+
+def test_an_answer_that_holds_what_marks_texts_is_none_of_them() -> None:
+    made = family("qwen2_vl")
+    asked = {**ASKED, "content": [{"type": "image"}, {"type": "text", "text": "MMXTEXT0END a"}]}
+    rendered = made.render(asked, answer("QMMXTEXT0END MMXTEXT1END"))
+    assert rendered.answer == "QMMXTEXT0END MMXTEXT1END"
+    assert spoken(made, rendered) == {0: "MMXTEXT0END a"}
+
+
+def test_a_template_that_writes_another_text_than_was_said_has_the_answer_as_it_was_said() -> None:
+    template = (
+        "{% for m in messages %}[{{ m.role }}]{% for p in m.content %}{% if p.type == 'image' %}"
+        "<image>{% else %}{{ p.text | upper }}{% endif %}{% endfor %}{% endfor %}"
+        "{% if add_generation_prompt %}[assistant]{% endif %}"
+    )
+    made = Family(byte_level(template, ["<image>"]), "<image>")
+    rendered = made.render(ASKED, answer("a dog"))
+    assert rendered.ids == made.render(ASKED).ids
+    assert (rendered.answer, made.tokens(rendered.answer_ids or ())) == ("a dog", ["a", "Ġdog"])
+
+
+def test_what_a_tokenizer_adds_behind_its_input_is_no_part_of_an_answer() -> None:
+    names = {"bos_token": "<|im_start|>", "eos_token": "<end_of_utterance>"}
+    tokenizer = byte_level(released.SMOLVLM, released.SMOLVLM_SPECIAL, **names)
+    plain = Family(tokenizer, "<image>").render(ASKED, answer("a dog"))
+    end = (
+        "<fake_token_around_image>",
+        tokenizer.convert_tokens_to_ids("<fake_token_around_image>"),
+    )
+    tokenizer._tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {end[0]}", pair=None, special_tokens=[end]
+    )
+    # No opening token of the tokenizer's is in the template here, so that its own are added.
+    tokenizer.bos_token = None
+    assert tokenizer("a")["input_ids"][-1] == end[1]
+    rendered = Family(tokenizer, "<image>").render(ASKED, answer("a dog"))
+    assert (rendered.ids, rendered.answer_ids) == (plain.ids, plain.answer_ids)
+
+
+def test_offsets_without_their_blanks_tell_the_same_tokens() -> None:
+    names = {"bos_token": "<|im_start|>", "eos_token": "<end_of_utterance>"}
+    tokenizer = byte_level(released.SMOLVLM, released.SMOLVLM_SPECIAL, **names)
+    tokenizer._tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    for text in ("a dog and a cat", "dog\n\n a cat"):
+        plain = family("smolvlm").render(ASKED, answer(text))
+        assert Family(tokenizer, "<image>").render(ASKED, answer(text)) == plain

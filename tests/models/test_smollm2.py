@@ -1,0 +1,86 @@
+"""What must hold on small tokenizers, on a released one and a model that speaks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmx_core import Explainer
+from mmx_core.text.words import tokens_of_words
+from tests.support.smollm2 import TEMPLATES, make_smollm2, require
+from tests.support.tiny_models import TinyModel
+
+PROMPT = "What is the capital of France?"
+ANSWERS = (
+    "The capital of France is Paris.",
+    "a colourful dog 🐕 und 犬 on a mat",
+    "一只猫坐在垫子上。",
+    "แมวนั่งบนเสื่อ",
+    "قطة على السجادة",
+    "naïve café, “it’s” (dog)…",
+    "def f(x):\n    return x",
+)
+
+
+@pytest.fixture(scope="module", params=TEMPLATES)
+def released(request: pytest.FixtureRequest) -> TinyModel:
+    require()
+    return make_smollm2(request.param)
+
+
+def build(tiny: TinyModel) -> Explainer:
+    return Explainer(tiny.model, scales=(1.0,), max_new_tokens=12, **tiny.parts)
+
+
+def picture() -> Image.Image:
+    values = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def test_it_speaks_and_its_own_answer_given_back_has_the_same_tokens(released: TinyModel) -> None:
+    explainer = build(released)
+    said = explainer.explain(picture(), PROMPT)
+    assert said.answer.strip() and released.tokenizer.eos_token not in said.answer
+    given = explainer.explain(picture(), PROMPT, answer=said.answer)
+    user = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}
+    talk = [user, {"role": "assistant", "content": said.answer}]
+    told = explainer.explain(picture(), messages=talk)
+    ids, again, once_more = ([token.id for token in each.tokens] for each in (said, given, told))
+    # What is cut off in the middle may end in blanks, which a text does not tell.
+    count = len(again)
+    assert ids[:count] == again == once_more and not released.tokenizer.decode(ids[count:]).strip()
+    np.testing.assert_allclose(said.base.probability[:count], given.base.probability, rtol=1e-4)
+    # Greedily: each token was its model's first choice.
+    assert (said.base.rank == 0).all()
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_words_cover_an_answer_in_any_script_and_no_token_shows_half_a_character(
+    released: TinyModel, answer: str
+) -> None:
+    explanation = build(released).explain(picture(), PROMPT, answer=answer)
+    assert explanation.answer == answer
+    ids = [token.id for token in explanation.tokens]
+    assert released.tokenizer.decode(ids).strip() == answer
+    assert not any("\N{REPLACEMENT CHARACTER}" in token.text for token in explanation.tokens)
+    words = tokens_of_words(released.tokenizer, answer, ids)
+    assert all(words) and [t for word in words for t in word] == sorted(
+        {t for word in words for t in word}
+    )
+
+
+def test_probabilities_are_those_of_the_model_itself(released: TinyModel) -> None:
+    explainer = build(released)
+    explanation = explainer.explain(picture(), PROMPT, answer=ANSWERS[0])
+    adapter = explainer.adapter
+    with torch.no_grad():
+        user = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}]
+        rendered = adapter.render(user, pictures=[picture()])
+        ids = [token.id for token in explanation.tokens]
+        encoded = adapter.encode([picture()], rendered, ids, factor=1.0)
+        logits = released.model(**encoded.inputs).logits[0]
+    rows = logits[encoded.prompt_length - 1 : -1].softmax(-1)
+    expected = rows[torch.arange(len(ids)), torch.tensor(ids)]
+    np.testing.assert_allclose(explanation.base.probability, expected.numpy(), rtol=2e-3)
