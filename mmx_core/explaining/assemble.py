@@ -83,6 +83,7 @@ def assemble(
             "teacher_forced": prepared.answer is not None,
             "competed": float(np.mean(weights.any(axis=1))),
             **_full_sizes(prepared),
+            **_template_variables(adapter, sample),
         },
     )
 
@@ -175,6 +176,12 @@ def _images(prepared: Prepared, measured: Measured) -> tuple[ExplainedImage, ...
             for frames in measured.frames[index]
         ]
     return tuple(entries)
+
+
+def _template_variables(adapter: ModelAdapter, sample: Sample) -> dict[str, Any]:
+    """What the chat template read beside the messages."""
+    variables = {**adapter.chat_template_kwargs, **sample.chat_template_kwargs}
+    return {"chat_template_kwargs": variables} if variables else {}
 
 
 def _full_sizes(prepared: Prepared) -> dict[str, list[list[int]]]:
