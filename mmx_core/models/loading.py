@@ -7,6 +7,9 @@ from typing import Any
 
 import torch
 
+from mmx_core.models.image_settings import ReadsSettings
+from mmx_core.models.registry import adapter_class, unwrapped
+
 
 def load_parts(
     name_or_path: str | os.PathLike[str],
@@ -28,19 +31,30 @@ def load_parts(
     """
     from transformers import AutoModelForImageTextToText, AutoTokenizer
 
-    # Its name at the top of the package asks for torchvision before transformers 5.18.
-    from transformers.models.auto.image_processing_auto import AutoImageProcessor
-
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if dtype == "auto" and torch.device(device).type == "cpu":
         dtype = torch.float32
     model = AutoModelForImageTextToText.from_pretrained(name_or_path, dtype=dtype)
     model = model.eval().to(device)
-    image_processor = AutoImageProcessor.from_pretrained(name_or_path)
+    image_processor = _image_processor(name_or_path, unwrapped(model).config)
     tokenizer = AutoTokenizer.from_pretrained(name_or_path)
     template = None if tokenizer.chat_template else _processor_template(name_or_path)
     return model, image_processor, tokenizer, template
+
+
+def _image_processor(name_or_path: str | os.PathLike[str], config: Any) -> Any:
+    """The image processor, or its settings where an adapter reads no more of it."""
+    adapter = adapter_class(config)
+    if adapter is not None and issubclass(adapter, ReadsSettings):
+        from transformers.image_processing_base import ImageProcessingMixin
+
+        written, _ = ImageProcessingMixin.get_image_processor_dict(name_or_path)
+        return adapter.settings(written)
+    # Its name at the top of the package asks for torchvision before transformers 5.18.
+    from transformers.models.auto.image_processing_auto import AutoImageProcessor
+
+    return AutoImageProcessor.from_pretrained(name_or_path)
 
 
 def _processor_template(name_or_path: str | os.PathLike[str]) -> str | None:

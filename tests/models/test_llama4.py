@@ -70,7 +70,7 @@ def test_tiles_are_those_of_the_familys_own_processor(enlarged: bool, most: int)
     processor = Llama4ImageProcessor(**own)
     adapter = adapter_for(tiny.model, image_processor=processor, tokenizer=tiny.tokenizer)
     random = np.random.default_rng(0)
-    for height, width in random.integers(5, 400, (40, 2)).tolist():
+    for height, width in [(40, 345), *random.integers(5, 400, (40, 2)).tolist()]:
         image = noise(height, width)
         made = processor(images=[image], return_tensors="pt")["pixel_values"]
         assert torch.equal(
