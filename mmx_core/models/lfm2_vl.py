@@ -144,7 +144,7 @@ class Lfm2VlAdapter(ReadsSettings, ModelAdapter):
         return tall, wide
 
     def _tiles(self, image: Image.Image) -> tuple[int, int]:
-        """Rows and columns of the closest proportions; of equally close ones more, if it is large."""
+        """Rows and columns of the closest proportions; of equally close, more where it is large."""
         own = self.image_processor
         least, most = int(own.min_tiles), int(own.max_tiles)
         # A set's order decides between as many tiles, as in the processor.

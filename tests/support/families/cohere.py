@@ -32,7 +32,7 @@ SETTINGS: dict[str, Any] = {
     "image_std": [0.26862954, 0.26130258, 0.27577711],
     "rescale_factor": 1 / 255,
 }
-"""Of Command A Vision's image processor: tiles of 56 pixels (``patch_size`` tokens a side), six at most."""
+"""Of Command A Vision's image processor: tiles of 56 pixels, ``patch_size`` tokens a side."""
 
 
 def make_aya_vision(seed: int = 1) -> TinyModel:
