@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from mmx_core import Explainer
 from tests.models.criteria import PROMPT, noise
@@ -77,3 +78,49 @@ def test_kimis_released_file_names_its_settings_otherwise(tmp_path: Path) -> Non
     tiny = tiny_of("kimi_k25")
     folder = saved(tiny, tmp_path, {"preprocessor_config.json": released})
     assert_explains_alike(tiny, folder)
+
+
+def test_of_a_whole_qwen_omni_the_thinker_is_loaded(tmp_path: Path) -> None:
+    """Though what speaks has layers of the same names and shapes."""
+    from transformers import Qwen2_5OmniConfig, Qwen2_5OmniForConditionalGeneration
+
+    tiny = tiny_of("qwen2_5_omni_thinker")
+    text = tiny.model.config.text_config.to_dict()
+    sizes = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    speaks = {name: text[name] for name in (*sizes, "num_key_value_heads", "head_dim")}
+    few = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 8}
+    channels = {"enc_channels": [8, 8, 8, 8, 24], "enc_dim": 8, "enc_emb_dim": 8, "emb_dim": 8}
+    config = Qwen2_5OmniConfig(
+        thinker_config=tiny.model.config.to_dict(),
+        talker_config={**speaks, "embedding_size": 64, "vocab_size": 8448},
+        token2wav_config={
+            "dit_config": {**few, **channels, "enc_res2net_scale": 2},
+            "bigvgan_config": {"upsample_initial_channel": 64},
+        },
+    )
+    whole = Qwen2_5OmniForConditionalGeneration(config).eval()
+    whole.thinker.load_state_dict(tiny.model.state_dict())
+    whole.generation_config = tiny.model.generation_config
+    folder = saved(TinyModel(whole, tiny.image_processor, tiny.tokenizer), tmp_path, {})
+    tiny.image_processor.save_pretrained(folder)
+    names = set(load_file(folder / "model.safetensors"))
+    same = "model.layers.0.mlp.down_proj.weight"
+    assert {f"thinker.{same}", f"talker.{same}"} <= names, sorted(names)
+    loaded = Explainer.from_pretrained(folder, device="cpu")
+    assert type(loaded.adapter.model) is type(tiny.model)
+    assert_explains_alike(tiny, folder)
+    assert_explains_alike(TinyModel(whole, tiny.image_processor, tiny.tokenizer), folder)
+
+
+def test_weights_that_are_not_there_are_not_made_up(tmp_path: Path) -> None:
+    from transformers import Qwen2_5OmniConfig
+
+    tiny = tiny_of("qwen2_5_omni_thinker")
+    folder = saved(tiny, tmp_path, {})
+    config = Qwen2_5OmniConfig(thinker_config=tiny.model.config.to_dict())
+    config.save_pretrained(folder)
+    weights = load_file(folder / "model.safetensors")
+    weights.pop(next(name for name in weights if "lm_head" in name))
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"no weights of the thinker .*\(1 missing\)"):
+        Explainer.from_pretrained(folder, device="cpu")
