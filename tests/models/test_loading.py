@@ -14,6 +14,7 @@ from mmx_core import Explainer
 from tests.models.criteria import PROMPT, noise
 from tests.models.test_families import ANSWER, tiny_of
 from tests.models.test_torchvision import PROCESSORS as TORCHVISION
+from tests.models.test_torchvision import real_processor
 from tests.support.tiny_models import TinyModel
 
 NULLS = dict.fromkeys(("crop_size", "do_center_crop", "do_pad", "device"))
@@ -58,6 +59,14 @@ def test_an_image_processor_of_torchvisions_is_read_from_the_processors_file(
     own = {**NULLS, **vars(tiny.image_processor)}
     files = {"processor_config.json": {"image_processor": own, "image_token": "<image>"}}
     assert_explains_alike(tiny, saved(tiny, tmp_path, files))
+
+
+@pytest.mark.parametrize("family", TORCHVISION)
+def test_what_the_familys_own_image_processor_saves_is_read(family: str, tmp_path: Path) -> None:
+    tiny = tiny_of(family)
+    folder = saved(tiny, tmp_path, {})
+    real_processor(family).save_pretrained(folder)
+    assert_explains_alike(tiny, folder)
 
 
 def test_kimis_released_file_names_its_settings_otherwise(tmp_path: Path) -> None:
