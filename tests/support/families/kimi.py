@@ -1,4 +1,4 @@
-"""A small model of Kimi K2.5, and what its image processor, which needs torchvision, is set to."""
+"""A small model of Kimi K2.5, and what its image processor is set to."""
 
 from __future__ import annotations
 
