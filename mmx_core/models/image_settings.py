@@ -18,8 +18,17 @@ class ReadsSettings:
 
     @classmethod
     def settings(cls, written: Mapping[str, Any]) -> SimpleNamespace:
-        """Settings by name, of an image processor's file."""
+        """Settings by name, of an image processor's file.
+
+        Raises:
+            ValueError: The size is given otherwise than the family's is.
+        """
         said = {name: value for name, value in written.items() if value is not None}
+        size, own = said.get("size"), set(cls.defaults.get("size", {}))
+        if own and size is not None and not (isinstance(size, Mapping) and own <= set(size)):
+            raise ValueError(
+                f"image processor: expected a size of {' and '.join(sorted(own))}, got {size!r}"
+            )
         return SimpleNamespace(**{**_COMMON, **cls.defaults, **said})
 
 

@@ -105,6 +105,18 @@ def test_kimis_released_file_names_its_settings_otherwise(tmp_path: Path) -> Non
     assert_explains_alike(tiny, folder)
 
 
+@pytest.mark.parametrize("name", ["chat_template.jinja", "chat_template.json"])
+def test_a_template_in_the_processors_own_file_is_read(name: str, tmp_path: Path) -> None:
+    tiny = tiny_of("llava")
+    folder = saved(tiny, tmp_path, {})
+    tiny.image_processor.save_pretrained(folder)
+    template = tiny.tokenizer.chat_template
+    (folder / "chat_template.jinja").unlink()
+    whole = json.dumps({"chat_template": template})
+    (folder / name).write_text(template if name.endswith("jinja") else whole, encoding="utf-8")
+    assert_explains_alike(tiny, folder)
+
+
 def test_of_a_whole_qwen_omni_the_thinker_is_loaded(tmp_path: Path) -> None:
     """Though what speaks has layers of the same names and shapes."""
     from transformers import Qwen2_5OmniConfig, Qwen2_5OmniForConditionalGeneration
