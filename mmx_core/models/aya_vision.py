@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
+import torch
+from PIL import Image
 from torch import Tensor
 
+from mmx_core.models.image_settings import ReadsSettings
 from mmx_core.models.internvl import InternVLAdapter
+from mmx_core.models.like_torchvision import mode_of, normalised, pixels_of, resized
 from mmx_core.models.registry import register
 from mmx_core.models.square import forward_with_features
 from mmx_core.models.templates import replacing
-from mmx_core.models.tiles import Tiling
+from mmx_core.models.tiles import Tiling, closest_tiles
 
 
-@register("cohere2_vision")
-class Cohere2VisionAdapter(InternVLAdapter):
-    """Adapter of Command A Vision, whose tiles end with a line break each.
+class _CohereAdapter(InternVLAdapter):
+    """Tiles and scales are as in InternVL.
 
-    Tiles and scales are as in InternVL; the tower interpolates its position embeddings where the
-    only tile is smaller than its own.
+    The tower interpolates its position embeddings where the only tile is smaller than its own.
     """
-
-    def _marked_ids(self, tiling: Tiling) -> list[int]:
-        start, end, line = (
-            self._id(getattr(self.tokenizer, name, default))
-            for name, default in (
-                ("boi_token", "<|START_OF_IMG|>"),
-                ("eoi_token", "<|END_OF_IMG|>"),
-                ("img_line_break_token", "<|IMG_LINE_BREAK|>"),
-            )
-        )
-        return [start, *[self.placeholder_id, line] * len(tiling.boxes), end]
 
     def last_hidden_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         pixels = inputs.get("pixel_values")
@@ -48,8 +39,49 @@ class Cohere2VisionAdapter(InternVLAdapter):
         return int(self.model.config.downsample_factor)
 
 
+@register("cohere2_vision")
+class Cohere2VisionAdapter(ReadsSettings, _CohereAdapter):
+    """Adapter of Command A Vision, whose tiles end with a line break each."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "size": {"height": 512, "width": 512},
+        "resample": 3,
+        "image_mean": [0.48145466, 0.4578275, 0.40821073],
+        "image_std": [0.26862954, 0.26130258, 0.27577711],
+        "crop_to_patches": True,
+        "max_patches": 12,
+    }
+
+    def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
+        parts = [self._cut(image, self._tiling(image, factor)) for image in images]
+        return {"pixel_values": torch.cat(parts)}
+
+    def _own_tiles(self, image: Image.Image, side: int) -> tuple[int, int]:
+        most = int(self.image_processor.max_patches) if self.image_processor.crop_to_patches else 1
+        # As many tiles in fewer columns come first.
+        grids = [(rows, columns) for columns in range(1, most + 1) for rows in range(1, most + 1)]
+        size = (image.height, image.width)
+        return closest_tiles(grids, most, side, size, dtype=torch.float64)
+
+    def _resized(self, image: Image.Image, height: int, width: int) -> Tensor:
+        processor = self.image_processor
+        pixels = resized(pixels_of(image), (height, width), mode=mode_of(processor))
+        return normalised(pixels[0], processor)
+
+    def _marked_ids(self, tiling: Tiling) -> list[int]:
+        start, end, line = (
+            self._id(getattr(self.tokenizer, name, default))
+            for name, default in (
+                ("boi_token", "<|START_OF_IMG|>"),
+                ("eoi_token", "<|END_OF_IMG|>"),
+                ("img_line_break_token", "<|IMG_LINE_BREAK|>"),
+            )
+        )
+        return [start, *[self.placeholder_id, line] * len(tiling.boxes), end]
+
+
 @register("aya_vision")
-class AyaVisionAdapter(Cohere2VisionAdapter):
+class AyaVisionAdapter(_CohereAdapter):
     """Adapter of Aya Vision, whose tiles are named and numbered.
 
     Its chat template writes ``<image>``, which is no token of its vocabulary.

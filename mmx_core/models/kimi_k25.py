@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil, sqrt
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from mmx_core.models.base import ModelAdapter
+from mmx_core.models.image_settings import ReadsSettings
 from mmx_core.models.layout import Layout, Raster, View
-from mmx_core.models.like_torchvision import filled_up, pixels_of, resized
+from mmx_core.models.like_torchvision import (
+    cut,
+    filled_up,
+    mode_of,
+    normalised,
+    pixels_of,
+    resized,
+)
 from mmx_core.models.registry import register
 
 _Size = tuple[int, int]
 
 
 @register("kimi_k25")
-class KimiK25Adapter(ModelAdapter):
+class KimiK25Adapter(ReadsSettings, ModelAdapter):
     """Adapter of Kimi K2.5, for images.
 
     At scale 1.0 an image has the size that the image processor gives it: its own, if that is
     within the limits. At another scale that size times the factor, beyond any limit. It is filled
     up to whole cells (squares of patches that become one visual token).
-
-    The family's image processor needs torchvision. Only its settings are used here, and pixels are
-    made as it makes them, so that something else with these settings serves where that is missing.
     """
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "size": {"max_height": 512, "max_width": 512},
+        "resample": 3,
+        "max_patches": 16384,
+        "patch_size": 14,
+        "merge_size": 2,
+    }
+
+    @classmethod
+    def settings(cls, written: Mapping[str, Any]) -> SimpleNamespace:
+        """Released checkpoints name them otherwise than transformers does."""
+        released = dict(written.get("media_proc_cfg") or written)
+        for name, own in (("in_patch_limit", "max_patches"), ("merge_kernel_size", "merge_size")):
+            if name in released:
+                released[own] = released.pop(name)
+        longest = released.pop("patch_limit_on_one_side", None)
+        if longest is not None:
+            released["size"] = {"max_height": longest, "max_width": longest}
+        return super().settings(released)
 
     def layout(self, image: Image.Image, factor: float) -> Layout:
         height, width = self._size(image, factor)
@@ -43,10 +70,9 @@ class KimiK25Adapter(ModelAdapter):
         for image in images:
             size = self._size(image, factor)
             rows, columns = (cells * merged for cells in self._grid(size))
-            shown = resized(pixels_of(image), size, mode="bicubic")
-            canvas = self._normalised(filled_up(shown, (rows * patch, columns * patch)))
-            patches = canvas.view(3, rows, patch, columns, patch).permute(1, 3, 0, 2, 4)
-            values.append(patches.flatten(0, 1))
+            shown = resized(pixels_of(image), size, mode=mode_of(self.image_processor))
+            patches = cut(filled_up(shown, (rows * patch, columns * patch)), patch)
+            values.append(normalised(patches, self.image_processor))
             grids.append([1, rows, columns])
         return {"pixel_values": torch.cat(values), "image_grid_thw": torch.tensor(grids)}
 
@@ -103,10 +129,3 @@ class KimiK25Adapter(ModelAdapter):
                 f"smallest usable scale is {1 / min(height, width):g}"
             )
         return size
-
-    def _normalised(self, pixels: Tensor) -> Tensor:
-        mean, deviation = (
-            torch.tensor(numbers).view(3, 1, 1) / self.image_processor.rescale_factor
-            for numbers in (self.image_processor.image_mean, self.image_processor.image_std)
-        )
-        return (pixels[0].float() - mean) / deviation

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from math import ceil, floor, inf, sqrt
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import pad
 
 from mmx_core.models.base import ModelAdapter
+from mmx_core.models.image_settings import ReadsSettings
 from mmx_core.models.layout import WHOLE, Box, Layout
+from mmx_core.models.like_torchvision import (
+    cut,
+    flat_patches,
+    mode_of,
+    normalised,
+    pixels_of,
+    resized,
+)
 from mmx_core.models.registry import register
 from mmx_core.models.tiles import Tiling, marked_layout
 
@@ -34,7 +45,7 @@ class _Plan:
 
 
 @register("lfm2_vl")
-class Lfm2VlAdapter(ModelAdapter):
+class Lfm2VlAdapter(ReadsSettings, ModelAdapter):
     """Adapter of LFM2-VL.
 
     At scale 1.0 an image is shown at its own resolution, or cut into tiles if it is large. At
@@ -43,6 +54,20 @@ class Lfm2VlAdapter(ModelAdapter):
     that view alone, smaller if less than one would be.
     """
 
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "resample": 2,
+        "downsample_factor": 2,
+        "do_image_splitting": True,
+        "min_tiles": 2,
+        "max_tiles": 10,
+        "use_thumbnail": True,
+        "min_image_tokens": 64,
+        "max_image_tokens": 256,
+        "encoder_patch_size": 16,
+        "tile_size": 512,
+        "max_pixels_tolerance": 2.0,
+    }
+
     def layout(self, image: Image.Image, factor: float) -> Layout:
         plan = self._plan(image, factor)
         grids = [(tall // self._cell, wide // self._cell) for _, (tall, wide) in plan.parts]
@@ -50,29 +75,37 @@ class Lfm2VlAdapter(ModelAdapter):
         return marked_layout(self._marked_ids(plan), self.placeholder_id, boxes, grids)
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
-        plans = [self._plan(image, factor) for image in images]
+        own = self.image_processor
+        patch = int(own.encoder_patch_size)
+        shown = [part for image in images for part in self._parts(image, factor)]
+        patches = [flat_patches(normalised(part, own), patch)[0] for part in shown]
+        most = max(map(len, patches))
         if factor == 1.0:
-            made = dict(self.image_processor(images=list(images), return_tensors="pt"))
-        else:
-            parts = [
-                self._part(image, box, size)
-                for image, plan in zip(images, plans, strict=True)
-                for box, size in plan.parts
-            ]
-            most = max(part["pixel_values"].shape[1] for part in parts)
-            made = {
-                name: torch.cat([_filled(part[name], most) for part in parts])
-                for name in ("pixel_values", "pixel_attention_mask", "spatial_shapes")
-            }
-        patch = int(self.image_processor.encoder_patch_size)
-        expected = [[t // patch, w // patch] for plan in plans for _, (t, w) in plan.parts]
-        if made["spatial_shapes"].tolist() != expected:
-            raise ValueError(
-                f"image processor: expected patches {expected} at scale {factor:g}, got "
-                f"{made['spatial_shapes'].tolist()}"
-            )
-        names = ("pixel_values", "pixel_attention_mask", "spatial_shapes")
-        return {name: made[name] for name in names}
+            tile = (own.tile_size // patch) ** 2 if own.do_image_splitting else 0
+            most = max(most, own.max_image_tokens * own.downsample_factor**2, tile)
+        return {
+            "pixel_values": torch.stack(
+                [pad(part, (0, 0, 0, most - len(part))) for part in patches]
+            ),
+            "pixel_attention_mask": torch.tensor(
+                [[1] * len(part) + [0] * (most - len(part)) for part in patches], dtype=torch.int32
+            ),
+            "spatial_shapes": torch.tensor(
+                [[length // patch for length in part.shape[-2:]] for part in shown]
+            ),
+        }
+
+    def _parts(self, image: Image.Image, factor: float) -> list[Tensor]:
+        """``(1, 3, height, width)`` uint8 of each tile and of the whole."""
+        plan, pixels = self._plan(image, factor), pixels_of(image)
+        mode = mode_of(self.image_processor)
+        parts: list[Tensor] = []
+        if plan.rows:
+            canvas = resized(pixels, (plan.rows * plan.side, plan.columns * plan.side), mode=mode)
+            parts += [tile[None] for tile in cut(canvas, plan.side)]
+        if plan.whole is not None:
+            parts.append(resized(pixels, plan.whole, mode=mode))
+        return parts
 
     def _plan(self, image: Image.Image, factor: float) -> _Plan:
         own, cell = self.image_processor, self._cell
@@ -81,30 +114,56 @@ class Lfm2VlAdapter(ModelAdapter):
                 f"image processor: expected tiles of whole cells of {cell} pixels, got tile_size "
                 f"{own.tile_size}"
             )
-        limits = {
-            "max_image_tokens": own.max_image_tokens,
-            "encoder_patch_size": own.encoder_patch_size,
-            "downsample_factor": own.downsample_factor,
-        }
-        width, height = own.smart_resize(
-            image.height, image.width, min_image_tokens=own.min_image_tokens, **limits
-        )
-        large = own.do_image_splitting and own._is_image_too_large(
-            image.height, image.width, max_pixels_tolerance=own.max_pixels_tolerance, **limits
-        )
+        size = self._whole(image)
+        rounded = [max(own.encoder_patch_size, cell * round(n / cell)) for n in image.size]
+        most = own.max_image_tokens * cell**2 * own.max_pixels_tolerance
+        large = own.do_image_splitting and rounded[0] * rounded[1] > most
         if not large or own.min_tiles == own.max_tiles == 1:
-            return _Plan(0, 0, 0, self._scaled((height, width), factor))
-        columns, rows, *_ = own._get_grid_layout(
-            image.height, image.width, own.min_tiles, own.max_tiles, own.tile_size
-        )
+            return _Plan(0, 0, 0, self._scaled(size, factor))
+        rows, columns = self._tiles(image)
         longest = max(rows, columns) * factor
         if longest < 1:
-            return _Plan(0, 0, 0, self._scaled((height, width), longest))
+            return _Plan(0, 0, 0, self._scaled(size, longest))
         rows, columns = (max(1, int(count * factor + 0.5)) for count in (rows, columns))
         if rows == columns == 1:
-            return _Plan(0, 0, 0, (height, width))
-        whole = (height, width) if own.use_thumbnail else None
-        return _Plan(rows, columns, int(own.tile_size), whole)
+            return _Plan(0, 0, 0, size)
+        return _Plan(rows, columns, int(own.tile_size), size if own.use_thumbnail else None)
+
+    def _whole(self, image: Image.Image) -> tuple[int, int]:
+        """``(height, width)`` of an image that is shown whole."""
+        own, cell = self.image_processor, self._cell
+        length = (image.height, image.width)
+        tall, wide = (max(cell, round(n / cell) * cell) for n in length)
+        least, most = (n * cell**2 for n in (own.min_image_tokens, own.max_image_tokens))
+        if tall * wide > most:
+            shrink = sqrt(length[0] * length[1] / most)
+            tall, wide = (max(cell, floor(n / shrink / cell) * cell) for n in length)
+        elif tall * wide < least:
+            enlarge = sqrt(least / (length[0] * length[1]))
+            tall, wide = (ceil(n * enlarge / cell) * cell for n in length)
+        return tall, wide
+
+    def _tiles(self, image: Image.Image) -> tuple[int, int]:
+        """Rows and columns of the closest proportions; of equally close, more where it is large."""
+        own = self.image_processor
+        least, most = int(own.min_tiles), int(own.max_tiles)
+        # A set's order decides between as many tiles, as in the processor.
+        shapes = {
+            (columns, rows)
+            for longest in range(least, most + 1)
+            for columns in range(1, longest + 1)
+            for rows in range(1, longest + 1)
+            if least <= columns * rows <= most
+        }
+        best, closest = (1, 1), inf
+        for columns, rows in sorted(shapes, key=lambda shape: shape[0] * shape[1]):
+            distance = abs(image.width / image.height - columns / rows)
+            covered = columns * rows * own.tile_size**2
+            if distance < closest or (
+                distance == closest and image.width * image.height > covered / 2
+            ):
+                best, closest = (rows, columns), distance
+        return best
 
     def _scaled(self, size: tuple[int, int], factor: float) -> tuple[int, int]:
         tall, wide = (round(length * factor / self._cell) * self._cell for length in size)
@@ -115,28 +174,6 @@ class Lfm2VlAdapter(ModelAdapter):
                 f"{self._cell / min(size):g}"
             )
         return tall, wide
-
-    def _part(self, image: Image.Image, box: Box, size: tuple[int, int]) -> Any:
-        """What the processor makes of a part at a size, of which it is told to make no other."""
-        top, left, bottom, right = box
-        shown = image.resize(
-            size[::-1],
-            Image.Resampling.BILINEAR,
-            box=(
-                left * image.width,
-                top * image.height,
-                right * image.width,
-                bottom * image.height,
-            ),
-        )
-        tokens = (size[0] // self._cell) * (size[1] // self._cell)
-        return self.image_processor(
-            images=[shown],
-            do_image_splitting=False,
-            min_image_tokens=tokens,
-            max_image_tokens=tokens,
-            return_tensors="pt",
-        )
 
     def _marked_ids(self, plan: _Plan) -> list[int]:
         names = {"image_start_token": "<|image_start|>", "image_end_token": "<|image_end|>"}
@@ -164,11 +201,3 @@ class Lfm2VlAdapter(ModelAdapter):
                 f"got {own.encoder_patch_size} and {own.downsample_factor}"
             )
         return patch * join
-
-
-def _filled(part: Tensor, most: int) -> Tensor:
-    """With zeros along dimension 1, where patches are counted."""
-    if part.shape[1] == 2 and part.ndim == 2:  # heights and widths
-        return part
-    missing = part.new_zeros(len(part), most - part.shape[1], *part.shape[2:])
-    return torch.cat([part, missing], dim=1)

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from mmx_core.models.base import ModelAdapter
+from mmx_core.models.image_settings import ReadsSettings
 from mmx_core.models.layout import WHOLE, Layout, Raster, View
-from mmx_core.models.like_torchvision import filled_up, pixels_of, resized
+from mmx_core.models.like_torchvision import (
+    check_normalises,
+    cut,
+    filled_up,
+    mode_of,
+    pixels_of,
+    resized,
+)
 from mmx_core.models.registry import register
 
 _Size = tuple[int, int]
@@ -32,16 +41,20 @@ class _Cut:
 
 
 @register("llama4")
-class Llama4Adapter(ModelAdapter):
+class Llama4Adapter(ReadsSettings, ModelAdapter):
     """Adapter of Llama 4.
 
     At scale 1.0 the tiles are the image processor's own. At another scale the image has its size
     there times the factor, on as few tiles as hold it. Tiles keep their size; with more than one,
     the whole image follows in a last one.
-
-    The family's image processor needs torchvision. Only its settings are used here, and pixels are
-    made as it makes them, so that something else with these settings serves where that is missing.
     """
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "size": {"height": 336, "width": 336},
+        "resample": 2,
+        "max_patches": 16,
+        "resize_to_max_canvas": False,
+    }
 
     @property
     def placeholder_id(self) -> int:
@@ -49,12 +62,12 @@ class Llama4Adapter(ModelAdapter):
         return self._id("<|image|>")
 
     def layout(self, image: Image.Image, factor: float) -> Layout:
-        cut, side = self._cut(image, factor), self._side
+        fitted, side = self._cut(image, factor), self._side
         cells = self._cells
         visual = (int(self.model.config.image_token_index),) * (cells * cells)
         ids = [self._id("<|image_start|>")]
         rasters = []
-        (rows, columns), (height, width) = cut.tiles, cut.size
+        (rows, columns), (height, width) = fitted.tiles, fitted.size
         for row in range(rows if rows * columns > 1 else 0):
             for column in range(columns):
                 box = (
@@ -138,33 +151,37 @@ class Llama4Adapter(ModelAdapter):
             if rows * columns <= most
         ]
         # In the processor's single precision, in which scales can be equal.
-        targets = torch.tensor(canvases) * side
-        scales = (targets / torch.tensor([image.height, image.width])).amin(1)
+        sizes = torch.tensor(canvases) * side
+        scales = (sizes / torch.tensor([image.height, image.width])).amin(1)
         larger, best = scales[scales >= 1], scales.max()
         enlarged = bool(processor.resize_to_max_canvas)
         if len(larger) and not enlarged:
             best = larger.min()
         fitting = [tiles for tiles, scale in zip(canvases, scales, strict=True) if scale == best]
         tiles = min(fitting, key=lambda tiles: tiles[0] * tiles[1])
+        # Where the canvas is the limit the processor divides in single precision, too, which can
+        # make a pixel.
         height, width = (
-            count * side if enlarged else min(max(pixels, side), count * side)
+            torch.tensor(count * side)
+            if enlarged or count * side < max(pixels, side)
+            else max(pixels, side)
             for count, pixels in zip(tiles, (image.height, image.width), strict=True)
         )
         across, down = width / image.width, height / image.height
         if across < down:
-            size = (min(int(image.height * across), height), width)
+            size = (min(int(image.height * across), int(height)), int(width))
         else:
-            size = (height, min(int(image.width * down), width))
+            size = (int(height), min(int(image.width * down), int(width)))
         return _Cut(tiles, (max(size[0], 1), max(size[1], 1)))
 
-    def _tiles(self, image: Image.Image, cut: _Cut) -> Tensor:
-        side, (rows, columns) = self._side, cut.tiles
-        pixels = pixels_of(image)
-        shown = resized(pixels, cut.size, mode="bilinear")
-        canvas = filled_up(shown, (rows * side, columns * side))
-        tiles = canvas.view(3, rows, side, columns, side).permute(1, 3, 0, 2, 4).flatten(0, 1)
+    def _tiles(self, image: Image.Image, fitted: _Cut) -> Tensor:
+        check_normalises(self.image_processor)
+        side, (rows, columns) = self._side, fitted.tiles
+        pixels, mode = pixels_of(image), mode_of(self.image_processor)
+        shown = resized(pixels, fitted.size, mode=mode)
+        tiles = cut(filled_up(shown, (rows * side, columns * side)), side)
         if len(tiles) > 1:
-            tiles = torch.cat([tiles, resized(pixels, (side, side), mode="bilinear")])
+            tiles = torch.cat([tiles, resized(pixels, (side, side), mode=mode)])
         # In the model's half precision, as it was trained.
         values = tiles.to(torch.bfloat16) * self.image_processor.rescale_factor
         mean, deviation = (

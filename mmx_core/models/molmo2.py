@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import pad
 
 from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.models.image_settings import ReadsSettings
 from mmx_core.models.layout import Box, Layout, Raster, View
+from mmx_core.models.like_torchvision import (
+    flat_patches,
+    mode_of,
+    normalised,
+    pixels_of,
+    resized,
+)
 from mmx_core.models.registry import register
+from mmx_core.models.tiles import closest_tiles
 
 _PATCH, _COLUMN = "<im_patch>", "<im_col>"
 _STARTS = ("<low_res_im_start>", "<im_start>")
@@ -20,7 +30,7 @@ _OTHERS = ("<frame_start>", "<frame_end>", "<im_low>")
 
 
 @register("molmo2")
-class Molmo2Adapter(ModelAdapter):
+class Molmo2Adapter(ReadsSettings, ModelAdapter):
     """Adapter of Molmo 2.
 
     An image is shown twice: as one square, and as a canvas of crops whose overlap the model leaves
@@ -30,6 +40,15 @@ class Molmo2Adapter(ModelAdapter):
     Around the image's rows stand tokens as the released processors write them: columns are marked
     on the canvas alone. All tokens of images see each other.
     """
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "size": {"height": 378, "width": 378},
+        "resample": 2,
+        "max_crops": 8,
+        "overlap_margins": [4, 4],
+        "patch_size": 14,
+        "pooling_size": [2, 2],
+    }
 
     def __init__(self, model: Any, *, chat_template: str | None = None, **parts: Any) -> None:
         super().__init__(model, chat_template=chat_template, **parts)
@@ -63,21 +82,7 @@ class Molmo2Adapter(ModelAdapter):
         return Layout(tuple(ids), (View(tuple(rasters)),))
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
-        expected = [
-            [n for raster in self.layout(image, factor).views[0].rasters for n in raster.grid]
-            for image in images
-        ]
-        if factor == 1.0:
-            made = self.image_processor(images=list(images), return_tensors="pt")
-            parts = {name: made[name] for name in _NAMES}
-        else:
-            parts = _joined([self._on_canvas(image, factor) for image in images])
-        if parts["image_grids"].tolist() != expected:
-            raise ValueError(
-                f"image processor: expected grids {expected} at scale {factor:g}, got "
-                f"{parts['image_grids'].tolist()}"
-            )
-        return parts
+        return _joined([self._shown(image, factor) for image in images])
 
     def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
         marks = [self._id(t) for t in (_PATCH, _COLUMN, *_STARTS, _END)]
@@ -105,30 +110,76 @@ class Molmo2Adapter(ModelAdapter):
             )
         return height
 
+    @property
+    def _margin(self) -> int:
+        """Pixels at both edges of a crop that its neighbours show."""
+        return int(sum(self.image_processor.overlap_margins) * self.image_processor.patch_size)
+
+    def _crops(self, image: Image.Image, factor: float) -> tuple[int, int]:
+        """Rows and columns of crops."""
+        most, margin = int(self.image_processor.max_crops), self._margin
+        grids = [(rows, columns) for rows in range(1, most + 1) for columns in range(1, most + 1)]
+        size = (image.height - margin, image.width - margin)
+        found = closest_tiles(grids, most, self._side - margin, size, dtype=torch.float32)
+        if factor == 1.0:
+            return found
+        rows, columns = (max(1, int(count * factor + 0.5)) for count in found)
+        return rows, columns
+
     def _canvas(self, image: Image.Image, factor: float) -> tuple[int, int]:
         """Height and width of the canvas, in pixels."""
-        from transformers.models.molmo2.image_processing_molmo2 import compute_crop_geometry
+        window = self._side - self._margin
+        rows, columns = self._crops(image, factor)
+        return rows * window + self._margin, columns * window + self._margin
 
-        own, side = self.image_processor, self._side
-        rows, columns, height, width = compute_crop_geometry(
-            image.height, image.width, own.max_crops, own.overlap_margins, side, own.patch_size
+    def _shown(self, image: Image.Image, factor: float) -> dict[str, Tensor]:
+        """The model's input of one image: the square, then the crops."""
+        own, side, window = self.image_processor, self._side, self._side - self._margin
+        pixels, mode = pixels_of(image), mode_of(own)
+        square, canvas = (
+            normalised(resized(pixels, size, mode=mode, smooth=False), own)
+            for size in ((side, side), self._canvas(image, factor))
         )
-        if factor == 1.0:
-            return height, width
-        margin = sum(own.overlap_margins) * own.patch_size
-        tall, wide = (max(1, int(n * factor + 0.5)) for n in (rows, columns))
-        return tall * (side - margin) + margin, wide * (side - margin) + margin
+        crops = canvas[0].unfold(1, side, window).unfold(2, side, window).permute(1, 2, 0, 3, 4)
+        patches = flat_patches(torch.cat([square, crops.flatten(0, 1)]), int(own.patch_size))
+        count = patches.shape[1]
+        along = side // int(own.patch_size)
+        indices = [
+            torch.arange(count).view(along, along),
+            self._places(self._crops(image, factor)) + count,
+        ]
+        grids = [n for places in indices for n in self._pooled((len(places), len(places[0])))[0]]
+        return {
+            "pixel_values": patches,
+            "image_token_pooling": torch.cat([self._windows(places) for places in indices]),
+            "image_grids": torch.tensor([grids]),
+            "image_num_crops": torch.tensor([len(patches)]),
+        }
 
-    def _on_canvas(self, image: Image.Image, factor: float) -> dict[str, Tensor]:
-        """Of an image that has the canvas's size already the processor cuts as many crops."""
+    def _places(self, crops: tuple[int, int]) -> Tensor:
+        """``(rows, columns)`` of the canvas: the number of each of its patches in the crops."""
         own = self.image_processor
-        height, width = self._canvas(image, factor)
-        margin = sum(own.overlap_margins) * own.patch_size
-        window = self._side - margin
-        crops = (height - margin) // window * ((width - margin) // window)
-        shown = image.resize((width, height), Image.Resampling.BILINEAR)
-        made = own(images=[shown], max_crops=crops, return_tensors="pt")
-        return {name: made[name] for name in _NAMES}
+        along, (before, after) = self._side // int(own.patch_size), own.overlap_margins
+        window = along - before - after
+        axes = []
+        for count in crops:
+            patches = torch.arange(count * window + before + after)
+            # The first and the last crop keep the margins at the canvas's own edges.
+            crop = ((patches - before) // window).clamp(0, count - 1)
+            axes.append((crop, patches - crop * window))
+        (row, down), (column, across) = axes
+        crop = row[:, None] * crops[1] + column
+        return crop * along**2 + down[:, None] * along + across
+
+    def _windows(self, places: Tensor) -> Tensor:
+        """``(tokens, patches)`` int32: which patches a token pools, -1 beyond the edge."""
+        beyond: list[int] = []
+        for count, pool in zip(places.shape, self.image_processor.pooling_size, strict=True):
+            missing = -count % pool
+            beyond = [missing // 2, missing - missing // 2, *beyond]
+        down, across = self.image_processor.pooling_size
+        filled = pad(places, beyond, value=-1).unfold(0, down, down).unfold(1, across, across)
+        return filled.reshape(-1, down * across).int()
 
     def _pooled(self, patches: tuple[int, int]) -> tuple[tuple[int, int], Box]:
         """Rows and columns of visual tokens, and what they cover: beyond the edge, in part."""

@@ -62,6 +62,14 @@ def families() -> list[str]:
     return sorted(_ADAPTERS)
 
 
+def adapter_class(config: Any) -> type[ModelAdapter] | None:
+    """The adapter that is registered for a model's configuration."""
+    _load_own()
+    model_type = getattr(config, "model_type", None)
+    tower = getattr(getattr(config, "vision_config", None), "model_type", None)
+    return _ADAPTERS.get(f"{model_type}/{tower}") or _ADAPTERS.get(str(model_type))
+
+
 def adapter_for(
     model: Any, *, image_processor: Any, tokenizer: Any, chat_template: str | None = None
 ) -> ModelAdapter:
@@ -73,13 +81,11 @@ def adapter_for(
     Raises:
         ValueError: Not a multimodal model.
     """
-    _load_own()
     given, model = model, unwrapped(model)
     sharding = sharding_of(given, model)
     config = getattr(model, "config", None)
     model_type = getattr(config, "model_type", None)
-    tower = getattr(getattr(config, "vision_config", None), "model_type", None)
-    adapter = _ADAPTERS.get(f"{model_type}/{tower}") or _ADAPTERS.get(str(model_type))
+    adapter = adapter_class(config)
     parts = {
         "image_processor": image_processor,
         "tokenizer": tokenizer,

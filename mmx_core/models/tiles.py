@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
+import torch
+
 from mmx_core.models.layout import WHOLE, Box, Layout, Raster, View
 
 
@@ -55,6 +57,32 @@ def shuffled_grid(side: int, patch: int, shuffle: int) -> tuple[int, float]:
             f"side, which the model cannot join {shuffle} by {shuffle}"
         )
     return patches // shuffle, patches * patch / side
+
+
+def closest_tiles(
+    grids: Sequence[tuple[int, int]],
+    most: int,
+    side: int,
+    size: tuple[int, int],
+    *,
+    dtype: torch.dtype,
+) -> tuple[int, int]:
+    """Rows and columns of tiles: of those that enlarge an image the least, else shrink it least.
+
+    Args:
+        grids: Rows and columns to choose from. Of two as close, that of fewer tiles is taken, or
+            the one that stands first.
+        most: Tiles at most.
+        side: Of a tile, in pixels.
+        size: ``(height, width)`` of the image.
+        dtype: In which the processor computes scales: in it they can be equal.
+    """
+    allowed = [grid for grid in grids if grid[0] * grid[1] <= most]
+    allowed.sort(key=lambda grid: grid[0] * grid[1])
+    scales = (torch.tensor(allowed).to(dtype) * side / torch.tensor(size, dtype=dtype)).amin(1)
+    enough = scales[scales >= 1]
+    best = enough.min() if len(enough) else scales.max()
+    return allowed[scales.tolist().index(best.item())]
 
 
 def marked_layout(

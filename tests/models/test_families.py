@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -55,13 +54,7 @@ MAKERS: dict[str, tuple[str, str]] = {
     "video_llama_3": ("qwen_like", "make_video_llama_3"),
     "lfm2_vl": ("lfm2", "make_lfm2_vl"),
 }
-NEED_TORCHVISION = {"cohere2_vision", "lfm2_vl", "molmo2"}
-"""Their image processors exist for torchvision alone."""
-ALL = tuple(
-    family
-    for family in (*QWEN, *MAKERS)
-    if family not in NEED_TORCHVISION or find_spec("torchvision") is not None
-)
+ALL = (*QWEN, *MAKERS)
 SIZES = {"square": (96, 96), "wide": (64, 160), "tall": (150, 70)}
 SCALES = (0.5, 1.0, 1.5, 2.0)
 ANSWER = "a red circle is left of a blue square"

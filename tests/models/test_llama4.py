@@ -52,6 +52,15 @@ def test_a_scale_takes_the_tiles_that_hold_the_image(adapter: ModelAdapter) -> N
         adapter.layout(image, 0.1)
 
 
+def test_the_canvass_limit_is_divided_in_single_precision() -> None:
+    """In double precision 345 times 56 / 40 is less than 483, and a column would be missing."""
+    tiny = make_llama4()
+    for name, value in (("max_patches", 16), ("resize_to_max_canvas", True)):
+        setattr(tiny.image_processor, name, value)
+    first = build(tiny).layout(noise(40, 345), 1.0).views[0].rasters[0]
+    assert first.box == (0.0, 0.0, 1.0, 56 / 483)
+
+
 def test_a_processor_of_other_tiles_is_refused() -> None:
     tiny = make_llama4()
     tiny.image_processor.size = {"height": 64, "width": 64}
@@ -70,7 +79,7 @@ def test_tiles_are_those_of_the_familys_own_processor(enlarged: bool, most: int)
     processor = Llama4ImageProcessor(**own)
     adapter = adapter_for(tiny.model, image_processor=processor, tokenizer=tiny.tokenizer)
     random = np.random.default_rng(0)
-    for height, width in random.integers(5, 400, (40, 2)).tolist():
+    for height, width in [(40, 345), *random.integers(5, 400, (40, 2)).tolist()]:
         image = noise(height, width)
         made = processor(images=[image], return_tensors="pt")["pixel_values"]
         assert torch.equal(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
 import torch
 
 from tests.models.criteria import PROMPT, build, encode, noise
-from tests.models.test_families import NEED_TORCHVISION, tiny_of
+from tests.models.test_families import tiny_of
 from tests.models.test_placeless import MAKERS as PLACELESS
 from tests.models.test_placeless import tiny_of as placeless_of
+from tests.models.test_torchvision import PROCESSORS as TORCHVISION
+from tests.models.test_torchvision import real_processor
 
-torchvision = pytest.mark.skipif(
-    find_spec("torchvision") is None, reason="the image processor exists for torchvision alone"
-)
 PROCESSORS: dict[str, tuple[str, dict[str, Any]]] = {
     "aya_vision": ("AyaVisionProcessor", {"patch_size": 14, "img_size": 58}),
     "cohere2_vision": ("Cohere2VisionProcessor", {}),
@@ -30,20 +28,14 @@ SIZES = [(60, 120), (120, 60), (60, 64), (70, 200), (300, 300)]
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(
-    "family",
-    [
-        pytest.param(family, marks=torchvision if family in NEED_TORCHVISION else ())
-        for family in PROCESSORS
-    ],
-)
+@pytest.mark.parametrize("family", PROCESSORS)
 def test_input_is_its_processors(family: str, size: tuple[int, int]) -> None:
     import transformers
 
     tiny = placeless_of(family) if family in PLACELESS else tiny_of(family)
     name, settings = PROCESSORS[family]
     processor = getattr(transformers, name)(
-        tiny.image_processor,
+        real_processor(family) if family in TORCHVISION else tiny.image_processor,
         tiny.tokenizer,
         chat_template=tiny.tokenizer.chat_template,
         **settings,
@@ -60,7 +52,6 @@ def test_input_is_its_processors(family: str, size: tuple[int, int]) -> None:
         assert torch.equal(found[key].to(value), value), key
 
 
-@torchvision
 @pytest.mark.parametrize("size", SIZES)
 def test_molmo2_input_is_what_its_processor_writes(size: tuple[int, int]) -> None:
     # The processor itself needs a video processor; its method for the text does not.
@@ -70,7 +61,7 @@ def test_molmo2_input_is_what_its_processor_writes(size: tuple[int, int]) -> Non
 
     tiny = tiny_of("molmo2")
     images = [noise(*size), noise(90, 80, seed=1)]
-    pixels = tiny.image_processor(images=images, return_tensors="pt")
+    pixels = real_processor("molmo2")(images=images, return_tensors="pt")
     released = SimpleNamespace(
         image_use_col_tokens=True,
         use_single_crop_col_tokens=False,

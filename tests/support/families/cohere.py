@@ -1,7 +1,8 @@
-"""Small models of Aya Vision and Command A Vision, with their real image processors."""
+"""Small models of Aya Vision, and of Command A Vision with its image processor's settings."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -21,6 +22,18 @@ _TILES = {
     **{f"tile_{number}": f"TILE_{number}" for number in range(1, 37)},
 }
 
+SETTINGS: dict[str, Any] = {
+    "size": {"height": 56, "width": 56},
+    "resample": 3,
+    "crop_to_patches": True,
+    "max_patches": 6,
+    "patch_size": 4,
+    "image_mean": [0.48145466, 0.4578275, 0.40821073],
+    "image_std": [0.26862954, 0.26130258, 0.27577711],
+    "rescale_factor": 1 / 255,
+}
+"""Of Command A Vision's image processor: tiles of 56 pixels, ``patch_size`` tokens a side."""
+
 
 def make_aya_vision(seed: int = 1) -> TinyModel:
     """Aya Vision: tiles of 58 pixels, of which 8 x 8 patches cover 56, 4 x 4 visual tokens each."""
@@ -32,17 +45,10 @@ def make_aya_vision(seed: int = 1) -> TinyModel:
 
 
 def make_cohere2_vision(seed: int = 0) -> TinyModel:
-    """Command A Vision: tiles of 56 pixels, 4 x 4 visual tokens each; needs torchvision."""
-    from transformers.models.cohere2_vision.image_processing_cohere2_vision import (
-        Cohere2VisionImageProcessor,
-    )
-
-    processor = Cohere2VisionImageProcessor(
-        size={"height": 56, "width": 56}, max_patches=6, patch_size=4
-    )
+    """Command A Vision: tiles of 56 pixels, 4 x 4 visual tokens each."""
     template = TEMPLATE.replace("<image>", "<|IMG_PATCH|>")
     model, tokenizer = _model("Cohere2Vision", _MARKERS, template, seed, vision_side=56)
-    return TinyModel(model, processor, tokenizer)
+    return TinyModel(model, SimpleNamespace(**SETTINGS), tokenizer)
 
 
 def _model(

@@ -1,4 +1,4 @@
-"""A small model of Kimi K2.5, and what its image processor, which needs torchvision, is set to."""
+"""A small model of Kimi K2.5, and what its image processor is set to."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ SETTINGS: dict[str, Any] = {
     "max_patches": 400,
     "patch_size": 8,
     "merge_size": 2,
+    "resample": 3,
     "image_mean": [0.5, 0.5, 0.5],
     "image_std": [0.5, 0.5, 0.5],
     "rescale_factor": 1 / 255,

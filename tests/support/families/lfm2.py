@@ -1,6 +1,9 @@
-"""Small models of LFM2-VL and MiniCPM-V, with their real image processors."""
+"""A small model of LFM2-VL, and what its image processor is set to."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 
@@ -8,11 +11,28 @@ from tests.support.families.llava import TEMPLATE
 from tests.support.families.parts import build_model, spaced_tokenizer, text_config
 from tests.support.tiny_models import TinyModel
 
+SETTINGS: dict[str, Any] = {
+    "resample": 2,
+    "downsample_factor": 2,
+    "do_image_splitting": True,
+    "min_tiles": 2,
+    "max_tiles": 6,
+    "use_thumbnail": True,
+    "min_image_tokens": 4,
+    "max_image_tokens": 16,
+    "encoder_patch_size": 8,
+    "tile_size": 64,
+    "max_pixels_tolerance": 2.0,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+    "rescale_factor": 1 / 255,
+}
+"""Of the image processor: tiles of 64 pixels, six at most, or 16 cells of 16 pixels."""
+
 
 def make_lfm2_vl(seed: int = 0) -> TinyModel:
-    """LFM2-VL: tiles of 64 pixels, 4 x 4 visual tokens each; needs torchvision."""
+    """LFM2-VL: tiles of 64 pixels, 4 x 4 visual tokens each."""
     import transformers
-    from transformers.models.lfm2_vl.image_processing_lfm2_vl import Lfm2VlImageProcessor
 
     places = {
         f"row_{row}_col_{column}_token": f"<|img_row_{row}_col_{column}|>"
@@ -53,7 +73,4 @@ def make_lfm2_vl(seed: int = 0) -> TinyModel:
     for layer in ("linear_1", "linear_2"):
         weight = model.model.multi_modal_projector.get_submodule(layer).weight
         torch.nn.init.normal_(weight, std=0.2)
-    processor = Lfm2VlImageProcessor(
-        encoder_patch_size=8, tile_size=64, max_tiles=6, min_image_tokens=4, max_image_tokens=16
-    )
-    return TinyModel(model, processor, tokenizer)
+    return TinyModel(model, SimpleNamespace(**SETTINGS), tokenizer)

@@ -1,4 +1,4 @@
-"""A small model of Llama 4, and what its image processor, which needs torchvision, is set to."""
+"""A small model of Llama 4, and what its image processor is set to."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ SETTINGS: dict[str, Any] = {
     "size": {"height": 56, "width": 56},
     "max_patches": 4,
     "resize_to_max_canvas": False,
+    "resample": 2,
     "image_mean": [0.5, 0.5, 0.5],
     "image_std": [0.5, 0.5, 0.5],
     "rescale_factor": 1 / 255,

@@ -1,6 +1,9 @@
-"""A small model of Molmo 2, with its real image processor."""
+"""A small model of Molmo 2, and what its image processor is set to."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 
@@ -20,14 +23,23 @@ _MARKERS = {
     "low_token": "<im_low>",
 }
 
+SETTINGS: dict[str, Any] = {
+    "size": {"height": 63, "width": 63},
+    "resample": 2,
+    "max_crops": 6,
+    "overlap_margins": [1, 1],
+    "patch_size": 7,
+    "pooling_size": [2, 2],
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+    "rescale_factor": 1 / 255,
+}
+"""Of the image processor: crops of 63 pixels, six at most, whose neighbours share 14."""
+
 
 def make_molmo2(seed: int = 0) -> TinyModel:
-    """Molmo 2: crops of 9 x 9 patches, of which neighbours share two; pooled by two and padded.
-
-    Needs torchvision.
-    """
+    """Molmo 2: crops of 9 x 9 patches, of which neighbours share two; pooled by two and padded."""
     import transformers
-    from transformers.models.molmo2.image_processing_molmo2 import Molmo2ImageProcessor
 
     template = TEMPLATE.replace("<image>", "<|image|>").replace("{{ bos_token }}", "")
     tokenizer = spaced_tokenizer(_MARKERS, template=template)
@@ -82,7 +94,4 @@ def make_molmo2(seed: int = 0) -> TinyModel:
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.lm_head.weight.data[[tokenizer.convert_tokens_to_ids(t) for t in _MARKERS.values()]] = 0
-    processor = Molmo2ImageProcessor(
-        size={"height": 63, "width": 63}, patch_size=7, max_crops=6, overlap_margins=[1, 1]
-    )
-    return TinyModel(model, processor, tokenizer)
+    return TinyModel(model, SimpleNamespace(**SETTINGS), tokenizer)
