@@ -92,7 +92,8 @@ def find_answer(
     """
     said = text_of(answer).strip()
     calls = bool(answer.get("tool_calls"))
-    around = template.around(messages, form)
+    beside = {name: value for name, value in answer.items() if name != "tool_calls"}
+    around = template.around(messages, form, beside)
     if around is not None:
         try:
             # Blanks at its edges are of a text alone; a template that adds its own has both.
@@ -130,11 +131,14 @@ def _start(
 ) -> int | None:
     """Where the answer's first letter is, or None where the template has changed it.
 
-    With tool calls behind it, it begins where answers do (``head``), or where the model goes on.
+    With tool calls behind it, it begins where answers do (``head``), or where the model goes on, or
+    with what it has of the generation prompt.
     """
     if head is None:
         return end - len(said) if whole.text[:end].endswith(said) else None
-    for before in (head, opened.text):
+    prompt = opened.text
+    shared = next(count for count in range(len(said), -1, -1) if prompt.endswith(said[:count]))
+    for before in (head, prompt, prompt[: len(prompt) - shared]):
         rest = whole.text[len(before) : end]
         blanks = len(rest) - len(rest.lstrip())
         if whole.text.startswith(before) and rest and rest[blanks:].startswith(said):

@@ -157,10 +157,18 @@ class ChatTemplate:
             tuple(turn for _, turn in starts),
         )
 
-    def around(self, messages: Sequence[Message], form: Form) -> tuple[str, str] | None:
-        """What stands before and behind an answer to these messages; None where nothing can."""
-        marks = Marks(messages)
-        reply = marks.exchanged(len(messages), _REPLY)
+    def around(
+        self, messages: Sequence[Message], form: Form, beside: Mapping[str, Any] | None = None
+    ) -> tuple[str, str] | None:
+        """What stands before and behind an answer to these messages; None where nothing can.
+
+        Args:
+            messages: Before the answer.
+            form: In which the template takes them.
+            beside: What the answer's message holds beside its text, such as a thought.
+        """
+        marks = Marks([*messages, beside or {}])
+        reply = {**(beside or {}), **marks.exchanged(len(messages), _REPLY)}
         try:
             text = self._render([*messages, reply], form, opened=False)
         except ValueError:

@@ -327,6 +327,14 @@ def test_tool_calls_and_their_results_pass_to_the_template() -> None:
     assert made.tokenizer.decode(called.answer_ids).strip() == called.answer
     both = made.render(ASKED, {**call, "content": "the cat"})
     assert both.answer is not None and both.answer.startswith("the cat\n<tool_call>")
+    # A thought before them is context where it was given apart, else as said as they are.
+    thought = "<think>\na dog\n</think>\n\n"
+    apart = made.render(ASKED, {**call, "content": "the cat", "reasoning_content": "a dog"})
+    assert apart.answer == both.answer
+    assert made.tokenizer.decode(apart.ids).endswith(f"assistant\n{thought}")
+    within = made.render(ASKED, {**call, "content": f"{thought}the cat"})
+    assert within.answer == f"{thought}{both.answer}"
+    assert made.tokenizer.decode(within.ids).endswith("assistant\n")
     with pytest.raises(ValueError, match="tool calls that the chat template writes"):
         family("llama").render(ASKED, call)
 
