@@ -8,6 +8,7 @@ the user's, or refuse to stop early.
 from __future__ import annotations
 
 import re
+import warnings
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,15 @@ class ChatTemplate:
         if wrong:
             raise ValueError(
                 f"chat_template_kwargs: expected variables of the template, got {', '.join(wrong)}"
+            )
+        own = getattr(tokenizer, "chat_template", None) if source is None else source
+        read = " ".join(own.values()) if isinstance(own, Mapping) else str(own)
+        unread = [name for name in variables if not re.search(rf"\b{re.escape(name)}\b", read)]
+        if unread:
+            warnings.warn(
+                f"chat_template_kwargs: the chat template does not read {', '.join(unread)}, which "
+                "changes nothing therefore; see how it spells what you mean",
+                stacklevel=1,  # the same place for all that ask: it is said once
             )
         self._tokenizer = tokenizer
         self._source = source

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -248,6 +250,18 @@ def test_template_variables_are_the_templates_to_read() -> None:
         made.render(ASKED, tokenize=True)
     with pytest.raises(ValueError, match="got return_tensors"):
         made.render(ASKED, return_tensors="pt")
+
+
+def test_a_variable_that_the_template_does_not_read_is_named() -> None:
+    made = family("qwen3_vl")
+    with pytest.warns(UserWarning, match="does not read enable_thinkin, thinking, which"):
+        made.render(ASKED, enable_thinkin=False, thinking=False, add_vision_id=True)
+    named = copy.copy(made.tokenizer)
+    named.chat_template = {"default": released.QWEN2_VL, "tool_use": released.QWEN3_VL_THINKING}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made.render(ASKED, enable_thinking=False)
+        Family(named, made.image).render(ASKED, enable_thinking=False)
 
 
 @pytest.mark.parametrize("name", ["qwen3_vl", "glm"])
