@@ -176,11 +176,11 @@ describe("a region of the image", () => {
 
   it("ranks the tokens that read most from it, and says what share of their reading lies there", () => {
     const scale = layer(1, [[4, 0, 0, 4], [1, 0, 0, 0], [0, 9, 0, 0]], 2);
-    const readers = readersOf(explanation("| big dog runs", [scale]), scale, cellRegion(0.1, 0.1, 2, 2));
+    const readers = readersOf(explanation("| big dog runs", [scale]), scale, cellRegion(0.1, 0.1, 2, 2), INITIAL_VIEW);
     expect(readers).toEqual([
-      { token: 0, mean: 4, share: 0.5 },
-      { token: 1, mean: 1, share: 1 },
-      { token: 2, mean: 0, share: 0 },
+      { unit: { first: 0, end: 1 }, mean: 4, share: 0.5 },
+      { unit: { first: 1, end: 2 }, mean: 1, share: 1 },
+      { unit: { first: 2, end: 3 }, mean: 0, share: 0 },
     ]);
   });
 });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { type Explanation, matrixValue } from "../src/data/explanation";
 import { type MatrixCells, gatherCells, halved, levelFor, strongestCell, strongestPair } from "../src/matrix/matrix_cells";
-import { groupIndex, groupText, groupTokens, rowText, someWordHasPieces } from "../src/matrix/matrix_groups";
+import { groupTokens } from "../src/matrix/matrix_groups";
+import { groupIndex, groupText, rowText } from "../src/words/units";
 import { layoutMatrix } from "../src/matrix/matrix_layout";
 import { describeRow, largestValue } from "../src/matrix/matrix_text";
 import { explanation } from "./fixture";
@@ -13,7 +14,7 @@ const LABELS = { left: 80, top: 60 };
 function pieces(prompt: string[], answer: string[]): Explanation {
   const texts = [...prompt, ...answer];
   const sample = explanation(`${prompt.join(" ")} | ${answer.join(" ")}`);
-  const context = texts.map((text, id) => ({ id, text: text.replace("_", " "), special: text.startsWith("<"), turn: 0 }));
+  const context = texts.map((text, id) => ({ id, text: text.replace("_", " "), special: /^<[a-z]/.test(text), turn: 0 }));
   return { ...sample, context };
 }
 
@@ -71,11 +72,19 @@ describe("words", () => {
     expect(columnsOf(pieces(["_a", "<x>", "b"], ["c"]))).toEqual(["a", "b", "c"]);
   });
 
-  it("stay tokens where nothing tells words apart", () => {
+  it("stay tokens where a tokenizer drops spaces, but where a script has none", () => {
     expect(columnsOf(pieces(["a", "b"], ["c", "d"]))).toEqual(["a", "b", "c", "d"]);
-    expect(columnsOf(pieces(["_the"], ["_红", "色", "圆"]))).toEqual(["the", "红", "色", "圆"]);
-    expect(someWordHasPieces(explanation("see it | a dog"))).toBe(false);
-    expect(someWordHasPieces(PIECES)).toBe(true);
+    expect(columnsOf(pieces(["see"], ["红", "色", "dog"]))).toEqual(["see", "红色", "dog"]);
+  });
+
+  it("are those that were logged, by the name that was logged", () => {
+    const sample = pieces(["see"], ["_colour", "ful", "_", "<0xF0><0x9F>", "<0x90><0x95>"]);
+    const words = [["see", 0], [" colourful", 1], [" 🐕", 3]].map(([text, first]) => ({ text, first })) as never;
+    expect(columnsOf({ ...sample, words })).toEqual(["see", "colourful", "🐕"]);
+  });
+
+  it("put the bytes of a character together where nothing was logged of words", () => {
+    expect(columnsOf(pieces(["see"], ["_a", "<0xF0>", "<0x9F>", "<0x90>", "<0x95>", "_dog"]))).toEqual(["see", "a", "🐕", "dog"]);
   });
 
   it("makes one column of each turn and leaves the rows to tokens", () => {

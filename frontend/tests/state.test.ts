@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parseHash } from "../src/view/host";
 import { INITIAL_VIEW, PARAMETER_NAMES, fromParameters, toParameters } from "../src/view/state";
-import { keepToken, layerIndex, nearestStep } from "../src/view/selection";
+import { keepToken, layerIndex, nearestStep, selectedTokens } from "../src/view/selection";
+import { spanMap } from "../src/pixels/heatmap";
 import { explanation, layer } from "./fixture";
 
 describe("the address", () => {
@@ -14,8 +15,9 @@ describe("the address", () => {
       otherRun: "b",
       otherStep: 100,
       token: 0,
+      unit: "tokens",
       more: 2,
-      combine: "sum",
+      combine: "max",
       word: " ring",
       layer: "1.5",
       colors: "cividis",
@@ -92,6 +94,31 @@ describe("the selected token", () => {
   it("is at first the token that points most clearly", () => {
     const spread = layer(null, [[0, 0], [5, 5], [0, 4]]);
     expect(keepToken(view(null), explanation("| a wide dog", [spread]))).toBe(2);
+  });
+});
+
+describe("a selection", () => {
+  const sample = explanation("see | a colour ful big dog");
+  sample.words = [["see", 0], [" a", 1], [" colourful", 2], [" big", 4], [" dog", 5]].map(([text, first]) => ({ text, first })) as never;
+  const tokens = (token: number, more: number, unit: "words" | "tokens") => selectedTokens({ token, more, unit }, sample);
+
+  it("is of whole words, whichever of their tokens is named", () => {
+    expect(tokens(1, 0, "words")).toEqual([1, 2]);
+    expect(tokens(2, 0, "words")).toEqual([1, 2]);
+    expect(tokens(0, 2, "words")).toEqual([0, 1, 2, 3]);
+    expect(tokens(3, 9, "words")).toEqual([3, 4]);
+  });
+
+  it("is of single tokens where they are asked for", () => {
+    expect(tokens(2, 0, "tokens")).toEqual([2]);
+    expect(tokens(1, 1, "tokens")).toEqual([1, 2]);
+  });
+
+  it("has the mean, the sum or the largest of its tokens' maps", () => {
+    const scale = layer(1, [[1, 0], [2, NaN], [4, 6]]);
+    const map = (combine: "mean" | "sum" | "max") => [...spanMap(scale, [0, 2], combine)!.values];
+    expect([map("mean"), map("sum"), map("max")]).toEqual([[2.5, 3], [5, 6], [4, 6]]);
+    expect([...spanMap(scale, [0, 1], "max")!.values]).toEqual([2, NaN]);
   });
 });
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmx_core.cli.errors import CommandError, is_full, missing, one_line
-from mmx_core.cli.inputs import check_model
+from mmx_core.cli.inputs import add_template_variables, check_model, template_variables
 from mmx_core.cli.logdir import check_target
 from mmx_core.cli.plugins import load_plugins, with_epilog
 from mmx_core.cli.table import format_table
@@ -70,6 +70,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--steps", type=int, default=20, metavar="N", help="of each curve, at most (20)"
     )
+    add_template_variables(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--device", help="such as cpu or cuda:1; CUDA if there is one")
     parser.add_argument("--logdir", metavar="DIR", help="log every method as a run")
@@ -182,6 +183,7 @@ def _check(arguments: argparse.Namespace) -> None:
             "'mmx-explain[core]'"
         )
     check_model(arguments.model)
+    template_variables(arguments.chat_template_kwargs)
     if arguments.logdir is not None:
         check_target(arguments.logdir)
         if "://" not in arguments.logdir:
@@ -242,7 +244,10 @@ def _explainer(arguments: argparse.Namespace, processes: Processes) -> Explainer
     if device is None and torch.cuda.is_available():
         device = f"cuda:{processes.local_rank % torch.cuda.device_count()}"
     try:
-        return Explainer.from_pretrained(arguments.model, device=device)
+        variables = template_variables(arguments.chat_template_kwargs)
+        return Explainer.from_pretrained(
+            arguments.model, device=device, chat_template_kwargs=variables
+        )
     except Exception as error:  # a stranger's files can make every library below raise its own
         raise CommandError(
             f"--model: expected a checkpoint directory or a hub id of a supported model, got "
@@ -270,6 +275,7 @@ def _configuration(arguments: argparse.Namespace, plan: Plan) -> dict[str, Any]:
         "data": arguments.data,
         "root": arguments.root,
         "answers": arguments.answers,
+        "chat_template_kwargs": template_variables(arguments.chat_template_kwargs) or None,
         "methods": list(plan.methods),
         "faithfulness_samples": arguments.faithfulness_samples,
         "fill": plan.fill,

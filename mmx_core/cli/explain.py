@@ -18,10 +18,10 @@ from mmx_core.cli.target import check_writable
 from mmx_core.export.printable import printable, token_name
 from mmx_core.settings import (
     AGGREGATIONS,
-    DEFAULT_SCALES,
     DEFAULTS,
+    METHODS,
     SUPPRESSIONS,
-    checked_scales,
+    check_settings,
 )
 
 if TYPE_CHECKING:
@@ -38,12 +38,20 @@ def add_parser(commands: Any) -> None:
         "--scales",
         type=float,
         nargs="+",
-        default=DEFAULT_SCALES,
         metavar="FACTOR",
         help="input resolutions, 1 among them (1 1.5 2)",
     )
-    parser.add_argument("--aggregation", choices=AGGREGATIONS, default=DEFAULTS.aggregation)
-    parser.add_argument("--suppression", choices=SUPPRESSIONS, default=DEFAULTS.suppression)
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        help="lens (the default), or occlusion, which hides parts of the picture and has one scale",
+    )
+    parser.add_argument(
+        "--aggregation", choices=AGGREGATIONS, help=f"of a lens ({DEFAULTS.aggregation})"
+    )
+    parser.add_argument(
+        "--suppression", choices=SUPPRESSIONS, help=f"of a lens ({DEFAULTS.suppression})"
+    )
     parser.add_argument("--device", help="such as cpu or cuda:1; CUDA if there is one")
     parser.add_argument("--tag", metavar="SET/SAMPLE", help="named after the image if left out")
     parser.add_argument(
@@ -72,7 +80,11 @@ def run(arguments: argparse.Namespace) -> None:
 def summary(explanation: Explanation, logdir: str) -> str:
     """The answer, its tokens and the command that shows them."""
     rows = [
-        (token_name(token.text), f"{probability:.3f}", f"{grounding:.3f}")
+        (
+            token_name(token.text),
+            f"{probability:.3f}",
+            "–" if grounding != grounding else f"{grounding:.3f}",
+        )
         for token, probability, grounding in zip(
             explanation.tokens, explanation.base.probability, explanation.grounding, strict=True
         )
@@ -102,15 +114,21 @@ def _checked_tag(arguments: argparse.Namespace) -> str:
 def _check(arguments: argparse.Namespace) -> None:
     """Refuses what can be refused before torch is loaded."""
     try:
-        checked_scales(arguments.scales)
+        check_settings(_settings(arguments))
     except ValueError as error:
-        raise CommandError(f"--{error}; such as 0.5 1 2") from None
+        raise CommandError(f"--{error}") from None
     if not -(2**63) <= arguments.step < 2**63:
         raise CommandError(f"--step: expected a number of 64 bits, got {arguments.step}")
     check_target(arguments.logdir)
     if "://" not in arguments.logdir:
         check_writable("--logdir", arguments.logdir)
     check_model(arguments.model)
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What was asked for; a setting of a lens is none of occlusion's."""
+    names = ("scales", "method", "aggregation", "suppression")
+    return {name: v for name in names if (v := getattr(arguments, name)) is not None}
 
 
 def _check_conversation(inputs: Mapping[str, Any]) -> None:
@@ -151,9 +169,7 @@ def _explainer(arguments: argparse.Namespace, inputs: Mapping[str, Any]) -> Expl
         return Explainer.from_pretrained(
             arguments.model,
             device=arguments.device,
-            scales=arguments.scales,
-            aggregation=arguments.aggregation,
-            suppression=arguments.suppression,
+            **_settings(arguments),
         )
     except torch.OutOfMemoryError:
         raise CommandError(

@@ -42,6 +42,11 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         "as dog=cat or 2=cat",
     )
     parser.add_argument("--prompt-words", action="store_true", help="also explain what was asked")
+    add_template_variables(parser)
+
+
+def add_template_variables(parser: argparse.ArgumentParser) -> None:
+    """Adds the option that :func:`template_variables` reads."""
     parser.add_argument(
         "--chat-template-kwargs",
         metavar="JSON",
@@ -67,7 +72,7 @@ def check_inputs(arguments: argparse.Namespace) -> None:
     for pair in arguments.why_not:
         if not all(part.strip() for part in pair.partition("=")):
             raise CommandError(f"--why-not: expected WORD=OTHER, got {pair!r}; such as dog=cat")
-    _template_variables(arguments.chat_template_kwargs)
+    template_variables(arguments.chat_template_kwargs)
 
 
 def check_model(model: str) -> None:
@@ -96,14 +101,15 @@ def load_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
         "answer": arguments.answer,
         "prompt_words": arguments.prompt_words,
         "why_not": _why_not(arguments.why_not),
-        "chat_template_kwargs": _template_variables(arguments.chat_template_kwargs),
+        "chat_template_kwargs": template_variables(arguments.chat_template_kwargs),
     }
     if arguments.messages is None:
         return {**asked, "prompt": arguments.prompt}
     return {**asked, "messages": _messages(arguments.messages), "turn": arguments.turn}
 
 
-def _template_variables(text: str | None) -> dict[str, Any]:
+def template_variables(text: str | None) -> dict[str, Any]:
+    """What ``--chat-template-kwargs`` holds; CommandError where it is no JSON object."""
     try:
         found = json.loads(text or "{}")
     except (ValueError, RecursionError):

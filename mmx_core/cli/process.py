@@ -8,6 +8,7 @@ import mmap
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -16,10 +17,12 @@ from mmx_core.events.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
+    from types import FrameType
 
 _THREADS = "OPENBLAS_NUM_THREADS"
 # As much as it takes with one thread, and a little more.
 _NUMPY_BYTES = 88 * 1024 * 1024
+_AGAIN_SECONDS = 0.05
 INTERRUPTED, BROKEN_PIPE, FAILED = 128 + signal.SIGINT, 128 + 13, 1
 
 
@@ -90,15 +93,20 @@ def ended(run: Callable[[], int], interrupted: Callable[[], bool] = lambda: Fals
 def take_interrupts() -> Callable[[], bool]:
     """An interrupt that comes amid what cannot raise, such as the end of an object, comes again.
 
+    Amid an import it waits for its end: a library in C++ that is being loaded would end the process
+    in its own words.
+
     Returns:
         Whether one has come: a library that catches all, amid an import, fails over it otherwise.
     """
     told = sys.unraisablehook
     came: list[int] = []
 
-    def note(number: int, frame: object) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         came.append(number)
-        raise KeyboardInterrupt
+        if not _is_importing(frame):
+            raise KeyboardInterrupt
+        _thread.start_new_thread(_interrupt_again, ())
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, note)
@@ -111,6 +119,17 @@ def take_interrupts() -> Callable[[], bool]:
 
     sys.unraisablehook = tell
     return lambda: bool(came)
+
+
+def _interrupt_again() -> None:
+    time.sleep(_AGAIN_SECONDS)
+    _thread.interrupt_main()
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def let_interrupts_end() -> None:

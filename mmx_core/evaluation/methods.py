@@ -16,7 +16,7 @@ from mmx_core.attribution.msea import resize
 from mmx_core.evaluation.registry import Attribution, Method, method, methods
 from mmx_core.evaluation.rivals.base import counted_context, encode_base
 from mmx_core.explaining.prepare import Prepared
-from mmx_core.explaining.reading import measure
+from mmx_core.explaining.reading import read
 from mmx_core.explanation import FloatArray
 from mmx_core.models.base import ModelAdapter
 from mmx_core.settings import DEFAULT_SCALES, Settings
@@ -29,9 +29,9 @@ def explained(scales: Sequence[float], settings: Settings) -> Method:
     """The explainer with given scales and settings, as a method."""
 
     def run(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
-        measured = measure(adapter, prepared, scales, settings)
-        (heatmaps,) = measured.heatmaps  # of one image
-        return Attribution(heatmaps, _text(adapter, prepared, measured.text_activation))
+        reading = read(adapter, prepared, scales, settings)
+        (heatmaps,) = reading.heatmaps  # of one image
+        return Attribution(heatmaps, _text(adapter, prepared, reading.text_activation))
 
     return run
 
@@ -41,9 +41,9 @@ def single_scale(factor: float) -> Method:
     plain = _with(suppression="none")
 
     def run(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
-        measured = measure(adapter, prepared, (1.0, factor), plain)
-        (maps,) = measured.maps[1]
-        return Attribution(maps, _text(adapter, prepared, measured.text_activation))
+        reading = read(adapter, prepared, (1.0, factor), plain)
+        (maps,) = reading.maps[1]
+        return Attribution(maps, _text(adapter, prepared, reading.text_activation))
 
     return run
 

@@ -1,4 +1,4 @@
-"""From what was measured to the explanation a person reads."""
+"""From what was read to the explanation a person sees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from mmx_core.explaining.answer import decode_answer
 from mmx_core.explaining.prepare import Prepared
-from mmx_core.explaining.reading import Measured
+from mmx_core.explaining.reading import Reading
 from mmx_core.explanation import (
     Alternative,
     Candidate,
@@ -33,7 +33,7 @@ def assemble(
     adapter: ModelAdapter,
     sample: Sample,
     prepared: Prepared,
-    measured: Measured,
+    reading: Reading,
     *,
     factors: Sequence[float],
     provenance: Mapping[str, Any],
@@ -44,45 +44,46 @@ def assemble(
         adapter: Knows the vocabulary.
         sample: What was asked.
         prepared: What was explained.
-        measured: Rows are the answer's ``T`` tokens, then what was asked for beside them.
+        reading: Rows are the answer's ``T`` tokens, then what was asked for beside them.
         factors: The scales.
         provenance: Model, settings, versions.
     """
     count = len(prepared.answer_ids)
     words = _Words(adapter)
-    context = _context(words, prepared, measured, special_ids(adapter.tokenizer))
-    view_grounding = measured.view_grounding
+    context = _context(words, prepared, reading, special_ids(adapter.tokenizer))
+    view_grounding = reading.view_grounding
     several = view_grounding.shape[1] > 1
     scales = tuple(
-        _scale(words, factor, index, measured, count) for index, factor in enumerate(factors)
+        _scale(words, factor, index, reading, count) for index, factor in enumerate(factors)
     )
     answer = prepared.answer
     if answer is None:
         answer = decode_answer(adapter, prepared.answer_ids)
-    weights = measured.interference_weights[:count]
+    weights = reading.interference_weights[:count]
     return Explanation(
         id=sample.id,
         prompt=sample.prompt or _last_words(sample),
         answer=answer,
         tokens=context[-count:],
         context=context,
-        heatmaps=tuple(maps[:count] for maps in measured.heatmaps),
+        heatmaps=tuple(maps[:count] for maps in reading.heatmaps),
         scales=scales,
-        relevance=measured.relevance[:count],
-        text_activation=measured.text_activation[:count],
+        relevance=reading.relevance[:count],
+        text_activation=reading.text_activation[:count],
         interference_weights=weights,
         grounding=view_grounding[:count].sum(axis=1),
-        candidates=_candidates(words, measured),
-        images=_images(prepared, measured),
+        candidates=_candidates(words, reading),
+        images=_images(prepared, reading),
         image_grounding=view_grounding[:count] if several else None,
         turns=prepared.rendered.roles,
-        alternatives=_alternatives(words, prepared, measured, scales),
+        alternatives=_alternatives(words, prepared, reading, scales),
         words=_groups(adapter.tokenizer, context),
         provenance={
             **provenance,
             "teacher_forced": prepared.answer is not None,
             "competed": float(np.mean(weights.any(axis=1))),
             **_full_sizes(prepared),
+            **_template_variables(adapter, sample),
         },
     )
 
@@ -104,7 +105,7 @@ class _Words:
 
 
 def _context(
-    words: _Words, prepared: Prepared, measured: Measured, markers: frozenset[int]
+    words: _Words, prepared: Prepared, reading: Reading, markers: frozenset[int]
 ) -> tuple[Token, ...]:
     answers = len(prepared.rendered.roles) - 1
     rows: list[tuple[int, Role, bool, int]] = [
@@ -113,9 +114,7 @@ def _context(
     rows += [(token, "answer", token in markers, answers) for token in prepared.answer_ids]
     return tuple(
         Token(token, words[token], role, int(position), special, turn)
-        for (token, role, special, turn), position in zip(
-            rows, measured.text_positions, strict=True
-        )
+        for (token, role, special, turn), position in zip(rows, reading.text_positions, strict=True)
     )
 
 
@@ -134,9 +133,9 @@ def _groups(tokenizer: Any, context: tuple[Token, ...]) -> tuple[WordGroup, ...]
     return tuple(found)
 
 
-def _candidates(words: _Words, measured: Measured) -> tuple[tuple[Candidate, ...], ...]:
+def _candidates(words: _Words, reading: Reading) -> tuple[tuple[Candidate, ...], ...]:
     rows = zip(
-        measured.candidate_ids, measured.candidate_probabilities, measured.predicted, strict=True
+        reading.candidate_ids, reading.candidate_probabilities, reading.predicted, strict=True
     )
     return tuple(
         tuple(map(words.candidate, ids, probabilities)) if known else ()
@@ -145,21 +144,21 @@ def _candidates(words: _Words, measured: Measured) -> tuple[tuple[Candidate, ...
 
 
 def _scale(
-    words: _Words, factor: float, index: int, measured: Measured, count: int
+    words: _Words, factor: float, index: int, reading: Reading, count: int
 ) -> ScaleExplanation:
-    tops = zip(measured.top_ids[index][:count], measured.top_probability[index], strict=False)
+    tops = zip(reading.top_ids[index][:count], reading.top_probability[index], strict=False)
     return ScaleExplanation(
         factor=factor,
-        grids=measured.grids[index],
-        maps=tuple(maps[:count] for maps in measured.maps[index]),
-        probability=measured.probability[index][:count],
-        rank=measured.rank[index][:count],
-        divergence=measured.divergence[index][:count],
+        grids=reading.grids[index],
+        maps=tuple(maps[:count] for maps in reading.maps[index]),
+        probability=reading.probability[index][:count],
+        rank=reading.rank[index][:count],
+        divergence=reading.divergence[index][:count],
         top=tuple(words.candidate(*top) for top in tops),
     )
 
 
-def _images(prepared: Prepared, measured: Measured) -> tuple[ExplainedImage, ...]:
+def _images(prepared: Prepared, reading: Reading) -> tuple[ExplainedImage, ...]:
     entries: list[ExplainedImage] = []
     for index, picture in enumerate(prepared.pictures):
         if not isinstance(picture, Clip):
@@ -172,9 +171,15 @@ def _images(prepared: Prepared, measured: Measured) -> tuple[ExplainedImage, ...
                 frames,
                 tuple(picture.seconds[frame] for frame in frames),
             )
-            for frames in measured.frames[index]
+            for frames in reading.frames[index]
         ]
     return tuple(entries)
+
+
+def _template_variables(adapter: ModelAdapter, sample: Sample) -> dict[str, Any]:
+    """What the chat template read beside the messages."""
+    variables = {**adapter.chat_template_kwargs, **sample.chat_template_kwargs}
+    return {"chat_template_kwargs": variables} if variables else {}
 
 
 def _full_sizes(prepared: Prepared) -> dict[str, list[list[int]]]:
@@ -187,21 +192,21 @@ def _full_sizes(prepared: Prepared) -> dict[str, list[list[int]]]:
 
 
 def _alternatives(
-    words: _Words, prepared: Prepared, measured: Measured, scales: Sequence[ScaleExplanation]
+    words: _Words, prepared: Prepared, reading: Reading, scales: Sequence[ScaleExplanation]
 ) -> tuple[Alternative, ...]:
     count = len(prepared.answer_ids)
     base = next(index for index, scale in enumerate(scales) if scale.factor == 1.0)
     found = []
-    for row, target in enumerate(prepared.also, start=count):
+    for row, target in enumerate(prepared.alternatives, start=count):
         # Nothing predicts the first token of a sequence.
-        known = bool(measured.predicted[target.context_index])
-        probability = measured.probability[base][row] if known else np.nan
+        known = bool(reading.predicted[target.context_index])
+        probability = reading.probability[base][row] if known else np.nan
         found.append(
             Alternative(
                 context_index=target.context_index,
                 candidate=words.candidate(target.token_id, probability),
-                heatmaps=tuple(maps[row] for maps in measured.heatmaps),
-                grounding=float(measured.view_grounding[row].sum()),
+                heatmaps=tuple(maps[row] for maps in reading.heatmaps),
+                grounding=float(reading.view_grounding[row].sum()),
             )
         )
     return tuple(found)

@@ -17,7 +17,7 @@ from torch import Tensor
 from mmx_core.explaining.passes import Passes
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.explaining.reading import (
-    Measured,
+    Reading,
     all_finite,
     find_targets,
     frames_of,
@@ -60,7 +60,7 @@ class Without:
 
 def read_occlusion(
     adapter: ModelAdapter, prepared: Prepared, passes: Passes, settings: Settings
-) -> Measured:
+) -> Reading:
     """What :func:`~mmx_core.explaining.reading.read_passes` returns, its maps by occlusion.
 
     Maps are ``relu(log p - log p_without)`` in nats, at scale 1.0 alone; NaN where the model does
@@ -107,7 +107,7 @@ def read_occlusion(
     if not host["finite"]:
         raise ValueError("the model's logits are not finite (NaN or infinity); check its weights")
     heatmaps = tuple(host["map", view] for view in range(len(spans)))
-    return Measured(
+    return Reading(
         text_positions=host["text_positions"],
         frames=frames_of(spans),
         predicted=host["predicted"].astype(bool),

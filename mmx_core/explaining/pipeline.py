@@ -85,12 +85,12 @@ class Pipeline:
             self._meet("sample", [(sample, prepared)])
             with _naming(sample):
                 # Again, and not across the yield: its consumer may go on to train.
-                measured = self._computed(read, self.adapter, prepared, passes, self.settings)
+                reading = self._computed(read, self.adapter, prepared, passes, self.settings)
                 explanation = assemble(
                     self.adapter,
                     sample,
                     prepared,
-                    measured,
+                    reading,
                     factors=self.scales,
                     provenance=self.provenance(),
                 )

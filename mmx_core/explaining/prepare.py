@@ -35,7 +35,7 @@ class Prepared:
         answer: The explained turn as text, or None where the model answered.
         answer_ids: The explained tokens, ``T`` of them.
         layouts: Of the pictures, at each scale.
-        also: What is explained beside them.
+        alternatives: What is explained beside them.
     """
 
     pictures: tuple[Picture, ...]
@@ -43,7 +43,7 @@ class Prepared:
     answer: str | None
     answer_ids: list[int]
     layouts: Layouts
-    also: tuple[Target, ...] = ()
+    alternatives: tuple[Target, ...] = ()
 
     @property
     def image(self) -> Image.Image:
@@ -68,15 +68,18 @@ class Prepared:
         return {
             "pictures": [(frame.size, zlib.crc32(frame.tobytes())) for frame in frames],
             "prompt": [token.id for token in self.rendered.text],
-            "answer": (self.answer_ids, self.also),
+            "answer": (self.answer_ids, self.alternatives),
             "masks": (sorted(sample.mask_shapes().items()), sample.absent),
         }
 
     def targets(self, context_size: int) -> tuple[Tensor, Tensor]:
         """``(T + E,)`` int64 each: the context token in whose place it is said, and its class."""
         start = context_size - len(self.answer_ids)
-        rows = [*range(start, context_size), *(target.context_index for target in self.also)]
-        ids = [*self.answer_ids, *(target.token_id for target in self.also)]
+        rows = [
+            *range(start, context_size),
+            *(target.context_index for target in self.alternatives),
+        ]
+        ids = [*self.answer_ids, *(target.token_id for target in self.alternatives)]
         return torch.tensor(rows), torch.tensor(ids)
 
     def counted(self, context_size: int) -> Tensor:
@@ -118,8 +121,8 @@ def prepare(
             limit,
             layouts=asked.layouts.get(1.0),
         )
-    also = asked_targets(adapter.tokenizer, sample, asked.rendered, answer_ids, asked.answer)
-    return Prepared(asked.pictures, asked.rendered, asked.answer, answer_ids, asked.layouts, also)
+    others = asked_targets(adapter.tokenizer, sample, asked.rendered, answer_ids, asked.answer)
+    return Prepared(asked.pictures, asked.rendered, asked.answer, answer_ids, asked.layouts, others)
 
 
 @dataclass(frozen=True)

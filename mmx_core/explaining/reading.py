@@ -45,7 +45,7 @@ unpacked each time."""
 
 
 @dataclass(frozen=True)
-class Measured:
+class Reading:
     """Everything read from the passes, on the host. Lists have one entry per scale.
 
     ``maps`` and ``heatmaps`` have one array per view. ``frames`` are those of each view of a
@@ -111,9 +111,9 @@ class Lenses:
     activation: Tensor
 
 
-def measure(
+def read(
     adapter: ModelAdapter, prepared: Prepared, scales: Sequence[float], settings: Settings
-) -> Measured:
+) -> Reading:
     """Runs one pass per scale and computes the whole explanation on the model's device.
 
     Raises:
@@ -125,7 +125,7 @@ def measure(
 
 def read_passes(
     adapter: ModelAdapter, prepared: Prepared, passes: Passes, settings: Settings
-) -> Measured:
+) -> Reading:
     """Computes the whole explanation from what was kept of the passes.
 
     Raises:
@@ -169,7 +169,7 @@ def read_passes(
     found = to_host(tensors)
     if not found["finite"]:
         raise ValueError("the model's logits are not finite (NaN or infinity); check its weights")
-    return Measured(
+    return Reading(
         text_positions=found["text_positions"],
         frames=frames_of(spans),
         predicted=found["predicted"].astype(bool),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from mmx_core.metrics.agreement import mean_divergence, same_word_share
+from mmx_core.metrics.across_scales import mean_divergence, same_word_share
 from mmx_core.metrics.bootstrap import Interval, pooled, pooled_mean
 from mmx_core.metrics.hallucination import auroc
 from mmx_core.metrics.localisation import Localisation, localisation, pixel_auc, resize_to_mask

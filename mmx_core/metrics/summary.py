@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmx_core.explanation import Explanation
-from mmx_core.metrics.agreement import same_word_share
+from mmx_core.metrics.across_scales import same_word_share
 from mmx_core.metrics.hallucination import auroc
 from mmx_core.metrics.registry import ScoredAnswer, word_means, word_scores
 from mmx_core.sample import Sample, WordMask
@@ -54,10 +54,10 @@ def explanation_metrics(
         rank = np.stack([scale.rank for scale in explanation.scales])
         figures["same_word_share"] = same_word_share(rank, base=base)
     if sample.absent:
-        for suffix, measure in (("", word_grounding), ("_of_peak", word_peak)):
+        for suffix, figure in (("", word_grounding), ("_of_peak", word_peak)):
             figures[f"hallucination_auroc{suffix}"] = auroc(
-                measure(explanation, tokens_of_word, shown_words(masks)),
-                measure(explanation, tokens_of_word, sample.absent),
+                figure(explanation, tokens_of_word, shown_words(masks)),
+                figure(explanation, tokens_of_word, sample.absent),
             )
     return {name: value for name, value in figures.items() if np.isfinite(value)}
 

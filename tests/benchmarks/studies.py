@@ -41,7 +41,7 @@ from mmx_core.evaluation.report import summarise
 from mmx_core.evaluation.rivals.base import encode_base
 from mmx_core.events.index_record import decode_record, encode_record
 from mmx_core.explaining.prepare import Prepared, prepare
-from mmx_core.explaining.reading import measure
+from mmx_core.explaining.reading import read
 from mmx_core.metrics import auroc
 from mmx_core.metrics.faithfulness import Perturber, faithfulness
 from mmx_core.metrics.summary import shown_words
@@ -170,11 +170,11 @@ def depth_study(layers: int) -> dict[str, Method]:
 
 def normalised_mean(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
     """The mean over the scales of maps brought to a maximum of 1."""
-    measured = measure(adapter, prepared, SCALES, replace(OURS, suppression="none"))
-    grid = measured.heatmaps[0].shape[1:]
+    reading = read(adapter, prepared, SCALES, replace(OURS, suppression="none"))
+    grid = reading.heatmaps[0].shape[1:]
     maps = [
         resize(torch.from_numpy(m / np.maximum(m.max(axis=(1, 2), keepdims=True), 1e-9)), grid)
-        for (m,) in measured.maps
+        for (m,) in reading.maps
     ]
     return Attribution(torch.stack(maps).mean(dim=0).numpy())
 

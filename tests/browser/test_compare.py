@@ -59,6 +59,25 @@ def test_side_by_side_draws_both_steps_in_one_range(page, base, logged):
     assert "A: this map" in legend.inner_text()
 
 
+def test_captions_beside_long_badges_stay_on_their_stages(page, base):
+    page.set_viewport_size({"width": 800, "height": 600})
+    view = f"{VIEW}&p.mmx.compare=side&p.mmx.brun={OTHER_RUN}&p.mmx.token=1&p.mmx.more=3"
+    panel = open_panel(page, base, view)
+    beyond = panel.evaluate(
+        ELEMENTS
+        + """.map((stage) => {
+          const home = stage.getBoundingClientRect();
+          const chips = [...stage.shadowRoot.querySelectorAll('.top > *')];
+          return Math.max(...chips.map((chip) => {
+            const box = chip.getBoundingClientRect();
+            return Math.max(box.right - home.right, home.left - box.left);
+          }));
+        })"""
+    )
+    assert len(beyond) == 2 and max(beyond) <= 0
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
 def test_zoom_and_cursor_are_linked(page, base):
     panel = open_panel(page, base, f"{VIEW}&p.mmx.compare=side")
     boxes = [stage.bounding_box() for stage in panel.query_selector_all("mmx-stage")]
@@ -187,7 +206,7 @@ def test_a_span_averages_or_sums_its_tokens(page, base, logged):
     maps = logged[RUN, STEPS[-1]].heatmap[1:3].reshape(2, -1)
     assert np.allclose(maps_drawn(panel)[0]["values"], maps.mean(axis=0), atol=1e-6)
     panel.select_option(".combine select", "sum")
-    panel.wait_for_function(ELEMENTS + "[0].picture.caption.includes('(sum)')")
+    panel.wait_for_function(ELEMENTS + "[0].picture.caption.includes('(sum of 2)')")
     assert np.allclose(maps_drawn(panel)[0]["values"], maps.sum(axis=0), atol=1e-6)
     panel.click('[data-token-index="0"]')
     panel.hover('[data-token-index="0"]')

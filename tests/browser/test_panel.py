@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mmx_core.events import add_explanation, read_explanations
 from tests.browser.browser import open_panel, panel_of, wait_ready
-from tests.browser.conftest import NAN_CELL, OTHER_RUN, RUN, STEPS
+from tests.browser.conftest import NAN_CELL, OTHER_RUN, RUN, SCALES, STEPS
 from tests.browser.pixels import assert_drawn, drawn_cells
 from tests.support.explanations import make_explanation
 from tests.support.tensorboard_server import serve
@@ -339,6 +341,59 @@ def test_behind_a_path_prefix_with_the_slow_loader(page, logdir):
         panel = open_panel(page, base, f"p.mmx.run={RUN}")
         assert panel.locator(".answer").count() == 5
         select(panel, 2)
+
+
+def logged_answer(folder, *texts):
+    """An explanation whose answer has these tokens."""
+    base = make_explanation(len(texts), 4, scales=SCALES)
+    answer = [
+        replace(token, text=text, special=False)
+        for token, text in zip(base.context[base.prompt_length :], texts, strict=True)
+    ]
+    context = (*base.context[: base.prompt_length], *answer)
+    explanation = replace(base, context=context, tokens=tuple(answer), answer="".join(texts))
+    add_explanation(folder, "val/0", explanation, 0)
+    return explanation
+
+
+def test_an_answer_is_read_by_words_and_its_tokens_are_one_key_away(page, tmp_path):
+    logged = logged_answer(tmp_path, " a", " colour", "ful", " dog")
+    shown = "document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-stage').picture"
+    with serve(tmp_path) as base:
+        panel = open_panel(page, base, "p.mmx.token=2")
+        words = panel.locator(".answer")
+        assert words.all_inner_texts() == ["a", "colourful", "dog"]
+        assert selected(panel) == 1, "the word that holds the token"
+        maps = logged.heatmap[1:3].reshape(2, -1)
+        for combine, expected in (
+            ("sum", maps.sum(axis=0)),
+            ("max", maps.max(axis=0)),
+            ("mean", maps.mean(axis=0)),
+        ):
+            panel.select_option(".combine select", combine)
+            panel.wait_for_function(f"{shown}.caption.startsWith('“colourful” ({combine} of 2)')")
+            values = panel.evaluate(f"[...{shown}.map.values]")
+            assert np.allclose(values, expected, atol=0.02 * maps.max())
+        page.keyboard.press("ArrowRight")
+        panel.wait_for_selector('[data-token-index="3"][aria-selected="true"]')
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("w")
+        panel.wait_for_selector('[data-token-index="2"]')
+        assert words.all_inner_texts() == ["a", "colour", "ful", "dog"]
+        assert selected(panel) == 1
+        wait_for_address(page, "p.mmx.unit=tokens")
+        panel.click(".side button:has-text('words')")
+        panel.wait_for_selector('[data-token-index="2"]', state="detached")
+
+
+def test_an_answer_from_right_to_left_is_read_so(page, tmp_path):
+    logged_answer(tmp_path, " كلب", " يج", "ري", " هنا")
+    with serve(tmp_path) as base:
+        panel = open_panel(page, base)
+        words = panel.locator(".answer")
+        assert words.all_inner_texts() == ["كلب", "يجري", "هنا"]
+        places = [words.nth(i).bounding_box()["x"] for i in range(3)]
+        assert places == sorted(places, reverse=True)
 
 
 def test_a_small_window_shows_everything_below_each_other(page, base):

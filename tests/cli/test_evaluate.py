@@ -230,6 +230,10 @@ def test_bad_samples_are_told_by_name_and_counted(
         (["--data", "coco"], "expected --root"),
         (["--data", "mars"], "PACKAGE:NAME"),
         (["--data", "demo:val", "--samples", "0"], "--samples: expected at least 1"),
+        (
+            ["--data", "demo:val", "--chat-template-kwargs", "[]"],
+            "JSON object, got '[]'",
+        ),
         (["--data", "demo:val", "--methods", "magic"], "expected one of the methods, got 'magic'"),
     ],
 )

@@ -129,3 +129,16 @@ def test_a_turn_of_a_conversation_is_explained(checkpoint, image, tmp_path) -> N
     assert main(["explain", *options, "--logdir", str(tmp_path / "runs")]) == 0
     (read,) = read_explanations(tmp_path / "runs")
     assert (read.answer, read.turns) == ("one circle", ("user", "assistant"))
+
+
+def test_occlusion_is_asked_for_by_name_and_takes_no_setting_of_a_lens(
+    checkpoint, image, tmp_path, capsys
+) -> None:
+    options = ["--answer", ANSWER, "--method", "occlusion"]
+    given = command(checkpoint, image, tmp_path / "runs", *options)
+    assert main([*given, "--scales", "1", "2"]) == 2
+    assert "--scales: expected to be left out with method='occlusion'" in capsys.readouterr().err
+    assert main(given) == 0
+    assert "–" in capsys.readouterr().out, "there is no grounding"
+    (read,) = read_explanations(tmp_path / "runs")
+    assert read.provenance["settings"]["method"] == "occlusion"

@@ -229,6 +229,8 @@ def test_variables_of_the_template_are_the_explainers_or_the_samples(thinking: T
     closed = {"enable_thinking": False}
     one = explainer(thinking, chat_template_kwargs=closed).explain(PICTURE, PROMPT)
     two = explainer(thinking).explain(PICTURE, PROMPT, chat_template_kwargs=closed)
+    logged = [each.provenance["chat_template_kwargs"] for each in (one, two)]
+    assert logged == [closed, closed]
     sample = {"id": "s", "image": PICTURE, "prompt": PROMPT, "chat_template_kwargs": closed}
     (three,) = explainer(thinking).explain_batch([sample])
     opened = explainer(thinking, chat_template_kwargs=closed).explain(

@@ -450,3 +450,19 @@ def test_a_folder_whose_name_begins_like_ours_is_the_users(tmp_path: Path) -> No
     scope: dict[str, Any] = {"ask": provenance.describe_caller}
     exec(code, scope)
     assert scope["found"] == {"file": f"{folder}/train.py", "line": 1}
+
+
+def test_a_layout_is_asked_for_once_per_picture_and_scale(
+    qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explainer = build(qwen2, scales=(0.5, 1.0, 1.5))
+    asked: list[float] = []
+    plain = type(explainer.adapter).layout
+
+    def counted(adapter: Any, image: Image.Image, factor: float) -> Any:
+        asked.append(factor)
+        return plain(adapter, image, factor)
+
+    monkeypatch.setattr(type(explainer.adapter), "layout", counted)
+    explainer.explain([picture(), picture(seed=1)], PROMPT)
+    assert sorted(asked) == [0.5, 0.5, 1.0, 1.0, 1.5, 1.5]

@@ -3,7 +3,7 @@
 import { hatchCell } from "../pixels/draw_map";
 import { type Explanation, isContext } from "../data/explanation";
 import { levelFor } from "./matrix_cells";
-import { groupIndex, groupText, rowText } from "./matrix_groups";
+import { groupIndex, groupText, rowText } from "../words/units";
 import { LABEL_PITCH, type MatrixLayout, SMALLEST_SPACED_CELL, inView, labelled } from "./matrix_layout";
 import { type MatrixPicture, TILE } from "./matrix_picture";
 

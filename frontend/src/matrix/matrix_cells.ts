@@ -1,7 +1,7 @@
 // The values of the matrix's cells, and their coarser levels: the largest value of every 2×2 cells,
 // so that a single hot cell is seen from any distance.
 import { type Explanation, MATRIX_MODES, type MatrixMode, answerLength, matrixValue } from "../data/explanation";
-import type { Group } from "./matrix_groups";
+import type { Group } from "../words/units";
 import type { MatrixLayout } from "./matrix_layout";
 
 export interface MatrixCells {

@@ -1,6 +1,7 @@
 // Where the relevance matrix's cells and labels lie.
 import type { Explanation } from "../data/explanation";
-import { type Group, type Grouping, groupTokens } from "./matrix_groups";
+import { type Grouping, groupTokens } from "./matrix_groups";
+import type { Group } from "../words/units";
 import type { Size } from "../pixels/geometry";
 
 export interface MatrixLayout {
@@ -55,9 +56,10 @@ export function layoutMatrix(
   const columns = groupTokens(explanation, shownColumns(explanation, template), grouping);
   const answer = shownRows(explanation, template).map((token) => promptLength + token);
   // Turns are context: the tokens explained stay apart.
-  const rows = groupTokens(explanation, answer, grouping === "turns" ? "tokens" : grouping).map(({ first, end }) => ({
-    first: first - promptLength,
-    end: end - promptLength,
+  const rows = groupTokens(explanation, answer, grouping === "turns" ? "tokens" : grouping).map((group) => ({
+    ...group,
+    first: group.first - promptLength,
+    end: group.end - promptLength,
   }));
   const wide = Math.max(1, room.width - labels.left - MARGIN.right) / columns.length;
   const high = Math.max(1, room.height - labels.top - MARGIN.bottom) / rows.length;

@@ -5,9 +5,10 @@ import { matrixColors } from "../pixels/color";
 import { drawMarks } from "./draw_matrix";
 import { type Explanation, MATRIX_MODES } from "../data/explanation";
 import { strongestPair } from "./matrix_cells";
-import { GROUPINGS, type Grouping, groupIndex, groupText, rowText, someWordHasPieces } from "./matrix_groups";
+import { GROUPINGS, type Grouping } from "./matrix_groups";
 import type { MatrixLayout } from "./matrix_layout";
 import { MatrixScene } from "./matrix_scene";
+import { groupIndex, groupText, rowText } from "../words/units";
 import { MODE_NAMES, MODE_TITLES, MODE_UNITS, describeRow } from "./matrix_text";
 import type { Point, Size } from "../pixels/geometry";
 import { PointerGestures, wheelZoom } from "../pixels/gesture";
@@ -28,7 +29,7 @@ export class RelevanceMatrix extends PanelElement {
     hover: unattributed,
     dark: { type: Boolean },
     tabular: { state: true },
-    grouping: { state: true },
+    byTurns: { state: true },
   };
   declare explanation: Explanation;
   declare view: ViewState;
@@ -36,12 +37,12 @@ export class RelevanceMatrix extends PanelElement {
   declare dark: boolean;
   /** Shown as a table of the selected token's row. */
   tabular = false;
-  grouping: Grouping = "tokens";
+  /** Columns are what one side of the conversation said. */
+  byTurns = false;
 
   /** Null until there is room. */
   private scene: MatrixScene | null = null;
   private description = "";
-  private pieces = false;
   private frame = 0;
   /** The cells have to be drawn again, not only the marks. */
   private stale = true;
@@ -154,7 +155,6 @@ export class RelevanceMatrix extends PanelElement {
     if (changed.has("explanation") || before?.matrix !== mode || before.token !== token) {
       this.description = describeRow(explanation, mode, token ?? 0);
     }
-    if (changed.has("explanation")) this.pieces = someWordHasPieces(explanation);
     if (!room.width) return;
     const subject = { explanation, mode, colors: matrixColors(view.colors, explanation.difference), template, grouping, room };
     if (this.scene) this.scene.show(subject);
@@ -179,9 +179,9 @@ export class RelevanceMatrix extends PanelElement {
         <select
           aria-label="Group by"
           title="The largest of its tokens' values"
-          @change=${(event: Event) => (this.grouping = (event.target as HTMLSelectElement).value as Grouping)}
+          @change=${(event: Event) => this.group((event.target as HTMLSelectElement).value as Grouping)}
         >
-          ${options(GROUPINGS.filter((name) => name !== "words" || this.pieces), this.grouping)}
+          ${options(GROUPINGS, this.grouping)}
         </select>
         <label title="The selected token's row"
           ><input
@@ -209,6 +209,15 @@ export class RelevanceMatrix extends PanelElement {
             : this.drawn()}
       </div>
     `;
+  }
+
+  private get grouping(): Grouping {
+    return this.byTurns ? "turns" : this.view.unit;
+  }
+
+  private group(by: Grouping): void {
+    this.byTurns = by === "turns";
+    if (by !== "turns") this.ask("view-change", { unit: by });
   }
 
   private drawn() {

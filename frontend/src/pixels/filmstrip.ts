@@ -2,7 +2,7 @@
 import { css, html, svg } from "lit";
 import { drawMap, drawPicture } from "./draw_map";
 import type { Rect } from "./geometry";
-import { type Explanation, type Layer, answerToken } from "../data/explanation";
+import type { Explanation, Layer } from "../data/explanation";
 import { sameLayer, spanMap } from "./heatmap";
 import type { ImageState } from "../data/images";
 import { rangeOf } from "./range";
@@ -10,7 +10,8 @@ import { type Series, seriesOf } from "./series";
 import { imageRect } from "./zoom";
 import type { ViewState } from "../view/state";
 import { layerIndex, layerName, tokensAt } from "../view/selection";
-import { factorText, probabilityText, stepText, tokenText, valueText } from "../view/text";
+import { factorText, probabilityText, stepText, valueText } from "../view/text";
+import { unitsText } from "../words/units";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
 
 const CELL_HEIGHT = 46;
@@ -136,7 +137,7 @@ export class Filmstrip extends PanelElement {
     if (!known) return html`<p class="muted">Reading the steps…</p>`;
     const width = this.cellWidth(known);
     const shown = this.film[this.steps.indexOf(this.view.step ?? NaN)] ?? known;
-    const word = tokenText(answerToken(shown, tokensAt(this.view, shown)[0]!)?.text ?? "");
+    const word = unitsText(shown, tokensAt(this.view, shown), this.view.unit);
     const layers = this.layers();
     const count = (kind: null | undefined, text: string) => {
       const found = this.film.filter((entry) => entry === kind).length;

@@ -8,15 +8,18 @@ export interface Heatmap {
   values: Float32Array;
 }
 
-/** The tokens' maps, summed or averaged; one token's is not copied. Null where there is none. */
+/** The tokens' maps, averaged, summed, or the largest of each cell's; one token's is not copied. Null where there is none. */
 export function spanMap(layer: Layer, tokens: readonly number[], combine: Combination): Heatmap | null {
   const maps = tokens.flatMap((token) => mapOf(layer, token) ?? []);
   const [first] = maps;
   if (!first) return null;
   const { rows, cols } = layer;
   if (maps.length === 1) return { rows, cols, values: first };
-  const values = new Float32Array(first.length);
-  for (const map of maps) map.forEach((value, i) => (values[i]! += value));
+  const values = first.slice();
+  for (const map of maps.slice(1)) {
+    // No value is larger than none: NaN stays.
+    map.forEach((value, i) => (values[i] = combine === "max" ? Math.max(values[i]!, value) : values[i]! + value));
+  }
   if (combine === "mean") values.forEach((value, i) => (values[i] = value / maps.length));
   return { rows, cols, values };
 }

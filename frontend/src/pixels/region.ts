@@ -1,30 +1,34 @@
 // Image to words: which tokens read most from a part of the image.
-import { type Explanation, type Layer, answerLength, answerToken, mapOf } from "../data/explanation";
+import { type Explanation, type Layer, answerToken } from "../data/explanation";
+import type { ViewState } from "../view/state";
+import { type Group, answerUnits, tokensOf } from "../words/units";
 import type { Region } from "./geometry";
+import { spanMap } from "./heatmap";
 
 export interface Reader {
-  token: number;
-  /** Mean of the token's map over the region, in the map's unit. */
+  /** A word, or a token. */
+  unit: Group;
+  /** Mean of its map over the region, in the map's unit. */
   mean: number;
-  /** Of all that the token reads from the image, the part that lies here. */
+  /** Of all that it reads from the image, the part that lies here. */
   share: number;
 }
 
-/** Answer tokens, the one that reads most from the region first. */
-export function readersOf(explanation: Explanation, layer: Layer, region: Region): Reader[] {
+/** The answer's units, the one that reads most from the region first. */
+export function readersOf(explanation: Explanation, layer: Layer, region: Region, { unit, combine }: Pick<ViewState, "unit" | "combine">): Reader[] {
   const weights = coverage(region, layer.rows, layer.cols);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const readers: Reader[] = [];
-  for (let token = 0; token < answerLength(explanation); token++) {
-    const map = mapOf(layer, token);
-    if (!map || answerToken(explanation, token)!.special) continue;
+  for (const group of answerUnits(explanation, unit)) {
+    const map = spanMap(layer, tokensOf(group), combine);
+    if (!map || answerToken(explanation, group.first)!.special) continue;
     let [inside, all] = [0, 0];
-    map.forEach((value, i) => {
+    map.values.forEach((value, i) => {
       if (!(value > 0)) return;
       all += value;
       inside += value * weights[i]!;
     });
-    readers.push({ token, mean: total ? inside / total : 0, share: all ? inside / all : 0 });
+    readers.push({ unit: group, mean: total ? inside / total : 0, share: all ? inside / all : 0 });
   }
   return readers.sort((one, other) => other.mean - one.mean);
 }

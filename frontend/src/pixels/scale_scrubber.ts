@@ -2,7 +2,7 @@
 // that would have said another word is marked.
 import { css, html } from "lit";
 import { drawMap, drawPicture } from "./draw_map";
-import { type Explanation, type Layer, answerToken } from "../data/explanation";
+import type { Explanation, Layer } from "../data/explanation";
 import { spanMap } from "./heatmap";
 import type { ImageState } from "../data/images";
 import { rangeOf } from "./range";
@@ -10,6 +10,8 @@ import { imageRect } from "./zoom";
 import type { ViewState } from "../view/state";
 import { layerIndex, selectedTokens } from "../view/selection";
 import { factorText, probabilityText, tokenText } from "../view/text";
+import { firstOther, probabilityOf } from "../words/figures";
+import { unitsText } from "../words/units";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
 
 const THUMBNAIL_HEIGHT = 54;
@@ -225,16 +227,16 @@ export class ScaleScrubber extends PanelElement {
 
   private verdict(layer: Layer): { figure: string; text: string; differs: boolean } {
     if (layer.damage) return { figure: "", text: "damaged", differs: true };
-    const token = this.view.token ?? 0;
+    const tokens = selectedTokens(this.view, this.explanation);
     if (layer.agreement) {
-      const rank = layer.agreement.rank[token] ?? 0;
-      const figure = `p ${probabilityText(layer.agreement.probability[token])}`;
-      if (rank === 0) return { figure, text: "same word", differs: false };
-      const other = layer.agreement.top[token]?.text ?? "?";
-      return { figure, text: `rank ${rank + 1}: ${tokenText(other)}`, differs: true };
+      const figure = `p ${probabilityText(probabilityOf(layer.agreement, tokens))}`;
+      const token = firstOther(layer.agreement, tokens);
+      if (token === undefined) return { figure, text: "same word", differs: false };
+      const { rank, top } = layer.agreement;
+      return { figure, text: `rank ${rank[token]! + 1}: ${tokenText(top[token]?.text ?? "?")}`, differs: true };
     }
     const scales = this.explanation.layers.flatMap((other) => other.agreement ?? []);
-    const agreeing = scales.filter((agreement) => agreement.rank[token] === 0).length;
+    const agreeing = scales.filter((agreement) => firstOther(agreement, tokens) === undefined).length;
     return { figure: gridText(layer), text: `${agreeing} of ${scales.length} agree`, differs: false };
   }
 
@@ -243,7 +245,7 @@ export class ScaleScrubber extends PanelElement {
     const layer = layers[selected]!;
     const token = this.view.token ?? 0;
     const length = this.explanation.grounding.length;
-    const word = tokenText(answerToken(this.explanation, token)?.text ?? "");
+    const word = unitsText(this.explanation, selectedTokens(this.view, this.explanation), this.view.unit);
     const name = layer.factor === null ? "all scales together" : `scale ${selected + 1} of ${layers.length - 1}`;
     return `token ${token + 1} of ${length}: ${word}, ${name}, ${layer.rows} by ${layer.cols}, ${this.verdict(layer).text}`;
   }

@@ -1,6 +1,7 @@
 // What changed over training: one value per step, of the selected token or the whole sample.
 import type { Explanation } from "../data/explanation";
 import type { ViewState } from "../view/state";
+import { firstOther, groundingOf, probabilityOf } from "../words/figures";
 import { tokensAt } from "../view/selection";
 
 export interface Series {
@@ -11,18 +12,17 @@ export interface Series {
   high: number | null;
 }
 
-/** Of the first selected token: probability, grounding, agreement; and the sample's metrics. */
+/** Of the selected tokens together: probability, grounding, agreement; and the sample's metrics. */
 export function seriesOf(film: readonly (Explanation | null | undefined)[], view: ViewState): Series[] {
-  const over = (read: (explanation: Explanation, token: number) => number | null | undefined) =>
+  const over = (read: (explanation: Explanation, tokens: number[]) => number | null | undefined) =>
     film.map((explanation) => {
       if (!explanation) return NaN;
-      const token = tokensAt(view, explanation)[0]!;
-      return read(explanation, token) ?? NaN;
+      return read(explanation, tokensAt(view, explanation)) ?? NaN;
     });
   const metrics = [...new Set(film.flatMap((explanation) => Object.keys(explanation?.metrics ?? {})))].sort();
   const all: Series[] = [
     { name: "probability", values: over(probability), high: 1 },
-    { name: "grounding", values: over((explanation, token) => explanation.grounding[token]), high: 1 },
+    { name: "grounding", values: over(groundingOf), high: 1 },
     { name: "scales agreeing", values: over(agreement), high: 1 },
     ...metrics.map((name) => ({ name, values: over((explanation) => explanation.metrics[name]), high: null })),
   ];
@@ -30,12 +30,13 @@ export function seriesOf(film: readonly (Explanation | null | undefined)[], view
 }
 
 /** At the model's own resolution. */
-function probability(explanation: Explanation, token: number): number | null | undefined {
-  return explanation.layers.find((layer) => layer.factor === 1)?.agreement?.probability[token];
+function probability(explanation: Explanation, tokens: number[]): number | null {
+  const agreement = explanation.layers.find((layer) => layer.factor === 1)?.agreement;
+  return agreement ? probabilityOf(agreement, tokens) : null;
 }
 
-/** Share of the scales at which the token would have been the same. */
-function agreement(explanation: Explanation, token: number): number | null {
-  const ranks = explanation.layers.flatMap((layer) => layer.agreement?.rank[token] ?? []);
-  return ranks.length ? ranks.filter((rank) => rank === 0).length / ranks.length : null;
+/** Share of the scales at which the tokens would have been the same. */
+function agreement(explanation: Explanation, tokens: number[]): number | null {
+  const scales = explanation.layers.flatMap((layer) => layer.agreement ?? []);
+  return scales.length ? scales.filter((scale) => firstOther(scale, tokens) === undefined).length / scales.length : null;
 }

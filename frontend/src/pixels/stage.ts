@@ -84,12 +84,13 @@ export class Stage extends PanelElement {
         left: 10px;
         right: 10px;
         display: flex;
-        gap: 6px;
+        flex-wrap: wrap;
+        gap: 4px 6px;
         pointer-events: none;
       }
       .top .chip {
         position: static;
-        min-width: 0;
+        max-width: 100%;
       }
       .beside {
         background: var(--warning);

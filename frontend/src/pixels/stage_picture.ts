@@ -1,7 +1,7 @@
 // What a stage draws: of one explanation, or the difference of two.
 import { besideOf, besideText } from "../words/beside";
 import { type ColorMap, differenceColors } from "./color";
-import { type Explanation, type Layer, answerToken } from "../data/explanation";
+import type { Explanation, Layer } from "../data/explanation";
 import { type ImageState, NO_SUCH_IMAGE } from "../data/images";
 import type { Size } from "./geometry";
 import { type Heatmap, difference, largestSize, sameLayer, spanMap } from "./heatmap";
@@ -9,7 +9,8 @@ import { seenName } from "./pictures";
 import { type Range, rangeOf } from "./range";
 import type { ViewState } from "../view/state";
 import { layerIndex, layerName, selectedTokens } from "../view/selection";
-import { factorText, tokenText } from "../view/text";
+import { factorText } from "../view/text";
+import { unitsText } from "../words/units";
 
 export interface StagePicture {
   image: ImageState;
@@ -132,8 +133,8 @@ function sizeOf({ explanation, image }: Side, layer: { rows: number; cols: numbe
 }
 
 function wordsText(explanation: Explanation, tokens: number[], view: ViewState): string {
-  const words = tokens.map((token) => tokenText(answerToken(explanation, token)?.text ?? "")).join(" ");
-  return tokens.length > 1 ? `“${words}” (${view.combine})` : `“${words}”`;
+  const words = unitsText(explanation, tokens, view.unit);
+  return tokens.length > 1 ? `“${words}” (${view.combine} of ${tokens.length})` : `“${words}”`;
 }
 
 function named(factor: number | null, rows: number, cols: number): string {

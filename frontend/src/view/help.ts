@@ -3,9 +3,10 @@ import { css, html } from "lit";
 import { Dialog } from "./dialog";
 
 const SHORTCUTS: [string, string][] = [
-  ["← →", "previous, next token"],
-  ["Shift + ← →", "a span of tokens, longer or shorter"],
-  ["Home End", "first, last token"],
+  ["w", "words, or their tokens"],
+  ["← →", "previous, next word or token"],
+  ["Shift + ← →", "a span of them, longer or shorter"],
+  ["Home End", "first, last word or token"],
   ["↑ ↓", "through the scales"],
   ["[ ]", "previous, next step"],
   [", .", "previous, next image or frame"],

@@ -13,6 +13,7 @@ import { Latest } from "../data/latest";
 import { missingText, otherPlace, placesOf, resolve, runNamed } from "./places";
 import { type Side, sideOf } from "../pixels/stage_picture";
 import { type SampleSummary, summarise } from "../samples/summaries";
+import { answerUnits, unitAt } from "../words/units";
 import { type ViewState, INITIAL_VIEW, toParameters } from "./state";
 import { keepToken, layerIndex, layerName, nearestStep, selectedTokens } from "./selection";
 
@@ -222,7 +223,6 @@ export class PanelModel {
     if (!compared && view.range === "compared") view.range = "sample";
     if (NEEDS_DATA.some((name) => view[name] !== before[name])) return this.show(view);
     this.view = this.named(view);
-    if (this.explanation) this.view.more = Math.min(view.more, answerLength(this.explanation) - 1 - this.view.token!);
     this.tell();
   }
 
@@ -234,9 +234,10 @@ export class PanelModel {
 
   /** Everything between the two, both included. */
   selectSpan(from: number, to: number): Promise<void> {
-    const first = Math.min(from, to);
-    const word = this.explanation && answerToken(this.explanation, first)?.text;
-    return this.change({ token: first, more: Math.abs(to - from), word: word ?? "", beside: "" });
+    if (!this.explanation) return Promise.resolve();
+    const [first, last] = [Math.min(from, to), Math.max(from, to)];
+    const at = (token: number) => unitAt(this.explanation!, this.view.unit, token);
+    return this.change({ token: first, more: at(last) - at(first), word: answerToken(this.explanation, first)!.text, beside: "" });
   }
 
   selectLayer(index: number): Promise<void> {
@@ -339,9 +340,12 @@ export class PanelModel {
   /** The selected token's text goes with its index, which a link may give beyond the answer. */
   private named(view: ViewState): ViewState {
     if (!this.explanation) return view;
-    const token = keepToken({ ...view, word: "" }, this.explanation);
+    const units = answerUnits(this.explanation, view.unit);
+    const at = unitAt(this.explanation, view.unit, keepToken({ ...view, word: "" }, this.explanation));
+    const token = units[at]!.first;
+    const more = Math.min(view.more, units.length - 1 - at);
     const image = Math.min(view.image, this.explanation.views.length - 1);
-    return { ...view, token, image, word: answerToken(this.explanation, token)!.text };
+    return { ...view, token, more, image, word: answerToken(this.explanation, token)!.text };
   }
 
   private prefetch(): void {

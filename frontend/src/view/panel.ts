@@ -5,7 +5,9 @@ import { COLOR_MAPS } from "../pixels/color";
 import { type Explanation, MATRIX_MODES, answerLength, answerToken, seenAt } from "../data/explanation";
 import type { PanelModel } from "./model";
 import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
+import { selectedTokens } from "./selection";
 import { probabilityText, sampleName, stepText } from "./text";
+import { UNITS, answerUnits, groupIndex } from "../words/units";
 import { type Side, type StagePicture, differenceOf, pictureOf } from "../pixels/stage_picture";
 import type { Point } from "../pixels/geometry";
 import type { AnswerStrip } from "../words/answer_strip";
@@ -141,6 +143,7 @@ export class Panel extends PanelElement {
         .explanation=${explanation}
         .selected=${selected}
         .more=${view.more}
+        .unit=${view.unit}
         .combine=${view.combine}
         .pinned=${view.context}
         .beside=${beside === null ? "" : view.beside}
@@ -176,7 +179,7 @@ export class Panel extends PanelElement {
         </section>
         <section class="read" aria-label="Words">
           <span class="tabs segments" role="group" aria-label="Beside the image">
-            <button aria-pressed=${!film} title="Which words each token leaned on (f)" @click=${() => this.change({ film: false })}>words</button>
+            <button aria-pressed=${!film} title="Which words each one leaned on (f)" @click=${() => this.change({ film: false })}>words</button>
             <button aria-pressed=${film !== null} title="The selected token over all steps (f)" @click=${() => this.change({ film: true })}>over steps</button>
           </span>
           ${film
@@ -197,7 +200,7 @@ export class Panel extends PanelElement {
               ></mmx-relevance-matrix>`}
           ${view.region
             ? html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`
-            : html`<mmx-candidates .explanation=${explanation} .selected=${selected} .beside=${beside}></mmx-candidates>`}
+            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside}></mmx-candidates>`}
         </section>
       </main>
     `;
@@ -277,10 +280,13 @@ export class Panel extends PanelElement {
   private moveToken(from: number, by: number): void {
     const { explanation, view } = this.model;
     if (!explanation) return;
-    let token = from + by;
-    while (!view.template && answerToken(explanation, token)?.special) token += by;
-    if (token < 0 || token >= answerLength(explanation)) return;
-    void this.model.selectToken(token);
+    const units = answerUnits(explanation, view.unit);
+    let at = from < 0 ? -1 : from < answerLength(explanation) ? groupIndex(units, from) : units.length;
+    do at += by;
+    while (units[at] && !view.template && answerToken(explanation, units[at]!.first)?.special);
+    const next = units[at];
+    if (!next) return;
+    void this.model.selectToken(next.first);
     void this.updateComplete.then(async () => {
       const strip = this.element<AnswerStrip>("mmx-answer-strip");
       await strip.updateComplete;
@@ -340,6 +346,7 @@ export class Panel extends PanelElement {
       s: () => this.change({ smooth: !view.smooth }),
       g: () => this.change({ grey: !view.grey }),
       t: () => this.change({ template: !view.template }),
+      w: () => this.change({ unit: following(UNITS, view.unit), more: 0 }),
       "?": () => this.element<Help>("mmx-help").show(),
     };
     return this.model.index?.runs.length ? actions[key] : undefined;

@@ -1,17 +1,20 @@
 // What a view selects in an explanation: tokens, a layer, a step.
 import { type Explanation, answerLength, answerToken, mapOf } from "../data/explanation";
+import { answerUnits, tokensOf, unitAt } from "../words/units";
 import { AGGREGATE, type ViewState } from "./state";
 
-/** The selected tokens, within the answer. */
-export function selectedTokens(view: Pick<ViewState, "token" | "more">, explanation: Explanation): number[] {
-  const first = view.token ?? 0;
-  const last = Math.min(answerLength(explanation) - 1, first + view.more);
-  return Array.from({ length: Math.max(1, last - first + 1) }, (_, i) => first + i);
+type Selection = Pick<ViewState, "token" | "more" | "unit">;
+
+/** The selected tokens, within the answer: those of whole words, where words are read. */
+export function selectedTokens({ token, more, unit }: Selection, explanation: Explanation): number[] {
+  const units = answerUnits(explanation, unit);
+  const at = unitAt(explanation, unit, token ?? 0);
+  return tokensOf({ first: units[at]!.first, end: units[Math.min(units.length - 1, at + more)]!.end });
 }
 
 /** The same tokens in another step's answer. */
 export function tokensAt(view: ViewState, explanation: Explanation): number[] {
-  return selectedTokens({ token: keepToken(view, explanation), more: view.more }, explanation);
+  return selectedTokens({ ...view, token: keepToken(view, explanation) }, explanation);
 }
 
 /** The token to select in `explanation`: same index and word, else the nearest same word, else

@@ -1,6 +1,7 @@
 // The view: everything that a reload or a shared link brings back.
 import { MATRIX_MODES } from "../data/explanation";
 import { COLOR_MAPS } from "../pixels/color";
+import { UNITS } from "../words/units";
 import { type Field, choice, count, flag, integer, positive, region, text, zoom } from "./fields";
 
 /** "compared" is offered while comparing, and then the default. */
@@ -20,7 +21,7 @@ export function rangesFor(compare: CompareMode): RangeMode[] {
   return RANGE_MODES.filter((mode) => mode !== "compared" || compare !== "single");
 }
 
-export const COMBINATIONS = ["mean", "sum"] as const;
+export const COMBINATIONS = ["mean", "sum", "max"] as const;
 /** How the maps of a span of tokens become one. */
 export type Combination = (typeof COMBINATIONS)[number];
 
@@ -37,7 +38,9 @@ const FIELDS = {
   otherRun: text("brun"),
   otherStep: integer("bstep"),
   token: integer("token"),
-  /** How many tokens after `token` are selected with it. */
+  /** What is read and selected as one. */
+  unit: choice("unit", UNITS, "words"),
+  /** How many units after that of `token` are selected with it. */
   more: count("more"),
   combine: choice("combine", COMBINATIONS, "mean"),
   /** The selected token's text, to find it again in another step's answer. */

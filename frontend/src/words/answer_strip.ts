@@ -1,11 +1,15 @@
-// The answer as text: each token tinted by how much it read from the image, and underlined by how
-// much the selected token leaned on it.
+// The answer as text: each word or token tinted by how much it read from the image, and underlined
+// by how much the selected one leaned on it.
 import { type PropertyValues, css, html, nothing } from "lit";
 import { type Pair, counterpart } from "./alignment";
 import { besideKey } from "./beside";
-import { type Explanation, type Token, answerToken, matrixValue } from "../data/explanation";
+import { type Explanation, answerToken, matrixValue } from "../data/explanation";
+import { groundingOf } from "./figures";
+import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
+import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
 import { probabilityText, startsWord, tokenText } from "../view/text";
+import { versus } from "./versus";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
 const STRONGEST_TINT = 0.62;
@@ -17,6 +21,7 @@ export class AnswerStrip extends PanelElement {
     explanation: unattributed,
     selected: unattributed,
     more: unattributed,
+    unit: unattributed,
     combine: unattributed,
     pinned: unattributed,
     beside: unattributed,
@@ -26,8 +31,9 @@ export class AnswerStrip extends PanelElement {
   };
   declare explanation: Explanation;
   declare selected: number;
-  /** How many tokens after the selected one belong to the span. */
+  /** How many units after the selected one belong to the span. */
   declare more: number;
+  declare unit: Unit;
   declare combine: Combination;
   /** The pinned context token. */
   declare pinned: number | null;
@@ -38,6 +44,8 @@ export class AnswerStrip extends PanelElement {
   declare template: boolean;
   declare hover: Hover;
 
+  /** Those selected. */
+  private tokens: number[] = [];
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
 
@@ -155,17 +163,33 @@ export class AnswerStrip extends PanelElement {
         box-shadow: 0 0 0 1.5px var(--side-b);
         border-radius: 4px;
       }
-      .combine {
-        grid-column: 1 / 3;
-        display: flex;
+      .answer-start:dir(rtl) {
+        display: block;
+      }
+      .side {
+        display: grid;
+        grid-template-columns: max-content max-content;
+        gap: 6px 10px;
         align-items: center;
-        gap: 6px;
+      }
+      .segments {
+        font-size: 12px;
+      }
+      .side .segments button {
+        height: 20px;
+        padding: 0 8px;
+      }
+      .combine {
+        font-size: 11px;
+        color: var(--muted);
       }
       .combine select {
-        height: 22px;
-        font-size: 11px;
+        height: 24px;
+        margin-right: 4px;
       }
       .key {
+        grid-column: 1 / 3;
+        justify-content: start;
         display: grid;
         grid-template-columns: auto auto;
         gap: 4px 8px;
@@ -196,48 +220,66 @@ export class AnswerStrip extends PanelElement {
     `,
   ];
 
+  override willUpdate(): void {
+    this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
+  }
+
   override render() {
     const { context, cutFrom, promptLength, turns } = this.explanation;
     const spaced = context.some((token) => startsWord(token.text));
     let turn = turns.length > 2 ? -1 : Infinity;
-    const shown = context.map((token, j) => {
+    const groups = contextUnits(this.explanation, this.unit);
+    const shown = groups.map((group) => {
+      const j = group.first;
+      const token = context[j]!;
       if (Math.abs(j - promptLength - this.selected) > REACH || (token.special && !this.template)) return nothing;
       const opens = token.turn > turn;
       if (opens) turn = token.turn;
-      const drawn = this.token(token, j, !spaced || startsWord(token.text));
+      const drawn = this.unitButton(group, !spaced || startsWord(group.name ?? token.text));
       return opens ? html`${j ? html`<br />` : nothing}<span class="turn">${turns[turn]}</span>${drawn}` : drawn;
     });
+    const prompt = groups.findIndex(({ first }) => first >= promptLength);
     return html`
       <div class="text">
-        <span role="group" aria-label="Prompt">${shown.slice(0, promptLength)}</span>
-        <span class="answer-start" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
-          ${shown.slice(promptLength)}
+        <span role="group" aria-label="Prompt" dir="auto">${shown.slice(0, prompt)}</span>
+        <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
+          ${shown.slice(prompt)}
         </span>
         <span class="muted">
           ${context.length > REACH ? `… ${REACH} tokens before and after` : ""} ${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}
         </span>
-        ${this.other ? this.versus(this.other) : nothing}
+        ${this.other ? versus(this.explanation, this.other, this.unit, this.tokens) : nothing}
       </div>
-      <div class="key">
-        <span class="tint"></span><span>read from the image</span>
-        <span class="line"></span><span>relevant to “${this.selectedText()}”</span>
-        ${this.more
+      <div class="side">
+        <span class="segments" role="group" aria-label="What is selected as one">
+          ${UNITS.map(
+            (unit) => html`<button
+              aria-pressed=${unit === this.unit}
+              title="Select ${unit} (w)"
+              @click=${() => this.ask("view-change", { unit, more: 0 })}
+            >${unit}</button>`,
+          )}
+        </span>
+        ${this.tokens.length > 1
           ? html`<label class="combine"
-              >${this.more + 1} tokens:
-              <select
+              ><select
                 aria-label="How their maps become one"
                 @change=${(event: Event) => this.ask("view-change", { combine: (event.target as HTMLSelectElement).value as Combination })}
               >
-                ${options(COMBINATIONS, this.combine)}
-              </select></label
+                ${options(COMBINATIONS, this.combine)}</select
+              >of ${this.tokens.length} tokens</label
             >`
           : nothing}
+        <div class="key">
+        <span class="tint"></span><span>read from the image</span>
+        <span class="line"></span><span>relevant to “<bdi>${this.selectedText()}</bdi>”</span>
+        </div>
       </div>
     `;
   }
 
   override updated(changed: PropertyValues<this>): void {
-    if (!changed.has("selected") && !changed.has("explanation")) return;
+    if (!changed.has("selected") && !changed.has("unit") && !changed.has("explanation")) return;
     const text = this.renderRoot.querySelector<HTMLElement>(".text")!;
     const token = this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]');
     if (!token) return;
@@ -252,31 +294,10 @@ export class AnswerStrip extends PanelElement {
     this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
   }
 
-  /** B's answer, as what differs from A's. */
-  private versus({ explanation, pairs }: { explanation: Explanation; pairs: Pair[] }) {
-    const word = (entry: Explanation, index: number) => tokenText(answerToken(entry, index)!.text);
-    return html`<span class="versus" aria-label="B's answer">
-      <span class="mark">B</span>${pairs.map(({ a, b }) => {
-        const here = a !== null && a >= this.selected && a <= this.selected + this.more ? "here" : "";
-        if (b === null) return html`<span class="gap ${here}" title="A has “${word(this.explanation, a!)}” here">∅</span>`;
-        if (answerToken(explanation, b)!.special) return nothing;
-        const same = a !== null && answerToken(this.explanation, a)!.text === answerToken(explanation, b)!.text;
-        const text = word(explanation, b);
-        return same
-          ? html`<span class=${here}>${text}</span>`
-          : html`<ins class=${here} title=${a === null ? "A has nothing here" : `A has “${word(this.explanation, a)}” here`}>${text}</ins>`;
-      })}
-    </span>`;
-  }
-
   private differs(t: number): boolean {
     if (!this.other) return false;
     const b = counterpart(this.other.pairs, t);
     return b === null || answerToken(this.other.explanation, b)!.text !== answerToken(this.explanation, t)!.text;
-  }
-
-  private within(t: number): boolean {
-    return t >= this.selected && t <= this.selected + this.more;
   }
 
   private press(t: number, event: PointerEvent): void {
@@ -294,18 +315,20 @@ export class AnswerStrip extends PanelElement {
     this.anchor = null;
   }
 
-  private token(token: Token, j: number, word: boolean) {
-    const t = j - this.explanation.promptLength;
-    const relevance = matrixValue(this.explanation, "relevance", this.selected, j);
-    const kind = `token ${word ? "word" : ""} ${token.special ? "special" : ""} ${
-      this.hover.column === j || this.hover.row === t ? "hovered" : ""
-    }`;
-    const style = `--relevance:${Number.isNaN(relevance) ? 0 : relevance.toFixed(3)}`;
+  private unitButton(group: Group, word: boolean) {
+    const { explanation } = this;
+    const { promptLength, context } = explanation;
+    const { first, end } = group;
+    const [t, j] = [first - promptLength, first];
+    const holds = (token: number | null) => token !== null && token >= first && token < end;
+    const hovered = holds(this.hover.column) || (this.hover.row !== null && holds(this.hover.row + promptLength));
+    const kind = `token ${word ? "word" : ""} ${context[j]!.special ? "special" : ""} ${hovered ? "hovered" : ""}`;
+    const style = `--relevance:${this.relevance(group).toFixed(3)}`;
     const over = () => this.ask("hover-change", { row: null, column: j });
     const out = () => this.ask("hover-change", NO_HOVER);
     if (t < 0) {
-      const pinned = this.pinned === j;
-      const mapped = this.explanation.alternatives.find(({ context, candidate }) => context === j && candidate.id === token.id);
+      const pinned = holds(this.pinned);
+      const mapped = explanation.alternatives.find((entry) => holds(entry.context) && entry.candidate.id === context[entry.context]!.id);
       const key = mapped ? besideKey(mapped) : "";
       const again = mapped ? this.beside === key : pinned;
       const asked = mapped && !again ? { beside: key, compare: "single" as const } : { beside: "" };
@@ -319,17 +342,19 @@ export class AnswerStrip extends PanelElement {
         @click=${() => this.ask("view-change", { context: again ? null : j, ...asked })}
         @mouseenter=${over}
         @mouseleave=${out}
-      >${tokenText(token.text)}</button>`;
+      >${groupText(explanation, group)}</button>`;
     }
-    const grounding = this.explanation.grounding[t];
+    const tokens = tokensOf({ first: t, end: end - promptLength });
+    const grounding = groundingOf(explanation, tokens);
     const tint = STRONGEST_TINT * (grounding ?? 0);
+    const parts = tokens.map((token) => tokenText(answerToken(explanation, token)!.text)).join("|");
     return html`<button
-      class="${kind} answer ${this.differs(t) ? "changed" : ""}"
+      class="${kind} answer ${tokens.some((token) => this.differs(token)) ? "changed" : ""}"
       role="option"
-      aria-selected=${this.within(t)}
-      tabindex=${t === this.selected ? 0 : -1}
+      aria-selected=${this.tokens.includes(t)}
+      tabindex=${t === this.tokens[0] ? 0 : -1}
       style="${style};--tint:${tint.toFixed(3)}"
-      title="grounding ${probabilityText(grounding)}"
+      title="grounding ${probabilityText(grounding)}${tokens.length > 1 ? `, tokens ${parts}` : ""}"
       data-token-index=${t}
       data-context-index=${j}
       @pointerdown=${(event: PointerEvent) => this.press(t, event)}
@@ -337,12 +362,20 @@ export class AnswerStrip extends PanelElement {
       @click=${(event: MouseEvent) => this.choose(t, event)}
       @mouseenter=${over}
       @mouseleave=${out}
-    >${tokenText(token.text)}</button>`;
+    >${groupText(explanation, group)}</button>`;
+  }
+
+  /** To the selected tokens: the largest of its own tokens' to the first unit's. */
+  private relevance({ first, end }: Group): number {
+    let largest = 0;
+    for (const t of this.tokens.slice(0, this.more ? 1 : undefined)) {
+      for (let j = first; j < end; j++) largest = Math.max(largest, matrixValue(this.explanation, "relevance", t, j) || 0);
+    }
+    return largest;
   }
 
   private selectedText(): string {
-    const { context, promptLength } = this.explanation;
-    return tokenText(context[promptLength + this.selected]?.text ?? "");
+    return rowText(this.explanation, answerUnits(this.explanation, this.unit)[unitAt(this.explanation, this.unit, this.selected)]!);
   }
 }
 customElements.define("mmx-answer-strip", AnswerStrip);

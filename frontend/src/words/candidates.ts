@@ -4,6 +4,7 @@ import { besideKey } from "./beside";
 import { whyNot } from "./candidate_search";
 import { type Alternative, type Explanation, answerToken } from "../data/explanation";
 import { probabilityText, tokenText } from "../view/text";
+import { groundingOf } from "./figures";
 import { PanelElement, controls, unattributed } from "../view/base";
 
 const SHOWN = 5;
@@ -11,12 +12,13 @@ const SHOWN = 5;
 export class Candidates extends PanelElement {
   static override properties = {
     explanation: unattributed,
-    selected: unattributed,
+    tokens: { attribute: false, hasChanged: (one: number[], other?: number[]) => one.join() !== other?.join() },
     beside: unattributed,
     typed: { state: true },
   };
   declare explanation: Explanation;
-  declare selected: number;
+  /** Those selected. */
+  declare tokens: number[];
   /** Which alternative is shown on the stage. */
   declare beside: number | null;
   /** The word asked about. */
@@ -98,16 +100,17 @@ export class Candidates extends PanelElement {
   ];
 
   override render() {
-    const { alternatives, candidates, promptLength, grounding } = this.explanation;
-    const said = answerToken(this.explanation, this.selected);
-    const place = promptLength + this.selected;
+    const { alternatives, candidates, promptLength } = this.explanation;
+    const { tokens, first } = this;
+    const said = answerToken(this.explanation, first);
+    const place = promptLength + first;
     const leading = candidates[place]?.slice(0, SHOWN) ?? [];
-    const mapped = alternatives.filter(({ context }) => context === place);
+    const mapped = alternatives.filter(({ context }) => tokens.includes(context - promptLength));
     const others = mapped.flatMap(({ candidate }) => (leading.some(({ id }) => id === candidate.id) ? [] : candidate));
     return html`
       <header>
-        <h2>Predictions for “${tokenText(said?.text ?? "")}”</h2>
-        <h2 class="number">grounding ${probabilityText(grounding[this.selected])}</h2>
+        <h2>Predictions for “<bdi>${tokenText(said?.text ?? "")}</bdi>”${tokens.length > 1 ? `, 1st of ${tokens.length} tokens` : ""}</h2>
+        <h2 class="number">grounding ${probabilityText(groundingOf(this.explanation, tokens))}</h2>
       </header>
       <ol class=${mapped.length ? "mapped" : ""}>
         ${[...leading, ...others].map(
@@ -129,6 +132,10 @@ export class Candidates extends PanelElement {
     `;
   }
 
+  private get first(): number {
+    return this.tokens[0]!;
+  }
+
   /** Puts the word's own map on the stage, and takes it off again. */
   private mapButton(entry: Alternative | undefined) {
     if (!entry) return nothing;
@@ -143,7 +150,7 @@ export class Candidates extends PanelElement {
   }
 
   private answered() {
-    const { rank, probability, mappedBy, beside } = whyNot(this.explanation, this.selected, this.typed);
+    const { rank, probability, mappedBy, beside } = whyNot(this.explanation, this.first, this.typed);
     const kept = rank === null ? "not among the predictions kept" : `rank ${rank}`;
     return html`<span role="status">${kept}${probability === null ? "" : `, p ${probabilityText(probability)}`} ·</span>
       ${beside !== null

@@ -1,10 +1,11 @@
 // Image to words: the tokens that read most from the region drawn on the image.
 import { css, html } from "lit";
-import { type Explanation, answerToken } from "../data/explanation";
+import type { Explanation } from "../data/explanation";
 import { readersOf } from "../pixels/region";
 import type { ViewState } from "../view/state";
 import { layerIndex } from "../view/selection";
-import { probabilityText, tokenText, valueText } from "../view/text";
+import { probabilityText, valueText } from "../view/text";
+import { rowText } from "./units";
 import { PanelElement, controls, unattributed } from "../view/base";
 
 const SHOWN = 5;
@@ -66,7 +67,7 @@ export class Readers extends PanelElement {
   override render() {
     const { explanation, view } = this;
     const layer = explanation.layers[layerIndex(view, explanation)]!;
-    const readers = readersOf(explanation, layer, view.region!).slice(0, SHOWN);
+    const readers = readersOf(explanation, layer, view.region!, view).slice(0, SHOWN);
     const most = readers[0]?.mean ?? 0;
     return html`
       <header>
@@ -75,13 +76,13 @@ export class Readers extends PanelElement {
       </header>
       <ol>
         ${readers.map(
-          ({ token, mean, share }) => html`<li>
+          ({ unit, mean, share }) => html`<li>
             <button
-              aria-pressed=${token === view.token}
+              aria-pressed=${unit.first === view.token}
               title="${probabilityText(share)} of all it reads from the image lies here"
-              @click=${() => this.ask("token-select", token)}
+              @click=${() => this.ask("token-select", unit.first)}
             >
-              <span class="name">${tokenText(answerToken(explanation, token)!.text)} <small class="muted">#${token + 1}</small></span>
+              <span class="name">${rowText(explanation, unit)} <small class="muted">#${unit.first + 1}</small></span>
               <span class="bar" style="--share:${most ? ((100 * mean) / most).toFixed(1) : 0}%"></span>
               <span class="number">${valueText(mean)} <small class="muted">${Math.round(100 * share)} %</small></span>
             </button>

@@ -15,7 +15,7 @@ describe("the rules of tests/hostile/rules.json", () => {
   });
 });
 
-// Set by tests/hostile/test_agreement.py, which compares the answers.
+// Set by tests/hostile/test_both_decoders.py, which compares the answers.
 const { MMX_CASES } = process.env;
 
 it.skipIf(!MMX_CASES)("answers Python's cases", async () => {

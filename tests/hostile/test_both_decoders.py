@@ -64,7 +64,7 @@ def panels_answers(cases: list[Case], folder: Path) -> list[Any]:
         pytest.skip("needs Node.js")
     file = folder / "cases"
     file.write_bytes(packed(cases))
-    command = [*npm, "exec", "--", "vitest", "run", "tests/agreement.test.ts"]
+    command = [*npm, "exec", "--", "vitest", "run", "tests/both_decoders.test.ts"]
     done = subprocess.run(
         command,
         cwd=panel.ROOT / "frontend",
@@ -158,7 +158,7 @@ def test_both_read_whatever_the_writer_makes_of_an_odd_explanation(tmp_path: Pat
 
 
 def plain(explanation: Explanation) -> dict[str, Any]:
-    """As agreement.test.ts has it."""
+    """As both_decoders.test.ts has it."""
     e, views = explanation, range(len(explanation.heatmaps))
     beside = e.alternatives
     return {
