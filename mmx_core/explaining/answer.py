@@ -106,23 +106,23 @@ def given(adapter: ModelAdapter, rendered: RenderedPrompt) -> tuple[str, list[in
     text, ids = rendered.answer, list(rendered.answer_ids)
     ends = ends_of(adapter, rendered)
     end = next((index for index, token in enumerate(ids) if token in ends), len(ids))
-    if end < len(ids):
-        behind = [t for t in ids[end:] if t not in ends and t != adapter.tokenizer.pad_token_id]
-        if decode_answer(adapter, behind):
-            raise ValueError(
-                f"answer: expected one that ends where the model's would, got text behind "
-                f"{adapter.token_text(ids[end])!r} in {text!r}"
-            )
-        ids = ids[:end]
-        text = decode_answer(adapter, ids)
+    behind = [t for t in ids[end:] if t not in ends and t != adapter.tokenizer.pad_token_id]
+    if decode_answer(adapter, behind):
+        raise ValueError(
+            f"answer: expected one that ends where the model's would, got text behind "
+            f"{adapter.token_text(ids[end])!r} in {text!r}"
+        )
     wrong = {adapter.tokenizer.unk_token_id, *_pictures_of(adapter)}
-    special = [token for token in ids if token in wrong]
+    special = [token for token in ids[:end] if token in wrong]
     if special:
         raise ValueError(
             f"answer: expected plain text, got special tokens "
             f"{adapter.tokenizer.convert_ids_to_tokens(special)} in {text!r}; leave them out (a "
             "word outside the vocabulary may have become one)"
         )
+    said = _unpadded(adapter, ids[:end])
+    if len(said) < len(ids):
+        ids, text = said, decode_answer(adapter, said)
     if not ids or not text:
         raise ValueError("answer: expected text or None (to generate one), got nothing")
     return text, ids
@@ -186,18 +186,24 @@ def _stop_strings(config: Any) -> list[str]:
 
 def _before_end(adapter: ModelAdapter, ids: list[int], ends: frozenset[int]) -> list[int]:
     end = next((index for index, token in enumerate(ids) if token in ends), len(ids))
-    padding = getattr(adapter.tokenizer, "pad_token_id", None)
-    while end and ids[end - 1] == padding:
-        end -= 1
+    ids = _unpadded(adapter, ids[:end])
     pictures = _pictures_of(adapter)
-    shown = next((index for index, token in enumerate(ids[:end]) if token in pictures), end)
-    if shown < end:
+    shown = next((index for index, token in enumerate(ids) if token in pictures), len(ids))
+    if shown < len(ids):
         warnings.warn(
             f"the model answered with the placeholder {adapter.token_text(ids[shown])!r}, which "
             "stands for a picture that there is not; what it said before is explained",
             stacklevel=2,
         )
     return ids[:shown]
+
+
+def _unpadded(adapter: ModelAdapter, ids: list[int]) -> list[int]:
+    padding = getattr(adapter.tokenizer, "pad_token_id", None)
+    end = len(ids)
+    while end and ids[end - 1] == padding:
+        end -= 1
+    return ids[:end]
 
 
 def _before_stops(adapter: ModelAdapter, ids: list[int], stops: Sequence[str]) -> list[int]:

@@ -23,6 +23,7 @@ from typing import Any
 
 from mmx_core.models.messages import Form, Message, text_of
 from mmx_core.models.template import ChatTemplate, Rendering
+from mmx_core.text.tokens import characters_of_tokens
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Tokens:
 
     Attributes:
         ids: Of the vocabulary.
-        offsets: ``(first, end)`` of each in characters; None from a tokenizer in Python.
+        offsets: ``(first, end)`` of each in characters; None where nothing tells them: of a
+            tokenizer in Python whose tokens spell another text.
     """
 
     ids: list[int]
@@ -64,10 +66,19 @@ def tokenize(tokenizer: Any, text: str) -> Tokens:
     """The tokens of a rendered conversation."""
     # A template that writes the opening token itself must not get a second one.
     opening = getattr(tokenizer, "bos_token", None)
-    add = not (opening and text.startswith(opening))
-    fast = bool(getattr(tokenizer, "is_fast", False))
-    found = dict(tokenizer(text, add_special_tokens=add, return_offsets_mapping=fast))
-    return Tokens(list(found["input_ids"]), found.get("offset_mapping"))
+    return _placed(tokenizer, text, add_special_tokens=not (opening and text.startswith(opening)))
+
+
+def _placed(tokenizer: Any, text: str, *, add_special_tokens: bool) -> Tokens:
+    named = {"add_special_tokens": add_special_tokens}
+    if getattr(tokenizer, "is_fast", False):
+        found = tokenizer(text, return_offsets_mapping=True, **named)
+        return Tokens(list(found["input_ids"]), list(found["offset_mapping"]))
+    ids = list(tokenizer(text, **named)["input_ids"])
+    try:
+        return Tokens(ids, characters_of_tokens(tokenizer, text, ids))
+    except ValueError:
+        return Tokens(ids, None)
 
 
 def find_answer(
@@ -92,7 +103,8 @@ def find_answer(
     """
     said = text_of(answer).strip()
     calls = bool(answer.get("tool_calls"))
-    around = template.around(messages, form)
+    beside = {name: value for name, value in answer.items() if name != "tool_calls"}
+    around = template.around(messages, form, beside)
     if around is not None:
         try:
             # Blanks at its edges are of a text alone; a template that adds its own has both.
@@ -130,11 +142,14 @@ def _start(
 ) -> int | None:
     """Where the answer's first letter is, or None where the template has changed it.
 
-    With tool calls behind it, it begins where answers do (``head``), or where the model goes on.
+    With tool calls behind it, it begins where answers do (``head``), or where the model goes on, or
+    with what it has of the generation prompt.
     """
     if head is None:
         return end - len(said) if whole.text[:end].endswith(said) else None
-    for before in (head, opened.text):
+    prompt = opened.text
+    shared = next(count for count in range(len(said), -1, -1) if prompt.endswith(said[:count]))
+    for before in (head, prompt, prompt[: len(prompt) - shared]):
         rest = whole.text[len(before) : end]
         blanks = len(rest) - len(rest.lstrip())
         if whole.text.startswith(before) and rest and rest[blanks:].startswith(said):
@@ -164,12 +179,9 @@ def prompt_and_answer(
     shared = first < count and tokens.offsets[first][0] < len(opened.text)
     if shared and found.start >= len(opened.text) and text.startswith(opened.text):
         # A break keeps a tokenizer from taking the text for its input's, or a word's, beginning.
-        rest = tokenizer(
-            "\n" + text[len(opened.text) : found.end],
-            add_special_tokens=False,
-            return_offsets_mapping=True,
-        )
-        rows = zip(rest["input_ids"], rest["offset_mapping"], strict=True)
+        behind = text[len(opened.text) : found.end]
+        rest = _placed(tokenizer, f"\n{behind}", add_special_tokens=False)
+        rows = zip(rest.ids, rest.offsets or (), strict=True)
         return tokenize(tokenizer, opened.text), [token for token, (b, _) in rows if b >= 1]
     return Tokens(tokens.ids[:first], tokens.offsets[:first]), tokens.ids[first:last]
 

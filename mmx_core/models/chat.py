@@ -171,7 +171,7 @@ def render_chat(
 def _shares(tokenizer: Any, tokens: Tokens, rendering: Rendering) -> dict[str, tuple[Any, ...]]:
     """Of each token whether a person wrote it, and whose turn it is of."""
     special = special_ids(tokenizer)
-    if tokens.offsets is None:  # a tokenizer in Python cannot tell what came from where
+    if tokens.offsets is None:
         return {
             "written": tuple(token not in special for token in tokens.ids),
             "turns": (0,) * len(tokens.ids),

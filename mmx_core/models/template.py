@@ -8,6 +8,7 @@ the user's, or refuse to stop early.
 from __future__ import annotations
 
 import re
+import warnings
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,6 +90,15 @@ class ChatTemplate:
             raise ValueError(
                 f"chat_template_kwargs: expected variables of the template, got {', '.join(wrong)}"
             )
+        own = getattr(tokenizer, "chat_template", None) if source is None else source
+        read = " ".join(own.values()) if isinstance(own, Mapping) else str(own)
+        unread = [name for name in variables if not re.search(rf"\b{re.escape(name)}\b", read)]
+        if unread:
+            warnings.warn(
+                f"chat_template_kwargs: the chat template does not read {', '.join(unread)}, which "
+                "changes nothing therefore; see how it spells what you mean",
+                stacklevel=1,  # the same place for all that ask: it is said once
+            )
         self._tokenizer = tokenizer
         self._source = source
         self._variables = variables
@@ -157,10 +167,18 @@ class ChatTemplate:
             tuple(turn for _, turn in starts),
         )
 
-    def around(self, messages: Sequence[Message], form: Form) -> tuple[str, str] | None:
-        """What stands before and behind an answer to these messages; None where nothing can."""
-        marks = Marks(messages)
-        reply = marks.exchanged(len(messages), _REPLY)
+    def around(
+        self, messages: Sequence[Message], form: Form, beside: Mapping[str, Any] | None = None
+    ) -> tuple[str, str] | None:
+        """What stands before and behind an answer to these messages; None where nothing can.
+
+        Args:
+            messages: Before the answer.
+            form: In which the template takes them.
+            beside: What the answer's message holds beside its text, such as a thought.
+        """
+        marks = Marks([*messages, beside or {}])
+        reply = {**(beside or {}), **marks.exchanged(len(messages), _REPLY)}
         try:
             text = self._render([*messages, reply], form, opened=False)
         except ValueError:

@@ -261,8 +261,10 @@ def test_an_answer_of_blanks_is_refused_however_it_came(smolvlm: TinyModel, text
 def test_an_end_that_was_decoded_with_the_answer_is_left_out(qwen: TinyModel) -> None:
     explain = explainer(qwen).explain
     plain = explain(PICTURE, PROMPT, answer="a dog")
-    ended = explain(PICTURE, PROMPT, answer="a dog<|im_end|>\n<|endoftext|>")
-    assert (ended.answer, texts(ended)) == ("a dog", texts(plain))
+    for end in ("<|im_end|>\n<|endoftext|>", "<|endoftext|>"):  # the second pads
+        says(qwen.model, ids(qwen, f"a dog{end}"))
+        for ended in (explain(PICTURE, PROMPT), explain(PICTURE, PROMPT, answer=f"a dog{end}")):
+            assert (ended.answer, texts(ended)) == ("a dog", texts(plain))
     with pytest.raises(ValueError, match=r"text behind '<\|im_end\|>'"):
         explain(PICTURE, PROMPT, answer="a dog<|im_end|> a cat")
     with pytest.raises(ValueError, match="special tokens"):

@@ -154,6 +154,9 @@ def test_a_template_that_writes_the_opening_token_gets_no_second_one(opened: boo
         def convert_ids_to_tokens(self, token):
             return f"<{token}>"
 
+        def decode(self, ids, **_):
+            return " ".join("<s>" if token == 0 else "word" for token in ids)
+
         def __call__(self, text, add_special_tokens, return_offsets_mapping=False):
             assert not return_offsets_mapping
             ids = [0 if word == "<s>" else 7 for word in text.split()]
