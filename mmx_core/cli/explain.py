@@ -44,6 +44,11 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--aggregation", choices=AGGREGATIONS, default=DEFAULTS.aggregation)
     parser.add_argument("--suppression", choices=SUPPRESSIONS, default=DEFAULTS.suppression)
+    parser.add_argument(
+        "--image-gain",
+        action="store_true",
+        help="measure how much likelier the image makes each word than a plain picture does",
+    )
     parser.add_argument("--device", help="such as cpu or cuda:1; CUDA if there is one")
     parser.add_argument("--tag", metavar="SET/SAMPLE", help="named after the image if left out")
     parser.add_argument(
@@ -71,15 +76,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 def summary(explanation: Explanation, logdir: str) -> str:
     """The answer, its tokens and the command that shows them."""
+    figures = {
+        "probability": explanation.base.probability,
+        "grounding": explanation.grounding,
+        **({} if explanation.image_gain is None else {"image gain": explanation.image_gain}),
+    }
     rows = [
-        (token_name(token.text), f"{probability:.3f}", f"{grounding:.3f}")
-        for token, probability, grounding in zip(
-            explanation.tokens, explanation.base.probability, explanation.grounding, strict=True
-        )
+        (token_name(token.text), *(f"{values[t]:.3f}" for values in figures.values()))
+        for t, token in enumerate(explanation.tokens)
     ]
     return (
         f"{printable(explanation.answer)}\n\n"
-        f"{format_table(('token', 'probability', 'grounding'), rows)}\n\n"
+        f"{format_table(('token', *figures), rows)}\n\n"
         f"tensorboard --logdir {shlex.quote(logdir)}"
     )
 
@@ -154,6 +162,7 @@ def _explainer(arguments: argparse.Namespace, inputs: Mapping[str, Any]) -> Expl
             scales=arguments.scales,
             aggregation=arguments.aggregation,
             suppression=arguments.suppression,
+            image_gain=arguments.image_gain,
         )
     except torch.OutOfMemoryError:
         raise CommandError(
