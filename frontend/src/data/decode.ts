@@ -186,7 +186,7 @@ function readViews(header: Json, answer: number, vocabulary: Json, alternatives:
       beside: alternatives ? emptyLayer(null, grid, null, alternatives) : null,
       share: shares.length ? figures(shares[i], answer) : null,
       picture: whole(picture),
-      seconds: figures(seconds, wholes(frames).length).map(Number),
+      seconds: figures(seconds, wholes(frames).length).map((at) => at ?? NaN),
     };
   });
 }
