@@ -11,9 +11,10 @@ import torch
 from mmx_core.explaining.batches import explained_in_batches
 from mmx_core.explaining.pipeline import Pipeline
 from mmx_core.explaining.prepare import Prepared
+from mmx_core.explaining.references import References
 from mmx_core.explanation import Explanation
 from mmx_core.models import ModelAdapter, adapter_for
-from mmx_core.sample import ImageLike, Sample, Video, as_sample
+from mmx_core.sample import ImageLike, Sample, Video
 from mmx_core.settings import (
     DEFAULT_SCALES,
     DEFAULTS,
@@ -62,6 +63,9 @@ class Explainer:
         chat_template_kwargs: Variables of the chat template, such as ``enable_thinking``.
         faithfulness: Whether samples with masks get insertion, deletion and flip rate of their
             masked words, too: some forty forwards of the image per word.
+        image_gain: Whether :attr:`Explanation.image_gain` is measured: how much likelier each word
+            is with its picture than with others, a forward at scale 1 for each of three. By
+            default in sets (:meth:`explain_batch`, ``ExplainCallback``), where there are others.
         rank_timeout: Seconds that a rank waits for the others where weights are sharded over
             processes (FSDP, ZeRO-3). Every rank has to explain the same samples there; each gets
             the explanation, and one may write it.
@@ -97,6 +101,7 @@ class Explainer:
         chat_template: str | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
         faithfulness: bool = False,
+        image_gain: bool | None = None,
         rank_timeout: float = 60.0,
     ) -> None:
         image_processor = image_processor or getattr(processor, "image_processor", None)
@@ -122,6 +127,7 @@ class Explainer:
                 "max_new_tokens": max_new_tokens,
                 "max_visual_tokens": max_visual_tokens,
                 "chat_template_kwargs": chat_template_kwargs,
+                "image_gain": image_gain,
             }
         )
         self.scales = checked_scales(scales) if method == "lens" else (1.0,)
@@ -144,6 +150,7 @@ class Explainer:
             persistence=persistence,
             candidates=candidates,
         )
+        self.image_gain = image_gain
         self._pipeline = Pipeline(
             adapter=self.adapter,
             scales=self.scales,
@@ -244,7 +251,7 @@ class Explainer:
             chat_template_kwargs=chat_template_kwargs or {},
         )
         # To its end: an interrupt that came while a generator is thrown away would be lost.
-        (explanation,) = list(self.explain_batch([sample]))
+        (explanation,) = list(self._explained([sample], self._limit, None, bool(self.image_gain)))
         return explanation
 
     def explain_batch(
@@ -252,6 +259,7 @@ class Explainer:
         samples: Iterable[Sample | Mapping[str, Any]],
         *,
         max_tokens_per_batch: int | None = None,
+        references: Iterable[Sample | Mapping[str, Any]] | None = None,
     ) -> Iterator[Explanation]:
         """Explains samples lazily and in their order, several of like length in one forward.
 
@@ -260,16 +268,29 @@ class Explainer:
             max_tokens_per_batch: Bound on the positions of one forward, padding counted, at the
                 finest scale; a longer sample goes alone. By default 8,192 on an accelerator, and
                 one sample at a time on a CPU, where larger batches gain nothing.
+            references: Samples whose pictures stand in for each sample's own to measure the
+                image's gain; by default all of ``samples``, or the first 16 where they come one by
+                one. Where there is no other picture, a plain one of the mean colour stands in.
 
         Raises:
             ValueError: As :meth:`explain`; the message names the sample. Those before it have
                 been handed out by then.
         """
-        limit = max_tokens_per_batch
-        if limit is None:
-            limit = 0 if self.adapter.device.type == "cpu" else _BATCH_TOKENS
-        require_positive(max_tokens_per_batch=limit or 1)
-        return explained_in_batches(self._pipeline, map(as_sample, samples), limit)
+        limit = self._limit if max_tokens_per_batch is None else max_tokens_per_batch
+        if max_tokens_per_batch is not None:
+            require_positive(max_tokens_per_batch=limit)
+        return self._explained(samples, limit, references, self.image_gain is not False)
+
+    @property
+    def _limit(self) -> int:
+        return 0 if self.adapter.device.type == "cpu" else _BATCH_TOKENS
+
+    def _explained(
+        self, samples: Any, limit: int, references: Any, image_gain: bool
+    ) -> Iterator[Explanation]:
+        return explained_in_batches(
+            self._pipeline, samples, limit, references, image_gain=image_gain
+        )
 
     def check(self, sample: Sample) -> None:
         """Refuses a sample that cannot be explained, without a forward of the model.
@@ -295,5 +316,6 @@ class Explainer:
         Raises:
             ValueError: The model's numbers are not finite; the message names the sample.
         """
-        (explanation,) = list(self._pipeline.explain([(sample, prepared)]))
+        others = References([]) if self.image_gain else None
+        (explanation,) = list(self._pipeline.explain([(sample, prepared)], others))
         return explanation

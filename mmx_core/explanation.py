@@ -136,6 +136,11 @@ class Explanation(ByContent):
             position that predicts it, best first (empty for the sequence's first token). Those of
             answer token ``t`` are ``candidates[P + t]``.
         images: What the maps lie on: one entry per image, and per temporal patch of a video.
+        image_gain: ``(T,)`` float32, nats: ``log p(y_t)`` minus the logarithm of its mean
+            probability with other pictures in the image's place. About 0 where the word needed no
+            picture. None where it was not measured.
+        image_gains: ``(T, pictures)`` float32, of several images and videos: with each exchanged
+            and the others kept. None where there is one.
         image_grounding: ``(T, I)`` float32, the share that falls on each of the images; the rows
             sum to ``grounding``. None where that is all there is to say: one image.
         turns: The role of each message, the answer's last.
@@ -162,6 +167,8 @@ class Explanation(ByContent):
     candidates: tuple[tuple[Candidate, ...], ...]
     images: tuple[ExplainedImage, ...] = ()
     image_grounding: FloatArray | None = None
+    image_gain: FloatArray | None = None
+    image_gains: FloatArray | None = None
     turns: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     words: tuple[WordGroup, ...] = ()
@@ -186,6 +193,10 @@ class Explanation(ByContent):
             raise ValueError(f"images: expected one per heatmap ({maps}), got {len(self.images)}")
         if self.image_grounding is not None:
             require_shape("image_grounding", self.image_grounding, (count, maps))
+        if self.image_gain is not None:
+            require_shape("image_gain", self.image_gain, (count,))
+        if self.image_gains is not None:
+            require_shape("image_gains", self.image_gains, (count, self.image_gains.shape[-1]))
         starts = [word.first for word in self.words]
         if starts and not (
             starts[0] == 0

@@ -35,6 +35,7 @@ NAMES = (
     "chat_template",
     "chat_template_kwargs",
     "faithfulness",
+    "image_gain",
     "rank_timeout",
 )
 """Of :class:`mmx_core.Explainer`'s settings."""
@@ -95,6 +96,8 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     if not _is_number(persistence) or not 0 < persistence < 1:
         raise ValueError(f"persistence: expected a number in (0, 1), got {persistence!r}")
     require_positive(**{name: settings[name] for name in _POSITIVE if name in settings})
+    if settings.get("image_gain") not in (None, True, False):
+        raise ValueError(f"image_gain: expected True or False, got {settings['image_gain']!r}")
     variables = settings.get("chat_template_kwargs") or {}
     if not isinstance(variables, Mapping):
         raise ValueError(

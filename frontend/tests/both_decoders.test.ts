@@ -29,11 +29,13 @@ it.skipIf(!MMX_CASES)("answers Python's cases", async () => {
 }, 300_000);
 
 function plain({ views, matrix, context, candidates, alternatives, ...rest }: Explanation): object {
-  const { id, prompt, answer, grounding, metrics, turns, words } = rest;
+  const { id, prompt, answer, grounding, imageGain, imageGains, metrics, turns, words } = rest;
   const word = (one: { id: number; text: string; probability: number } | null) => one && [one.id, one.text, one.probability];
   return {
     texts: [id, prompt, answer],
     grounding,
+    gain: imageGain,
+    gains: imageGains,
     metrics,
     turns,
     words: (words ?? []).map(({ first, text }) => [first, text]),

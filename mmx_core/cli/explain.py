@@ -52,6 +52,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--suppression", choices=SUPPRESSIONS, help=f"of a lens ({DEFAULTS.suppression})"
     )
+    parser.add_argument(
+        "--image-gain",
+        action="store_true",
+        default=None,
+        help="measure how much likelier the image makes each word than a plain picture does",
+    )
     parser.add_argument("--device", help="such as cpu or cuda:1; CUDA if there is one")
     parser.add_argument("--tag", metavar="SET/SAMPLE", help="named after the image if left out")
     parser.add_argument(
@@ -79,19 +85,21 @@ def run(arguments: argparse.Namespace) -> None:
 
 def summary(explanation: Explanation, logdir: str) -> str:
     """The answer, its tokens and the command that shows them."""
+    figures = {
+        "probability": explanation.base.probability,
+        "grounding": explanation.grounding,
+        **({} if explanation.image_gain is None else {"image gain": explanation.image_gain}),
+    }
     rows = [
         (
             token_name(token.text),
-            f"{probability:.3f}",
-            "–" if grounding != grounding else f"{grounding:.3f}",
+            *(f"{values[t]:.3f}".replace("nan", "–") for values in figures.values()),
         )
-        for token, probability, grounding in zip(
-            explanation.tokens, explanation.base.probability, explanation.grounding, strict=True
-        )
+        for t, token in enumerate(explanation.tokens)
     ]
     return (
         f"{printable(explanation.answer)}\n\n"
-        f"{format_table(('token', 'probability', 'grounding'), rows)}\n\n"
+        f"{format_table(('token', *figures), rows)}\n\n"
         f"tensorboard --logdir {shlex.quote(logdir)}"
     )
 
@@ -127,7 +135,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """What was asked for; a setting of a lens is none of occlusion's."""
-    names = ("scales", "method", "aggregation", "suppression")
+    names = ("scales", "method", "aggregation", "suppression", "image_gain")
     return {name: v for name in names if (v := getattr(arguments, name)) is not None}
 
 

@@ -274,6 +274,8 @@ def snapshot(explanation: Explanation) -> Explanation:
         interference_weights=explanation.interference_weights.copy(),
         grounding=explanation.grounding.copy(),
         image_grounding=_copied(explanation.image_grounding),
+        image_gain=_copied(explanation.image_gain),
+        image_gains=_copied(explanation.image_gains),
         alternatives=tuple(
             replace(entry, heatmaps=_copied(entry.heatmaps)) for entry in explanation.alternatives
         ),

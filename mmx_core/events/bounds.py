@@ -75,6 +75,8 @@ def fitted(explanation: Explanation) -> Explanation:
         interference_weights=explanation.interference_weights[:kept, :context],
         grounding=explanation.grounding[:kept],
         image_grounding=rows(explanation.image_grounding),
+        image_gain=rows(explanation.image_gain),
+        image_gains=rows(explanation.image_gains),
         candidates=explanation.candidates[:context],
         alternatives=tuple(
             entry for entry in explanation.alternatives if entry.context_index < context

@@ -61,6 +61,10 @@ def build_header(explanation: Explanation, *, tag: str = "", step: int | None = 
     header |= logged_at(tag, step)
     if explanation.image_grounding is not None:
         header["image_grounding"] = [numbers(row) for row in explanation.image_grounding.T]
+    if explanation.image_gain is not None:
+        header["image_gain"] = numbers(explanation.image_gain)
+    if explanation.image_gains is not None:
+        header["image_gains"] = [numbers(row) for row in explanation.image_gains.T]
     if explanation.alternatives:
         header["alternatives"] = [
             {
@@ -298,6 +302,20 @@ class HeaderReader:
             return None
         rows = listed(self.header["image_grounding"], images, "image_grounding")
         return np.stack([self.answer_values({"row": row}, "row") for row in rows], axis=1)
+
+    def image_gain(self) -> FloatArray | None:
+        """``(T,)`` float32, where it was logged."""
+        return (
+            self.answer_values(self.header, "image_gain") if "image_gain" in self.header else None
+        )
+
+    def image_gains(self) -> FloatArray | None:
+        """``(T, pictures)`` float32, where they were logged."""
+        if "image_gains" not in self.header:
+            return None
+        rows = expect(self.header["image_gains"], list, "image_gains")
+        values = [self.answer_values({"row": row}, "row") for row in rows]
+        return np.array(values, np.float32).reshape(len(rows), self.answer_length).T
 
     def turns(self) -> tuple[str, ...]:
         """The role of each turn."""

@@ -187,6 +187,8 @@ def _assemble(
             candidates=reader.leading(),
             images=tuple(shown(*entry) for entry in reader.images()),
             image_grounding=reader.image_grounding(len(grids)),
+            image_gain=reader.image_gain(),
+            image_gains=reader.image_gains(),
             turns=reader.turns(),
             alternatives=tuple(
                 Alternative(

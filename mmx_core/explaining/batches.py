@@ -2,40 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any, TypeVar
 
 from mmx_core.errors import without_frames
 from mmx_core.explaining.pipeline import Pipeline
 from mmx_core.explaining.prepare import Prepared
+from mmx_core.explaining.references import References
 from mmx_core.explanation import Explanation
 from mmx_core.models.sharding import RanksApart
-from mmx_core.sample import Sample
+from mmx_core.sample import Sample, as_sample
 
 _WINDOW = 64
 """Samples looked at together for like lengths; as many explanations may wait for their turn."""
 
+_AHEAD = 16
+"""Samples looked at ahead for other pictures, where they come one by one."""
+
+T = TypeVar("T")
+Given = Sample | Mapping[str, Any]
+
 
 def explained_in_batches(
-    pipeline: Pipeline, samples: Iterable[Sample], limit: int
+    pipeline: Pipeline,
+    samples: Iterable[Given],
+    limit: int,
+    references: Iterable[Given] | None = None,
+    *,
+    image_gain: bool = False,
 ) -> Iterator[Explanation]:
     """Yields explanations in the samples' order; see :meth:`Explainer.explain_batch`.
 
     Whatever a sample, or the iterable itself, raises comes when its turn comes, behind all that
     came before it.
     """
-    waiting = iter(samples)
+    others = None
+    if image_gain:
+        if references is None:
+            references, samples = _known(samples)
+        others = References(references)
+        del references
+    waiting = map(as_sample, samples)
     while True:
         window, failure = _taken(waiting, _WINDOW if limit else 1)
-        yield from _window(pipeline, window, limit)
+        yield from _window(pipeline, window, limit, others)
         if failure is not None:
             raise failure
         if not window:
             return
 
 
-def _taken(samples: Iterator[Sample], count: int) -> tuple[list[Sample], Exception | None]:
-    window: list[Sample] = []
+def _known(samples: Iterable[Given]) -> tuple[Sequence[Given], Iterable[Given]]:
+    """Samples whose pictures can stand in for each other's, and all as they were."""
+    if isinstance(samples, Sequence):
+        return samples, samples
+    coming = iter(samples)
+    first, failure = _taken(coming, _AHEAD)
+    return first, _again(first, failure, coming)
+
+
+def _again(first: Sequence[T], failure: Exception | None, others: Iterator[T]) -> Iterator[T]:
+    yield from first
+    if failure is not None:
+        raise failure
+    yield from others
+
+
+def _taken(samples: Iterator[T], count: int) -> tuple[list[T], Exception | None]:
+    window: list[T] = []
     try:
         window.extend(islice(samples, count))
     except Exception as error:
@@ -43,7 +78,9 @@ def _taken(samples: Iterator[Sample], count: int) -> tuple[list[Sample], Excepti
     return window, None
 
 
-def _window(pipeline: Pipeline, samples: Sequence[Sample], limit: int) -> Iterator[Explanation]:
+def _window(
+    pipeline: Pipeline, samples: Sequence[Sample], limit: int, references: References | None
+) -> Iterator[Explanation]:
     ready: list[tuple[Sample, Prepared]] = []
     failure: Exception | None = None
     for sample in samples:
@@ -57,7 +94,7 @@ def _window(pipeline: Pipeline, samples: Sequence[Sample], limit: int) -> Iterat
     done: dict[int, Explanation | Exception] = {}
     following = 0
     for group in grouped(lengths, limit):
-        found = _explained(pipeline, [ready[index] for index in group])
+        found = _explained(pipeline, [ready[index] for index in group], references, limit)
         done.update(zip(group, found, strict=True))
         while following in done:
             outcome = done.pop(following)
@@ -70,15 +107,22 @@ def _window(pipeline: Pipeline, samples: Sequence[Sample], limit: int) -> Iterat
 
 
 def _explained(
-    pipeline: Pipeline, members: Sequence[tuple[Sample, Prepared]]
+    pipeline: Pipeline,
+    members: Sequence[tuple[Sample, Prepared]],
+    references: References | None,
+    limit: int,
 ) -> list[Explanation | Exception]:
     """What became of each; one that fails takes none of the others with it."""
     try:
-        return list(pipeline.explain(members))
+        return list(pipeline.explain(members, references, positions=limit))
     except Exception as error:
         if len(members) == 1 or isinstance(error, RanksApart):
             return [without_frames(error)] * len(members)
-    return [outcome for member in members for outcome in _explained(pipeline, [member])]
+    return [
+        outcome
+        for member in members
+        for outcome in _explained(pipeline, [member], references, limit)
+    ]
 
 
 def longest(prepared: Prepared) -> int:

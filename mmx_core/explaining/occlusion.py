@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from mmx_core.explaining.passes import Passes
+from mmx_core.explaining.passes import Passes, log_probabilities, positions_of
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.explaining.reading import (
     Reading,
@@ -25,7 +25,7 @@ from mmx_core.explaining.reading import (
     relate,
 )
 from mmx_core.images import Clip, Picture
-from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.models.base import ModelAdapter
 from mmx_core.models.batching import mixed
 from mmx_core.models.layout import PARTS, VisualSpan
 from mmx_core.models.running import to_host
@@ -36,12 +36,6 @@ _BLUR = 1 / 8
 
 _BATCH_TOKENS = 8192
 """Positions of one forward, over all pictures of its batch."""
-
-_PATCH_VALUES = 3 * 14 * 14
-"""Pixel values that count as a position, where a tower sees more of them than the text model."""
-
-_CHUNK_ELEMENTS = 1 << 25
-"""Entries of the largest vocabulary-wide temporary: 128 MB in float32."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +143,8 @@ def without_parts(
     context = encoded.context_positions
     rows, ids = (values.to(context.device) for values in prepared.targets(len(context)))
     positions = (context[rows] - 1).clamp_min(0)
-    whole = _log_probabilities(adapter, adapter.hidden_states(encoded)[None, positions], ids)[0]
-    size = max(1, _BATCH_TOKENS // _cost(encoded))
+    whole = log_probabilities(adapter, adapter.hidden_states(encoded)[None, positions], ids)[0]
+    size = max(1, _BATCH_TOKENS // positions_of(encoded))
     without = []
     for span in encoded.visual:
         part_of = _parts(span.grid, longest).to(context.device)
@@ -163,15 +157,9 @@ def without_parts(
             inputs = _with_hidden(adapter, shown, span, keep)
             # Indexing copies, so that the batch's other states are freed before the next.
             states = adapter.forward(inputs)[:, positions]
-            values[some] = _log_probabilities(adapter, states, ids)
+            values[some] = log_probabilities(adapter, states, ids)
         without.append(values.T[:, part_of])
     return Without(whole, without)
-
-
-def _cost(encoded: EncodedInput) -> int:
-    """Positions that one picture counts for in a batch."""
-    pixels = sum(v.numel() for v in encoded.pixel_inputs.values() if v.is_floating_point())
-    return max(encoded.length, pixels // _PATCH_VALUES)
 
 
 def _parts(grid: tuple[int, int], longest: int | None) -> Tensor:
@@ -212,15 +200,3 @@ def _replaced(
 
 def _blurred(image: Image.Image) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(min(image.size) * _BLUR))
-
-
-def _log_probabilities(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> Tensor:
-    """``(B, R, d)`` predicting states to ``(B, R)`` float32, of the explained tokens."""
-    states, targets = hidden.flatten(0, 1), ids.repeat(len(hidden))
-    chunk = max(1, _CHUNK_ELEMENTS // adapter.vocabulary_size)
-    parts = []
-    for start in range(0, len(states), chunk):
-        logits = adapter.logits(states[start : start + chunk]).float()
-        own = logits.gather(1, targets[start : start + chunk, None])[:, 0]
-        parts.append(own - logits.logsumexp(dim=1))
-    return torch.cat(parts).view(hidden.shape[:2])

@@ -16,6 +16,12 @@ from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.layout import VisualSpan
 
+_CHUNK_ELEMENTS = 1 << 25
+"""Entries of the largest vocabulary-wide temporary: 128 MB in float32."""
+
+_PATCH_VALUES = 3 * 14 * 14
+"""Pixel values that count as a position, where a tower sees more of them than the text model."""
+
 
 @dataclass(frozen=True)
 class States:
@@ -70,7 +76,7 @@ def run_passes(
             )
             for p in batch
         ]
-        whole = _forward(adapter, inputs)
+        whole = forward_together(adapter, inputs)
         for index, (prepared, encoded) in enumerate(zip(batch, inputs, strict=True)):
             hidden, context = whole[index], encoded.context_positions
             rows = prepared.targets(len(context))[0].to(context.device)
@@ -94,8 +100,26 @@ def run_passes(
     return [Passes(kept, texts[index], base) for index, kept in enumerate(states)]
 
 
-def _forward(adapter: ModelAdapter, inputs: Sequence[EncodedInput]) -> Sequence[Tensor]:
+def forward_together(adapter: ModelAdapter, inputs: Sequence[EncodedInput]) -> Sequence[Tensor]:
     """``(L, d)`` of each input: in one forward, unless their pictures cannot stand in one batch."""
     if len(inputs) > 1 and adapter.can_collate(inputs):
         return adapter.forward(adapter.collate(inputs)).unbind()
     return [adapter.hidden_states(encoded) for encoded in inputs]
+
+
+def positions_of(encoded: EncodedInput) -> int:
+    """Positions that one input counts for in a batch."""
+    pixels = sum(v.numel() for v in encoded.pixel_inputs.values() if v.is_floating_point())
+    return max(encoded.length, pixels // _PATCH_VALUES)
+
+
+def log_probabilities(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> Tensor:
+    """``(B, R, d)`` predicting states to ``(B, R)`` float32, of the explained tokens ``(R,)``."""
+    states, targets = hidden.flatten(0, 1), ids.repeat(len(hidden))
+    chunk = max(1, _CHUNK_ELEMENTS // adapter.vocabulary_size)
+    parts = []
+    for start in range(0, len(states), chunk):
+        logits = adapter.logits(states[start : start + chunk]).float()
+        own = logits.gather(1, targets[start : start + chunk, None])[:, 0]
+        parts.append(own - logits.logsumexp(dim=1))
+    return torch.cat(parts).view(hidden.shape[:2])

@@ -9,12 +9,15 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from mmx_core.explaining.assemble import assemble
+from mmx_core.explaining.image_gain import measure_image_gain
 from mmx_core.explaining.occlusion import read_occlusion
-from mmx_core.explaining.passes import run_passes
-from mmx_core.explaining.prepare import Prepared, check, prepare
+from mmx_core.explaining.passes import Passes, run_passes
+from mmx_core.explaining.prepare import Prepared, check, fingerprint, prepare
 from mmx_core.explaining.provenance import describe_caller, describe_model, describe_versions
 from mmx_core.explaining.reading import read_passes
+from mmx_core.explaining.references import References
 from mmx_core.explanation import Explanation
+from mmx_core.images import Picture
 from mmx_core.metrics.faithfulness import Perturber, faithfulness, head_tokens
 from mmx_core.metrics.registry import word_means
 from mmx_core.metrics.summary import explanation_metrics
@@ -71,8 +74,19 @@ class Pipeline:
                 max_new_tokens=self.max_new_tokens,
             )
 
-    def explain(self, batch: Sequence[tuple[Sample, Prepared]]) -> Iterator[Explanation]:
+    def explain(
+        self,
+        batch: Sequence[tuple[Sample, Prepared]],
+        references: References | None = None,
+        *,
+        positions: int = 0,
+    ) -> Iterator[Explanation]:
         """Explains samples in one forward per scale, one by one from there.
+
+        Args:
+            batch: The samples.
+            references: What the image's gain is measured against; None leaves it out.
+            positions: Bound on those of a forward for it, 0 for a usual one.
 
         Raises:
             ValueError: The model's numbers are not finite; the message names the sample.
@@ -82,7 +96,8 @@ class Pipeline:
         inputs = [prepared for _, prepared in batch]
         kept = self._computed(run_passes, self.adapter, inputs, self.scales)
         for (sample, prepared), passes in zip(batch, kept, strict=True):
-            self._meet("sample", [(sample, prepared)])
+            others = None if references is None else references.instead_of(prepared.pictures)
+            self._meet("sample", [(sample, prepared)], others or ())
             with _naming(sample):
                 # Again, and not across the yield: its consumer may go on to train.
                 reading = self._computed(read, self.adapter, prepared, passes, self.settings)
@@ -94,6 +109,8 @@ class Pipeline:
                     factors=self.scales,
                     provenance=self.provenance(),
                 )
+                if others is not None:
+                    explanation = self._with_gain(explanation, prepared, passes, others, positions)
                 metrics = self._computed(self._metrics, sample, prepared, explanation)
                 yield replace(explanation, metrics=metrics)
 
@@ -106,18 +123,43 @@ class Pipeline:
             "logged_at": describe_caller(),
         }
 
+    def _with_gain(
+        self,
+        explanation: Explanation,
+        prepared: Prepared,
+        passes: Passes,
+        references: Sequence[Picture],
+        positions: int,
+    ) -> Explanation:
+        gain = self._computed(
+            measure_image_gain, self.adapter, prepared, passes, references, positions=positions
+        )
+        told = {"references": len(references) or "plain picture"}
+        return replace(
+            explanation,
+            image_gain=gain.whole,
+            image_gains=gain.each,
+            provenance={**explanation.provenance, "image_gain": told},
+        )
+
     def _computed(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs what computes with the model: where its weights are whole, and without a trace."""
         whole = partial(work, *args, **kwargs)
         return undisturbed(self.adapter.model, self.adapter.together, whole)
 
-    def _meet(self, name: str, batch: Sequence[tuple[Sample, Prepared]]) -> None:
+    def _meet(
+        self,
+        name: str,
+        batch: Sequence[tuple[Sample, Prepared]],
+        references: Sequence[Picture] = (),
+    ) -> None:
         """Ranks that share the weights come together before a forward of them all."""
         if self.adapter.sharding is None:
             return
         facts: dict[str, Any] = {
             name: [sample.id for sample, _ in batch],
             "settings": digest(self.scales, self.settings, self.faithfulness),
+            "reference pictures": [digest(fingerprint(picture)) for picture in references],
         }
         for sample, prepared in batch:
             facts |= {
@@ -129,7 +171,7 @@ class Pipeline:
     def _metrics(
         self, sample: Sample, prepared: Prepared, explanation: Explanation
     ) -> dict[str, float]:
-        if not sample.masks and not sample.absent:
+        if not sample.masks and not sample.absent and explanation.image_gain is None:
             return {}
         words = tokens_of_words(self.adapter.tokenizer, explanation.answer, prepared.answer_ids)
         figures = explanation_metrics(explanation, sample, words)

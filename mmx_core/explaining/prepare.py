@@ -60,13 +60,8 @@ class Prepared:
 
     def facts(self, sample: Sample) -> dict[str, Any]:
         """What processes that explain a sample together must have alike, by name."""
-        frames = [
-            frame
-            for picture in self.pictures
-            for frame in (picture.frames if isinstance(picture, Clip) else (picture,))
-        ]
         return {
-            "pictures": [(frame.size, zlib.crc32(frame.tobytes())) for frame in frames],
+            "pictures": [mark for picture in self.pictures for mark in fingerprint(picture)],
             "prompt": [token.id for token in self.rendered.text],
             "answer": (self.answer_ids, self.alternatives),
             "masks": (sorted(sample.mask_shapes().items()), sample.absent),
@@ -159,7 +154,7 @@ def check(
         ValueError: Bad input.
     """
     conversation = conversation_of(sample)
-    pictures = tuple(_loaded(picture) for picture in conversation.pictures)
+    pictures = tuple(loaded(picture) for picture in conversation.pictures)
     layouts = {factor: tuple(adapter.layouts(pictures, factor)) for factor in scales}
     for factor, found in layouts.items():
         _check_size(found, factor, max_visual_tokens)
@@ -182,7 +177,18 @@ def check(
     return Asked(pictures, rendered, answer, layouts, answer_ids, room)
 
 
-def _loaded(picture: ImageLike | Video) -> Picture:
+def fingerprint(picture: Picture) -> tuple[tuple[tuple[int, int], int], ...]:
+    """Size and checksum of each of its frames."""
+    frames = picture.frames if isinstance(picture, Clip) else (picture,)
+    return tuple((frame.size, zlib.crc32(frame.tobytes())) for frame in frames)
+
+
+def loaded(picture: ImageLike | Video) -> Picture:
+    """A picture as it was given, as what the model is shown.
+
+    Raises:
+        ValueError: See :func:`mmx_core.images.load_rgb`; or frames of several sizes.
+    """
     if not isinstance(picture, Video):
         return load_rgb(picture)
     frames = tuple(load_rgb(frame) for frame in picture.frames)

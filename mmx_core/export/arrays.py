@@ -19,6 +19,8 @@ name                       shape            dtype     content
 ``token_positions``        ``(C,)``         int64     in the model's input sequence
 ``image_file``             ``(bytes,)``     uint8     the PNG or JPEG file; absent if unknown
 ``image_grounding``        ``(T, I)``       float32   share on each of several images
+``image_gain``             ``(T,)``         float32   nats that the image adds; if measured
+``image_gains``            ``(T, pictures)``  float32   nats that each of several images adds
 ``alternatives``           ``(E, H, W)``    float32   words explained beside the answer, if any
 =========================  ===============  ========  ===================================
 
@@ -102,8 +104,9 @@ def named_arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
     for suffix, entry in zip(suffixes, explanation.images, strict=False):
         if entry.image is not None:
             arrays["image_file" + suffix] = np.frombuffer(entry.image.data, np.uint8)
-    if explanation.image_grounding is not None:
-        arrays["image_grounding"] = explanation.image_grounding.astype(np.float32)
+    for name in ("image_grounding", "image_gain", "image_gains"):
+        if (values := getattr(explanation, name)) is not None:
+            arrays[name] = values.astype(np.float32)
     if explanation.alternatives:
         beside = [entry.heatmaps for entry in explanation.alternatives]
         keep("alternatives", [np.stack([maps[index] for maps in beside]) for index in images])

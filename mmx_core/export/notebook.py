@@ -25,6 +25,7 @@ def as_frame(explanation: Explanation) -> pandas.DataFrame:
     seen = np.nan_to_num(explanation.relevance, nan=-1.0)
     strongest = seen.argmax(axis=1)
     rows = np.arange(len(explanation.tokens))
+    gain = explanation.image_gain
     columns: dict[str, Sequence[Any] | np.ndarray] = {
         "run": [explanation.run] * len(rows),
         "tag": [explanation.tag] * len(rows),
@@ -34,6 +35,7 @@ def as_frame(explanation: Explanation) -> pandas.DataFrame:
         "probability": base.probability,
         "rank": base.rank,
         "grounding": explanation.grounding,
+        "image_gain": np.full(len(rows), np.nan) if gain is None else gain,
         "most_relevant": [explanation.context[j].text for j in strongest],
         "relevance": explanation.relevance[rows, strongest],
     }

@@ -222,7 +222,9 @@ class ExplainCallback(TrainerCallback):
         while waiting:
             with self._told():
                 try:
-                    for explanation in explainer.explain_batch(tuple(waiting)):
+                    for explanation in explainer.explain_batch(
+                        tuple(waiting), references=self.samples
+                    ):
                         name = f"{self.set_name}/{waiting.pop(0).id}"
                         if writer is not None:
                             writer.add_explanation(name, explanation, global_step=step)

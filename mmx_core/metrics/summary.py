@@ -11,7 +11,8 @@ from mmx_core.metrics.across_scales import same_word_share
 from mmx_core.metrics.hallucination import auroc
 from mmx_core.metrics.registry import ScoredAnswer, word_means, word_scores
 from mmx_core.sample import Sample, WordMask
-from mmx_core.text.lexicon import function_words_of, noun_words
+from mmx_core.text.lexicon import function_words_of, is_content_word, noun_words
+from mmx_core.text.words import split_words
 
 
 def explanation_metrics(
@@ -28,11 +29,14 @@ def explanation_metrics(
         The means of every registered metric, with ``masked_words``, where a word has a mask with
         both object and background; ``same_word_share`` over the other scales; where words are
         absent, ``hallucination_auroc`` of grounding and ``hallucination_auroc_of_peak`` of the
-        map's highest value. Empty for a sample that says nothing of where words belong.
+        map's highest value. For a sample that says nothing of where words belong ``image_gain``
+        alone, where it was measured.
     """
+    gains = word_gains(explanation, tokens_of_word)
+    figures = {"image_gain": float(np.mean(gains))} if gains else {}
     masks = sample.word_masks(explanation.answer)
     if not masks and not sample.absent:
-        return {}
+        return figures
     # Template tokens are no context of the user's.
     special = np.array([token.special for token in explanation.context])
     text = np.where(special, np.nan, explanation.text_activation)
@@ -46,9 +50,8 @@ def explanation_metrics(
         nouns=frozenset(_nouns(explanation.answer)),
         function_words=function_words_of(explanation.answer),
     )
-    figures: dict[str, float] = {}
     if answer.shown:
-        figures = {**word_means(word_scores(answer)), "masked_words": float(len(answer.shown))}
+        figures |= {**word_means(word_scores(answer)), "masked_words": float(len(answer.shown))}
     if len(explanation.scales) > 1:
         base = next(i for i, scale in enumerate(explanation.scales) if scale.factor == 1.0)
         rank = np.stack([scale.rank for scale in explanation.scales])
@@ -76,6 +79,23 @@ def word_grounding(
         for word in words
         if tokens_of_word[word]
     ]
+
+
+def word_gains(explanation: Explanation, tokens_of_word: Sequence[Sequence[int]]) -> list[float]:
+    """Of each content word the nats that the image adds to its tokens; none if not measured.
+
+    Of an answer without any, such as "yes", all words count.
+    """
+    if explanation.image_gain is None:
+        return []
+    gain = explanation.image_gain
+    sums = [float(gain[list(tokens)].sum()) if len(tokens) else np.nan for tokens in tokens_of_word]
+    words = split_words(explanation.answer)
+    content = [g for g, word in zip(sums, words, strict=True) if is_content_word(word.text)]
+    for gains in (content, sums):
+        if known := [value for value in gains if np.isfinite(value)]:
+            return known
+    return []
 
 
 def word_peak(

@@ -27,12 +27,14 @@ _CLOSED_CLASSES = {
     "wh-adverbs (WRB)": "when where why how whenever wherever",
 }
 # Of closed classes, too, and so missing in a dictionary of open ones: they are no names.
-_NO_NOUNS = frozenset(
+_PARTICLES = frozenset(
     "of in on at by for with from to into onto over under behind beside besides between near above "
     "below across along around through against among amid toward towards upon within without about "
     "after before during since until till than as if whether while because although though that so "
     "not very up down out off away is are was were be been being am has have had having do does "
-    "did many much more most few other others own same per "
+    "did many much more most few other others own same per".split()
+)
+_NO_NOUNS = _PARTICLES | frozenset(
     "one two three four five six seven eight nine ten eleven twelve".split()
 )
 FUNCTION_WORDS = frozenset(word for words in _CLOSED_CLASSES.values() for word in words.split())
@@ -46,6 +48,14 @@ def stem(word: str) -> str:
 def is_function_word(word: str) -> bool:
     """Whether a word names nothing, such as "the", "and", "there", "which", "it's"."""
     return normalised(word) in FUNCTION_WORDS or stem(word) in FUNCTION_WORDS
+
+
+def is_content_word(word: str) -> bool:
+    """Whether a word says something by itself: no function word, preposition or auxiliary.
+
+    Numbers do; so does every word of a language whose closed classes are not known here.
+    """
+    return not is_function_word(word) and stem(word) not in _PARTICLES
 
 
 @lru_cache(maxsize=16_384)

@@ -269,4 +269,6 @@ def test_arrays_of_several_images_are_named_by_image() -> None:
     assert arrays["maps.scale_0.5.image_2"].shape == (3, 2, 3)
     assert arrays["alternatives.image_0"].shape == (2, 4, 5)
     assert arrays["image_grounding"].shape == (3, 3)
+    np.testing.assert_array_equal(arrays["image_gain"], explanation.image_gain)
+    np.testing.assert_array_equal(arrays["image_gains"], explanation.image_gains)
     assert "image_file.image_0" in arrays and "image_file.image_2" not in arrays

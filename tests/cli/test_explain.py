@@ -67,6 +67,22 @@ def test_what_is_logged_is_what_the_explainer_says(checkpoint, image, tmp_path, 
     assert "loading the model" in told.err and "3/3" in told.err
 
 
+def test_the_images_gain_is_a_column_where_it_is_asked_for(
+    checkpoint, image, tmp_path, capsys
+) -> None:
+    options = ["--answer", ANSWER, "--scales", "1", "--image-gain"]
+    assert main(command(checkpoint, image, tmp_path, *options)) == 0
+    (read,) = read_explanations(tmp_path)
+    explainer = Explainer.from_pretrained(checkpoint, device="cpu", scales=(1,), image_gain=True)
+    expected = explainer.explain(image, "describe the image .", answer=ANSWER)
+    np.testing.assert_array_equal(read.image_gain, expected.image_gain)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split() == ["token", "probability", "grounding", "image", "gain"]
+    assert [line.split()[-1] for line in lines[3 : 3 + len(read.tokens)]] == [
+        f"{gain:.3f}" for gain in read.image_gain
+    ]
+
+
 def test_a_sample_is_named_after_its_image_and_the_model_answers(
     checkpoint, image, tmp_path, capsys
 ) -> None:

@@ -115,6 +115,45 @@ def test_a_callback_logs_to_a_url_as_it_is(tmp_path: Path, device: torch.device)
     fsspec.filesystem("memory").rm("/callback", recursive=True)
 
 
+@pytest.mark.parametrize("settings", [{}, {"image_gain": False}])
+def test_the_images_gain_is_measured_against_the_other_samples_unless_it_is_switched_off(
+    tmp_path: Path, device: torch.device, settings: dict[str, Any]
+) -> None:
+    tiny = make_tiny(device=str(device))
+    callback = build_callback(tiny, samples=probe(3), **settings)
+    make_trainer(tiny, tmp_path, callback, steps=1).train()
+    found = list(mmx.read_explanations(tmp_path / "explanations"))
+    assert len(found) == 3
+    assert all((e.image_gain is None) == bool(settings) for e in found)
+    if not settings:
+        assert [e.provenance["image_gain"] for e in found] == [{"references": 2}] * 3
+    (start,) = (tmp_path / "explanations").iterdir()
+    tags = EventAccumulator(str(start), size_guidance={"tensors": 0}).Reload().Tags()
+    scalars = {*tags["tensors"], *tags["scalars"]}
+    assert ("mmx_metrics/val/image_gain" in scalars) is not bool(settings)
+
+
+def test_a_sample_that_fails_leaves_the_others_references_as_they_were(
+    tmp_path: Path, device: torch.device
+) -> None:
+    gains = []
+    for name in ("whole", "broken"):
+        samples = probe(4)
+        if name == "broken":
+            samples[1] = dataclasses.replace(samples[1], why_not={99: "star"})
+        tiny = make_tiny(device=str(device))
+        callback = build_callback(tiny, samples=samples, strict=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            make_trainer(tiny, tmp_path / name, callback, steps=1, eval_on_start=True).train()
+        found = mmx.read_explanations(tmp_path / name / "explanations", step=0)
+        gains.append({e.id: e.image_gain for e in found})
+    whole, broken = gains
+    assert len(broken) == 3
+    for name, gain in broken.items():
+        np.testing.assert_allclose(gain, whole[name], atol=1e-5)
+
+
 def test_figures_of_masked_samples_are_logged_as_scalars(
     tmp_path: Path, device: torch.device
 ) -> None:

@@ -81,6 +81,8 @@ def several(seed: int) -> Explanation:
         ),
         image_grounding=shares,
         grounding=shares.sum(axis=1),
+        image_gain=np.array([2.5, np.nan, -0.125], np.float32),
+        image_gains=random.normal(size=(3, 2)).astype(np.float32),
         words=tuple(
             WordGroup(first, text)
             for first, text in ((0, "<|im_start|>"), (1, " red 🐕"), (3, " is"), (4, " left of"))

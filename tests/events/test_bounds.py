@@ -105,8 +105,11 @@ def test_the_first_tokens_are_what_they_were(monkeypatch):
 
 
 def test_of_several_images_every_one_is_cut(monkeypatch):
-    whole = make_several_images(3)
+    gains = np.arange(18, dtype=np.float32).reshape(6, 3)
+    whole = replace(make_several_images(3), image_gain=gains[:, 0], image_gains=gains)
     cut = quietly(whole, 2, monkeypatch)
+    np.testing.assert_array_equal(cut.image_gain, gains[:2, 0])
+    np.testing.assert_array_equal(cut.image_gains, gains[:2])
     assert [len(maps) for maps in cut.heatmaps] == [2, 2, 2]
     assert cut.image_grounding.shape == (2, 3)
     assert cut.images == whole.images

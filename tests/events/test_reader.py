@@ -92,6 +92,7 @@ def test_one_table_of_everything(logdir):
     expected = make_explanation(seed=100, scales=SCALES)
     rows = frame.query("run == 'grounded' and tag == 'mmx/val/2' and step == 100")
     np.testing.assert_array_equal(rows.probability, expected.base.probability)
+    assert rows.image_gain.isna().all()  # logs of earlier versions have none
     assert rows.token.tolist() == [token.text for token in expected.tokens]
 
 

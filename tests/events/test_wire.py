@@ -260,6 +260,7 @@ def test_what_the_first_writer_logged_is_read_with_defaults_for_what_came_later(
     step = unframe(framed)[0]
     read = decode_explanation(step["blobs"])
     assert (read.turns, read.image_grounding, read.alternatives) == ((), None, ())
+    assert read.image_gain is None and read.image_gains is None
     assert {token.turn for token in read.context} == {0}
     assert len(read.images) == 1 and read.images[0].frames == ()
 
@@ -276,6 +277,8 @@ def test_several_images_a_video_and_words_beside_the_answer_come_back():
     for back, sent in zip(read.heatmaps, logged.heatmaps, strict=True):
         np.testing.assert_allclose(back, sent, atol=np.ptp(sent) / 255)
     np.testing.assert_allclose(read.image_grounding, logged.image_grounding, rtol=1e-6)
+    np.testing.assert_array_equal(read.image_gain, logged.image_gain)
+    np.testing.assert_array_equal(read.image_gains, logged.image_gains)
     for back, sent in zip(read.alternatives, logged.alternatives, strict=True):
         assert (back.context_index, back.candidate.text) == (
             sent.context_index,

@@ -164,6 +164,8 @@ def plain(explanation: Explanation) -> dict[str, Any]:
     return {
         "texts": [e.id, e.prompt, e.answer],
         "grounding": e.grounding.tolist(),
+        "gain": None if e.image_gain is None else e.image_gain.tolist(),
+        "gains": [] if e.image_gains is None else e.image_gains.T.tolist(),
         "metrics": {name: value for name, value in e.metrics.items() if not math.isnan(value)},
         "turns": list(e.turns),
         "words": [[word.first, word.text] for word in e.words],

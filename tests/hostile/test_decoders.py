@@ -123,6 +123,8 @@ PATHS = st.sampled_from(
         ("logged",),
         ("alternatives",),
         ("image_grounding",),
+        ("image_gain",),
+        ("image_gains",),
         ("version",),
     ]
 )

@@ -142,7 +142,8 @@ def assert_close(read: Explanation, logged: Explanation) -> None:
     for name in ("id", "prompt", "answer", "tokens", "context", "images", "turns", "provenance"):
         assert getattr(read, name) == getattr(logged, name), name
     np.testing.assert_equal(dict(read.metrics), dict(logged.metrics))
-    np.testing.assert_array_equal(read.grounding, logged.grounding)
+    for name in ("grounding", "image_gain", "image_gains"):
+        np.testing.assert_equal(getattr(read, name), getattr(logged, name), name)
     _assert_candidates(read.candidates, logged.candidates)
     _assert_maps(read.heatmaps, logged.heatmaps)
     for name in ("relevance", "text_activation", "interference_weights"):

@@ -23,7 +23,7 @@ export async function decodeExplanation(
   const header = object(await decodeJson(head));
   const version = whole(header.version);
   if (version > VERSION) throw new NewerVersionError(`written in wire version ${version}`);
-  const { logged = {}, alternatives: entries = [], turns = [] } = header;
+  const { logged = {}, alternatives: entries = [], turns = [], image_gain, image_gains = [] } = header;
   // Where it was logged, if it says so: found elsewhere, damage has moved it.
   const { tag, step } = { ...origin, ...object(logged) };
   if (tag !== origin.tag || step !== origin.step) throw new DamagedError(`logged as ${text(tag)}, step ${whole(step)}`);
@@ -58,6 +58,8 @@ export async function decodeExplanation(
     alternatives,
     words: readWords(header, promptLength, context.length),
     grounding,
+    imageGain: image_gain === undefined ? null : figures(image_gain, answer),
+    imageGains: list(image_gains).map((row) => figures(row, answer)),
     candidates,
     metrics: readMetrics(header.metrics),
     ...readHints(object(header.provenance)),
@@ -184,7 +186,7 @@ function readViews(header: Json, answer: number, vocabulary: Json, alternatives:
       beside: alternatives ? emptyLayer(null, grid, null, alternatives) : null,
       share: shares.length ? figures(shares[i], answer) : null,
       picture: whole(picture),
-      seconds: figures(seconds, wholes(frames).length).map(Number),
+      seconds: figures(seconds, wholes(frames).length).map((at) => at ?? NaN),
     };
   });
 }

@@ -96,6 +96,10 @@ export interface Explanation {
   words: WordGroup[] | null;
   /** (T,), null where unknown. */
   grounding: (number | null)[];
+  /** (T,) nats that the image adds to each token; null where it was not measured. */
+  imageGain?: (number | null)[] | null;
+  /** Per picture, with it alone exchanged; empty where there is one. */
+  imageGains?: (number | null)[][];
   /** Per context token, best first. */
   candidates: Candidate[][];
   metrics: Record<string, number>;
