@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ from tests.support.tiny_models import TinyModel
 OWN_TOKENIZER = ("qwen3_5", "qwen3_5_moe", "qwen4_exp")
 """Theirs is loaded as a class of their own, which splits text otherwise than a small one does."""
 NULLS = dict.fromkeys(("crop_size", "do_center_crop", "do_pad", "device"))
+
+pillows = pytest.mark.skipif(
+    find_spec("torchvision") is not None,
+    reason="transformers loads torchvision's image processors, whose pixels are not Pillow's",
+)
 
 
 def saved(tiny: TinyModel, folder: Path, files: dict[str, dict[str, Any]]) -> Path:
@@ -43,6 +49,7 @@ def assert_explains_alike(tiny: TinyModel, folder: Path) -> None:
         np.testing.assert_allclose(one, other, atol=1e-5 * np.nanmax(other))
 
 
+@pillows
 @pytest.mark.parametrize("family", [name for name in ALL if name not in TORCHVISION])
 def test_every_family_is_loaded_from_its_checkpoint(family: str, tmp_path: Path) -> None:
     """Whose image processor goes by the name of torchvision's, as a released one does."""
@@ -105,6 +112,7 @@ def test_kimis_released_file_names_its_settings_otherwise(tmp_path: Path) -> Non
     assert_explains_alike(tiny, folder)
 
 
+@pillows
 @pytest.mark.parametrize("name", ["chat_template.jinja", "chat_template.json"])
 def test_a_template_in_the_processors_own_file_is_read(name: str, tmp_path: Path) -> None:
     tiny = tiny_of("llava")
@@ -117,6 +125,7 @@ def test_a_template_in_the_processors_own_file_is_read(name: str, tmp_path: Path
     assert_explains_alike(tiny, folder)
 
 
+@pillows
 def test_of_a_whole_qwen_omni_the_thinker_is_loaded(tmp_path: Path) -> None:
     """Though what speaks has layers of the same names and shapes."""
     from transformers import Qwen2_5OmniConfig, Qwen2_5OmniForConditionalGeneration
