@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +97,20 @@ def load_rgb(image: ImageLike) -> Image.Image:
         picture = Image.alpha_composite(ground, layered)
     # The caller's own may change before it is looked at.
     return picture if picture.mode == "RGB" and picture is not image else picture.convert("RGB")
+
+
+def load_frames(frames: Sequence[ImageLike]) -> tuple[Image.Image, ...]:
+    """Frames of one video, each as of :func:`load_rgb`, but with one white for all of them."""
+    opened = [_opened(f) if isinstance(f, (str, os.PathLike)) else f for f in frames]
+    arrays: list[Any] = [
+        np.asarray(f) if isinstance(f, Image.Image) and f.mode.startswith("I") else f
+        for f in opened
+    ]
+    deep = all(isinstance(f, np.ndarray) and f.dtype != np.uint8 and f.size for f in arrays)
+    # Frames of several shapes, or without a pixel, are refused one by one.
+    if deep and len({f.shape for f in arrays}) == 1:
+        arrays = np.split(_to_8_bit(np.concatenate(arrays)), len(arrays))
+    return tuple(load_rgb(frame) for frame in arrays)
 
 
 def _opened(path: str | os.PathLike[str]) -> Image.Image:

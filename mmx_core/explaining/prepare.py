@@ -14,7 +14,7 @@ from torch import Tensor
 from mmx_core.explaining.answer import generated, given
 from mmx_core.explaining.conversation import conversation_of
 from mmx_core.explaining.targets import Target, asked_targets, check_unsaid_words
-from mmx_core.images import Clip, Picture, load_rgb
+from mmx_core.images import Clip, Picture, load_frames, load_rgb
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.layout import Layout
@@ -191,7 +191,7 @@ def loaded(picture: ImageLike | Video) -> Picture:
     """
     if not isinstance(picture, Video):
         return load_rgb(picture)
-    frames = tuple(load_rgb(frame) for frame in picture.frames)
+    frames = load_frames(picture.frames)
     sizes = {frame.size for frame in frames}
     if len(sizes) > 1:
         raise ValueError(f"video: expected frames of one size, got {sorted(sizes)}")

@@ -7,6 +7,8 @@ prompt, and the answer begins behind. The rules where rendering and generation p
 
 * What the template writes of the answered conversation goes before the generation prompt: a model
   whose answers are opened by ``<think>`` is shown a closed thought before a text without one.
+* Where the generation prompt closes an empty thought that the template drops of an answer (Gemma
+  4), the answer stands behind it, as when the model answers itself.
 * What a given answer has of the generation prompt (``<think>``) is explained with it, as it was
   given, so that its words can be counted.
 * A text that the template would change (it drops thoughts, or writes no answers at all) stands as
@@ -106,12 +108,13 @@ def find_answer(
     beside = {name: value for name, value in answer.items() if name != "tool_calls"}
     around = template.around(messages, form, beside)
     if around is not None:
-        try:
-            # Blanks at its edges are of a text alone; a template that adds its own has both.
-            bare = {**answer, "content": [{"type": "text", "text": said}] if said else []}
-            whole = template.rendering([*messages, bare], form, opened=False)
-        except ValueError:
-            whole = None
+        # Blanks at its edges are of a text alone; a template that adds its own has both.
+        whole = _answered(template, messages, answer, form, said)
+        begun = opened.text.removeprefix(around[0]) if opened.text.startswith(around[0]) else ""
+        if begun.strip() and whole is not None and not calls:
+            again = _answered(template, messages, answer, form, f"{begun}{said}")
+            if again is not None and again.text == whole.text:
+                whole = None  # the template drops what it has begun the answer with
         if whole is not None and whole.text.endswith(around[1]):
             end = len(whole.text[: len(whole.text) - len(around[1])].rstrip())
             start = _start(whole, opened, said, end, head=around[0] if calls else None)
@@ -135,6 +138,17 @@ def find_answer(
     text = f"{opened.text}{lead}{said}"
     whole = Rendering(text, opened.spans, opened.starts, opened.turns)
     return Answered(whole, begin, begin + len(lead), len(text))
+
+
+def _answered(
+    template: ChatTemplate, messages: Sequence[Message], answer: Message, form: Form, text: str
+) -> Rendering | None:
+    """The conversation with another text for its answer; None where the template refuses it."""
+    parts = [{"type": "text", "text": text}] if text else []
+    try:
+        return template.rendering([*messages, {**answer, "content": parts}], form, opened=False)
+    except ValueError:
+        return None
 
 
 def _start(

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from mmx_core import Explainer
-from mmx_core.images import encode, load_rgb
+from mmx_core.images import encode, load_frames, load_rgb
 from tests.support.tiny_models import make_tiny
 
 RED, BLUE = (200, 30, 10), (10, 40, 220)
@@ -78,6 +78,29 @@ def test_white_is_the_end_of_the_bits_that_are_used(
             found = np.asarray(load_rgb(image))
         assert found[0, :, 0].tolist() == found[0, :, 2].tolist() == seen
         assert ["is taken for white" in str(warning.message) for warning in caught] == [True] * told
+
+
+@pytest.mark.parametrize("made", ["arrays", "pictures", "files"])
+def test_frames_of_one_video_have_one_white(made: str, tmp_path: Path) -> None:
+    arrays = [np.full((4, 6), value, np.uint16) for value in (819, 4095, 0)]
+    frames: list[Any] = list(arrays)
+    if made != "arrays":
+        frames = [Image.fromarray(array) for array in arrays]
+    if made == "files":
+        for index, frame in enumerate(frames):
+            frame.save(tmp_path / f"{index}.png")
+        frames = [tmp_path / f"{index}.png" for index in range(3)]
+    with pytest.warns(UserWarning, match="use 12 bits alone"):
+        found = load_frames(frames)
+    assert [frame.getpixel((0, 0)) for frame in found] == [(51,) * 3, (255,) * 3, (0,) * 3]
+    assert {frame.size for frame in found} == {(6, 4)}
+
+
+def test_frames_of_eight_bits_or_of_several_sizes_are_as_each_alone() -> None:
+    frames = [Image.new("RGB", (3, 2), "red"), np.full((5, 5, 3), 7, np.uint8)]
+    assert load_frames(frames) == tuple(load_rgb(frame) for frame in frames)
+    with pytest.raises(ValueError, match="at least one pixel"):
+        load_frames([np.zeros((0, 4), np.uint16)])
 
 
 def test_a_black_picture_is_black_without_a_word() -> None:

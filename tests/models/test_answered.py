@@ -75,6 +75,10 @@ def family(name: str) -> Family:
         names = {"eos_token": "<eos>", "bos_token": "<bos>", "pad_token": "<pad>"}
         made = byte_fallback(released.GEMMA_3, released.GEMMA_SPECIAL, dummy=False, **names)
         return Family(made, "<start_of_image>")
+    if name == "gemma4":
+        names = {"eos_token": "<eos>", "bos_token": "<bos>", "pad_token": "<pad>"}
+        made = byte_fallback(released.GEMMA_4, released.GEMMA_4_SPECIAL, dummy=False, **names)
+        return Family(made, "<|image|>")
     if name == "smolvlm":
         names = {"bos_token": "<|im_start|>", "eos_token": "<end_of_utterance>"}
         return Family(byte_level(released.SMOLVLM, released.SMOLVLM_SPECIAL, **names), "<image>")
@@ -96,7 +100,7 @@ def family(name: str) -> Family:
 
 
 FAMILIES = (
-    "qwen2_vl", "qwen3_vl", "glm", "gemma", "smolvlm", "llava", "llama", "r1", "internvl",
+    "qwen2_vl", "qwen3_vl", "glm", "gemma", "gemma4", "smolvlm", "llava", "llama", "r1", "internvl",
     "pixtral", "mistral",
 )  # fmt: skip
 # What the model says first: of "Assistant:" a word with its blank, after a newline one without.
@@ -112,7 +116,7 @@ def answer(text: str, **rest: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": text, **rest}
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "gemma4"])
 def test_a_given_answers_tokens_are_those_of_its_place_in_the_template(name: str) -> None:
     made = family(name)
     rendered = made.render(ASKED, answer("a red circle"))
@@ -262,6 +266,16 @@ def test_a_variable_that_the_template_does_not_read_is_named() -> None:
         warnings.simplefilter("error")
         made.render(ASKED, enable_thinking=False)
         Family(named, made.image).render(ASKED, enable_thinking=False)
+
+
+@pytest.mark.parametrize("thinking", [False, True])
+def test_an_answer_stands_behind_an_empty_thought_that_is_written_before_it(thinking: bool) -> None:
+    made = family("gemma4")
+    asked = made.render(ASKED, enable_thinking=thinking)
+    given = made.render(ASKED, answer("a dog"), enable_thinking=thinking)
+    assert given.ids == asked.ids
+    assert made.tokens(given.answer_ids) == ["a", "▁dog"]
+    assert (made.tokens(given.ids)[-1] == "<channel|>") is not thinking
 
 
 @pytest.mark.parametrize("name", ["qwen3_vl", "glm"])
@@ -419,7 +433,7 @@ def test_the_tokens_that_close_an_answer_are_known(name: str) -> None:
     closing = {
         "qwen2_vl": ["<|im_end|>"], "qwen3_vl": ["<|im_end|>"], "gemma": ["<end_of_turn>"],
         "smolvlm": ["<end_of_utterance>"], "llama": ["<|eot_id|>"], "r1": ["<|eos|>"],
-        "internvl": ["<|im_end|>"], "pixtral": ["</s>"], "mistral": ["</s>"],
+        "internvl": ["<|im_end|>"], "gemma4": ["<turn|>"], "pixtral": ["</s>"], "mistral": ["</s>"],
     }  # fmt: skip
     for rendered in (made.render(ASKED), made.render(ASKED, answer("a dog"))):
         assert made.tokens(rendered.closers) == closing.get(name, [])

@@ -269,6 +269,23 @@ GEMMA_3 = (
 )
 """The system's text is written into the user's turn; a system's turn alone is written nowhere."""
 
+GEMMA_4_SPECIAL = ("<pad>", "<eos>", "<bos>", "<|turn>", "<turn|>", "<|channel>", "<channel|>",
+                   "<|think|>", "<|image|>")  # fmt: skip
+GEMMA_4 = (
+    "{%- macro spoken(text) -%}{%- for part in text.split('<channel|>') -%}"
+    "{{ part.split('<|channel>')[0] }}{%- endfor -%}{%- endmacro -%}"
+    "{{ bos_token }}{%- if enable_thinking -%}{{ '<|turn>system\\n<|think|><turn|>\\n' }}"
+    "{%- endif -%}{%- for message in messages -%}"
+    "{%- set role = 'model' if message.role == 'assistant' else message.role -%}"
+    "{{ '<|turn>' + role + '\\n' }}{%- for part in message.content -%}"
+    "{%- if part.type == 'image' -%}{{ '<|image|>' }}"
+    "{%- elif role == 'model' -%}{{ spoken(part.text) | trim }}"
+    "{%- else -%}{{ part.text | trim }}{%- endif -%}{%- endfor -%}{{ '<turn|>\\n' }}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '<|turn>model\\n' }}"
+    "{%- if not enable_thinking -%}{{ '<|channel>thought\\n<channel|>' }}{%- endif -%}{%- endif -%}"
+)
+"""Of its large models: unless it is to think, an empty thought is written before the answer."""
+
 SMOLVLM_SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<fake_token_around_image>", "<image>",
     "<global-img>", "<end_of_utterance>", "<video>",
