@@ -52,6 +52,7 @@ def lens_auc(model: Any, tokenizer: Any, scenes: Sequence[Scene]) -> float:
         tokenizer=tokenizer,
         scales=(1.0,),
         suppression="none",
+        image_gain=False,
     )
     found = [e.metrics for e in explainer.explain_batch(as_sample(scene) for scene in scenes)]
     weights = [metrics.get("masked_words", 0.0) for metrics in found]
