@@ -20,7 +20,7 @@ function needed(code: string): string {
     .replace(/Error\("Value passed.*?security\."\)/s, "Error()")
     .replace(/=\w+\.ShadowRoot&&.*?CSSStyleSheet\.prototype/, "=!0")
     .replace(/Symbol\.metadata\?\?=.*?new WeakMap;|const \w+=this\[Symbol\.metadata\];if\([^{]*\{[^}]*\}/g, "")
-    .replace(/\w+\.\w+(Polyfill|Hydrate)Support/g, "void 0")
+    .replace(/\w+\.\w+(Polyfill|Hydrate)Support/g, "(void 0)")
     .replace(/\(\w+\.\w+Versions\?\?=\[\]\)\.push\(.*?\)/g, "0");
 }
 
