@@ -7,12 +7,22 @@ const unindented = {
   name: "unindented",
   enforce: "pre" as const,
   transform: (code: string, id: string) => {
-    // What lit says to those who write styles of no literals, which none of ours are.
-    if (id.includes("css-tag")) return code.replace(/Error\("Value passed.*?security\."\)/s, "Error()");
+    if (/\/@?lit[-/]/.test(id)) return needed(code);
     if (!id.includes("/frontend/src/") || !/\b(css|html)`/.test(code)) return undefined;
     return code.replace(/\n\s+/g, "\n").replaceAll(" />", ">").replace(/css`[^`]*`/g, unspaced);
   },
 };
+
+/** Of lit: without decorators, polyfills for browsers older than the target, and what it says to those
+ * who write styles of no literals, none of which are ours. */
+function needed(code: string): string {
+  return code
+    .replace(/Error\("Value passed.*?security\."\)/s, "Error()")
+    .replace(/=\w+\.ShadowRoot&&.*?CSSStyleSheet\.prototype/, "=!0")
+    .replace(/Symbol\.metadata\?\?=.*?new WeakMap;|const \w+=this\[Symbol\.metadata\];if\([^{]*\{[^}]*\}/g, "")
+    .replace(/\w+\.\w+(Polyfill|Hydrate)Support/g, "(void 0)")
+    .replace(/\(\w+\.\w+Versions\?\?=\[\]\)\.push\(.*?\)/g, "0");
+}
 
 function unspaced(style: string): string {
   const bare = style.replace(/\/\*.*?\*\//gs, "").replace(/([{};,`])\n\s*/g, "$1").replace(/([:,]) /g, "$1");

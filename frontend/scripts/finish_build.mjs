@@ -25,7 +25,7 @@ const SMALLER = {
   toplevel: true,
   ecma: 2020,
   compress: { passes: 6, keep_fargs: false, unsafe_arrows: true, pure_getters: true },
-  mangle: { properties: { regex: new RegExp(`^(${privateNames().join("|")})$`) } },
+  mangle: { properties: { regex: new RegExp(`^(_\\$.*|${privateNames().join("|")})$`) } },
 };
 for (const name of readdirSync(OUT).filter((file) => file.endsWith(".js"))) {
   const { code } = await minify(readFileSync(join(OUT, name), "utf8"), SMALLER);
@@ -33,7 +33,7 @@ for (const name of readdirSync(OUT).filter((file) => file.endsWith(".js"))) {
   writeFileSync(join(OUT, name), code.replaceAll("\n", " "));
 }
 
-/** Members that TypeScript keeps private, and that occur as nothing else, not even in a string: with
+/** Besides lit's own (`_$`): members that TypeScript keeps private, and that occur as nothing else, not even in a string: with
  * another name nobody would miss them. */
 function privateNames() {
   const source = readdirSync(SOURCES, { recursive: true })

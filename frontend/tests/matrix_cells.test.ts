@@ -130,10 +130,28 @@ describe("tokens", () => {
   it("are described by the context that a row leaned on most", () => {
     const sample = explanation("<s> see it | a dog");
     sample.matrix!.set([9, 0.5, 0.75, NaN, NaN]);
-    expect(describeRow(sample, "relevance", 0)).toBe("Relevance. Row a: it 0.75, see 0.50");
+    expect(describeRow(sample, "relevance", 0, "words")).toBe("Relevance. Row a: it 0.75, see 0.50");
     sample.matrix!.fill(NaN);
-    expect(describeRow(sample, "relevance", 1)).toBe("Relevance. Row dog: no context");
+    expect(describeRow(sample, "relevance", 1, "words")).toBe("Relevance. Row dog: no context");
     expect([largestValue(sample, "relevance"), largestValue(sample, "weight")]).toEqual([1, 0]);
+  });
+});
+
+describe("words of several tokens", () => {
+  const sample = explanation("see my dal mat ian | a dal mat ian");
+  sample.words = [["see", 0], [" my", 1], [" dalmatian", 2], [" a", 5], [" dalmatian", 6]].map(([text, first]) => ({ text: text as string, first: first as number }));
+  sample.matrix!.fill(NaN);
+  // Rows of 9 columns: the answer's second and third tokens, of the dalmatian.
+  sample.matrix!.set([0.1, 0.2, 0.3, 0.4, 0.5], 9);
+  sample.matrix!.set([0.6, 0.2, 0.3, 0.9, 0.5], 18);
+
+  it("are described whole, whichever of their tokens is selected", () => {
+    const spoken = "Relevance. Row dalmatian: dalmatian 0.90, see 0.60, my 0.20";
+    expect([1, 2, 3].map((token) => describeRow(sample, "relevance", token, "words"))).toEqual([spoken, spoken, spoken]);
+  });
+
+  it("are described by their tokens where tokens are read", () => {
+    expect(describeRow(sample, "relevance", 1, "tokens")).toBe("Relevance. Row dal: ian 0.50, mat 0.40, dal 0.30");
   });
 });
 

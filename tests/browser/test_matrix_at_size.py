@@ -71,7 +71,7 @@ def large_base(tmp_path_factory):
 @pytest.fixture
 def panel(page, large_base) -> Frame:
     page.set_viewport_size({"width": 1280, "height": 800})
-    return open_panel(page, large_base)
+    return open_panel(page, large_base, "p.mmx.unit=tokens")
 
 
 def layout_of(panel: Frame) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""An occlusion map of a model without a lens, logged and read, is drawn where the block is."""
+"""Occlusion of a model without a lens, logged and read: drawn where the block is, spoken of as such."""
 
 from __future__ import annotations
 
@@ -37,9 +37,11 @@ def occlusion_base(tmp_path_factory):
         yield url
 
 
+QUERY = "p.mmx.run=occlusion&p.mmx.tag=mmx%2Fval%2Fone&p.mmx.token=0"
+
+
 def test_the_heat_of_a_hidden_block_lies_on_the_block(page, occlusion_base) -> None:
-    query = "p.mmx.run=occlusion&p.mmx.tag=mmx%2Fval%2Fone&p.mmx.token=0"
-    panel = open_panel(page, occlusion_base, query)
+    panel = open_panel(page, occlusion_base, QUERY)
     cells = drawn_cells(panel, CELLS, CELLS, WIDTH / HEIGHT)
     colored = np.abs(cells[..., 0].astype(int) - cells[..., 2]) > 12
     heat = np.where(colored, cells[..., :3].sum(axis=2) * (cells[..., 3] / 255), 0.0)
@@ -49,3 +51,29 @@ def test_the_heat_of_a_hidden_block_lies_on_the_block(page, occlusion_base) -> N
     top, left, bottom, right = BLOCK
     assert top - BLUR <= centre[0] <= bottom + BLUR
     assert left - BLUR / 2 <= centre[1] <= right + BLUR / 2
+
+
+def test_nothing_of_a_lens_is_said_of_it(page, occlusion_base) -> None:
+    panel = open_panel(page, occlusion_base, f"{QUERY}&p.mmx.matrix=activation")
+    assert "nats lost" in panel.locator("mmx-legend .scale").inner_text()
+    assert "occlusion" in panel.locator("mmx-stage").inner_text()
+    cards = panel.locator("mmx-scale-scrubber .card")
+    assert cards.count() == 1 and cards.locator("strong").inner_text() == "occlusion"
+    assert "lost without a part" in panel.locator("mmx-answer-strip .key").inner_text()
+    modes = panel.locator("mmx-relevance-matrix .modes button")
+    assert [modes.nth(i).is_enabled() for i in range(3)] == [True, False, False]
+    assert modes.nth(0).get_attribute("aria-pressed") == "true"
+    assert panel.locator("mmx-candidates header").inner_text().endswith("grounding –")
+    shown = panel.evaluate(_TEXTS)
+    assert not [text for text in shown if "logit" in text or "MSEA" in text or "scales" in text]
+
+
+_TEXTS = """() => {
+  const texts = (root) => [...root.querySelectorAll('*')].flatMap((element) =>
+    [element.title ?? '', element.ariaLabel ?? '', element.shadowRoot ? '' : element.textContent,
+     ...(element.shadowRoot ? texts(element.shadowRoot) : [])]);
+  const panel = document.querySelector('mmx-panel').shadowRoot;
+  return ['mmx-stage', 'mmx-legend', 'mmx-scale-scrubber', 'mmx-answer-strip', 'mmx-candidates']
+    .flatMap((name) => texts(panel.querySelector(name).shadowRoot))
+    .filter((text) => !text.includes('{'));
+}"""

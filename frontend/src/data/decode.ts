@@ -41,7 +41,8 @@ export async function decodeExplanation(
     figure(grounding);
     return { context: whole(place, 0, context.length), candidate: readCandidate(token, vocabulary) };
   });
-  const views = readViews(header, answer, vocabulary, alternatives.length);
+  const hints = readHints(object(header.provenance));
+  const views = readViews(header, answer, vocabulary, alternatives.length, hints.occlusion);
   const { image, layers, beside } = views[0]!;
   const explanation: Explanation = {
     ...origin,
@@ -62,7 +63,7 @@ export async function decodeExplanation(
     imageGains: list(image_gains).map((row) => figures(row, answer)),
     candidates,
     metrics: readMetrics(header.metrics),
-    ...readHints(object(header.provenance)),
+    ...hints,
     matrix: null,
     matrixDamage: null,
     bytes: 0,
@@ -100,7 +101,7 @@ async function fill(
   const work = explanation.views.flatMap(({ layers, beside }, image) =>
     [...layers, beside].map(async (layer, scale) => {
       if (!layer) return;
-      const name = layer === beside ? "alternatives," : layer.agreement ? `maps,${scale}` : "heatmaps,";
+      const name = layer === beside ? "alternatives," : layer.factor === null ? "heatmaps," : `maps,${scale}`;
       try {
         layer.values = await decoded(`${name},${image}`, layer.maxima.length, layer.rows, layer.cols);
         layer.maxima = maximaOf(layer.values, layer.maxima.length);
@@ -130,11 +131,13 @@ function maximaOf(values: Float32Array, maps: number): Float32Array<ArrayBuffer>
   return maxima;
 }
 
-/** Hints only, so that anything unreadable is none: where the library was called from, what was cut. */
-function readHints({ logged_at, cut_from }: Json): Pick<Explanation, "loggedAt" | "cutFrom"> {
+/** Hints only, so that anything unreadable is none: where the library was called from, how it
+ * explained, what was cut. */
+function readHints({ logged_at, cut_from, settings }: Json): Pick<Explanation, "loggedAt" | "cutFrom" | "occlusion"> {
   const { file, line } = (logged_at ?? {}) as Json;
   return {
     loggedAt: typeof file === "string" && Number.isInteger(line) ? { file, line: line as number } : null,
+    occlusion: ((settings ?? {}) as Json).method === "occlusion",
     cutFrom: Number.isInteger(cut_from) ? (cut_from as number) : 0,
   };
 }
@@ -161,7 +164,7 @@ function readWords({ words }: Json, promptLength: number, count: number): WordGr
   return list(texts, starts.length).map((said, g) => ({ first: starts[g]!, text: text(said) }));
 }
 
-function readViews(header: Json, answer: number, vocabulary: Json, alternatives: number): View[] {
+function readViews(header: Json, answer: number, vocabulary: Json, alternatives: number, occlusion?: boolean): View[] {
   const { image_grounding } = header;
   const grids = gridsOf(header);
   const entries = list(header.images);
@@ -179,10 +182,13 @@ function readViews(header: Json, answer: number, vocabulary: Json, alternatives:
     const shown = [width, height].map((side) => whole(side ?? 0));
     return {
       image: hash === null || !text(hash) ? null : { hash: text(hash), width: shown[0]!, height: shown[1]! },
-      layers: [
-        ...factors.map((factor, s) => emptyLayer(factor, sides[s]![i]!, agreements[s]!, answer)),
-        emptyLayer(null, grid, null, answer),
-      ],
+      // Occlusion has one scale, and its aggregate is the same map.
+      layers: occlusion
+        ? [emptyLayer(null, grid, agreements[factors.indexOf(1)]!, answer)]
+        : [
+            ...factors.map((factor, s) => emptyLayer(factor, sides[s]![i]!, agreements[s]!, answer)),
+            emptyLayer(null, grid, null, answer),
+          ],
       beside: alternatives ? emptyLayer(null, grid, null, alternatives) : null,
       share: shares.length ? figures(shares[i], answer) : null,
       picture: whole(picture),

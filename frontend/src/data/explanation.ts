@@ -105,6 +105,8 @@ export interface Explanation {
   metrics: Record<string, number>;
   /** The user's own line that explained this; null where unknown. */
   loggedAt: { file: string; line: number } | null;
+  /** Its maps are what is lost without a part, and not a lens's. */
+  occlusion?: boolean;
   /** How many tokens the answer had, where only the first were logged. */
   cutFrom?: number;
   /** (3, T, C) in the order of MATRIX_MODES; NaN where j is not context of t. */

@@ -66,6 +66,12 @@ export function strongestPair(explanation: Explanation, mode: MatrixMode, rows: 
   return strongest(rows, columns, (row, column) => matrixValue(explanation, mode, row, column));
 }
 
+/** The groups' value. */
+export function strongestValue(explanation: Explanation, mode: MatrixMode, rows: Group, columns: Group): number {
+  const { row, column } = strongestPair(explanation, mode, rows, columns);
+  return matrixValue(explanation, mode, row, column);
+}
+
 function strongest(rows: Group, columns: Group, valueOf: (row: number, column: number) => number, row = rows.first, column = columns.first) {
   let best = { row, column };
   for (let r = rows.first; r < rows.end; r++) {

@@ -1,19 +1,25 @@
 // One row of the matrix as a table, for screen readers and for reading figures.
 import { css, html } from "lit";
-import { type Explanation, MATRIX_MODES, isContext, matrixValue } from "../data/explanation";
+import { type Explanation, isContext } from "../data/explanation";
+import { methodOf } from "../data/method";
+import { strongestValue } from "./matrix_cells";
 import { MODE_NAMES } from "./matrix_text";
-import { tokenText, valueText } from "../view/text";
+import { valueText } from "../view/text";
+import { type Unit, answerUnits, contextUnits, groupText, rowText, unitAt } from "../words/units";
 import { PanelElement, controls, unattributed } from "../view/base";
 
 export class MatrixTable extends PanelElement {
   static override properties = {
     explanation: unattributed,
     row: unattributed,
+    unit: unattributed,
     template: { type: Boolean },
   };
   declare explanation: Explanation;
-  /** Answer token. */
+  /** A token of the answer; the row is that of its unit. */
   declare row: number;
+  /** What is one row of the table. */
+  declare unit: Unit;
   declare template: boolean;
 
   static override styles = [
@@ -45,33 +51,31 @@ export class MatrixTable extends PanelElement {
   ];
 
   override render() {
-    const { explanation, row } = this;
-    const columns = explanation.context.flatMap((token, j) =>
-      isContext(explanation, row, j) && (this.template || !token.special) ? [j] : [],
+    const { explanation, row, unit } = this;
+    const rows = answerUnits(explanation, unit)[unitAt(explanation, unit, row)]!;
+    const { modes } = methodOf(explanation);
+    const columns = contextUnits(explanation, unit).filter(
+      ({ first }) => isContext(explanation, rows.end - 1, first) && (this.template || !explanation.context[first]!.special),
     );
     return html`<table>
       <caption>
-        What “${this.word(explanation.promptLength + row)}” (token ${row + 1}) leaned on
+        What “${rowText(explanation, rows)}” (token ${rows.first + 1}${rows.end - rows.first > 1 ? ` to ${rows.end}` : ""}) leaned on
       </caption>
       <thead>
         <tr>
           <th scope="col">context</th>
-          ${MATRIX_MODES.map((mode) => html`<th scope="col">${MODE_NAMES[mode]}</th>`)}
+          ${modes.map((mode) => html`<th scope="col">${MODE_NAMES[mode]}</th>`)}
         </tr>
       </thead>
       <tbody>
         ${columns.map(
-          (j) => html`<tr>
-            <th scope="row">${this.word(j)}</th>
-            ${MATRIX_MODES.map((mode) => html`<td class="number">${valueText(matrixValue(explanation, mode, row, j))}</td>`)}
+          (column) => html`<tr>
+            <th scope="row">${groupText(explanation, column)}</th>
+            ${modes.map((mode) => html`<td class="number">${valueText(strongestValue(explanation, mode, rows, column))}</td>`)}
           </tr>`,
         )}
       </tbody>
     </table>`;
-  }
-
-  private word(j: number): string {
-    return tokenText(this.explanation.context[j]?.text ?? "");
   }
 }
 customElements.define("mmx-matrix-table", MatrixTable);

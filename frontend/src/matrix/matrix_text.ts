@@ -1,6 +1,8 @@
 // The matrix in words and figures.
-import { type Explanation, MATRIX_MODES, type MatrixMode, matrixValue } from "../data/explanation";
-import { tokenText, valueText } from "../view/text";
+import { type Explanation, MATRIX_MODES, type MatrixMode } from "../data/explanation";
+import { type Unit, answerUnits, contextUnits, groupText, rowText, unitAt } from "../words/units";
+import { valueText } from "../view/text";
+import { strongestValue } from "./matrix_cells";
 
 export const MODE_NAMES: Record<MatrixMode, string> = {
   relevance: "Relevance",
@@ -31,15 +33,15 @@ export function largestValue(explanation: Explanation, mode: MatrixMode): number
   return largest || (explanation.difference ? 1 : 0);
 }
 
-/** A row by its strongest context: "Relevance. Row dog: brown 0.81, the 0.40". */
-export function describeRow(explanation: Explanation, mode: MatrixMode, row: number): string {
-  const word = (j: number) => tokenText(explanation.context[j]?.text ?? "");
-  const strongest = explanation.context
-    .map((token, j) => ({ token, j, value: matrixValue(explanation, mode, row, j) }))
-    .filter(({ token, value }) => !Number.isNaN(value) && !token.special)
+/** The row that holds an answer token by its strongest context: "Relevance. Row dog: brown 0.81, the 0.40". */
+export function describeRow(explanation: Explanation, mode: MatrixMode, token: number, unit: Unit): string {
+  const group = answerUnits(explanation, unit)[unitAt(explanation, unit, token)]!;
+  const strongest = contextUnits(explanation, unit)
+    .map((column) => ({ column, value: strongestValue(explanation, mode, group, column) }))
+    .filter(({ column, value }) => !Number.isNaN(value) && !explanation.context[column.first]!.special)
     .sort((a, b) => Math.abs(b.value) - Math.abs(a.value))
     .slice(0, NAMED)
-    .map(({ j, value }) => `${word(j)} ${valueText(value)}`);
+    .map(({ column, value }) => `${groupText(explanation, column)} ${valueText(value)}`);
   const what = explanation.difference ? `${MODE_NAMES[mode]}, A minus B` : MODE_NAMES[mode];
-  return `${what}. Row ${word(explanation.promptLength + row)}: ${strongest.join(", ") || "no context"}`;
+  return `${what}. Row ${rowText(explanation, group)}: ${strongest.join(", ") || "no context"}`;
 }

@@ -1,7 +1,9 @@
 // A cell of the matrix in full: its three values, and the two lists of predictions whose overlap
 // the relevance measures. Lines join what stands in both.
 import { css, html, nothing, svg } from "lit";
-import { type Candidate, type Explanation, type MatrixMode, isContext, matrixValue } from "../data/explanation";
+import { type Candidate, type Explanation, isContext, matrixValue } from "../data/explanation";
+import { methodOf } from "../data/method";
+import { MODE_TITLES } from "./matrix_text";
 import { tipPlace } from "./matrix_tip_place";
 import type { Rect, Size } from "../pixels/geometry";
 import { probabilityText, tokenText, valueText } from "../view/text";
@@ -99,14 +101,13 @@ export class MatrixTip extends PanelElement {
     const token = explanation.promptLength + row;
     const mine = explanation.candidates[token]?.slice(0, SHOWN) ?? [];
     const theirs = explanation.candidates[column]?.slice(0, SHOWN) ?? [];
-    const value = (mode: MatrixMode) => valueText(matrixValue(explanation, mode, row, column));
     return html`
       <div class="title">
         <strong>${words.row}</strong> <span class="muted">←</span> <strong>${words.column}</strong>
       </div>
       <div class="values number">
         ${isContext(explanation, row, column)
-          ? html`<span>ρ ${value("relevance")}</span><span>r ${value("activation")}</span><span>w ${value("weight")}</span>`
+          ? methodOf(explanation).modes.map((mode) => html`<span>${MODE_TITLES[mode][0]} ${valueText(matrixValue(explanation, mode, row, column))}</span>`)
           : html`<span class="muted">not context of this token</span>`}
       </div>
       ${mine.length || theirs.length

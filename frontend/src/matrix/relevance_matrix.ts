@@ -4,6 +4,7 @@ import { type PropertyValues, css, html, nothing } from "lit";
 import { matrixColors } from "../pixels/color";
 import { drawMarks } from "./draw_matrix";
 import { type Explanation, MATRIX_MODES } from "../data/explanation";
+import { methodOf } from "../data/method";
 import { strongestPair } from "./matrix_cells";
 import { GROUPINGS, type Grouping } from "./matrix_groups";
 import type { MatrixLayout } from "./matrix_layout";
@@ -152,8 +153,8 @@ export class RelevanceMatrix extends PanelElement {
     const { explanation, view, room, grouping } = this;
     const { matrix: mode, template, token } = view;
     const before = changed.has("view") ? changed.get("view") : view;
-    if (changed.has("explanation") || before?.matrix !== mode || before.token !== token) {
-      this.description = describeRow(explanation, mode, token ?? 0);
+    if (changed.has("explanation") || before?.matrix !== mode || before.token !== token || before.unit !== view.unit) {
+      this.description = describeRow(explanation, mode, token ?? 0, view.unit);
     }
     if (!room.width) return;
     const subject = { explanation, mode, colors: matrixColors(view.colors, explanation.difference), template, grouping, room };
@@ -171,6 +172,7 @@ export class RelevanceMatrix extends PanelElement {
           ${MATRIX_MODES.map(
             (mode) => html`<button
               aria-pressed=${mode === view.matrix}
+              ?disabled=${!methodOf(explanation).modes.includes(mode)}
               title="${MODE_TITLES[mode]} (m)"
               @click=${() => this.ask("view-change", { matrix: mode })}
             >${MODE_NAMES[mode]}</button>`,
@@ -205,7 +207,7 @@ export class RelevanceMatrix extends PanelElement {
         ${explanation.matrixDamage
           ? html`<div class="damage" role="status">The matrix is damaged: ${explanation.matrixDamage}.</div>`
           : this.tabular
-            ? html`<mmx-matrix-table .explanation=${explanation} .row=${view.token ?? 0} ?template=${view.template}></mmx-matrix-table>`
+            ? html`<mmx-matrix-table .explanation=${explanation} .row=${view.token ?? 0} .unit=${view.unit} ?template=${view.template}></mmx-matrix-table>`
             : this.drawn()}
       </div>
     `;

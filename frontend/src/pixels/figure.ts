@@ -54,8 +54,8 @@ export function drawFigure(
     context.fillStyle = color(i / (LEGEND.width - 1));
     context.fillRect(MARGIN + i, y - 12, 1.5, LEGEND.height);
   }
-  const { low, high } = picture.range;
-  const ends = low < 0 ? `${valueText(low)} (more in B) to +${valueText(high)} logit (more in A)` : `${valueText(low)} to ${valueText(high)} logit`;
+  const { unit, range: { low, high } } = picture;
+  const ends = low < 0 ? `${valueText(low)} (more in B) to +${valueText(high)} ${unit} (more in A)` : `${valueText(low)} to ${valueText(high)} ${unit}`;
   write(ends, "15px", muted, MARGIN + LEGEND.width + 12);
   for (const line of lines) {
     y += 24;

@@ -9,8 +9,8 @@ import { rangeOf } from "./range";
 import { type Series, seriesOf } from "./series";
 import { imageRect } from "./zoom";
 import type { ViewState } from "../view/state";
-import { layerIndex, layerName, tokensAt } from "../view/selection";
-import { factorText, probabilityText, stepText, valueText } from "../view/text";
+import { cardText, layerIndex, layerName, tokensAt } from "../view/selection";
+import { probabilityText, stepText, valueText } from "../view/text";
 import { unitsText } from "../words/units";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
 
@@ -146,7 +146,7 @@ export class Filmstrip extends PanelElement {
     const part = this.steps.length < this.total ? `${this.steps.length} of ${this.total}` : this.total;
     const selected = layerName(shown.layers[layerIndex(this.view, shown)]!.factor);
     return html`
-      <h2>“${word}” over ${part} steps × ${layers.length - 1} scales${count(null, "to come")}${count(undefined, "damaged")}</h2>
+      <h2>“${word}” over ${part} steps × ${layers.filter(({ agreement }) => agreement).length} scales${count(null, "to come")}${count(undefined, "damaged")}</h2>
       <div class="grid number" style="--cell:${width}px">
         <span class="label">step</span>
         <div class="steps" role="group" aria-label="Steps">
@@ -161,7 +161,7 @@ export class Filmstrip extends PanelElement {
         </div>
         <div class="scales">
           ${layers.map(
-            (layer) => html`<span class="label ${layerName(layer.factor) === selected ? "chosen" : ""}">${layer.factor === null ? "Σ MSEA" : factorText(layer.factor)}</span>`,
+            (layer) => html`<span class="label ${layerName(layer.factor) === selected ? "chosen" : ""}">${cardText(shown, layer)}</span>`,
           )}
         </div>
         <canvas role="img" aria-label="Heatmaps of “${word}”: ${layers.length} scales at ${this.steps.length} steps" @click=${this.pick}></canvas>

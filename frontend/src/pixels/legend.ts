@@ -73,13 +73,13 @@ export class Legend extends PanelElement {
               type="number"
               min="0.1"
               step="0.5"
-              aria-label="Upper end of the range, in logits"
+              aria-label="Upper end of the range"
               .value=${String(view.fixedMax)}
               @change=${this.rangeTyped}
             />`
           : html`<span class="high">${signed ? `+${valueText(high)}` : valueText(high)}</span>`}
         ${signed ? html`<strong>more in A</strong>` : ""}
-        <span class="muted">logit${signed ? "" : ` · ${this.rangeName()}`}</span>
+        <span class="muted">${this.picture.unit}${signed ? "" : ` · ${this.rangeName()}`}</span>
       </span>
       <span class="how">
         <label title="Opacity of the heatmap">

@@ -1,5 +1,6 @@
 // Logged values are raw; the viewer normalises, in a named mode.
 import type { Explanation, Layer } from "../data/explanation";
+import { methodOf } from "../data/method";
 import { type Heatmap, largest } from "./heatmap";
 import type { ViewState } from "../view/state";
 
@@ -23,7 +24,8 @@ export function rangeOf(
   if (view.range === "fixed") return { low: 0, high: view.fixedMax };
   const own = map ? largest(map.values) : 0;
   if (view.range === "map") return { low: 0, high: own };
-  const compared = view.range === "compared" ? other : null;
+  // Nor do logits and nats have a range in common.
+  const compared = view.range === "compared" && other && methodOf(other.explanation) === methodOf(explanation) ? other : null;
   const shown = compared ? [explanation, compared.explanation] : [explanation];
   const peers = shown.flatMap(({ views }) => views.flatMap(({ layers }) => layers)).filter((peer) => (peer.factor === null) === (layer.factor === null));
   const others = compared?.map ? largest(compared.map.values) : 0;

@@ -3,13 +3,14 @@
 import { css, html } from "lit";
 import { drawMap, drawPicture } from "./draw_map";
 import type { Explanation, Layer } from "../data/explanation";
+import { methodOf } from "../data/method";
 import { spanMap } from "./heatmap";
 import type { ImageState } from "../data/images";
 import { rangeOf } from "./range";
 import { imageRect } from "./zoom";
 import type { ViewState } from "../view/state";
-import { layerIndex, selectedTokens } from "../view/selection";
-import { factorText, probabilityText, tokenText } from "../view/text";
+import { cardText, layerIndex, selectedTokens } from "../view/selection";
+import { probabilityText, tokenText } from "../view/text";
 import { firstOther, probabilityOf } from "../words/figures";
 import { unitsText } from "../words/units";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
@@ -217,7 +218,7 @@ export class ScaleScrubber extends PanelElement {
       >
         <canvas aria-hidden="true"></canvas>
         <span class="texts number">
-          <span><strong>${layer.factor === null ? "Σ MSEA" : factorText(layer.factor)}</strong> <small>${layer.factor === null ? "" : gridText(layer)}</small></span>
+          <span><strong>${cardText(this.explanation, layer)}</strong> <small>${layer.agreement ? gridText(layer) : ""}</small></span>
           <span>${verdict.figure}</span>
           <span class="verdict ${verdict.differs ? "" : "muted"}">${verdict.text}</span>
         </span>
@@ -246,7 +247,7 @@ export class ScaleScrubber extends PanelElement {
     const token = this.view.token ?? 0;
     const length = this.explanation.grounding.length;
     const word = unitsText(this.explanation, selectedTokens(this.view, this.explanation), this.view.unit);
-    const name = layer.factor === null ? "all scales together" : `scale ${selected + 1} of ${layers.length - 1}`;
+    const name = layer.factor === null ? methodOf(this.explanation).whole : `scale ${selected + 1} of ${layers.length - 1}`;
     return `token ${token + 1} of ${length}: ${word}, ${name}, ${layer.rows} by ${layer.cols}, ${this.verdict(layer).text}`;
   }
 
@@ -277,6 +278,7 @@ export class ScaleScrubber extends PanelElement {
     this.ask("layer-select", layerIndex(this.view, this.explanation) + by);
   }
 }
+
 function gridText(layer: Layer): string {
   return `${layer.rows}×${layer.cols}`;
 }

@@ -31,7 +31,7 @@ export function seriesOf(film: readonly (Explanation | null | undefined)[], view
 
 /** At the model's own resolution. */
 function probability(explanation: Explanation, tokens: number[]): number | null {
-  const agreement = explanation.layers.find((layer) => layer.factor === 1)?.agreement;
+  const agreement = explanation.layers.find(({ factor }) => (factor ?? 1) === 1)?.agreement;
   return agreement ? probabilityOf(agreement, tokens) : null;
 }
 

@@ -265,7 +265,7 @@ export class Stage extends PanelElement {
     if (!map) return `${caption}: no map`;
     const size = (i: number) => Math.abs(map.values[i] ?? NaN) || 0;
     const cell = map.values.reduce((best, _, i) => (size(i) > size(best) ? i : best), 0);
-    return `Heatmap of ${caption}: strongest ${valueText(map.values[cell]!)} logit at ${this.placeText(cell)}`;
+    return `Heatmap of ${caption}: strongest ${valueText(map.values[cell]!)} ${this.picture.unit} at ${this.placeText(cell)}`;
   }
 
   private placeText(cell: number): string {
@@ -277,7 +277,7 @@ export class Stage extends PanelElement {
     const cell = this.cursor && !this.drawn ? this.cellUnder(this.cursor) : null;
     if (cell === null) return nothing;
     return html`<span class="chip reading number"
-      ><strong>${valueText(this.picture.map!.values[cell]!)}</strong> logit · ${this.placeText(cell)} · ${this.picture.layerText}</span
+      ><strong>${valueText(this.picture.map!.values[cell]!)}</strong> ${this.picture.unit} · ${this.placeText(cell)} · ${this.picture.layerText}</span
     >`;
   }
 

@@ -2,6 +2,7 @@
 import { besideOf, besideText } from "../words/beside";
 import { type ColorMap, differenceColors } from "./color";
 import type { Explanation, Layer } from "../data/explanation";
+import { methodOf } from "../data/method";
 import { type ImageState, NO_SUCH_IMAGE } from "../data/images";
 import type { Size } from "./geometry";
 import { type Heatmap, difference, largestSize, sameLayer, spanMap } from "./heatmap";
@@ -21,6 +22,8 @@ export interface StagePicture {
   colors: ColorMap;
   caption: string;
   layerText: string;
+  /** Of the map's values. */
+  unit: string;
   /** The map is not the selected tokens'. */
   beside: boolean;
   /** Why something is missing. */
@@ -43,7 +46,7 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
   const [peerLayer, peerMap] = peer ? shownOf(peer, view, true) : [layer, null];
   // Another scale in its place would be compared unawares.
   const lacking = peer && !matches(layer.factor, view) ? `Nothing was logged here at scale ${view.layer}.` : "";
-  const layerText = lacking ? "" : named(layer.factor, layer.rows, layer.cols);
+  const layerText = lacking ? "" : named(explanation, layer);
   const other = peer && { explanation: peer.explanation, map: peerMap };
   return {
     image,
@@ -53,6 +56,7 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
     colors: view.colors,
     caption: tokens.length ? captionOf(explanation, wordsText(explanation, tokens, view), layerText || "no such scale") : image === NO_SUCH_IMAGE ? "" : "no such token here",
     layerText,
+    unit: methodOf(explanation).unit,
     beside: false,
     trouble: lacking || damageText(layer) || image.missing,
   };
@@ -62,7 +66,7 @@ function besidePicture(side: Side, view: ViewState, beside: number): StagePictur
   const { explanation, image } = side;
   const layer = explanation.beside!;
   const map = spanMap(layer, [beside], "mean");
-  const layerText = named(null, layer.rows, layer.cols);
+  const layerText = named(explanation, layer);
   return {
     image,
     size: sizeOf(side, layer),
@@ -71,6 +75,7 @@ function besidePicture(side: Side, view: ViewState, beside: number): StagePictur
     colors: view.colors,
     caption: captionOf(explanation, besideText(explanation, explanation.alternatives[beside]!), layerText),
     layerText,
+    unit: methodOf(explanation).unit,
     beside: true,
     trouble: damageText(layer) || image.missing,
   };
@@ -104,12 +109,13 @@ function matches(factor: number | null, view: ViewState): boolean {
 export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
   const layer = a.explanation.layers[layerIndex(view, a.explanation)]!;
   const counterpart = sameLayer(b.explanation, layer);
+  const mixed = methodOf(a.explanation) !== methodOf(b.explanation);
   const first = spanMap(layer, a.tokens, view.combine);
   const second = counterpart ? spanMap(counterpart, b.tokens, view.combine) : null;
-  const map = first && second ? difference(first, second) : null;
+  const map = first && second && !mixed ? difference(first, second) : null;
   // Where nothing differs the middle colour must say so: any range but an empty one.
   const high = view.range === "fixed" ? view.fixedMax : (map && largestSize(map.values)) || 1;
-  const layerText = map ? named(layer.factor, map.rows, map.cols) : "";
+  const layerText = map ? named(a.explanation, { ...map, factor: layer.factor }) : "";
   return {
     image: a.image,
     size: sizeOf(a, layer),
@@ -118,8 +124,9 @@ export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
     colors: differenceColors(view.colors),
     caption: captionOf(a.explanation, `${wordsText(a.explanation, a.tokens, view)} · A − B`, layerText),
     layerText,
+    unit: methodOf(a.explanation).unit,
     beside: false,
-    trouble: map ? a.image.missing : "No map in common here: B lacks the token, the image or the scale.",
+    trouble: map ? a.image.missing : `No map in common here: B ${mixed ? "was explained by another method" : "lacks the token, the image or the scale"}.`,
   };
 }
 
@@ -137,6 +144,6 @@ function wordsText(explanation: Explanation, tokens: number[], view: ViewState):
   return tokens.length > 1 ? `“${words}” (${view.combine} of ${tokens.length})` : `“${words}”`;
 }
 
-function named(factor: number | null, rows: number, cols: number): string {
-  return factor === null ? `all scales, ${rows}×${cols}` : `scale ${factorText(factor)}, ${rows}×${cols}`;
+function named(explanation: Explanation, { factor, rows, cols }: Pick<Layer, "factor" | "rows" | "cols">): string {
+  return `${factor === null ? methodOf(explanation).whole : `scale ${factorText(factor)}`}, ${rows}×${cols}`;
 }

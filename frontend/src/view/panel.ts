@@ -3,6 +3,7 @@ import { html, nothing } from "lit";
 import { besideOf, besideText } from "../words/beside";
 import { COLOR_MAPS } from "../pixels/color";
 import { type Explanation, MATRIX_MODES, answerLength, answerToken, seenAt } from "../data/explanation";
+import { methodOf } from "../data/method";
 import type { PanelModel } from "./model";
 import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
 import { selectedTokens } from "./selection";
@@ -340,7 +341,7 @@ export class Panel extends PanelElement {
       f: () => this.change({ film: !view.film }),
       l: () => this.change({ samples: !view.samples }),
       e: () => this.export(),
-      m: () => this.change({ matrix: following(MATRIX_MODES, view.matrix) }),
+      m: () => this.change({ matrix: following(explanation ? methodOf(explanation).modes : MATRIX_MODES, view.matrix) }),
       r: () => this.change({ range: following(rangesFor(view.compare), view.range) }),
       c: () => this.change({ colors: following(COLOR_MAPS, view.colors) }),
       s: () => this.change({ smooth: !view.smooth }),

@@ -1,7 +1,9 @@
 // What a view selects in an explanation: tokens, a layer, a step.
-import { type Explanation, answerLength, answerToken, mapOf } from "../data/explanation";
+import { type Explanation, type Layer, answerLength, answerToken, mapOf } from "../data/explanation";
+import { methodOf } from "../data/method";
 import { answerUnits, tokensOf, unitAt } from "../words/units";
 import { AGGREGATE, type ViewState } from "./state";
+import { factorText } from "./text";
 
 type Selection = Pick<ViewState, "token" | "more" | "unit">;
 
@@ -31,15 +33,16 @@ export function keepToken(view: ViewState, explanation: Explanation): number {
   return index;
 }
 
-/** The most grounded token whose map is not spread over the whole image. */
+/** The most grounded token, where that is known, whose map is not spread over the whole image. */
 function clearest(explanation: Explanation): number {
   const aggregate = explanation.layers.at(-1)!;
+  const known = explanation.grounding.some((grounding) => grounding !== null);
   const scores = explanation.grounding.map((grounding, token) => {
     const values = mapOf(aggregate, token);
-    if (!values || !grounding || answerToken(explanation, token)?.special) return 0;
+    if (!values || (known && !grounding) || answerToken(explanation, token)?.special) return 0;
     const peak = aggregate.maxima[token]!;
     const mean = values.reduce((sum, value) => sum + (value || 0), 0) / values.length;
-    return grounding * (peak - mean);
+    return (grounding ?? 1) * (peak - mean);
   });
   return scores.indexOf(Math.max(...scores));
 }
@@ -52,6 +55,11 @@ export function layerIndex(view: Pick<ViewState, "layer">, explanation: Explanat
 
 export function layerName(factor: number | null): string {
   return factor === null ? AGGREGATE : String(factor);
+}
+
+/** What a layer is called where it stands beside others. */
+export function cardText(explanation: Explanation, { factor }: Layer): string {
+  return factor === null ? methodOf(explanation).card : factorText(factor);
 }
 
 /** The step wanted if it was kept, else the nearest one; the last when none is wanted. */

@@ -48,7 +48,7 @@ const FIELDS = {
   layer: text("layer", AGGREGATE),
   colors: choice("colors", COLOR_MAPS, "inferno"),
   range: choice("range", RANGE_MODES, "sample"),
-  /** Upper end of the fixed range, in logits. */
+  /** Upper end of the fixed range, in the map's unit. */
   fixedMax: positive("max", 10),
   /** Of the heatmap's strongest cell, 0 to 1. */
   opacity: positive("opacity", 0.85, 1),

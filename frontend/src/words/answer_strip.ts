@@ -4,7 +4,8 @@ import { type PropertyValues, css, html, nothing } from "lit";
 import { type Pair, counterpart } from "./alignment";
 import { besideKey } from "./beside";
 import { type Explanation, answerToken, matrixValue } from "../data/explanation";
-import { groundingOf } from "./figures";
+import { methodOf } from "../data/method";
+import { groundingOf, tintOf } from "./figures";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
@@ -271,7 +272,7 @@ export class AnswerStrip extends PanelElement {
             >`
           : nothing}
         <div class="key">
-        <span class="tint"></span><span>read from the image</span>
+        <span class="tint"></span><span>${methodOf(this.explanation).tint}</span>
         <span class="line"></span><span>relevant to “<bdi>${this.selectedText()}</bdi>”</span>
         </div>
       </div>
@@ -346,7 +347,7 @@ export class AnswerStrip extends PanelElement {
     }
     const tokens = tokensOf({ first: t, end: end - promptLength });
     const grounding = groundingOf(explanation, tokens);
-    const tint = STRONGEST_TINT * (grounding ?? 0);
+    const tint = STRONGEST_TINT * tintOf(explanation, tokens);
     const parts = tokens.map((token) => tokenText(answerToken(explanation, token)!.text)).join("|");
     return html`<button
       class="${kind} answer ${tokens.some((token) => this.differs(token)) ? "changed" : ""}"
