@@ -7,7 +7,7 @@ import zopfli from "@gfx/zopfli";
 import { minify } from "terser";
 import { licencesOf, packagesOf } from "./licences.mjs";
 
-const BUDGET_BYTES = 61_800;
+const BUDGET_BYTES = 62_000;
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const OUT = here("../../tb_mmx_plugin/static/");
 const SOURCES = here("../src/");
