@@ -9,7 +9,7 @@ from typing import Any
 from mmx_core.events.guard import warn_once
 from mmx_core.explanation import Explanation, ScaleExplanation
 
-MAX_MATRIX_BYTES = 32 * 1024 * 1024
+MAX_MATRIX_BYTES = 18 * 1024 * 1024
 """Of the three matrices as they are stored; a browser holds twice as much."""
 MAX_MAP_BYTES = 64 * 1024 * 1024
 """Of all maps as they are stored; a browser holds four times as much."""

@@ -56,13 +56,13 @@ def of_size(tokens: int, prompt: int, grid: tuple[int, int] = (1, 1)):
 @pytest.mark.parametrize(
     ("tokens", "prompt", "kept"),
     [
-        (1000, 3000, 1000),
-        # n (4000 + n) pairs of 6 bytes: 1097 * 5097 = 5,591,409 <= 5,592,405 < 1098 * 5098.
-        (10_000, 4_000, 1097),
-        (1097, 4_000, 1097),
-        (1098, 4_000, 1097),
-        # n squared: 2364 * 2364 = 5,588,496.
-        (10_000, 0, 2364),
+        (700, 3000, 700),
+        # n (4000 + n) pairs of 6 bytes: 673 * 4673 = 3,144,929 <= 3,145,728 < 674 * 4674.
+        (10_000, 4_000, 673),
+        (673, 4_000, 673),
+        (674, 4_000, 673),
+        # n squared: 1773 * 1773 = 3,143,529.
+        (10_000, 0, 1773),
     ],
 )
 def test_as_many_tokens_are_kept_as_the_matrix_has_room_for(tokens, prompt, kept):
