@@ -1,4 +1,4 @@
-"""Occlusion of a model without a lens, logged and read: drawn where the block is, spoken of as such."""
+"""Occlusion of a model without a lens: drawn where the block is, and spoken of as occlusion."""
 
 from __future__ import annotations
 
