@@ -24,7 +24,7 @@ const SMALLER = {
   module: true,
   toplevel: true,
   ecma: 2020,
-  compress: { passes: 6, keep_fargs: false, unsafe_arrows: true, pure_getters: true },
+  compress: { passes: 6, keep_fargs: false, unsafe: true, unsafe_arrows: true, pure_getters: true },
   mangle: { properties: { regex: new RegExp(`^(_\\$.*|${privateNames().join("|")})$`) } },
 };
 for (const name of readdirSync(OUT).filter((file) => file.endsWith(".js"))) {

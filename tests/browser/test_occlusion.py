@@ -1,4 +1,4 @@
-"""Occlusion of a model without a lens, logged and read: drawn where the block is, spoken of as such."""
+"""Occlusion of a model without a lens: drawn where the block is, and spoken of as occlusion."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def test_the_heat_of_a_hidden_block_lies_on_the_block(page, occlusion_base) -> N
 def test_nothing_of_a_lens_is_said_of_it(page, occlusion_base) -> None:
     panel = open_panel(page, occlusion_base, f"{QUERY}&p.mmx.matrix=activation")
     assert "nats lost" in panel.locator("mmx-legend .scale").inner_text()
-    assert "occlusion" in panel.locator("mmx-stage").inner_text()
+    assert "· occlusion, " in panel.locator("mmx-stage .caption").inner_text()
     cards = panel.locator("mmx-scale-scrubber .card")
     assert cards.count() == 1 and cards.locator("strong").inner_text() == "occlusion"
     assert "lost without a part" in panel.locator("mmx-answer-strip .key").inner_text()
     modes = panel.locator("mmx-relevance-matrix .modes button")
     assert [modes.nth(i).is_enabled() for i in range(3)] == [True, False, False]
     assert modes.nth(0).get_attribute("aria-pressed") == "true"
-    assert panel.locator("mmx-candidates header").inner_text().endswith("grounding –")
+    assert panel.locator("mmx-candidates header h2").nth(1).text_content() == "grounding –"
     shown = panel.evaluate(_TEXTS)
     assert not [text for text in shown if "logit" in text or "MSEA" in text or "scales" in text]
 

@@ -81,6 +81,9 @@ export class ScaleScrubber extends PanelElement {
         text-align: left;
         line-height: 16px;
       }
+      .card:only-child {
+        max-width: 180px;
+      }
       .card[aria-pressed="true"] {
         border-color: var(--accent);
         box-shadow: inset 0 0 0 1px var(--accent);
@@ -171,7 +174,7 @@ export class ScaleScrubber extends PanelElement {
     const { layers } = this.explanation;
     const selected = layerIndex(this.view, this.explanation);
     return html`
-      <div class="slider" style="--count:${layers.length}">
+      <div class="slider" style="--count:${layers.length}" ?hidden=${layers.length < 2}>
         <input
           type="range"
           min="0"

@@ -286,7 +286,7 @@ export class AnswerStrip extends PanelElement {
     if (!token) return;
     // Within the strip alone: scrollIntoView would move the page as well.
     const top = token.offsetTop - text.offsetTop;
-    text.scrollTop = Math.min(top, Math.max(top + token.offsetHeight - text.clientHeight, text.scrollTop));
+    text.scrollTop = Math.min(top, Math.max(top + token.offsetHeight + 6 - text.clientHeight, text.scrollTop));
   }
 
   /** Move the keyboard's focus along with the selection, where it already is on a token. */
