@@ -82,7 +82,8 @@ export class ScaleScrubber extends PanelElement {
         line-height: 16px;
       }
       .card:only-child {
-        max-width: 180px;
+        max-width: 204px;
+        max-height: 124px;
       }
       .card[aria-pressed="true"] {
         border-color: var(--accent);
