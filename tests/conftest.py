@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from mmx_core.events import guard
+
 if TYPE_CHECKING:
     import torch
 
@@ -33,3 +35,9 @@ def device() -> torch.device:
     if chosen.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(min(4, os.cpu_count() or 1))
     return chosen
+
+
+@pytest.fixture(autouse=True)
+def told_nothing_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test was warned of once, another is to hear, too."""
+    monkeypatch.setattr(guard, "_warned", set())
