@@ -203,6 +203,7 @@ def test_other_samples_and_runs_can_be_opened(page, panel):
     page.keyboard.press("j")
     panel.wait_for_selector("section.seen")
     wait_for_address(page, "p.mmx.tag=mmx/val/1")
+    panel.locator(".answer").nth(5).wait_for()  # the address is there before the words
     assert panel.locator(".answer").count() == 6
     panel.select_option("select.run", OTHER_RUN)
     wait_for_address(page, f"p.mmx.run={OTHER_RUN}", "p.mmx.tag=mmx/val/1")
