@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import torch
 
@@ -28,9 +28,6 @@ from mmx_core.settings import (
 )
 
 _BATCH_TOKENS = 8192
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Explainer:
@@ -251,7 +248,11 @@ class Explainer:
             chat_template_kwargs=chat_template_kwargs or {},
         )
         # To its end: an interrupt that came while a generator is thrown away would be lost.
-        (explanation,) = list(self._explained([sample], self._limit, None, bool(self.image_gain)))
+        (explanation,) = list(
+            explained_in_batches(
+                self._pipeline, [sample], self._limit, image_gain=bool(self.image_gain)
+            )
+        )
         return explanation
 
     def explain_batch(
@@ -279,18 +280,13 @@ class Explainer:
         limit = self._limit if max_tokens_per_batch is None else max_tokens_per_batch
         if max_tokens_per_batch is not None:
             require_positive(max_tokens_per_batch=limit)
-        return self._explained(samples, limit, references, self.image_gain is not False)
+        return explained_in_batches(
+            self._pipeline, samples, limit, references, image_gain=self.image_gain is not False
+        )
 
     @property
     def _limit(self) -> int:
         return 0 if self.adapter.device.type == "cpu" else _BATCH_TOKENS
-
-    def _explained(
-        self, samples: Any, limit: int, references: Any, image_gain: bool
-    ) -> Iterator[Explanation]:
-        return explained_in_batches(
-            self._pipeline, samples, limit, references, image_gain=image_gain
-        )
 
     def check(self, sample: Sample) -> None:
         """Refuses a sample that cannot be explained, without a forward of the model.

@@ -42,7 +42,6 @@ def explained_in_batches(
         if references is None:
             references, samples = _known(samples)
         others = References(references)
-        del references
     waiting = map(as_sample, samples)
     while True:
         window, failure = _taken(waiting, _WINDOW if limit else 1)

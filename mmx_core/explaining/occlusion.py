@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
 from torch import Tensor
 
 from mmx_core.explaining.passes import Passes, log_probabilities, positions_of
@@ -20,19 +20,15 @@ from mmx_core.explaining.reading import (
     Reading,
     all_finite,
     find_targets,
-    frames_of,
+    on_host,
     predict,
     relate,
 )
 from mmx_core.images import Clip, Picture
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.batching import mixed
+from mmx_core.models.batching import blurred, mixed
 from mmx_core.models.layout import PARTS, VisualSpan
-from mmx_core.models.running import to_host
 from mmx_core.settings import Settings
-
-_BLUR = 1 / 8
-"""Radius of the blur, of the picture's shorter side: an object of a quarter of it is gone."""
 
 _BATCH_TOKENS = 8192
 """Positions of one forward, over all pictures of its batch."""
@@ -72,14 +68,14 @@ def read_occlusion(
     # Nothing predicts the first token of a sequence.
     predicted = passes.text.positions != 0
     known = predicted[targets.context_index][:, None, None]
-    maps = {
-        ("map", view): torch.where(known, found.whole[:, None, None] - values, 0.0)
+    maps = [
+        torch.where(known, found.whole[:, None, None] - values, 0.0)
         .relu()
         .masked_fill(~span.view.seen.to(values.device), torch.nan)
-        for view, (span, values) in enumerate(zip(spans, found.without, strict=True))
-    }
+        for span, values in zip(spans, found.without, strict=True)
+    ]
     absent = torch.full_like(relevance, torch.nan)
-    host = to_host(
+    return on_host(
         {
             "finite": all_finite([ranked.probability, agreed.probability, *found.without]),
             "text_positions": passes.text.positions,
@@ -95,30 +91,11 @@ def read_occlusion(
             "view_grounding": absent.new_full((len(absent), len(spans)), torch.nan),
             "candidate_ids": ranked.ids[:, : settings.candidates],
             "candidate_probabilities": ranked.probability[:, : settings.candidates],
-            **maps,
-        }
-    )
-    if not host["finite"]:
-        raise ValueError("the model's logits are not finite (NaN or infinity); check its weights")
-    heatmaps = tuple(host["map", view] for view in range(len(spans)))
-    return Reading(
-        text_positions=host["text_positions"],
-        frames=frames_of(spans),
-        predicted=host["predicted"].astype(bool),
-        grids=[tuple(span.grid for span in spans)],
-        maps=[heatmaps],
-        probability=list(host["probability"]),
-        rank=list(host["rank"]),
-        divergence=list(host["divergence"]),
-        top_ids=list(host["top_ids"]),
-        top_probability=list(host["top_probability"]),
-        heatmaps=heatmaps,
-        relevance=host["relevance"],
-        text_activation=host["text_activation"],
-        interference_weights=host["interference_weights"],
-        view_grounding=host["view_grounding"],
-        candidate_ids=host["candidate_ids"],
-        candidate_probabilities=host["candidate_probabilities"],
+            # Of one scale, which is its own aggregate.
+            **{("map", 0, view): values for view, values in enumerate(maps)},
+            **{("heatmap", view): values for view, values in enumerate(maps)},
+        },
+        passes,
     )
 
 
@@ -175,12 +152,12 @@ def _with_hidden(
     """The model's input with cells of one view blurred, ``keep`` ``(B, H, W)`` the others."""
     picture = shown.pictures[span.picture]
     if len(shown.pictures) == 1 and not isinstance(picture, Clip):
-        return adapter.perturbed(picture, _blurred(picture), keep, shown.rendered, shown.answer_ids)
+        return adapter.perturbed(picture, blurred(picture), keep, shown.rendered, shown.answer_ids)
     frames = picture.frames if isinstance(picture, Clip) else (picture,)
     changed = span.view.frames or (0,)
     # Per frame as many pictures as there are ways to hide a part of it.
     columns = [
-        mixed(frame, _blurred(frame), keep) if index in changed else [frame] * len(keep)
+        mixed(frame, blurred(frame), keep) if index in changed else [frame] * len(keep)
         for index, frame in enumerate(frames)
     ]
     batch = [_replaced(shown.pictures, span.picture, row) for row in zip(*columns, strict=True)]
@@ -196,7 +173,3 @@ def _replaced(
     old = found[index]
     found[index] = replace(old, frames=tuple(frames)) if isinstance(old, Clip) else frames[0]
     return found
-
-
-def _blurred(image: Image.Image) -> Image.Image:
-    return image.filter(ImageFilter.GaussianBlur(min(image.size) * _BLUR))

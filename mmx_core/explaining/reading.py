@@ -6,7 +6,7 @@ beside them (see CONTRIBUTING, "Notation"). Results cross to the host once, at t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,16 +166,31 @@ def read_passes(
     tensors |= {("heatmap", view): maps for view, maps in enumerate(heatmaps)}
     for scale, (states, raw) in enumerate(zip(passes.states, lenses.maps, strict=True)):
         tensors |= {("map", scale, view): m for view, m in enumerate(states.on_planes(raw))}
+    return on_host(tensors, passes)
+
+
+def on_host(tensors: Mapping[Any, Tensor], passes: Passes) -> Reading:
+    """What was computed, brought to the host in one copy.
+
+    Args:
+        tensors: By the fields' names; ``("heatmap", view)`` and ``("map", scale, view)``;
+            ``finite``, whether all of it can be trusted.
+        passes: Of which it was computed.
+
+    Raises:
+        ValueError: It is not finite.
+    """
     found = to_host(tensors)
     if not found["finite"]:
         raise ValueError("the model's logits are not finite (NaN or infinity); check its weights")
+    views = range(len(passes.states[passes.base].spans))
     return Reading(
         text_positions=found["text_positions"],
-        frames=frames_of(spans),
+        frames=_frames_of(passes.states[passes.base].spans),
         predicted=found["predicted"].astype(bool),
         grids=[tuple(span.grid for span in states.spans) for states in passes.states],
         maps=[
-            tuple(found["map", scale, view] for view in range(len(spans)))
+            tuple(found["map", scale, view] for view in views)
             for scale in range(len(passes.states))
         ],
         probability=list(found["probability"]),
@@ -183,7 +198,7 @@ def read_passes(
         divergence=list(found["divergence"]),
         top_ids=list(found["top_ids"]),
         top_probability=list(found["top_probability"]),
-        heatmaps=tuple(found["heatmap", view] for view in range(len(spans))),
+        heatmaps=tuple(found["heatmap", view] for view in views),
         relevance=found["relevance"],
         text_activation=found["text_activation"],
         interference_weights=found["interference_weights"],
@@ -326,7 +341,7 @@ def all_finite(tensors: Sequence[Tensor]) -> Tensor:
     return torch.stack([torch.isfinite(values).all() for values in tensors]).all()
 
 
-def frames_of(spans: Sequence[VisualSpan]) -> dict[int, list[tuple[int, ...]]]:
+def _frames_of(spans: Sequence[VisualSpan]) -> dict[int, list[tuple[int, ...]]]:
     """Of each picture the frames of each view."""
     found: dict[int, list[tuple[int, ...]]] = {}
     for span in spans:

@@ -15,11 +15,12 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 from torch import Tensor
 
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import ModelAdapter
+from mmx_core.models.batching import blurred
 from mmx_core.models.running import to_host, undisturbed
 from mmx_core.sample import WordMask
 
@@ -28,8 +29,6 @@ FILLS: tuple[str, ...] = get_args(Fill)
 FIGURES = ("insertion", "deletion", "flip_rate")
 STEPS = 20
 FLIP_SHARE = 0.2
-_BLUR_SHARE = 1 / 8
-"""Radius by the shorter side: an object of a quarter of the image is gone."""
 _CPU_BATCH_TOKENS, _BATCH_TOKENS = 2048, 8192
 """Positions of one batch. On a CPU larger ones leave the cache and gain nothing."""
 _LOGIT_ELEMENTS = 1 << 25
@@ -248,6 +247,6 @@ def floors(
 
 def _filled(image: Image.Image, fill: Fill) -> Image.Image:
     if fill == "blur":
-        return image.filter(ImageFilter.GaussianBlur(min(image.size) * _BLUR_SHARE))
+        return blurred(image)
     color = np.asarray(image, dtype=np.float64).mean(axis=(0, 1)).round().astype(int).tolist()
     return Image.new("RGB", image.size, tuple(color))

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from torch import Tensor
+
+_BLUR_SHARE = 1 / 8
+"""Radius of a blur, by the shorter side."""
 
 
 def padded(rows: Sequence[Tensor], fill: int) -> Tensor:
@@ -45,3 +48,8 @@ def mixed(shown: Image.Image, hidden: Image.Image, keep: Tensor) -> list[Image.I
     )
     masks = cells[:, rows][:, :, columns, None]
     return [Image.fromarray(np.where(mask, first, second)) for mask in masks]
+
+
+def blurred(image: Image.Image) -> Image.Image:
+    """What is seen where an image is hidden: its blur, in which an object of a quarter is gone."""
+    return image.filter(ImageFilter.GaussianBlur(min(image.size) * _BLUR_SHARE))
