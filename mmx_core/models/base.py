@@ -181,7 +181,7 @@ class ModelAdapter(ABC):
             )
         else:
             messages = list(prompt)
-        return render_chat(
+        rendered = render_chat(
             self.tokenizer,
             messages,
             pictures=pictures,
@@ -190,6 +190,12 @@ class ModelAdapter(ABC):
             chat_template=self.chat_template or self._fallback_template,
             variables={**self.chat_template_kwargs, **(variables or {})},
         )
+        opening = getattr(self.tokenizer, "bos_token_id", None)
+        # A template of ours may write it behind the pictures, where the model's own processor does;
+        # the tokenizer has added another before them.
+        twice = rendered.ids[:1] == (opening,) and rendered.ids.count(opening) > 1
+        drops = twice and pictures and self._fallback_template is not None
+        return rendered.without({0}) if drops else rendered
 
     @property
     def _fallback_template(self) -> str | None:

@@ -8,11 +8,8 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.layout import Layout, placeless
-from mmx_core.models.messages import Message
 from mmx_core.models.registry import register
 
 
@@ -50,20 +47,6 @@ class Blip2Adapter(ModelAdapter):
                 "model: expected BLIP-2 with a decoder such as OPT, got an encoder-decoder "
                 f"({config.text_config.model_type}), whose answer is no part of its input"
             )
-
-    def render(
-        self,
-        prompt: str | Sequence[Message],
-        *,
-        pictures: Sequence[Picture] = (),
-        variables: Mapping[str, Any] | None = None,
-    ) -> RenderedPrompt:
-        rendered = super().render(prompt, pictures=pictures, variables=variables)
-        opening = getattr(self.tokenizer, "bos_token_id", None)
-        # The template writes it behind the pictures, and the tokenizer adds one before them.
-        twice = rendered.ids[:1] == (opening,) and rendered.ids.count(opening) > 1
-        drops = twice and pictures and self._fallback_template is not None
-        return rendered.without({0}) if drops else rendered
 
     def layout(self, image: Image.Image, factor: float) -> Layout:
         if factor != 1.0:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.head import capped
 from mmx_core.models.layout import Layout, Raster, View
-from mmx_core.models.messages import Message
 from mmx_core.models.registry import register
 
 
@@ -38,28 +33,6 @@ class PaliGemmaAdapter(ModelAdapter):
         "{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
         "{% if message['role'] != 'assistant' %}{{ '\\n' }}{% endif %}{% endfor %}"
     )
-
-    def render(
-        self,
-        prompt: str | Sequence[Message],
-        *,
-        pictures: Sequence[Picture] = (),
-        variables: Mapping[str, Any] | None = None,
-    ) -> RenderedPrompt:
-        rendered = super().render(prompt, pictures=pictures, variables=variables)
-        opening = getattr(self.tokenizer, "bos_token_id", None)
-        # The template writes it behind the pictures, the tokenizer adds one before them: the
-        # model's own processor turns the latter off.
-        twice = rendered.ids[:1] == (opening,) and rendered.ids.count(opening) > 1
-        if self._fallback_template is None or not pictures or not twice:
-            return rendered
-        return replace(
-            rendered,
-            ids=rendered.ids[1:],
-            written=rendered.written[1:],
-            turns=rendered.turns[1:],
-            placeholders=tuple(at - 1 for at in rendered.placeholders),
-        )
 
     def layout(self, image: Image.Image, factor: float) -> Layout:
         side = self._cells(factor)
