@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmx_core import evaluation as evaluation
+    from mmx_core import explaining as explaining
     from mmx_core import integrations as integrations
     from mmx_core import metrics as metrics
     from mmx_core import models as models
@@ -45,7 +46,15 @@ _HOMES = {
     "add_explanation": "mmx_core.events.writer",
     "read_explanations": "mmx_core.events.reader",
 }
-_ROOMS = ("attribution", "evaluation", "events", "integrations", "metrics", "models")
+_ROOMS = (
+    "attribution",
+    "evaluation",
+    "events",
+    "explaining",
+    "integrations",
+    "metrics",
+    "models",
+)
 
 __all__ = [*sorted(_HOMES), *_ROOMS, "__version__"]
 
