@@ -62,7 +62,7 @@ def make_cohere_compass() -> TinyModel:
     """North Micro Vision: Qwen3-VL's tower before Cohere's text model, logits scaled."""
     layers = ["sliding_attention", "full_attention"]
     text = {"sliding_window": 64, "layer_types": layers, "logit_scale": 0.5}
-    text["rope_parameters"] = {kind: ROPE for kind in layers}
+    text["rope_parameters"] = dict.fromkeys(layers, ROPE)
     return _qwen_like("CohereCompass", text, {**VISION, **_DEEP})
 
 
