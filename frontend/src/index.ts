@@ -11,6 +11,7 @@ import "./pixels/legend";
 import "./matrix/matrix_tip";
 import "./view/notice";
 import "./words/readers";
+import "./words/sentence_line";
 import "./matrix/relevance_matrix";
 import "./samples/sample_picker";
 import "./samples/sample_table";

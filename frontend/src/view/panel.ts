@@ -6,10 +6,12 @@ import { type Explanation, MATRIX_MODES, answerLength, answerToken, seenAt } fro
 import { methodOf } from "../data/method";
 import type { PanelModel } from "./model";
 import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
-import { selectedTokens } from "./selection";
+import { selectedTokens, tokensAt } from "./selection";
+import type { Peaks } from "../pixels/range";
+import type { Said } from "../words/sentence";
 import { probabilityText, sampleName, stepText } from "./text";
 import { UNITS, answerUnits, groupIndex } from "../words/units";
-import { type Side, type StagePicture, differenceOf, pictureOf } from "../pixels/stage_picture";
+import { type Side, type StagePicture, differenceOf, heldBy, pictureOf } from "../pixels/stage_picture";
 import type { Point } from "../pixels/geometry";
 import type { AnswerStrip } from "../words/answer_strip";
 import { type Hover, NO_HOVER, PanelElement, type PanelEvents, controls, palette, unattributed } from "./base";
@@ -136,6 +138,7 @@ export class Panel extends PanelElement {
     const beside = besideOf(explanation, view);
     const selected = view.token ?? 0;
     const comparing = view.compare !== "single";
+    const held = heldBy(side!, otherSide, view);
     const picture = this.picture(side!, otherSide);
     const film = view.film ? this.model.film() : null;
     const place = this.model.otherPlace;
@@ -150,12 +153,14 @@ export class Panel extends PanelElement {
         .beside=${beside === null ? "" : view.beside}
         .other=${comparing ? other : null}
         ?template=${view.template}
+        .held=${held}
         .hover=${this.hover}
       ></mmx-answer-strip>
+      <mmx-sentence .said=${side} .earlier=${this.earlier(held)} .other=${comparing ? otherSide : null} .view=${view}></mmx-sentence>
       <main>
         <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
           ${several
-            ? html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .view=${view} ?dark=${this.dark}></mmx-image-strip>`
+            ? html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .held=${held} .view=${view} ?dark=${this.dark}></mmx-image-strip>`
             : nothing}
           ${comparing
             ? html`<mmx-compare-stage
@@ -167,11 +172,11 @@ export class Panel extends PanelElement {
                 ?dark=${this.dark}
               ></mmx-compare-stage>`
             : html`<mmx-stage .picture=${picture} .view=${view} .cursor=${this.cursor} ?dark=${this.dark}></mmx-stage>`}
-          <mmx-legend .picture=${picture} .view=${view}></mmx-legend>
+          <mmx-legend .picture=${picture} .view=${view} .held=${held}></mmx-legend>
           <mmx-scale-scrubber
             class=${beside === null ? "" : "void"}
             .explanation=${explanation}
-            .other=${comparing ? (other?.explanation ?? null) : null}
+            .held=${held}
             .image=${image}
             .view=${view}
             ?dark=${this.dark}
@@ -190,6 +195,7 @@ export class Panel extends PanelElement {
                 .total=${this.model.steps.length}
                 .image=${image}
                 .view=${view}
+                .held=${held}
                 .other=${place?.run === view.run ? place.step : null}
                 ?dark=${this.dark}
               ></mmx-filmstrip>`
@@ -201,10 +207,16 @@ export class Panel extends PanelElement {
               ></mmx-relevance-matrix>`}
           ${view.region
             ? html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`
-            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside}></mmx-candidates>`}
+            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside} .held=${held}></mmx-candidates>`}
         </section>
       </main>
     `;
+  }
+
+  /** The selected words at the step before. */
+  private earlier(held: Peaks): Said | null {
+    const { before: explanation, view } = this.model;
+    return explanation && { explanation: seenAt(explanation, view.image), tokens: tokensAt(view, explanation), held };
   }
 
   /** In the place of the scales, which were not logged of such a word. */
@@ -348,6 +360,8 @@ export class Panel extends PanelElement {
       g: () => this.change({ grey: !view.grey }),
       t: () => this.change({ template: !view.template }),
       w: () => this.change({ unit: following(UNITS, view.unit), more: 0 }),
+      n: () => this.element<AnswerStrip>("mmx-answer-strip")?.moveDoubt(1),
+      p: () => this.element<AnswerStrip>("mmx-answer-strip")?.moveDoubt(-1),
       "?": () => this.element<Help>("mmx-help").show(),
     };
     return this.model.index?.runs.length ? actions[key] : undefined;
