@@ -155,8 +155,9 @@ export class Panel extends PanelElement {
         ?template=${view.template}
         .held=${held}
         .hover=${this.hover}
-      ></mmx-answer-strip>
-      <mmx-sentence .said=${side} .earlier=${this.earlier(held)} .other=${comparing ? otherSide : null} .view=${view}></mmx-sentence>
+      >
+        <mmx-sentence .said=${side} .earlier=${this.earlier(held)} .other=${comparing ? otherSide : null} .view=${view}></mmx-sentence>
+      </mmx-answer-strip>
       <main>
         <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
           ${several

@@ -46,10 +46,7 @@ export const panelStyle = css`
     min-height: 0;
   }
   mmx-answer-strip {
-    padding: 12px 16px 8px;
-  }
-  mmx-sentence {
-    padding: 0 16px 10px;
+    padding: 12px 16px 10px;
   }
   main {
     flex: 1;

@@ -89,6 +89,7 @@ export class AnswerStrip extends PanelElement {
         </span>
         ${this.other ? versus(this.explanation, this.other, this.unit, this.tokens) : nothing}
       </div>
+      <slot></slot>
       <div class="side">
         <span class="segments" role="group" aria-label="What is selected as one">
           ${UNITS.map(

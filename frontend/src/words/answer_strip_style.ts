@@ -5,12 +5,20 @@ export const STRONGEST_TINT = 0.62;
 
 export const stripStyle = css`
   :host {
-    display: flex;
-    align-items: flex-start;
-    gap: 16px;
+    display: grid;
+    grid-template: auto 1fr / minmax(0, 1fr) auto;
+    gap: 6px 16px;
+  }
+  slot {
+    display: block;
+    grid-area: 2 / 1;
+  }
+  .side {
+    grid-area: 1 / 2 / 3 / 3;
+    align-content: start;
   }
   .text {
-    flex: 1;
+    grid-area: 1 / 1;
     max-height: 148px;
     overflow-y: auto;
     padding: 3px;
@@ -76,16 +84,10 @@ export const stripStyle = css`
     box-shadow: inset 0 -2px var(--accent);
     color: var(--text);
   }
-  /* A corner, which colours that are forced keep. */
-  .doubtful::before {
-    content: "";
-    position: absolute;
-    top: 0;
-    right: 0;
-    border-style: solid;
-    border-width: 0 7px 7px 0;
-    border-color: transparent var(--warning) transparent transparent;
-    border-top-right-radius: 5px;
+  /* Framed as a scale is that would have said another word. */
+  .doubtful:not(:focus-visible) {
+    outline: 1px dashed var(--warning);
+    outline-offset: -1px;
   }
   .doubts {
     grid-column: 1 / 3;

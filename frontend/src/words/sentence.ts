@@ -2,7 +2,7 @@
 // the glossary explains it by.
 import type { Explanation } from "../data/explanation";
 import { methodOf } from "../data/method";
-import { type Heatmap, spanMap } from "../pixels/heatmap";
+import { spanMap } from "../pixels/heatmap";
 import { picturesOf } from "../pixels/pictures";
 import type { Peaks } from "../pixels/range";
 import type { ViewState } from "../view/state";
@@ -10,7 +10,7 @@ import { probabilityText, tokenText, valueText } from "../view/text";
 import { isLittle, strengthOf } from "./evidence";
 import { agreeing, gainOf, gainsOf, insteadOf, ownAgreement, probabilityOf } from "./figures";
 import { unitsText } from "./units";
-import { extentOf, whereText } from "./where";
+import { type Pointing, hasMoved, pointing } from "./where";
 
 export interface Clause {
   text: string;
@@ -62,20 +62,19 @@ export function changeText(one: Said, other: Said, view: Shown): string {
   if (Math.abs(gains! - gained!) >= CHANGED_GAIN) {
     parts.push(`the picture adds ${gains! > gained! ? "more" : "less"} (${natsText(gained!)} → ${natsText(gains!)})`);
   }
-  const [first, second] = [one, other].map((said) => (isLittle(said.explanation, said.tokens, said.held) ? null : mapOfAll(said, view)));
+  const [first, second] = [one, other].map((said) => pointingOf(said, view));
   if (first && second) {
-    const ratio = extentOf(first) / extentOf(second);
+    const ratio = first.extent / second.extent;
     if (ratio >= CHANGED_EXTENT) parts.push("more concentrated");
     if (ratio <= 1 / CHANGED_EXTENT) parts.push("more spread");
-    const [there, here] = [whereText(first), whereText(second)];
-    if (there !== here) parts.push(`${here} (was ${there})`);
+    if (hasMoved(first, second)) parts.push(`elsewhere (${first.text} before)`);
   }
   return parts.filter(Boolean).join(", ");
 }
 
 /** "+8.4": what the picture adds, in nats. */
 export function natsText(nats: number): string {
-  const text = valueText(Math.abs(nats)).replace(/(\.\d)\d$/, "$1");
+  const text = Math.abs(nats).toFixed(1);
   return `${Number(text) === 0 ? "±" : nats < 0 ? "−" : "+"}${text}`;
 }
 
@@ -127,18 +126,19 @@ function most(explanation: Explanation, tokens: number[]): string {
 /** A lens shows what a place would say, and not what the word rests on. */
 function place(said: Said, view: Shown): Clause[] {
   const { explanation, tokens, held } = said;
-  const map = mapOfAll(said, view);
-  if (!map) return [];
-  const { unit } = methodOf(explanation);
-  if (isLittle(explanation, tokens, held)) {
-    const of = `${valueText(strengthOf(explanation, tokens))} of ${valueText(held.whole)} ${unit}`;
-    return [{ text: explanation.occlusion ? `no part costs much (${of})` : `no place would say it clearly (${of})`, term: "place" }];
-  }
-  return [{ text: `${explanation.occlusion ? "loses most" : "the picture would say it"} ${whereText(map)}`, term: "place" }];
+  const whole = explanation.layers.at(-1)!;
+  if (!whole.values) return [];
+  const { occlusion } = explanation;
+  const points = pointingOf(said, view);
+  if (points) return [{ text: occlusion ? `${points.text} cost it most` : `${points.text} would say it`, term: "place" }];
+  const of = `(${valueText(strengthOf(explanation, tokens))} of ${valueText(held.whole)} ${methodOf(explanation).unit})`;
+  return [{ text: `no place ${occlusion ? "costs it much" : "would say it clearly"} ${of}`, term: "place" }];
 }
 
-function mapOfAll({ explanation, tokens }: Said, { combine }: Shown): Heatmap | null {
-  return spanMap(explanation.layers.at(-1)!, tokens, combine);
+/** Null where there is next to nothing to point with. */
+function pointingOf({ explanation, tokens, held }: Said, { combine }: Shown): Pointing | null {
+  const map = isLittle(explanation, tokens, held) ? null : spanMap(explanation.layers.at(-1)!, tokens, combine);
+  return map && pointing(map);
 }
 
 /** What the model itself would say there. */
