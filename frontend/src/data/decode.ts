@@ -173,11 +173,12 @@ function maximaOf(values: Float32Array, maps: number): Float32Array<ArrayBuffer>
 
 /** Hints only, so that anything unreadable is none: where the library was called from, how it
  * explained, what was cut. */
-function readHints({ logged_at, cut_from, settings }: Json): Pick<Explanation, "loggedAt" | "cutFrom" | "occlusion"> {
+function readHints({ logged_at, cut_from, settings, teacher_forced }: Json): Pick<Explanation, "loggedAt" | "cutFrom" | "occlusion" | "given"> {
   const { file, line } = (logged_at ?? {}) as Json;
   return {
     loggedAt: typeof file === "string" && Number.isInteger(line) ? { file, line: line as number } : null,
     occlusion: ((settings ?? {}) as Json).method === "occlusion",
+    given: typeof teacher_forced === "boolean" ? teacher_forced : null,
     cutFrom: Number.isInteger(cut_from) ? (cut_from as number) : 0,
   };
 }
