@@ -115,11 +115,16 @@ def positions_of(encoded: EncodedInput) -> int:
 
 def log_probabilities(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> Tensor:
     """``(B, R, d)`` predicting states to ``(B, R)`` float32, of the explained tokens ``(R,)``."""
-    states, targets = hidden.flatten(0, 1), ids.repeat(len(hidden))
+    found = own_log_probability(adapter, hidden.flatten(0, 1), ids.repeat(len(hidden)))
+    return found.view(hidden.shape[:2])
+
+
+def own_log_probability(adapter: ModelAdapter, states: Tensor, ids: Tensor) -> Tensor:
+    """``(N, d)`` predicting states to ``(N,)`` float32, each of its own token ``(N,)``."""
     chunk = max(1, _CHUNK_ELEMENTS // adapter.vocabulary_size)
     parts = []
     for start in range(0, len(states), chunk):
         logits = adapter.logits(states[start : start + chunk]).float()
-        own = logits.gather(1, targets[start : start + chunk, None])[:, 0]
+        own = logits.gather(1, ids[start : start + chunk, None])[:, 0]
         parts.append(own - logits.logsumexp(dim=1))
-    return torch.cat(parts).view(hidden.shape[:2])
+    return torch.cat(parts) if parts else states.new_empty(0, dtype=torch.float32)
