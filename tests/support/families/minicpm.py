@@ -69,9 +69,11 @@ def make_minicpm_v(seed: int = 0, *, name: str = "MiniCPMV4_6") -> TinyModel:
         **{key: tokenizer.convert_tokens_to_ids(token) for key, token in named.items()},
     )
     torch.manual_seed(seed)
-    model = getattr(transformers, f"{name}ForConditionalGeneration")._from_config(
-        config, attn_implementation="sdpa"
-    ).eval()
+    model = (
+        getattr(transformers, f"{name}ForConditionalGeneration")
+        ._from_config(config, attn_implementation="sdpa")
+        .eval()
+    )
     torch.nn.init.normal_(model.model.vision_tower.embeddings.patch_embedding.weight, std=0.5)
     for token in _MARKERS.values():
         model.lm_head.weight.data[tokenizer.convert_tokens_to_ids(token)] = 0

@@ -151,10 +151,12 @@ def qwen_processor() -> Any:
     )
 
 
-def seeded_model(name: str, config: Any, tokenizer: Any, seed: int) -> Any:
+def seeded_model(
+    name: str, config: Any, tokenizer: Any, seed: int, *, attention: str = "sdpa"
+) -> Any:
     """Of a class of transformers, its weights large enough to make it decided."""
     torch.manual_seed(seed)
-    model = getattr(transformers, name)._from_config(config, attn_implementation="sdpa").eval()
+    model = getattr(transformers, name)._from_config(config, attn_implementation=attention).eval()
     for parameter in model.parameters():
         if parameter.ndim > 1:  # some begin with zeros, or too small to decide anything
             torch.nn.init.normal_(parameter, std=0.2)
