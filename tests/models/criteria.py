@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from mmx_core.images import Clip
 from mmx_core.models import EncodedInput, ModelAdapter, adapter_for
 from tests.support.tiny_models import TinyModel
 
@@ -131,6 +132,46 @@ def causal_mapping(
         else:
             wrong.append(f"block {rectangles[index].round(3)} moved {rectangles[moved].round(3)}")
     return Mapped(right, len(chosen), wrong)
+
+
+def causal_frames(
+    adapter: ModelAdapter, size: tuple[int, int], factor: float, *, frames: int = 3, blocks: int = 8
+) -> Mapped:
+    """Changing a block of one frame changes most a token of that frame's view that covers it."""
+    height, width = size
+    pixels = [np.asarray(noise(height, width, seed)) for seed in range(frames)]
+    seconds = tuple(0.5 * frame for frame in range(frames))
+
+    def clip(shown: Sequence[np.ndarray]) -> Clip:
+        return Clip(tuple(Image.fromarray(frame) for frame in shown), seconds)
+
+    rendered = adapter.render(PROMPT, pictures=[clip(pixels)])
+
+    def states(shown: Sequence[np.ndarray]) -> tuple[EncodedInput, torch.Tensor]:
+        encoded = adapter.encode([clip(shown)], rendered, [], factor=factor)
+        return encoded, input_embeddings(adapter, encoded).float()
+
+    encoded, before = states(pixels)
+    spans = encoded.visual
+    assert sorted({frame for span in spans for frame in span.view.frames}) == [*range(frames)]
+    positions = torch.cat([span.positions for span in spans])
+    rectangles = torch.cat([span.rectangles for span in spans]).numpy()
+    view = np.repeat(range(len(spans)), [len(span.positions) for span in spans])
+    inside = (rectangles[:, :2] > -1e-9).all(1) & (rectangles[:, 2:] < 1 + 1e-9).all(1)
+    chosen = np.random.default_rng(0).permutation(np.flatnonzero(inside))[:blocks]
+    wrong = []
+    for step, index in enumerate(chosen):
+        held = spans[view[index]].view.frames
+        frame = held[step % len(held)]
+        top, left, bottom, right = rectangles[index] * [height, width, height, width]
+        changed = [each.copy() for each in pixels]
+        block = changed[frame][round(top) : round(bottom), round(left) : round(right)]
+        block[:] = 255 - block
+        change = (states(changed)[1] - before)[positions].norm(dim=1).numpy()
+        moved = int(change.argmax())
+        if view[moved] != view[index] or not _covers(rectangles[moved], rectangles[index]):
+            wrong.append(f"block {rectangles[index].round(3)} of frame {frame} moved {moved}")
+    return Mapped(len(chosen) - len(wrong), len(chosen), wrong)
 
 
 def _covers(token: np.ndarray, block: np.ndarray) -> bool:

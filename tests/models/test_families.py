@@ -68,6 +68,7 @@ SHARING: dict[str, tuple[str, str]] = {
     "lighton_ocr": ("sharing", "make_lighton_ocr"),
     "minicpmv4_7": ("sharing", "make_minicpm_v4_7"),
     "qianfan_ocr": ("sharing", "make_qianfan_ocr"),
+    "video_llava": ("llava", "make_video_llava"),
 }
 """Families with another's layout, whose tests are test_sharing's."""
 ALL = (*QWEN, *MAKERS)
