@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmx_core.errors import install_hint
 from mmx_core.export.bundle import BundleMissing
 from mmx_core.export.standalone import standalone_html
 
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 def as_frame(explanation: Explanation) -> pandas.DataFrame:
     """See :meth:`mmx_core.Explanation.to_pandas`."""
-    import pandas
+    try:
+        import pandas
+    except ImportError:
+        raise ImportError(
+            f"to_pandas: expected pandas, found none; install it: {install_hint('analysis')}"
+        ) from None
 
     base = explanation.base
     seen = np.nan_to_num(explanation.relevance, nan=-1.0)
