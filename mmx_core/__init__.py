@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mmx_core.explanation import ScaleExplanation as ScaleExplanation
     from mmx_core.explanation import Token as Token
     from mmx_core.explanation import WordGroup as WordGroup
+    from mmx_core.metrics.thought import through_thought as through_thought
     from mmx_core.sample import Sample as Sample
     from mmx_core.sample import Video as Video
     from mmx_core.sample import WordMask as WordMask
@@ -45,6 +46,7 @@ _HOMES = {
     "WordMask": "mmx_core.sample",
     "add_explanation": "mmx_core.events.writer",
     "read_explanations": "mmx_core.events.reader",
+    "through_thought": "mmx_core.metrics.thought",
 }
 _ROOMS = (
     "attribution",

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmx_core.events.header import Header, plain
+from mmx_core.events.header import Header
+from mmx_core.events.header_writer import plain
 from mmx_core.explanation import Explanation
 
 _PATH = re.compile(r"file:|~|\.{1,2}[\\/]|[A-Za-z]:[\\/]|[\\/]")
