@@ -22,9 +22,16 @@ export class SentenceLine extends PanelElement {
         display: block;
       }
       p {
+        /* Two lines or three: what is below keeps its place from word to word. */
+        min-height: 3em;
         margin: 0;
         line-height: 1.5;
         text-wrap: pretty;
+      }
+      @media (max-width: 980px) {
+        p {
+          min-height: 4.5em;
+        }
       }
       .clause {
         white-space: normal;
