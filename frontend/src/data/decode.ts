@@ -2,6 +2,7 @@
 // the rest can still be shown; a header that fails damages the whole.
 import { DamagedError, LARGEST_BYTES, NewerVersionError, VERSION, declaredBytes, decodeArray, decodeJson } from "./blob";
 import { answerLength } from "./explanation";
+import { reason } from "./reason";
 import type { Agreement, Candidate, ContextWord, Explanation, Layer, Token, View, WordGroup } from "./explanation";
 
 export interface Origin {
@@ -324,8 +325,4 @@ function wholes(value: unknown, length?: number): number[] {
 
 function figures(value: unknown, length: number): (number | null)[] {
   return list(value, length).map(figure);
-}
-
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

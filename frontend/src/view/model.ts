@@ -2,9 +2,8 @@
 // and ask for changes; it fetches, keeps the selection and tells them when something is new.
 import { type Pair, alignAnswers, counterpart } from "../words/alignment";
 import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "../data/api";
-import { reason } from "../data/decode";
+import { reason } from "../data/reason";
 import { withDifferenceMatrix } from "../matrix/difference_matrix";
-import { type EmbeddedData, embed } from "../data/embedded";
 import { type Explanation, type View, answerLength, answerToken, seenAt } from "../data/explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
 import { methodOf } from "../data/method";
@@ -15,8 +14,8 @@ import { missingText, otherPlace, placesOf, resolve, runNamed } from "./places";
 import { type Side, sideOf } from "../pixels/stage_picture";
 import { type SampleSummary, summarise } from "../samples/summaries";
 import { answerUnits, unitAt } from "../words/units";
-import { type ViewState, INITIAL_VIEW, toParameters } from "./state";
 import { HeldPeaks } from "./held";
+import { type ViewState, INITIAL_VIEW } from "./state";
 import { spread } from "./steps";
 import { keepToken, layerIndex, layerName, nearestStep, selectedTokens } from "./selection";
 
@@ -254,18 +253,6 @@ export class PanelModel {
   moveLayer(by: number): Promise<void> {
     if (!this.explanation) return Promise.resolve();
     return this.selectLayer(layerIndex(this.view, this.explanation) + by);
-  }
-
-  /** What is on screen, as a page of its own carries it. */
-  embed(): Promise<EmbeddedData> {
-    const { run, tag, step } = this.view;
-    const other = this.otherPlace;
-    const hashes = (explanation: Explanation | undefined | null) => explanation?.views.flatMap(({ image }) => image?.hash ?? []) ?? [];
-    const places = [
-      { run, tag, step: step!, images: hashes(this.explanation) },
-      ...(other ? [{ ...other, images: hashes(this.other?.explanation) }] : []),
-    ];
-    return embed(this.api, this.index!, places, toParameters(this.view));
   }
 
   /** Ask again for what failed or was damaged. */

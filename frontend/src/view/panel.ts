@@ -1,16 +1,16 @@
 // The whole panel: lays out the parts, hands them the model's data, and answers their requests.
 import { html, nothing } from "lit";
-import { besideOf, besideText } from "../words/beside";
-import { COLOR_MAPS } from "../pixels/color";
-import { type Explanation, MATRIX_MODES, answerLength, answerToken, seenAt } from "../data/explanation";
-import { methodOf } from "../data/method";
+import { besideOf } from "../words/beside";
+import { besideNote } from "../words/beside_note";
+import { answerLength, answerToken, seenAt } from "../data/explanation";
 import type { PanelModel } from "./model";
-import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
+import { changeByKey, isOwnKey } from "./keys";
+import type { ViewState } from "./state";
 import { selectedTokens, tokensAt } from "./selection";
 import type { Peaks } from "../pixels/range";
 import type { Said } from "../words/sentence";
-import { probabilityText, sampleName, stepText } from "./text";
-import { UNITS, answerUnits, groupIndex } from "../words/units";
+import { placeText } from "./text";
+import { answerUnits, groupIndex } from "../words/units";
 import { type Side, type StagePicture, differenceOf, heldBy, pictureOf } from "../pixels/stage_picture";
 import type { Point } from "../pixels/geometry";
 import type { AnswerStrip } from "../words/answer_strip";
@@ -20,11 +20,16 @@ import type { Dialog } from "./dialog";
 import type { ExportDialog } from "./export_dialog";
 import type { Header } from "./header";
 import type { Help } from "./help";
+import { keep, recall } from "./memory";
+import { PARTS } from "./part_list";
+import { Parts } from "./parts";
+import { type Asked, watchTerms } from "./terms";
 import { panelStyle } from "./panel_style";
 import type { Stage } from "../pixels/stage";
 
 const PLAY_INTERVAL_MS = 900;
-
+/** Kept by the browser, once the look around was closed. */
+const GUIDE = "guided";
 export class Panel extends PanelElement {
   static override properties = {
     model: unattributed,
@@ -33,6 +38,8 @@ export class Panel extends PanelElement {
     cursor: { state: true },
     table: { state: true },
     playing: { state: true },
+    asked: { state: true },
+    guided: { state: true },
   };
   declare model: PanelModel;
   dark = false;
@@ -42,9 +49,14 @@ export class Panel extends PanelElement {
   /** The table's own search and order. */
   table: PanelEvents["table-change"] = { query: "", sort: { key: "name", descending: false } };
   playing = false;
+  /** What the reader asks the meaning of. */
+  asked: Asked | null = null;
+  /** The look around is open: on a first visit, and on request. */
+  guided = !recall(GUIDE);
 
   /** The sample that was last shown. */
   private played = "";
+  private readonly parts = new Parts<keyof typeof PARTS>(PARTS, () => this.requestUpdate());
 
   static override styles = [palette, controls, panelStyle];
 
@@ -58,9 +70,14 @@ export class Panel extends PanelElement {
     this.addEventListener("span-select", ({ detail: { from, to } }) => void this.model.selectSpan(from, to));
     this.addEventListener("cursor-change", ({ detail }) => (this.cursor = detail));
     this.addEventListener("table-change", ({ detail }) => (this.table = { ...this.table, ...detail }));
-    this.addEventListener("export-open", () => this.export());
+    this.addEventListener("export-open", () => void this.export());
     this.addEventListener("play-toggle", () => this.play(!this.playing));
-    this.addEventListener("help-open", () => this.element<Help>("mmx-help").show());
+    this.addEventListener("help-open", () => void this.help());
+    this.addEventListener("guide-toggle", ({ detail }) => {
+      this.guided = detail;
+      keep(GUIDE, "1");
+    });
+    watchTerms(this, (asked) => void this.explain(asked));
     this.addEventListener("retry", () => void this.model.retry());
     window.addEventListener("keydown", (event) => this.key(event));
   }
@@ -83,7 +100,8 @@ export class Panel extends PanelElement {
       <div class="page ${model.busy ? "busy" : ""}" data-status=${status.kind} aria-busy=${model.busy}>
         <div class="progress" role="progressbar" aria-label="Loading" ?hidden=${!model.busy}></div>
         ${model.news ? html`<div class="news" role="status">${model.news}</div>` : nothing}
-        ${runs.length && model.view.samples ? this.samples() : nothing}
+        ${this.parts.trouble("help", () => this.help())} ${this.parts.trouble("export", () => this.export())}
+        ${runs.length && model.view.samples ? this.parts.show("table", () => this.samples()) : nothing}
         ${model.notice ? html`<div class="note" role="status">${model.notice}</div>` : nothing}
         ${showsOlder
           ? html`<div class="note" role="alert">
@@ -93,8 +111,9 @@ export class Panel extends PanelElement {
           : nothing}
         ${explanation && (status.kind === "ready" || showsOlder)
           ? this.content()
-          : html`<mmx-notice .status=${status} .place=${this.place()}></mmx-notice>`}
+          : html`<mmx-notice .status=${status} .place=${placeText(model.view)}></mmx-notice>`}
       </div>
+      ${this.asked ? html`<mmx-term-tip .term=${this.asked.term} .at=${this.asked.at}></mmx-term-tip>` : nothing}
       <mmx-help></mmx-help>
       <mmx-export-dialog .place=${this.shownPlace}></mmx-export-dialog>
     `;
@@ -161,17 +180,20 @@ export class Panel extends PanelElement {
       <main>
         <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
           ${several
-            ? html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .held=${held} .view=${view} ?dark=${this.dark}></mmx-image-strip>`
+            ? this.parts.show("images", () => html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .held=${held} .view=${view} ?dark=${this.dark}></mmx-image-strip>`)
             : nothing}
           ${comparing
-            ? html`<mmx-compare-stage
-                .a=${side}
-                .b=${otherSide}
-                .view=${view}
-                .cursor=${this.cursor}
-                .trouble=${this.model.otherTrouble}
-                ?dark=${this.dark}
-              ></mmx-compare-stage>`
+            ? this.parts.show(
+                "compare",
+                () => html`<mmx-compare-stage
+                  .a=${side}
+                  .b=${otherSide}
+                  .view=${view}
+                  .cursor=${this.cursor}
+                  .trouble=${this.model.otherTrouble}
+                  ?dark=${this.dark}
+                ></mmx-compare-stage>`,
+              )
             : html`<mmx-stage .picture=${picture} .view=${view} .cursor=${this.cursor} ?dark=${this.dark}></mmx-stage>`}
           <mmx-legend .picture=${picture} .view=${view} .held=${held}></mmx-legend>
           <mmx-scale-scrubber
@@ -182,7 +204,7 @@ export class Panel extends PanelElement {
             .view=${view}
             ?dark=${this.dark}
           ></mmx-scale-scrubber>
-          ${beside === null ? nothing : this.besideNote(explanation, beside)}
+          ${beside === null ? nothing : besideNote(explanation, explanation.alternatives[beside]!, () => this.change({ beside: "", context: null }))}
         </section>
         <section class="read" aria-label="Words">
           <span class="tabs segments" role="group" aria-label="Beside the image">
@@ -190,16 +212,19 @@ export class Panel extends PanelElement {
             <button aria-pressed=${film !== null} title="The selected token over all steps (f)" @click=${() => this.change({ film: true })}>over steps</button>
           </span>
           ${film
-            ? html`<mmx-filmstrip
-                .film=${film}
-                .steps=${this.model.filmSteps}
-                .total=${this.model.steps.length}
-                .image=${image}
-                .view=${view}
-                .held=${held}
-                .other=${place?.run === view.run ? place.step : null}
-                ?dark=${this.dark}
-              ></mmx-filmstrip>`
+            ? this.parts.show(
+                "film",
+                () => html`<mmx-filmstrip
+                  .film=${film}
+                  .steps=${this.model.filmSteps}
+                  .total=${this.model.steps.length}
+                  .image=${image}
+                  .view=${view}
+                  .held=${held}
+                  .other=${place?.run === view.run ? place.step : null}
+                  ?dark=${this.dark}
+                ></mmx-filmstrip>`,
+              )
             : html`<mmx-relevance-matrix
                 .explanation=${view.compare === "difference" ? this.model.difference : explanation}
                 .view=${view}
@@ -207,10 +232,11 @@ export class Panel extends PanelElement {
                 ?dark=${this.dark}
               ></mmx-relevance-matrix>`}
           ${view.region
-            ? html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`
+            ? this.parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
             : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside} .held=${held}></mmx-candidates>`}
         </section>
       </main>
+      ${this.guided ? this.guide(side!) : nothing}
     `;
   }
 
@@ -220,14 +246,8 @@ export class Panel extends PanelElement {
     return explanation && { explanation: seenAt(explanation, view.image), tokens: tokensAt(view, explanation), held };
   }
 
-  /** In the place of the scales, which were not logged of such a word. */
-  private besideNote(explanation: Explanation, beside: number) {
-    const entry = explanation.alternatives[beside]!;
-    return html`<div class="beside" role="status">
-      <strong>${besideText(explanation, entry)}</strong>
-      <span>p ${probabilityText(entry.candidate.probability)} there. Only its map over all scales was logged.</span>
-      <button @click=${() => this.change({ beside: "", context: null })}>Back to the answer</button>
-    </div>`;
+  private guide(said: Said) {
+    return this.parts.show("guide", () => html`<mmx-guide .said=${said} .steps=${this.model.steps.length}></mmx-guide>`);
   }
 
   /** What the legend explains: the difference, or A. */
@@ -236,24 +256,38 @@ export class Panel extends PanelElement {
     return b && view.compare === "difference" ? differenceOf(a, b, view) : pictureOf(a, view, b);
   }
 
-  private export(): void {
+  private async help(): Promise<void> {
+    if (await this.parts.load("help")) await this.opened<Help>("mmx-help", (help) => help.show());
+  }
+
+  private async explain(asked: Asked | null): Promise<void> {
+    this.asked = asked;
+    if (asked) await this.parts.load("terms");
+  }
+
+  private async export(): Promise<void> {
+    if (!(await this.parts.load("export"))) return;
     const { side, otherSide } = this.model;
-    if (side) this.element<ExportDialog>("mmx-export-dialog").open(this.model, this.picture(side, otherSide));
+    if (side) await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, this.picture(side, otherSide)));
+  }
+
+  private async opened<Kind extends Dialog>(name: string, open: (dialog: Kind) => void): Promise<void> {
+    const dialog = this.element<Kind>(name);
+    await dialog.updateComplete;
+    if (!this.dialogOpen) open(dialog);
   }
 
   private get dialogOpen(): boolean {
     return ["mmx-help", "mmx-export-dialog"].some((name) => this.element<Dialog>(name).isOpen);
   }
 
-  private get stage(): Stage {
-    return this.renderRoot.querySelector<Stage>("mmx-stage") ?? this.element<CompareStage>("mmx-compare-stage").anyStage;
+  private get strip(): AnswerStrip | null {
+    return this.renderRoot.querySelector<AnswerStrip>("mmx-answer-strip");
   }
 
-  private place(): string {
-    const { tag, step } = this.model.view;
-    const name = sampleName(tag);
-    if (!name) return "This sample";
-    return step === null ? name : `${name}, step ${stepText(step)},`;
+  /** None while what compares is on its way. */
+  private get stage(): Stage | undefined {
+    return this.renderRoot.querySelector<Stage>("mmx-stage") ?? this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.anyStage;
   }
 
   private change(patch: Partial<ViewState>): void {
@@ -302,20 +336,13 @@ export class Panel extends PanelElement {
     if (!next) return;
     void this.model.selectToken(next.first);
     void this.updateComplete.then(async () => {
-      const strip = this.element<AnswerStrip>("mmx-answer-strip");
-      await strip.updateComplete;
-      strip.focusSelected();
+      await this.strip?.updateComplete;
+      this.strip?.focusSelected();
     });
   }
 
   private key(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    const target = event.composedPath()[0] as HTMLElement;
-    const typed = target instanceof HTMLInputElement && target.type !== "checkbox" && target.type !== "range";
-    if (typed || target instanceof HTMLSelectElement || this.dialogOpen) return;
-    const slides = target instanceof HTMLInputElement && target.type === "range" && target.ariaLabel !== "Scale";
-    if (slides && event.key.startsWith("Arrow")) return;
-    if (event.key === " " && (target instanceof HTMLButtonElement || target instanceof HTMLInputElement)) return;
+    if (!isOwnKey(event) || this.dialogOpen) return;
     const arrow = event.key.startsWith("Arrow");
     const action = this.action(event.shiftKey && arrow ? `Shift+${event.key}` : event.key);
     if (!action) return;
@@ -326,11 +353,10 @@ export class Panel extends PanelElement {
   private action(key: string): (() => void) | undefined {
     const { view, explanation } = this.model;
     const token = view.token ?? 0;
+    const patch = changeByKey(key, view, explanation);
     const actions: Record<string, () => void> = {
       ArrowLeft: () => this.moveToken(token, -1),
       ArrowRight: () => this.moveToken(token, 1),
-      "Shift+ArrowLeft": () => this.change({ more: Math.max(0, view.more - 1) }),
-      "Shift+ArrowRight": () => this.change({ more: view.more + 1 }),
       Home: () => this.moveToken(-1, 1),
       End: () => this.moveToken(explanation ? answerLength(explanation) : 0, -1),
       ArrowUp: () => void this.model.moveLayer(-1),
@@ -343,29 +369,24 @@ export class Panel extends PanelElement {
       j: () => this.moveSample(1),
       k: () => this.moveSample(-1),
       "/": () => this.element<Header>("mmx-header").searchSamples(),
-      "+": () => this.stage.zoomBy(1.5),
-      "=": () => this.stage.zoomBy(1.5),
-      "-": () => this.stage.zoomBy(1 / 1.5),
-      "0": () => this.stage.reset(),
-      Escape: () => this.change({ region: null, more: 0, context: null, beside: "" }),
-      v: () => this.change({ compare: following(COMPARE_MODES, view.compare) }),
+      "+": () => this.stage?.zoomBy(1.5),
+      "=": () => this.stage?.zoomBy(1.5),
+      "-": () => this.stage?.zoomBy(1 / 1.5),
+      "0": () => this.stage?.reset(),
+      Escape: () => {
+        this.parts.giveUp("export");
+        this.parts.giveUp("help");
+        this.change(patch!);
+      },
       x: () => this.element<Header>("mmx-header").swap(),
       b: () => this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.flip(),
-      f: () => this.change({ film: !view.film }),
-      l: () => this.change({ samples: !view.samples }),
-      e: () => this.export(),
-      m: () => this.change({ matrix: following(explanation ? methodOf(explanation).modes : MATRIX_MODES, view.matrix) }),
-      r: () => this.change({ range: following(rangesFor(view.compare), view.range) }),
-      c: () => this.change({ colors: following(COLOR_MAPS, view.colors) }),
-      s: () => this.change({ smooth: !view.smooth }),
-      g: () => this.change({ grey: !view.grey }),
-      t: () => this.change({ template: !view.template }),
-      w: () => this.change({ unit: following(UNITS, view.unit), more: 0 }),
-      n: () => this.element<AnswerStrip>("mmx-answer-strip")?.moveDoubt(1),
-      p: () => this.element<AnswerStrip>("mmx-answer-strip")?.moveDoubt(-1),
-      "?": () => this.element<Help>("mmx-help").show(),
+      e: () => void this.export(),
+      n: () => this.strip?.moveDoubt(1),
+      p: () => this.strip?.moveDoubt(-1),
+      "?": () => void this.help(),
     };
-    return this.model.index?.runs.length ? actions[key] : undefined;
+    if (!this.model.index?.runs.length) return undefined;
+    return actions[key] ?? (patch && (() => this.change(patch)));
   }
 
   private element<Part extends Element>(name: string): Part {
@@ -373,7 +394,3 @@ export class Panel extends PanelElement {
   }
 }
 customElements.define("mmx-panel", Panel);
-
-function following<Name>(names: readonly Name[], current: Name): Name {
-  return names[(names.indexOf(current) + 1) % names.length]!;
-}

@@ -48,6 +48,11 @@ export const panelStyle = css`
   mmx-answer-strip {
     padding: 12px 16px 10px;
   }
+  .pointed {
+    outline: 2px solid var(--accent);
+    outline-offset: -2px;
+    border-radius: 10px;
+  }
   main {
     flex: 1;
     display: grid;
@@ -134,6 +139,14 @@ export const panelStyle = css`
   mmx-notice {
     flex: 1;
     min-height: 0;
+  }
+  .coming {
+    min-height: 40px;
+  }
+  .seen > .note,
+  .read > .note {
+    align-self: start;
+    margin: 0;
   }
   .note {
     display: flex;

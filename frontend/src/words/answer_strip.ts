@@ -151,12 +151,12 @@ export class AnswerStrip extends PanelElement {
     const count = this.doubtful.length;
     return html`<div class="doubts">
       ${typeof given === "boolean"
-        ? html`<span class="given" data-term=${given ? "given" : "generated"}>answer ${given ? "given" : "generated"}</span>`
+        ? html`<span class="given" tabindex="0" data-term=${given ? "given" : "generated"}>answer ${given ? "given" : "generated"}</span>`
         : nothing}
       ${count
         ? html`<span class="walk">
             <button class="quiet" aria-label="Previous doubtful word" title="Previous (p)" @click=${() => this.moveDoubt(-1)}>‹</button>
-            <span class="number" data-term="doubtful">${count} doubtful</span>
+            <span class="number" tabindex="0" data-term="doubtful">${count} doubtful</span>
             <button class="quiet" aria-label="Next doubtful word" title="Next (n)" @click=${() => this.moveDoubt(1)}>›</button>
           </span>`
         : nothing}
@@ -168,11 +168,11 @@ export class AnswerStrip extends PanelElement {
     const { tint, unit } = methodOf(this.explanation);
     return html`<div class="key">
       <span class="tint"></span>
-      <span class="number" data-term=${measured ? "image_gain" : "strength"}>${measured ? "needs the picture" : tint}, 0 to ${valueText(full)} ${measured ? "nats" : unit}</span>
+      <span class="number" tabindex="0" data-term=${measured ? "image_gain" : "strength"}>${measured ? "needs the picture" : tint}, 0 to ${valueText(full)} ${measured ? "nats" : unit}</span>
       <span class="line"></span>
       ${this.influences.length
-        ? html`<span data-term="influence">“<bdi>${this.selectedText()}</bdi>” is less likely without</span>`
-        : html`<span data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`}
+        ? html`<span tabindex="0" data-term="influence">“<bdi>${this.selectedText()}</bdi>” is less likely without</span>`
+        : html`<span tabindex="0" data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`}
     </div>`;
   }
 

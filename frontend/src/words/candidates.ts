@@ -145,7 +145,7 @@ export class Candidates extends PanelElement {
     if (share === null) return nothing;
     const { unit } = methodOf(explanation);
     const little = isLittle(explanation, tokens, held) ? ` of little: ${valueText(strengthOf(explanation, tokens))} ${unit}` : "";
-    return html`<h2 class="number" data-term="grounding">share on picture ${probabilityText(share)}${little}</h2>`;
+    return html`<h2 class="number" tabindex="0" data-term="grounding">share on picture ${probabilityText(share)}${little}</h2>`;
   }
 
   private get first(): number {

@@ -2,7 +2,6 @@
 import { css, html } from "lit";
 import { answerToken } from "../data/explanation";
 import { methodOf } from "../data/method";
-import type { ViewState } from "../view/state";
 import { stepText, valueText } from "../view/text";
 import { doubtfulUnits } from "./doubtful";
 import { evidenceOf } from "./evidence";
@@ -48,10 +47,9 @@ export function guidePages({ explanation, held }: Said, steps: number): Page[] {
 }
 
 export class Guide extends PanelElement {
-  static override properties = { said: unattributed, steps: unattributed, view: unattributed, page: { state: true } };
+  static override properties = { said: unattributed, steps: unattributed, page: { state: true } };
   declare said: Said;
   declare steps: number;
-  declare view: ViewState;
   page = 0;
 
   static override styles = [
@@ -116,7 +114,7 @@ export class Guide extends PanelElement {
   }
 
   private close(): void {
-    this.ask("guide-close", null);
+    this.ask("guide-toggle", false);
   }
 
   /** Frames the part that it speaks of, and no other. */

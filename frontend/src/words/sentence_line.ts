@@ -52,7 +52,7 @@ export class SentenceLine extends PanelElement {
     return html`<p class="number" role="status">
       <strong>“<bdi>${unitsText(said.explanation, said.tokens, view.unit)}</bdi>”</strong>${clauses.length ? ": " : "."}
       ${clauses.map(
-        ({ text, term }, i) => html`<span class="clause" data-term=${term}>${text}</span>${i < clauses.length - 1 ? "; " : ". "}`,
+        ({ text, term }, i) => html`<span class="clause" tabindex="0" data-term=${term}>${text}</span>${i < clauses.length - 1 ? "; " : ". "}`,
       )}
       ${this.change()}
     </p>`;
