@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,14 +92,15 @@ def explaining(
             "model: expected whole weights in this process, got some that are sharded over several;"
             " explain fixed samples with ExplainCallback or ExplainProbe instead"
         )
-    with ExplanationWriter(logdir, private=private, strict=strict) as writer:
+    adapter = explainer.adapter
+    with ExplanationWriter(logdir, private=private, strict=strict) as writer, ExitStack() as stack:
         watch = Watch(explainer, (writer, *also), set_name, every, samples, seconds, step, strict)
-        processes = image_processor or processor.image_processor
-        with (
-            _wrapped(model, "generate", watch.generated),
-            _wrapped(processes, "preprocess", watch.processed),
-        ):
-            yield watch
+        stack.enter_context(_wrapped(model, "generate", watch.generated))
+        stack.enter_context(_wrapped(adapter.image_processor, "preprocess", watch.processed))
+        for speaker in (adapter.tokenizer, processor):
+            if hasattr(speaker, "apply_chat_template"):
+                stack.enter_context(_wrapped(speaker, "apply_chat_template", watch.said))
+        yield watch
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ class Watch:
         self._every, self._samples, self._seconds = every, samples, seconds
         self._strict = strict
         self._seen: deque[_Processed] = deque(maxlen=_REMEMBERED)
+        self._conversations: deque[Any] = deque(maxlen=_REMEMBERED)
         self._busy = False
 
     def processed(self, made: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
@@ -153,6 +155,13 @@ class Watch:
             if name.startswith("pixel_values") and hasattr(value, "shape")
         }
         self._seen.append(_Processed(list(_flat(given)), tensors))
+
+    def said(self, made: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        """A conversation was put under the chat template, or several were."""
+        given = named.get("conversation", arguments[0] if arguments else None)
+        if self._busy or not given or self._is_spent:
+            return
+        self._conversations.extend([given] if isinstance(given[0], Mapping) else given)
 
     def generated(self, found: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """``generate`` has answered."""
@@ -257,7 +266,7 @@ class Watch:
                 short += [*ids[at:place], adapter.placeholder_id]
                 own.append(picture)
                 at = place + len(layout.ids)
-            found.append((own, _prompt([*short, *ids[at:]], adapter)))
+            found.append((own, self._prompt([*short, *ids[at:]], own)))
         if waiting:
             warn_once(
                 _EXPLAINING,
@@ -268,15 +277,23 @@ class Watch:
             return None
         return found
 
-
-def _prompt(ids: Sequence[int], adapter: Any) -> RenderedPrompt:
-    special = special_ids(adapter.tokenizer)
-    return RenderedPrompt(
-        ids=tuple(ids),
-        written=tuple(token not in special for token in ids),
-        turns=(0,) * len(ids),
-        placeholders=tuple(i for i, token in enumerate(ids) if token == adapter.placeholder_id),
-    )
+    def _prompt(self, ids: Sequence[int], pictures: Sequence[Picture]) -> RenderedPrompt:
+        """A prompt's tokens, and which of them a person wrote, where the conversation is known."""
+        adapter = self._explainer.adapter
+        for conversation in reversed(self._conversations):
+            try:
+                rendered = adapter.render(conversation, pictures=pictures)
+            except Exception:  # of other pictures, say; it may be any that the loop has had
+                continue
+            if rendered.ids == tuple(ids):
+                return rendered
+        special = special_ids(adapter.tokenizer)
+        return RenderedPrompt(
+            ids=tuple(ids),
+            written=tuple(token not in special for token in ids),
+            turns=(0,) * len(ids),
+            placeholders=tuple(i for i, token in enumerate(ids) if token == adapter.placeholder_id),
+        )
 
 
 def _place(ids: Sequence[int], layout: Layout, start: int) -> int | None:
@@ -303,21 +320,32 @@ def _flat(given: Any) -> Iterator[Any]:
         yield given
 
 
+def _made_again(kind: Any, *arguments: Any) -> Any:
+    return kind.__new__(kind, *arguments)
+
+
 @contextmanager
 def _wrapped(holder: Any, name: str, told: Any) -> Iterator[None]:
-    """While within, a method of this one object tells what it was given and has returned."""
-    inner = getattr(holder, name)
-    own = holder.__dict__.get(name)
+    """While within, a method of this one object tells what it was given and has returned.
 
-    def wrapper(*arguments: Any, **named: Any) -> Any:
-        found = inner(*arguments, **named)
+    By a class of its own: what lies in the object itself would be copied with it, where a method
+    would go on to call the original, and saved with it, as an image processor's settings are.
+    """
+    kind: Any = type(holder)
+
+    def wrapper(self: Any, *arguments: Any, **named: Any) -> Any:
+        found = getattr(kind, name)(self, *arguments, **named)
         told(found, arguments, named)
         return found
 
-    holder.__dict__[name] = wrapper
+    def reduced(self: Any, protocol: Any) -> Any:
+        _, (_, *arguments), *rest = kind.__reduce_ex__(self, protocol)
+        return (_made_again, (kind, *arguments), *rest)
+
+    same = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    watched = type(kind)(kind.__name__, (kind,), {**same, name: wrapper, "__reduce_ex__": reduced})
+    holder.__class__ = watched
     try:
         yield
     finally:
-        del holder.__dict__[name]
-        if own is not None:
-            holder.__dict__[name] = own
+        holder.__class__ = kind

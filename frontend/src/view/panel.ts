@@ -4,7 +4,7 @@ import { besideOf } from "../words/beside";
 import { besideNote } from "../words/beside_note";
 import { answerLength, answerToken, seenAt } from "../data/explanation";
 import type { PanelModel } from "./model";
-import { changeByKey, isOwnKey } from "./keys";
+import { changedBy, isForPanel } from "./keys";
 import type { ViewState } from "./state";
 import { selectedTokens, tokensAt } from "./selection";
 import type { Peaks } from "../pixels/range";
@@ -342,7 +342,7 @@ export class Panel extends PanelElement {
   }
 
   private key(event: KeyboardEvent): void {
-    if (!isOwnKey(event) || this.dialogOpen) return;
+    if (this.dialogOpen || !isForPanel(event)) return;
     const arrow = event.key.startsWith("Arrow");
     const action = this.action(event.shiftKey && arrow ? `Shift+${event.key}` : event.key);
     if (!action) return;
@@ -353,10 +353,11 @@ export class Panel extends PanelElement {
   private action(key: string): (() => void) | undefined {
     const { view, explanation } = this.model;
     const token = view.token ?? 0;
-    const patch = changeByKey(key, view, explanation);
     const actions: Record<string, () => void> = {
       ArrowLeft: () => this.moveToken(token, -1),
       ArrowRight: () => this.moveToken(token, 1),
+      "Shift+ArrowLeft": () => this.change({ more: Math.max(0, view.more - 1) }),
+      "Shift+ArrowRight": () => this.change({ more: view.more + 1 }),
       Home: () => this.moveToken(-1, 1),
       End: () => this.moveToken(explanation ? answerLength(explanation) : 0, -1),
       ArrowUp: () => void this.model.moveLayer(-1),
@@ -376,7 +377,7 @@ export class Panel extends PanelElement {
       Escape: () => {
         this.parts.giveUp("export");
         this.parts.giveUp("help");
-        this.change(patch!);
+        this.change({ region: null, more: 0, context: null, beside: "" });
       },
       x: () => this.element<Header>("mmx-header").swap(),
       b: () => this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.flip(),
@@ -386,7 +387,8 @@ export class Panel extends PanelElement {
       "?": () => void this.help(),
     };
     if (!this.model.index?.runs.length) return undefined;
-    return actions[key] ?? (patch && (() => this.change(patch)));
+    const changed = changedBy(key, view, explanation);
+    return changed ? () => this.change(changed) : actions[key];
   }
 
   private element<Part extends Element>(name: string): Part {

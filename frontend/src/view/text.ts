@@ -46,6 +46,11 @@ export function placeText({ tag, step }: { tag: string; step: number | null }): 
   return step === null ? name : `${name}, step ${stepText(step)},`;
 }
 
+/** The glossary's: a sample's mean is another thing than a word's. */
+export function metricTerm(name: string): string {
+  return name === "image_gain" ? "metric_image_gain" : name;
+}
+
 export function stepText(step: number): string {
   return step.toLocaleString("en-US");
 }

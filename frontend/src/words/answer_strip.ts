@@ -156,7 +156,7 @@ export class AnswerStrip extends PanelElement {
       ${count
         ? html`<span class="walk">
             <button class="quiet" aria-label="Previous doubtful word" title="Previous (p)" @click=${() => this.moveDoubt(-1)}>‹</button>
-            <span class="number" tabindex="0" data-term="doubtful">${count} doubtful</span>
+            <span class="number" tabindex="0" data-term="rank">${count} doubtful</span>
             <button class="quiet" aria-label="Next doubtful word" title="Next (n)" @click=${() => this.moveDoubt(1)}>›</button>
           </span>`
         : nothing}
