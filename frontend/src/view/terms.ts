@@ -12,24 +12,24 @@ const REST_MS = 350;
 /** Tells of each term that is asked about within `root`, and when it no longer is. */
 export function watchTerms(root: HTMLElement, tell: (asked: Asked | null) => void): void {
   let timer = 0;
-  let shown: HTMLElement | null = null;
+  let [over, shown]: (HTMLElement | null)[] = [null, null];
   const show = (bearer: HTMLElement | null) => {
     window.clearTimeout(timer);
+    over = bearer;
     if (bearer === shown) return;
     shown = bearer;
     tell(bearer && { term: bearer.dataset.term!, at: bearer.getBoundingClientRect() });
   };
-  root.addEventListener("pointerover", (event) => {
+  // Neither pointerover nor focusin leaves an element's own tree where both ends are in it.
+  root.addEventListener("pointermove", (event) => {
     const bearer = bearerOf(event);
-    if (event.pointerType === "touch" || bearer === shown) return;
+    if (event.pointerType === "touch" || bearer === over) return;
     show(null);
+    over = bearer;
     if (bearer) timer = window.setTimeout(() => show(bearer), REST_MS);
   });
   root.addEventListener("pointerleave", () => show(null));
-  root.addEventListener("focusin", (event) => {
-    const bearer = bearerOf(event);
-    show(bearer?.matches(":focus-visible") ? bearer : null);
-  });
+  root.addEventListener("keyup", (event) => event.key === "Tab" && show(bearerOf(event)));
   root.addEventListener("click", (event) => show(bearerOf(event)));
   root.addEventListener("keydown", ({ key }) => key === "Escape" && show(null));
   root.addEventListener("scroll", () => show(null), true);

@@ -52,6 +52,8 @@ export class Guide extends PanelElement {
   declare steps: number;
   page = 0;
 
+  private pointed: Element | null = null;
+
   static override styles = [
     controls,
     css`
@@ -105,12 +107,13 @@ export class Guide extends PanelElement {
   }
 
   override updated(): void {
-    this.point(guidePages(this.said, this.steps)[this.page]!.about);
+    const { about } = guidePages(this.said, this.steps)[this.page]!;
+    this.point((this.getRootNode() as ParentNode).querySelector(about));
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.point("");
+    this.point(null);
   }
 
   private close(): void {
@@ -118,10 +121,10 @@ export class Guide extends PanelElement {
   }
 
   /** Frames the part that it speaks of, and no other. */
-  private point(about: string): void {
-    const root = this.getRootNode() as ParentNode;
-    root.querySelectorAll(".pointed").forEach((part) => part.classList.remove("pointed"));
-    if (about) root.querySelector(about)?.classList.add("pointed");
+  private point(part: Element | null): void {
+    this.pointed?.classList.remove("pointed");
+    part?.classList.add("pointed");
+    this.pointed = part;
   }
 }
 customElements.define("mmx-guide", Guide);
