@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync } from "node:fs";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
@@ -38,21 +40,45 @@ const listed = (build: string): Plugin => ({
   },
 });
 
-// Two builds, each one self-contained module: TensorBoard serves index.js from one folder and the
-// worker from another, so neither may import a shared chunk, and its policy forbids blob: workers.
+/** Of all that the panel is made of: a part's name says which panel it belongs to, so that a page opened
+ * before an update is told, and gets no part that was made for another. */
+function sourcesVersion(): string {
+  const digest = createHash("sha256").update(readFileSync("package-lock.json"));
+  for (const file of readdirSync("src", { recursive: true, encoding: "utf8" }).sort()) {
+    if (file.endsWith(".ts")) digest.update(readFileSync(`src/${file}`));
+  }
+  return digest.digest("hex").slice(0, 8);
+}
+
+/** Three builds. The panel: what the first view needs, and parts that are loaded when asked for. The
+ * worker: one module, since TensorBoard's policy forbids blob: workers. And all in one module, for
+ * pages that have no server. TensorBoard serves index.js from one folder and all others from `static/`. */
+const BUILDS: Record<string, { input: string; entry: string }> = {
+  panel: { input: "src/index.ts", entry: "index.js" },
+  worker: { input: "src/data/worker.ts", entry: "worker.js" },
+  standalone: { input: "src/index.ts", entry: "standalone.js" },
+};
+
 export default defineConfig(({ mode }) => {
-  const worker = mode === "worker";
+  const { input, entry } = BUILDS[mode] ?? BUILDS.panel!;
   return {
     plugins: [unindented, listed(mode)],
     build: {
       outDir: "../tb_mmx_plugin/static",
-      emptyOutDir: !worker,
+      emptyOutDir: mode === "panel",
       target: "es2022",
-      modulePreload: false,
+      // No page of ours needs Vite's own loader of parts.
+      lib: { entry: input, formats: ["es" as const], fileName: () => entry },
       rolldownOptions: {
-        input: worker ? "src/data/worker.ts" : "src/index.ts",
-        preserveEntrySignatures: "strict" as const,
-        output: { format: "es" as const, entryFileNames: worker ? "worker.js" : "index.js" },
+        // Parts take what they share with the first view from the entry itself.
+        preserveEntrySignatures: "allow-extension" as const,
+        output: {
+          format: "es" as const,
+          minify: true,
+          entryFileNames: entry,
+          chunkFileNames: `static/[name].${sourcesVersion()}.js`,
+          codeSplitting: mode === "panel" && { groups: [{ name: "first", test: /src\/index\.ts$/ }] },
+        },
       },
     },
     test: { include: ["tests/**/*.test.ts"], environment: "node" },

@@ -6,9 +6,10 @@ import { join } from "node:path";
 export function packagesOf(modules, own) {
   const names = new Set();
   for (const module of modules.map(slashed)) {
-    const found = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(module);
+    // What the bundler itself adds, or what comes from a package.
+    const found = /^\0(rolldown)\//.exec(module) ?? /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(module);
     if (found) names.add(found[1]);
-    // A bundler's own helpers, say: somebody wrote them, too.
+    // Another bundler's helpers, say: somebody wrote them, too.
     else if (!module.startsWith(slashed(own))) throw new Error(`Whose code is ${module}? The bundle has it.`);
   }
   return [...names].sort();

@@ -1,24 +1,18 @@
 // The entry that TensorBoard's frame calls: render().
 import "./words/answer_strip";
 import "./words/candidates";
-import "./pixels/compare_stage";
-import "./view/export_dialog";
-import "./pixels/filmstrip";
 import "./view/header";
-import "./view/help";
-import "./pixels/image_strip";
 import "./pixels/legend";
 import "./matrix/matrix_tip";
 import "./view/notice";
-import "./words/readers";
+import "./words/sentence_line";
 import "./matrix/relevance_matrix";
 import "./samples/sample_picker";
-import "./samples/sample_table";
 import "./pixels/scale_scrubber";
 import "./pixels/stage";
 import "./view/step_slider";
 import { HttpApi } from "./data/api";
-import { type EmbeddedData, EmbeddedApi, embeddedData } from "./data/embedded";
+import { embeddedData } from "./data/embedded";
 import { ExplanationSource } from "./data/explanation_source";
 import { followTheme, listenToHost, readParameters, takeFocus, watchAddress, whenShown, writeParameters } from "./view/host";
 import { PanelModel } from "./view/model";
@@ -32,7 +26,7 @@ export async function render(): Promise<void> {
   document.documentElement.lang = "en";
   document.title ||= "Explanations";
   document.body.style.margin = "0";
-  const { model, warmUp } = makeModel(embeddedData());
+  const { model, warmUp } = await makeModel();
 
   const panel = new Panel();
   panel.model = model;
@@ -51,8 +45,10 @@ export async function render(): Promise<void> {
   await model.refresh();
 }
 
-function makeModel(data: EmbeddedData | null): { model: PanelModel; warmUp: () => void } {
+async function makeModel(): Promise<{ model: PanelModel; warmUp: () => void }> {
+  const data = embeddedData();
   if (data) {
+    const { EmbeddedApi } = await import("./data/embedded_api");
     const api = new EmbeddedApi(data);
     const view = fromParameters({ ...data.view, ...readParameters() });
     return { model: new PanelModel(api, new ExplanationSource(api), view), warmUp: () => undefined };

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 
 const SOURCES = fileURLToPath(new URL("../src/", import.meta.url));
 const LONGEST_FILE = 400;
-const IMPORT = /^(?:import|export)\b[^;]*?["'](\.[^"']*)["'];/gms;
+const IMPORT = /(?:^(?:import|export)\b[^;]*?|\bimport\()["'](\.[^"']*)["'](?:;|\))/gms;
 
 const files = new Map(
   readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
@@ -13,7 +13,7 @@ const files = new Map(
     .map((name) => [name, readFileSync(join(SOURCES, name), "utf8")] as const),
 );
 
-/** What each file imports, types included. */
+/** What each file imports, types and what is loaded later included. */
 const imports = new Map(
   [...files].map(([name, text]) => {
     const paths = [...text.matchAll(IMPORT)].map((match) => join(dirname(join(SOURCES, name)), match[1]!));

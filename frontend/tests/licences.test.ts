@@ -20,6 +20,7 @@ test("packages are those that modules come from, the innermost of nested ones", 
   const modules = ["/panel/src/index.ts", `${home}/lit/index.js`, `${home}/lit/html.js`];
   const nested = [`${home}/lit/node_modules/@lit/other/index.js`];
   expect(packagesOf([...modules, ...nested], "/panel/src/")).toEqual(["@lit/other", "lit"]);
+  expect(packagesOf(["\0rolldown/runtime.js"], "/panel/src/")).toEqual(["rolldown"]);
 });
 
 test("a module that is nobody's stops the build", () => {

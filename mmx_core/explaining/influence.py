@@ -15,15 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmx_core.explaining.passes import forward_positions
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.explaining.taken_away import Reader, Task, in_batches, in_short_batches, tasks_of
 from mmx_core.explaining.text_pass import read_text
 from mmx_core.explanation import FloatArray
 from mmx_core.models.base import ModelAdapter
 from mmx_core.parts import ContextWord
-
-_POSITIONS = 8192
-"""Of one forward, where no bound is given."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def measure_influence(
     tasks, ends = tasks_of(text, places, order, reader.predicting)
     values = np.full((len(rows), len(words)), np.nan, np.float32)
     how = ["unmeasured"] * len(words)
-    bound = positions or _POSITIONS
+    bound = positions or forward_positions(adapter)
     stopped = False
     for batch in in_batches(tasks, text, bound):
         late = time.monotonic() - begun > seconds

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmx_core.explaining.passes import own_log_probability
+from mmx_core.explaining.passes import predictions
 from mmx_core.explaining.text_pass import TextPass
 from mmx_core.models.base import ModelAdapter
 
@@ -148,7 +148,7 @@ class Reader:
         self._adapter, self._text = adapter, text
         self._ids = ids.to(text.states.device)
         states = text.states[predicting.clamp_min(0).to(text.states.device)]
-        self.whole = own_log_probability(adapter, states, self._ids)
+        self.whole = predictions(adapter, states[None], self._ids[None])[0][0]
 
     @cached_property
     def neutral(self) -> int:
@@ -184,11 +184,10 @@ class Reader:
         targets = [target for task in batch for target in task.targets]
         columns = self.predicting[targets] - places[rows, 0]
         at = torch.tensor(targets, device=states.device)
-        found = own_log_probability(
-            self._adapter, states[rows, columns.to(states.device)], self._ids[at]
-        )
+        found = states[rows, columns.to(states.device)]
+        left = predictions(self._adapter, found[None], self._ids[at][None])[0][0]
         counts = [len(task.targets) for task in batch]
-        return [values.numpy() for values in torch.split((self.whole[at] - found).cpu(), counts)]
+        return [values.numpy() for values in torch.split((self.whole[at] - left).cpu(), counts)]
 
     def _changes(self, batch: Sequence[Task], places: Tensor) -> dict[str, Tensor]:
         text = self._text

@@ -11,7 +11,7 @@ class BundleMissing(RuntimeError):
 
 
 def read_bundle() -> str:
-    """The panel as one JavaScript module.
+    """The whole panel as one JavaScript module.
 
     Raises:
         BundleMissing: The plugin is not installed, or its panel has not been built.
@@ -22,7 +22,7 @@ def read_bundle() -> str:
             "panel: expected the package tb_mmx_plugin beside mmx_core, found none; install "
             "mmx-explain as a whole"
         )
-    path = Path(package.submodule_search_locations[0]) / "static" / "index.js"
+    path = Path(package.submodule_search_locations[0]) / "static" / "standalone.js"
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

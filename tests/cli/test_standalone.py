@@ -100,7 +100,7 @@ def test_the_bundle_is_found_without_importing_the_plugin(monkeypatch, tmp_path)
     with pytest.raises(BundleMissing, match="build it"):
         bundle_module.read_bundle()
     (tmp_path / "static").mkdir()
-    (tmp_path / "static" / "index.js").write_text("export {}", encoding="utf-8")
+    (tmp_path / "static" / "standalone.js").write_text("export {}", encoding="utf-8")
     assert bundle_module.read_bundle() == "export {}"
 
 

@@ -1,7 +1,8 @@
 // The `blobs` route's framing (tb_mmx_plugin/http_api.md): length, JSON, bytes.
 import { DamagedError, NewerVersionError } from "./blob";
-import { decodeExplanation, reason } from "./decode";
+import { decodeExplanation } from "./decode";
 import type { Explanation } from "./explanation";
+import { reason } from "./reason";
 
 export type StepResult =
   | { step: number; explanation: Explanation }

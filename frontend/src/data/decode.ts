@@ -2,6 +2,7 @@
 // the rest can still be shown; a header that fails damages the whole.
 import { DamagedError, LARGEST_BYTES, NewerVersionError, VERSION, declaredBytes, decodeArray, decodeJson } from "./blob";
 import { answerLength } from "./explanation";
+import { reason } from "./reason";
 import type { Agreement, Candidate, ContextWord, Explanation, Layer, Token, View, WordGroup } from "./explanation";
 
 export interface Origin {
@@ -172,11 +173,12 @@ function maximaOf(values: Float32Array, maps: number): Float32Array<ArrayBuffer>
 
 /** Hints only, so that anything unreadable is none: where the library was called from, how it
  * explained, what was cut. */
-function readHints({ logged_at, cut_from, settings }: Json): Pick<Explanation, "loggedAt" | "cutFrom" | "occlusion"> {
+function readHints({ logged_at, cut_from, settings, teacher_forced }: Json): Pick<Explanation, "loggedAt" | "cutFrom" | "occlusion" | "given"> {
   const { file, line } = (logged_at ?? {}) as Json;
   return {
     loggedAt: typeof file === "string" && Number.isInteger(line) ? { file, line: line as number } : null,
     occlusion: ((settings ?? {}) as Json).method === "occlusion",
+    given: typeof teacher_forced === "boolean" ? teacher_forced : null,
     cutFrom: Number.isInteger(cut_from) ? (cut_from as number) : 0,
   };
 }
@@ -323,8 +325,4 @@ function wholes(value: unknown, length?: number): number[] {
 
 function figures(value: unknown, length: number): (number | null)[] {
   return list(value, length).map(figure);
-}
-
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

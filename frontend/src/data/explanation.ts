@@ -129,6 +129,8 @@ export interface Explanation {
   metrics: Record<string, number>;
   /** The user's own line that explained this; null where unknown. */
   loggedAt: { file: string; line: number } | null;
+  /** The answer was given, and not the model's own; null where unknown. */
+  given?: boolean | null;
   /** Its maps are what is lost without a part, and not a lens's. */
   occlusion?: boolean;
   /** How many tokens the answer had, where only the first were logged. */

@@ -1,7 +1,7 @@
 // The images of explanations: read once, kept while there is room.
 import type { PanelApi } from "./api";
 import { ByteCache } from "./byte_cache";
-import { reason } from "./decode";
+import { reason } from "./reason";
 import type { Explanation } from "./explanation";
 import { ServerError } from "./fetch_checked";
 

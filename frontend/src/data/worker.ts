@@ -1,7 +1,8 @@
 // Fetches and decodes off the main thread, so that scrubbing never waits for either.
 import { decodeBlobsResponse, type StepResult } from "./blobs_response";
-import { layersOf, reason } from "./decode";
+import { layersOf } from "./decode";
 import { ServerError, fetchChecked } from "./fetch_checked";
+import { reason } from "./reason";
 import type { WorkerCancel, WorkerReply, WorkerRequest } from "./step_loader";
 
 interface WorkerScope {

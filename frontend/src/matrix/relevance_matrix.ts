@@ -1,6 +1,6 @@
 // Answer tokens (rows) against context tokens (columns): which words each token leaned on. The cells
 // and what is marked on them are drawn on two canvases, at most once per frame.
-import { type PropertyValues, css, html, nothing } from "lit";
+import { type PropertyValues, html, nothing } from "lit";
 import { matrixColors } from "../pixels/color";
 import { drawMarks } from "./draw_matrix";
 import { type Explanation, MATRIX_MODES } from "../data/explanation";
@@ -9,6 +9,7 @@ import { strongestPair } from "./matrix_cells";
 import { GROUPINGS, type Grouping } from "./matrix_groups";
 import type { MatrixLayout } from "./matrix_layout";
 import { MatrixScene } from "./matrix_scene";
+import { matrixStyle } from "./matrix_style";
 import { groupIndex, groupText, rowText } from "../words/units";
 import { MODE_NAMES, MODE_TITLES, MODE_UNITS, describeRow } from "./matrix_text";
 import type { Point, Size } from "../pixels/geometry";
@@ -16,8 +17,8 @@ import { PointerGestures, wheelZoom } from "../pixels/gesture";
 import type { ViewState } from "../view/state";
 import { selectedTokens } from "../view/selection";
 import { type Hover, NO_HOVER, PanelElement, controls, options, prepareCanvas, unattributed } from "../view/base";
+import { Parts } from "../view/parts";
 import "./matrix_key";
-import "./matrix_table";
 
 const STEP_ZOOM = 1.5;
 /** The wheel rests for so long before the cell under it is pointed out again. */
@@ -49,90 +50,11 @@ export class RelevanceMatrix extends PanelElement {
   private stale = true;
   private settling = 0;
   private readonly gestures = new PointerGestures();
+  private readonly parts = new Parts({ table: ["the table", () => import("./matrix_table")] }, () => this.requestUpdate());
   /** For the canvases in whole pixels, or they would be blurred. */
   private room: Size = this.size;
 
-  static override styles = [
-    controls,
-    css`
-      :host {
-        display: flex;
-        flex-direction: column;
-        min-height: 0;
-        min-width: 0;
-      }
-      header {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        gap: 4px 12px;
-        margin-bottom: 6px;
-        font-size: 12px;
-      }
-      label {
-        display: flex;
-        gap: 6px;
-        align-items: center;
-        color: var(--muted);
-        white-space: nowrap;
-        cursor: pointer;
-      }
-      header select {
-        height: 26px;
-        font-size: 12px;
-      }
-      .room {
-        position: relative;
-        flex: 1;
-        min-height: 0;
-      }
-      .scrolled {
-        overflow: auto;
-      }
-      canvas {
-        position: absolute;
-        inset: 0;
-        border-radius: 6px;
-        cursor: pointer;
-        touch-action: pan-y;
-      }
-      .zoomed {
-        cursor: grab;
-        touch-action: none;
-      }
-      .zoomed:active {
-        cursor: grabbing;
-      }
-      .marks {
-        pointer-events: none;
-      }
-      .corner {
-        position: absolute;
-        width: 76px;
-        height: 66px;
-        display: flex;
-        flex-direction: column;
-        gap: 8px;
-        justify-content: flex-end;
-      }
-      .zoom {
-        display: flex;
-        gap: 2px;
-      }
-      .zoom button {
-        height: 22px;
-        min-width: 22px;
-        padding: 0 5px;
-        border-radius: 6px;
-      }
-      .damage {
-        padding: 10px 12px;
-        border-radius: 8px;
-        background: var(--warning-soft);
-        color: var(--warning);
-      }
-    `,
-  ];
+  static override styles = [controls, matrixStyle];
 
   private get layout(): MatrixLayout | null {
     return this.scene?.layout ?? null;
@@ -207,7 +129,10 @@ export class RelevanceMatrix extends PanelElement {
         ${explanation.matrixDamage
           ? html`<div class="damage" role="status">The matrix is damaged: ${explanation.matrixDamage}.</div>`
           : this.tabular
-            ? html`<mmx-matrix-table .explanation=${explanation} .row=${view.token ?? 0} .unit=${view.unit} ?template=${view.template}></mmx-matrix-table>`
+            ? this.parts.show(
+                "table",
+                () => html`<mmx-matrix-table .explanation=${explanation} .row=${view.token ?? 0} .unit=${view.unit} ?template=${view.template}></mmx-matrix-table>`,
+              )
             : this.drawn()}
       </div>
     `;

@@ -2,10 +2,11 @@
 // a command and a link to copy.
 import { type PropertyValues, css, html, nothing } from "lit";
 import { cssColor } from "../pixels/color";
-import { standalonePage } from "../data/embedded";
+import { embed, standalonePage } from "../data/embedded";
+import type { Explanation } from "../data/explanation";
 import { fetchChecked } from "../data/fetch_checked";
 import { drawFigure, figureLines } from "../pixels/figure";
-import { reason } from "../data/decode";
+import { reason } from "../data/reason";
 import { fileLink, inVsCode, permalink } from "./host";
 import type { PanelModel } from "./model";
 import type { StagePicture } from "../pixels/stage_picture";
@@ -175,8 +176,14 @@ export class ExportDialog extends Dialog {
   }
 
   private async standalone(title: string): Promise<string> {
-    const data = await this.model!.embed();
-    return standalonePage(data, await bundle(), title);
+    const { view, otherPlace, explanation, other, api, index } = this.model!;
+    const { run, tag, step } = view;
+    const hashes = (shown: Explanation | undefined | null) => shown?.views.flatMap(({ image }) => image?.hash ?? []) ?? [];
+    const places = [
+      { run, tag, step: step!, images: hashes(explanation) },
+      ...(otherPlace ? [{ ...otherPlace, images: hashes(other?.explanation) }] : []),
+    ];
+    return standalonePage(await embed(api, index!, places, toParameters(view)), await bundle(), title);
   }
 
   private async copy(text: string, id: string): Promise<void> {
@@ -209,11 +216,11 @@ export class ExportDialog extends Dialog {
 }
 customElements.define("mmx-export-dialog", ExportDialog);
 
-/** This very module, to live on in a page of its own. */
+/** The whole panel as one module, to live on in a page of its own. */
 async function bundle(): Promise<string> {
   const own = [...document.scripts].find((script) => script.type === "module" && script.textContent && !script.src);
   if (document.getElementById("mmx-data") && own) return own.textContent.replaceAll("<\\/script", "</script");
-  return (await fetchChecked(import.meta.url)).text();
+  return (await fetchChecked(new URL(/* @vite-ignore */ "./standalone.js", import.meta.url).href)).text();
 }
 
 function quoted(text: string): string {

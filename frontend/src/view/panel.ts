@@ -1,15 +1,16 @@
 // The whole panel: lays out the parts, hands them the model's data, and answers their requests.
 import { html, nothing } from "lit";
 import { besideOf, besideText } from "../words/beside";
-import { COLOR_MAPS } from "../pixels/color";
-import { type Explanation, MATRIX_MODES, answerLength, answerToken, seenAt } from "../data/explanation";
-import { methodOf } from "../data/method";
+import { type Explanation, answerLength, answerToken, seenAt } from "../data/explanation";
 import type { PanelModel } from "./model";
-import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
-import { selectedTokens } from "./selection";
+import type { ViewState } from "./state";
+import { changedBy, isForPanel } from "./keys";
+import { selectedTokens, tokensAt } from "./selection";
+import type { Peaks } from "../pixels/range";
+import type { Said } from "../words/sentence";
 import { probabilityText, sampleName, stepText } from "./text";
-import { UNITS, answerUnits, groupIndex } from "../words/units";
-import { type Side, type StagePicture, differenceOf, pictureOf } from "../pixels/stage_picture";
+import { answerUnits, groupIndex } from "../words/units";
+import { type Side, type StagePicture, differenceOf, heldBy, pictureOf } from "../pixels/stage_picture";
 import type { Point } from "../pixels/geometry";
 import type { AnswerStrip } from "../words/answer_strip";
 import { type Hover, NO_HOVER, PanelElement, type PanelEvents, controls, palette, unattributed } from "./base";
@@ -18,10 +19,21 @@ import type { Dialog } from "./dialog";
 import type { ExportDialog } from "./export_dialog";
 import type { Header } from "./header";
 import type { Help } from "./help";
+import { type Part, Parts } from "./parts";
 import { panelStyle } from "./panel_style";
 import type { Stage } from "../pixels/stage";
 
 const PLAY_INTERVAL_MS = 900;
+/** What the first view does without. */
+const PARTS = {
+  compare: ["the comparison", () => import("../pixels/compare_stage")],
+  export: ["the export", () => import("./export_dialog")],
+  film: ["the view over steps", () => import("../pixels/filmstrip")],
+  help: ["the keyboard shortcuts", () => import("./help")],
+  images: ["the strip of images", () => import("../pixels/image_strip")],
+  readers: ["the words from pixels", () => import("../words/readers")],
+  table: ["the table of samples", () => import("../samples/sample_table")],
+} satisfies Record<string, Part>;
 
 export class Panel extends PanelElement {
   static override properties = {
@@ -43,6 +55,7 @@ export class Panel extends PanelElement {
 
   /** The sample that was last shown. */
   private played = "";
+  private readonly parts = new Parts<keyof typeof PARTS>(PARTS, () => this.requestUpdate());
 
   static override styles = [palette, controls, panelStyle];
 
@@ -56,9 +69,9 @@ export class Panel extends PanelElement {
     this.addEventListener("span-select", ({ detail: { from, to } }) => void this.model.selectSpan(from, to));
     this.addEventListener("cursor-change", ({ detail }) => (this.cursor = detail));
     this.addEventListener("table-change", ({ detail }) => (this.table = { ...this.table, ...detail }));
-    this.addEventListener("export-open", () => this.export());
+    this.addEventListener("export-open", () => void this.export());
     this.addEventListener("play-toggle", () => this.play(!this.playing));
-    this.addEventListener("help-open", () => this.element<Help>("mmx-help").show());
+    this.addEventListener("help-open", () => void this.help());
     this.addEventListener("retry", () => void this.model.retry());
     window.addEventListener("keydown", (event) => this.key(event));
   }
@@ -81,7 +94,8 @@ export class Panel extends PanelElement {
       <div class="page ${model.busy ? "busy" : ""}" data-status=${status.kind} aria-busy=${model.busy}>
         <div class="progress" role="progressbar" aria-label="Loading" ?hidden=${!model.busy}></div>
         ${model.news ? html`<div class="news" role="status">${model.news}</div>` : nothing}
-        ${runs.length && model.view.samples ? this.samples() : nothing}
+        ${this.parts.trouble("help", () => this.help())} ${this.parts.trouble("export", () => this.export())}
+        ${runs.length && model.view.samples ? this.parts.show("table", () => this.samples()) : nothing}
         ${model.notice ? html`<div class="note" role="status">${model.notice}</div>` : nothing}
         ${showsOlder
           ? html`<div class="note" role="alert">
@@ -136,6 +150,7 @@ export class Panel extends PanelElement {
     const beside = besideOf(explanation, view);
     const selected = view.token ?? 0;
     const comparing = view.compare !== "single";
+    const held = heldBy(side!, otherSide, view);
     const picture = this.picture(side!, otherSide);
     const film = view.film ? this.model.film() : null;
     const place = this.model.otherPlace;
@@ -150,28 +165,34 @@ export class Panel extends PanelElement {
         .beside=${beside === null ? "" : view.beside}
         .other=${comparing ? other : null}
         ?template=${view.template}
+        .held=${held}
         .hover=${this.hover}
-      ></mmx-answer-strip>
+      >
+        <mmx-sentence .said=${side} .earlier=${this.earlier(held)} .other=${comparing ? otherSide : null} .view=${view}></mmx-sentence>
+      </mmx-answer-strip>
       <main>
         <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
           ${several
-            ? html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .view=${view} ?dark=${this.dark}></mmx-image-strip>`
+            ? this.parts.show("images", () => html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .held=${held} .view=${view} ?dark=${this.dark}></mmx-image-strip>`)
             : nothing}
           ${comparing
-            ? html`<mmx-compare-stage
-                .a=${side}
-                .b=${otherSide}
-                .view=${view}
-                .cursor=${this.cursor}
-                .trouble=${this.model.otherTrouble}
-                ?dark=${this.dark}
-              ></mmx-compare-stage>`
+            ? this.parts.show(
+                "compare",
+                () => html`<mmx-compare-stage
+                  .a=${side}
+                  .b=${otherSide}
+                  .view=${view}
+                  .cursor=${this.cursor}
+                  .trouble=${this.model.otherTrouble}
+                  ?dark=${this.dark}
+                ></mmx-compare-stage>`,
+              )
             : html`<mmx-stage .picture=${picture} .view=${view} .cursor=${this.cursor} ?dark=${this.dark}></mmx-stage>`}
-          <mmx-legend .picture=${picture} .view=${view}></mmx-legend>
+          <mmx-legend .picture=${picture} .view=${view} .held=${held}></mmx-legend>
           <mmx-scale-scrubber
             class=${beside === null ? "" : "void"}
             .explanation=${explanation}
-            .other=${comparing ? (other?.explanation ?? null) : null}
+            .held=${held}
             .image=${image}
             .view=${view}
             ?dark=${this.dark}
@@ -184,15 +205,19 @@ export class Panel extends PanelElement {
             <button aria-pressed=${film !== null} title="The selected token over all steps (f)" @click=${() => this.change({ film: true })}>over steps</button>
           </span>
           ${film
-            ? html`<mmx-filmstrip
-                .film=${film}
-                .steps=${this.model.filmSteps}
-                .total=${this.model.steps.length}
-                .image=${image}
-                .view=${view}
-                .other=${place?.run === view.run ? place.step : null}
-                ?dark=${this.dark}
-              ></mmx-filmstrip>`
+            ? this.parts.show(
+                "film",
+                () => html`<mmx-filmstrip
+                  .film=${film}
+                  .steps=${this.model.filmSteps}
+                  .total=${this.model.steps.length}
+                  .image=${image}
+                  .view=${view}
+                  .held=${held}
+                  .other=${place?.run === view.run ? place.step : null}
+                  ?dark=${this.dark}
+                ></mmx-filmstrip>`,
+              )
             : html`<mmx-relevance-matrix
                 .explanation=${view.compare === "difference" ? this.model.difference : explanation}
                 .view=${view}
@@ -200,11 +225,17 @@ export class Panel extends PanelElement {
                 ?dark=${this.dark}
               ></mmx-relevance-matrix>`}
           ${view.region
-            ? html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`
-            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside}></mmx-candidates>`}
+            ? this.parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
+            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside} .held=${held}></mmx-candidates>`}
         </section>
       </main>
     `;
+  }
+
+  /** The selected words at the step before. */
+  private earlier(held: Peaks): Said | null {
+    const { before: explanation, view } = this.model;
+    return explanation && { explanation: seenAt(explanation, view.image), tokens: tokensAt(view, explanation), held };
   }
 
   /** In the place of the scales, which were not logged of such a word. */
@@ -223,17 +254,29 @@ export class Panel extends PanelElement {
     return b && view.compare === "difference" ? differenceOf(a, b, view) : pictureOf(a, view, b);
   }
 
-  private export(): void {
+  private async help(): Promise<void> {
+    if (await this.parts.load("help")) await this.opened<Help>("mmx-help", (help) => help.show());
+  }
+
+  private async export(): Promise<void> {
+    if (!(await this.parts.load("export"))) return;
     const { side, otherSide } = this.model;
-    if (side) this.element<ExportDialog>("mmx-export-dialog").open(this.model, this.picture(side, otherSide));
+    if (side) await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, this.picture(side, otherSide)));
+  }
+
+  private async opened<Kind extends Dialog>(name: string, open: (dialog: Kind) => void): Promise<void> {
+    const dialog = this.element<Kind>(name);
+    await dialog.updateComplete;
+    if (!this.dialogOpen) open(dialog);
   }
 
   private get dialogOpen(): boolean {
     return ["mmx-help", "mmx-export-dialog"].some((name) => this.element<Dialog>(name).isOpen);
   }
 
-  private get stage(): Stage {
-    return this.renderRoot.querySelector<Stage>("mmx-stage") ?? this.element<CompareStage>("mmx-compare-stage").anyStage;
+  /** None while what compares is on its way. */
+  private get stage(): Stage | undefined {
+    return this.renderRoot.querySelector<Stage>("mmx-stage") ?? this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.anyStage;
   }
 
   private place(): string {
@@ -296,13 +339,7 @@ export class Panel extends PanelElement {
   }
 
   private key(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    const target = event.composedPath()[0] as HTMLElement;
-    const typed = target instanceof HTMLInputElement && target.type !== "checkbox" && target.type !== "range";
-    if (typed || target instanceof HTMLSelectElement || this.dialogOpen) return;
-    const slides = target instanceof HTMLInputElement && target.type === "range" && target.ariaLabel !== "Scale";
-    if (slides && event.key.startsWith("Arrow")) return;
-    if (event.key === " " && (target instanceof HTMLButtonElement || target instanceof HTMLInputElement)) return;
+    if (this.dialogOpen || !isForPanel(event)) return;
     const arrow = event.key.startsWith("Arrow");
     const action = this.action(event.shiftKey && arrow ? `Shift+${event.key}` : event.key);
     if (!action) return;
@@ -330,27 +367,25 @@ export class Panel extends PanelElement {
       j: () => this.moveSample(1),
       k: () => this.moveSample(-1),
       "/": () => this.element<Header>("mmx-header").searchSamples(),
-      "+": () => this.stage.zoomBy(1.5),
-      "=": () => this.stage.zoomBy(1.5),
-      "-": () => this.stage.zoomBy(1 / 1.5),
-      "0": () => this.stage.reset(),
-      Escape: () => this.change({ region: null, more: 0, context: null, beside: "" }),
-      v: () => this.change({ compare: following(COMPARE_MODES, view.compare) }),
+      "+": () => this.stage?.zoomBy(1.5),
+      "=": () => this.stage?.zoomBy(1.5),
+      "-": () => this.stage?.zoomBy(1 / 1.5),
+      "0": () => this.stage?.reset(),
+      Escape: () => {
+        this.parts.giveUp("export");
+        this.parts.giveUp("help");
+        this.change({ region: null, more: 0, context: null, beside: "" });
+      },
       x: () => this.element<Header>("mmx-header").swap(),
       b: () => this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.flip(),
-      f: () => this.change({ film: !view.film }),
-      l: () => this.change({ samples: !view.samples }),
-      e: () => this.export(),
-      m: () => this.change({ matrix: following(explanation ? methodOf(explanation).modes : MATRIX_MODES, view.matrix) }),
-      r: () => this.change({ range: following(rangesFor(view.compare), view.range) }),
-      c: () => this.change({ colors: following(COLOR_MAPS, view.colors) }),
-      s: () => this.change({ smooth: !view.smooth }),
-      g: () => this.change({ grey: !view.grey }),
-      t: () => this.change({ template: !view.template }),
-      w: () => this.change({ unit: following(UNITS, view.unit), more: 0 }),
-      "?": () => this.element<Help>("mmx-help").show(),
+      e: () => void this.export(),
+      n: () => this.element<AnswerStrip>("mmx-answer-strip")?.moveDoubt(1),
+      p: () => this.element<AnswerStrip>("mmx-answer-strip")?.moveDoubt(-1),
+      "?": () => void this.help(),
     };
-    return this.model.index?.runs.length ? actions[key] : undefined;
+    if (!this.model.index?.runs.length) return undefined;
+    const changed = changedBy(key, view, explanation);
+    return changed ? () => this.change(changed) : actions[key];
   }
 
   private element<Part extends Element>(name: string): Part {
@@ -358,7 +393,3 @@ export class Panel extends PanelElement {
   }
 }
 customElements.define("mmx-panel", Panel);
-
-function following<Name>(names: readonly Name[], current: Name): Name {
-  return names[(names.indexOf(current) + 1) % names.length]!;
-}

@@ -135,6 +135,14 @@ export const panelStyle = css`
     flex: 1;
     min-height: 0;
   }
+  .coming {
+    min-height: 40px;
+  }
+  .seen > .note,
+  .read > .note {
+    align-self: start;
+    margin: 0;
+  }
   .note {
     display: flex;
     align-items: center;
