@@ -29,8 +29,7 @@ def attention_rows(
     Returns:
         ``(H, R, L)`` float32; zero in a row that sees nothing.
     """
-    groups = len(keys)
-    grouped = query.float().unflatten(0, (groups, -1)) * scaling  # (G, H / G, R, d)
+    grouped = query.float().reshape(len(keys), -1, *query.shape[1:]) * scaling  # (G, H / G, R, d)
     scores = torch.matmul(grouped, keys.float()[:, None].transpose(2, 3)).flatten(0, 1)
     if softcap is not None:
         scores = softcap * torch.tanh(scores / softcap)
@@ -48,8 +47,8 @@ def flow_along(weights: Tensor, values: Tensor, directions: Tensor) -> Tensor:
     Returns:
         ``(R, C)`` float32, signed, summed over heads.
     """
-    groups = len(values)
-    wanted = directions.float().transpose(0, 1).unflatten(0, (groups, -1))  # (G, H / G, R, v)
+    by_head = directions.float().transpose(0, 1)
+    wanted = by_head.reshape(len(values), -1, *by_head.shape[1:])  # (G, H / G, R, v)
     along = torch.matmul(wanted, values.float()[:, None].transpose(2, 3)).flatten(0, 1)
     return (weights * along).sum(dim=0)
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mmx_core.attribution.flow import attention_rows, flow_along
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.restoring import contents, restoring
+from mmx_core.models.restoring import Undo, contents, restoring
 
 _ELEMENTS = 1 << 24
 """Attention weights formed at once: 64 MB."""
@@ -53,179 +53,229 @@ class Flow:
 
 
 def watched(
-    adapter: ModelAdapter,
-    wanted: Sequence[Wanted],
-    forward: Callable[[], Tensor],
-    length: int,
+    adapter: ModelAdapter, wanted: Sequence[Wanted], forward: Callable[[], Tensor]
 ) -> tuple[Tensor, list[Flow] | str]:
     """Runs a forward and reads what flows in it.
 
     Args:
         adapter: The model's.
         wanted: Of each sample of the batch.
-        forward: Of the batch.
-        length: Of its positions.
+        forward: Of the batch; its states ``(B, L, d)``.
 
     Returns:
         What the forward returns; and the flows, or why there are none.
     """
     from transformers.modeling_utils import AttentionInterface
 
-    layers = getattr(adapter.model.get_decoder(), "layers", None)
-    if layers is None or not hasattr(AttentionInterface, "get_interface"):
-        return forward(), "its layers' attention could not be found"
-    watch = _Watch(adapter, wanted, layers, length)
+    layers = getattr(_decoder(adapter), "layers", None)
+    if adapter.sharding is not None:
+        return forward(), "its weights are spread over processes"
+    if layers is None:
+        return forward(), "its text model has no layers that could be found"
+    watch = _Watch(adapter, wanted)
     own = AttentionInterface.get_interface
+    modules = {module for layer in layers for module in (layer, *layer.children(), *_inner(layer))}
 
     def choose(self: Any, name: str, default: Callable[..., Any]) -> Callable[..., Any]:
         return partial(watch.attend, own(self, name, default))
 
-    undo = [partial(setattr, AttentionInterface, "get_interface", own)]
-    undo += [
-        step
-        for module in watch.projections
-        for hooks in (module._forward_hooks, module._forward_hooks_always_called)
-        for step in contents(hooks)
-    ]
-
     def run() -> Tensor:
-        for module in watch.projections:
-            module.register_forward_hook(watch.project)
+        for layer in layers:
+            # A layer's own comes last: its parts are called within it.
+            layer.register_forward_pre_hook(watch.begin)
+            for module in (*_inner(layer), *layer.children()):
+                module.register_forward_hook(watch.follow)
+            layer.register_forward_hook(watch.finish)
         AttentionInterface.get_interface = choose
         return forward()
 
-    return restoring(undo, run), watch.found()
+    undo: list[Undo] = [partial(setattr, AttentionInterface, "get_interface", own)]
+    for module in modules:
+        undo += [*contents(module._forward_hooks), *contents(module._forward_pre_hooks)]
+    return restoring(undo, run), watch.found(len(layers))
+
+
+def _decoder(adapter: ModelAdapter) -> Any:
+    """What holds the text model's layers; some families' decoder is a whole model about it."""
+    decoder = adapter.model.get_decoder()
+    return next((module for module in decoder.modules() if hasattr(module, "layers")), decoder)
+
+
+def _inner(layer: Any) -> list[Any]:
+    """The parts of a layer's parts."""
+    return [part for child in layer.children() for part in child.children()]
+
+
+@dataclass
+class _Attended:
+    """One layer's attention, as it runs.
+
+    Attributes:
+        module: The attention module.
+        output: ``(B, L, H, v)`` of its attention function.
+        rows: Weights of some rows of one sample, ``(H, R, L)``.
+        values: ``(B, G, L, v)``.
+        projection: What follows, with what it was given and what it made.
+        normed: What a norm made of the projection's output, where one follows.
+    """
+
+    module: Any
+    output: Tensor
+    rows: Callable[[int, Tensor], Tensor]
+    values: Tensor
+    projection: tuple[Any, Tensor, Tensor] | None = None
+    normed: Tensor | None = None
 
 
 class _Watch:
-    """Sees each layer's attention, then the projection of what it puts out."""
+    """Sees each layer's attention and what is done with what it puts out."""
 
-    def __init__(
-        self, adapter: ModelAdapter, wanted: Sequence[Wanted], layers: Any, length: int
-    ) -> None:
-        self.wanted, self.length = wanted, length
-        self.layer_of = {
-            id(module): index for index, layer in enumerate(layers) for module in layer.modules()
-        }
-        self.layers = len(layers)
-        # What is called behind attention with as many features as it puts out.
-        self.projections = [
-            child
-            for layer in layers
-            for module in layer.modules()
-            for child in module.children()
-            if "attn" in type(module).__name__.lower() or "attention" in type(module).__name__.lower()
-        ]
+    def __init__(self, adapter: ModelAdapter, wanted: Sequence[Wanted]) -> None:
+        self.wanted = wanted
         self.directions = [_directions(adapter, each.ids) for each in wanted]
-        self.flows: list[Flow] | None = None
+        self.flows = [
+            Flow(*torch.zeros(2, len(w.rows), len(w.columns), device=w.rows.device).unbind())
+            for w in wanted
+        ]
+        self.layers = 0
         self.refused: str | None = None
-        self.seen: set[int] = set()
-        self.waiting: tuple[Any, ...] | None = None
+        self.parts: frozenset[int] = frozenset()
+        self.current: _Attended | None = None
 
-    def found(self) -> list[Flow] | str:
+    def found(self, layers: int) -> list[Flow] | str:
         """The flows, or why there are none."""
-        if self.refused is None and len(self.seen) < self.layers:
-            some = f"{self.layers - len(self.seen)} of {self.layers}"
-            self.refused = f"{some} layers carry text on by other means than attention"
-        return self.refused or self.flows or "nothing was read"
+        if self.refused is not None:
+            return self.refused
+        if self.layers < layers:
+            return f"{layers - self.layers} of its {layers} layers showed no attention"
+        return self.flows
+
+    def begin(self, layer: Any, args: Any) -> None:
+        """Before a layer."""
+        self.parts, self.current = frozenset(map(id, layer.children())), None
 
     def attend(self, own: Callable[..., Any], module: Any, *args: Any, **kwargs: Any) -> Any:
         """In place of an attention function."""
-        output = own(module, *args, **kwargs)
-        if id(module) in self.layer_of and self.refused is None:
-            self.refused = self._kept(module, output[0], *args, **kwargs)
-        return output
+        found = own(module, *args, **kwargs)
+        if id(module) in self.parts and self.refused is None:
+            self._keep(module, found[0], *args, **kwargs)
+        return found
 
-    def _kept(
+    def _keep(
         self,
         module: Any,
         output: Tensor,
         query: Tensor,
-        keys: Tensor,
-        values: Tensor,
-        mask: Any = None,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Any = None,
+        *,
         scaling: float | None = None,
         softcap: float | None = None,
         sliding_window: int | None = None,
         s_aux: Tensor | None = None,
         position_bias: Tensor | None = None,
+        is_causal: bool | None = None,
         **others: Any,
-    ) -> str | None:
-        """Waits for the projection. Returns why nothing can be read of it."""
-        if query.shape[2] != self.length or keys.shape[2] != self.length:
-            return "its text attends to something else than itself"
-        if s_aux is not None or position_bias is not None:
-            return "its attention adds to the scores of keys"
-        if mask is not None and not isinstance(mask, Tensor):
-            return "its attention's mask is no tensor"
-        causal = others.get("is_causal")
-        causal = getattr(module, "is_causal", True) if causal is None else causal
+    ) -> None:
+        if query.shape[2] != key.shape[2]:
+            self.refused = "its text attends to something else than itself"
+        elif s_aux is not None or position_bias is not None:
+            self.refused = "its attention adds to its scores"
+        elif not isinstance(attention_mask, Tensor | None):
+            self.refused = "its attention's mask is no tensor"
+        causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        see = partial(_bias, mask, causal=causal, window=sliding_window, length=self.length)
-        self.waiting = (module, output, query, keys, values, see, scale, softcap)
-        return None
 
-    def project(self, projection: Any, args: tuple[Any, ...], output: Any) -> None:
-        """Hook of what might be the projection."""
-        if self.waiting is None or self.refused is not None or not args:
+        def rows(index: int, at: Tensor) -> Tensor:
+            bias = _bias(
+                attention_mask, index, at, causal=causal, window=sliding_window, keys=key.shape[2]
+            )
+            return attention_rows(
+                query[index][:, at], key[index], scale, bias=bias, softcap=softcap
+            )
+
+        self.current = _Attended(module, output, rows, value)
+
+    def follow(self, module: Any, args: tuple[Any, ...], output: Any) -> None:
+        """Behind a part of a layer or of its attention."""
+        now = self.current
+        if now is None or not args or not isinstance(args[0], Tensor):
             return
-        module, attended, query, keys, values, see, scale, softcap = self.waiting
-        given = args[0]
-        if not isinstance(given, Tensor) or given.numel() != attended.numel():
+        if now.projection is not None and args[0] is now.projection[2]:
+            now.normed = output
+        elif args[0].numel() == now.output.numel() and module in set(now.module.children()):
+            now.projection = module, args[0], output
+
+    def finish(self, layer: Any, args: Any, output: Any) -> None:
+        """Behind a layer."""
+        now, self.current = self.current, None
+        if now is None or self.refused is not None:
             return
-        if not any(child is projection for child in module.children()):
+        if now.projection is None:
+            self.refused = "what follows its attention could not be found"
             return
-        self.waiting = None
-        self.seen.add(self.layer_of[id(module)])
-        if self.flows is None:
-            self.flows = [
-                Flow(*torch.zeros(2, len(w.rows), len(w.columns), device=w.rows.device).unbind())
-                for w in self.wanted
-            ]
-        heads, width = query.shape[1], attended.shape[-1]
-        given = given.reshape(len(given), self.length, heads, width)
-        attended = attended.reshape(given.shape)
+        self.layers += 1
+        projection, given, made = now.projection
+        given = given.view(now.output.shape)
+        heads, length = now.output.shape[2], now.output.shape[1]
         for index, (wanted, flow) in enumerate(zip(self.wanted, self.flows, strict=True)):
-            rows, columns = wanted.rows.to(query.device), wanted.columns.to(query.device)
-            size = max(1, _ELEMENTS // (heads * self.length))
-            for some in torch.arange(len(rows), device=rows.device).split(size):
-                at = rows[some]
-                along = self.directions[index].to(query.device)[some.to(query.device)]
-                logit, added, length = _transposed(projection, given[index, at], along)
-                # Where a gate stands between attention and its projection.
-                gate = given[index, at].float() / attended[index, at].float()
-                gate = torch.where(attended[index, at] == 0, 0.0, gate)
-                weights = attention_rows(
-                    query[index][:, at], keys[index], scale, bias=see(index, at), softcap=softcap
-                )[..., columns]
-                values_at = values[index][:, columns, :width]
+            columns = wanted.columns.to(given.device)
+            values = now.values[index][:, columns, : given.shape[-1]]
+            size = max(1, _ELEMENTS // (heads * length))
+            for some in torch.split(torch.arange(len(wanted.rows)), size):
+                at = wanted.rows[some.to(wanted.rows.device)].to(given.device)
+                along = self.directions[index][some.to(self.directions[index].device)]
+                # A gate before the projection and a norm behind it only stretch.
+                gate = _ratio(given[index, at], now.output[index, at])
+                norm = (
+                    None if now.normed is None else _ratio(now.normed[index, at], made[index, at])
+                )
+                logit, added, squared = _brought(projection, given[index, at], along, norm)
+                weights = now.rows(index, at)[..., columns]
                 there = some.to(flow.logit.device)
-                flow.logit[there] += flow_along(weights, values_at, logit * gate).to(there.device)
-                part = flow_along(weights, values_at, added * gate).clamp_min(0)
-                part = part / length.clamp_min(torch.finfo(part.dtype).tiny)[:, None]
-                flow.share[there] += part.to(there.device)
+                found = flow_along(weights, values, logit * gate)
+                flow.logit[there] += found.to(there.device)
+                found = flow_along(weights, values, added * gate).clamp_min(0)
+                found = found / squared.clamp_min(torch.finfo(found.dtype).tiny)[:, None]
+                flow.share[there] += found.to(there.device)
 
 
-def _transposed(projection: Any, given: Tensor, along: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _ratio(changed: Tensor, plain: Tensor) -> Tensor:
+    """Elementwise, 0 where there was nothing to stretch."""
+    plain = plain.float()
+    return torch.where(plain == 0, 0.0, changed.float() / plain)
+
+
+def _brought(
+    projection: Any, given: Tensor, along: Tensor, norm: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Directions in the stream, brought to what a projection takes.
 
     Args:
-        projection: Linear, or affine.
+        projection: Affine.
         given: ``(R, H, v)`` what it was given.
         along: ``(R, d)`` directions.
+        norm: ``(R, d)`` what its output is stretched by, where a norm follows.
 
     Returns:
-        ``(R, H, v)`` float32 for ``along`` and for what the projection adds without its bias; and
-        that sum's squared length ``(R,)``.
+        ``(R, H, v)`` float32 for ``along`` and for what is added without a bias; and the squared
+        length ``(R,)`` of that.
     """
     with torch.enable_grad():
         start = given.detach().flatten(1).requires_grad_()
-        output = projection(start)
-        (logit,) = torch.autograd.grad(output, start, along.to(output.dtype), retain_graph=True)
+        # Not called as a module: hooks, others' too, have seen it.
+        output = projection.forward(start)
         bias = getattr(projection, "bias", None)
-        made = output.detach() if bias is None else output.detach() - bias
-        (added,) = torch.autograd.grad(output, start, made)
-    squared = made.float().square().sum(dim=1)
+        made = output.detach().float() - (0.0 if bias is None else bias.detach().float())
+        stretch = torch.ones_like(made) if norm is None else norm
+        made = made * stretch
+        both = [
+            (direction.to(made.device) * stretch).to(output.dtype) for direction in (along, made)
+        ]
+        (logit,) = torch.autograd.grad(output, start, both[0], retain_graph=True)
+        (added,) = torch.autograd.grad(output, start, both[1])
+    squared = made.square().sum(dim=1)
     return logit.float().view(given.shape), added.float().view(given.shape), squared
 
 
@@ -236,11 +286,11 @@ def _bias(
     *,
     causal: bool,
     window: int | None,
-    length: int,
+    keys: int,
 ) -> Tensor:
     """``(R, L)`` or ``(H, R, L)`` float32: 0 where a row sees a key, ``-inf`` where not."""
-    columns = torch.arange(length, device=rows.device)
-    seen = torch.ones(len(rows), length, dtype=torch.bool, device=rows.device)
+    columns = torch.arange(keys, device=rows.device)
+    seen = torch.ones(len(rows), keys, dtype=torch.bool, device=rows.device)
     added: Tensor | None = None
     if mask is None or mask.ndim == 2:
         if causal:
@@ -248,9 +298,9 @@ def _bias(
         if window is not None:
             seen = seen & (columns > rows[:, None] - window)
         if mask is not None:
-            seen = seen & mask[min(index, len(mask) - 1), :length].bool()
+            seen = seen & mask[min(index, len(mask) - 1), :keys].bool()
     else:
-        one = mask[min(index, len(mask) - 1)][:, rows, :length]
+        one = mask[min(index, len(mask) - 1)][:, rows, :keys]
         one = one[0] if len(one) == 1 else one
         if one.dtype == torch.bool:
             seen = one
@@ -269,8 +319,8 @@ def _directions(adapter: ModelAdapter, ids: Tensor) -> Tensor:
 
 
 def _gain(adapter: ModelAdapter, width: int) -> Tensor:
-    """``(d,)`` of the norm before the head, whatever it adds to its weight; 1 where there is none."""
-    norm = getattr(adapter.model.get_decoder(), "norm", None)
+    """``(d,)`` of the norm before the head, whatever it adds to its weight; 1 without one."""
+    norm = getattr(_decoder(adapter), "norm", None)
     if norm is None:
         return torch.ones(width)
     # Of mean 0 and mean square 1, so that a norm of either kind changes nothing else of it.

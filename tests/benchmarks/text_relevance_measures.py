@@ -146,7 +146,7 @@ def _flows(
         stream = trace.inputs[index][rows]
         after = stream + flow.sum(dim=1)
         norms.append(weights * written.norm(dim=-1).T[:, None])
-        add("attention x norm of value", lambda: norms[-1].sum(dim=0))  # noqa: B023
+        add("attention x norm of value", lambda: norms[-1].sum(dim=0))
         add("logit of what flows", lambda: torch.einsum("rld,rd->rl", flow, targets))  # noqa: B023
         add("information flow", lambda: _proximity(flow, stream, after))  # noqa: B023
         # As the product has it: the share of the sum's length that a token's part makes up.
@@ -250,11 +250,11 @@ class _Halved(torch.autograd.Function):
     """The uniform rule of a product: each factor gets half."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: D102
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return x.clone()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: D102
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient / 2
 
 
