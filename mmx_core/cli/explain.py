@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from mmx_core.settings import (
 
 if TYPE_CHECKING:
     from mmx_core.explainer import Explainer
-    from mmx_core.explanation import Explanation
+    from mmx_core.explanation import ContextWord, Explanation, FloatArray
 
 
 def add_parser(commands: Any) -> None:
@@ -58,6 +58,12 @@ def add_parser(commands: Any) -> None:
         default=None,
         help="measure how much likelier the image makes each word than a plain picture does",
     )
+    parser.add_argument(
+        "--influence",
+        action="store_true",
+        default=None,
+        help="measure how much likelier each word of the context makes each word of the answer",
+    )
     parser.add_argument("--device", help="such as cpu or cuda:1; CUDA if there is one")
     parser.add_argument("--tag", metavar="SET/SAMPLE", help="named after the image if left out")
     parser.add_argument(
@@ -85,6 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def summary(explanation: Explanation, logdir: str) -> str:
     """The answer, its tokens and the command that shows them."""
+    influence = explanation.influence
     figures = {
         "probability": explanation.base.probability,
         "grounding": explanation.grounding,
@@ -94,14 +101,25 @@ def summary(explanation: Explanation, logdir: str) -> str:
         (
             token_name(token.text),
             *(f"{values[t]:.3f}".replace("nan", "–") for values in figures.values()),
+            *(() if influence is None else (_strongest(explanation.context_words, influence[t]),)),
         )
         for t, token in enumerate(explanation.tokens)
     ]
+    columns = ["token", *figures, *(() if influence is None else ("most by word",))]
     return (
         f"{printable(explanation.answer)}\n\n"
-        f"{format_table(('token', *figures), rows)}\n\n"
+        f"{format_table(columns, rows)}\n\n"
         f"tensorboard --logdir {shlex.quote(logdir)}"
     )
+
+
+def _strongest(words: Sequence[ContextWord], row: FloatArray) -> str:
+    """The word without which a token loses or gains most, and how many nats it adds."""
+    measured = [index for index, value in enumerate(row) if value == value]
+    if not measured:
+        return "–"
+    most = max(measured, key=lambda index: abs(row[index]))
+    return f"{token_name(words[most].text)} {row[most]:+.3f}"
 
 
 def _checked_tag(arguments: argparse.Namespace) -> str:
@@ -135,7 +153,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """What was asked for; a setting of a lens is none of occlusion's."""
-    names = ("scales", "method", "aggregation", "suppression", "image_gain")
+    names = ("scales", "method", "aggregation", "suppression", "image_gain", "influence")
     return {name: v for name in names if (v := getattr(arguments, name)) is not None}
 
 

@@ -124,20 +124,25 @@ def forward_positions(adapter: ModelAdapter) -> int:
 
 def log_probabilities(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> Tensor:
     """``(B, R, d)`` predicting states to ``(B, R)`` float32, of the explained tokens ``(R,)``."""
-    return predictions(adapter, hidden, ids.expand(hidden.shape[:2]))[0]
+    found = own_log_probability(adapter, hidden.flatten(0, 1), ids.repeat(len(hidden)))
+    return found.view(hidden.shape[:2])
 
 
-def predictions(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """What ``(B, R, d)`` predicting states say of the tokens ``ids`` ``(B, R)``.
+def own_log_probability(adapter: ModelAdapter, states: Tensor, ids: Tensor) -> Tensor:
+    """``(N, d)`` predicting states to ``(N,)`` float32, each of its own token ``(N,)``."""
+    return predictions(adapter, states, ids)[0]
+
+
+def predictions(adapter: ModelAdapter, states: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """What ``(N, d)`` predicting states say, each of its own token ``(N,)``.
 
     Returns:
-        ``(B, R)`` float32 log-probabilities, and the first choices ``(B, R)`` int64.
+        ``(N,)`` float32 log-probabilities, and the first choices ``(N,)`` int64.
     """
-    states, targets = hidden.flatten(0, 1), ids.flatten()
     chunk = max(1, LOGIT_ELEMENTS // adapter.vocabulary_size)
-    values, top = [], []
-    for some, own in zip(torch.split(states, chunk), torch.split(targets, chunk), strict=True):
+    values, top = [states.new_empty(0, dtype=torch.float32)], [ids[:0]]
+    for some, own in zip(torch.split(states, chunk), torch.split(ids, chunk), strict=True):
         logits = adapter.logits(some).float()
         values.append(logits.gather(1, own[:, None])[:, 0] - logits.logsumexp(dim=1))
         top.append(logits.argmax(dim=1))
-    return torch.cat(values).view(ids.shape), torch.cat(top).view(ids.shape)
+    return torch.cat(values), torch.cat(top)
