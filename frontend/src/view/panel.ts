@@ -267,8 +267,8 @@ export class Panel extends PanelElement {
 
   private async export(): Promise<void> {
     if (!(await this.parts.load("export"))) return;
-    const { side, otherSide } = this.model;
-    if (side) await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, this.picture(side, otherSide)));
+    const curtain = this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.curtain ?? 1;
+    await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, curtain));
   }
 
   private async opened<Kind extends Dialog>(name: string, open: (dialog: Kind) => void): Promise<void> {
