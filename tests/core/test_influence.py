@@ -15,7 +15,8 @@ from torch.nn import functional
 from mmx_core import Explainer, Explanation, Sample
 from mmx_core.events.wire import decode_explanation, encode_explanation
 from mmx_core.explaining.context_words import context_words, most_important
-from mmx_core.explaining.influence import measure_influence
+from mmx_core.explaining.influence import Influence, measure_influence
+from mmx_core.explaining.taken_away import Reader
 from mmx_core.models import ModelAdapter
 from mmx_core.models.base import EncodedInput
 from mmx_core.parts import ContextWord, WordGroup
@@ -108,6 +109,13 @@ def plainly(
     return np.stack(columns, axis=1)
 
 
+def taken_away(
+    adapter: ModelAdapter, prepared: Any, words: Sequence[ContextWord], positions: int = 8192
+) -> Influence:
+    reader = Reader(adapter, prepared)
+    return measure_influence(reader, words, range(len(words)), seconds=60, positions=positions)
+
+
 def measured(explanation: Explanation) -> tuple[list[str], list[str]]:
     words = explanation.context_words
     return [word.text.strip() for word in words], [word.how for word in words]
@@ -140,7 +148,7 @@ def test_it_is_what_one_whole_forward_without_each_word_says(family: str) -> Non
     firsts = [index for index in range(count - 1) if index >= len(texts) or texts[index]]
     words = [ContextWord(first, 1, "w") for first in firsts]
     with torch.no_grad():
-        found = measure_influence(adapter, prepared, words, range(len(words)), seconds=60)
+        found = taken_away(adapter, prepared, words)
         expected = plainly(adapter, prepared, words, found.neutral, holes=family not in RECURRENT)
     np.testing.assert_allclose(found.values, expected, atol=1e-4)
     assert np.nanmax(np.abs(expected)) > 0.01  # there is something to agree on
@@ -223,10 +231,7 @@ def test_how_words_share_forwards_changes_nothing(qwen2: TinyModel, rows: int) -
     words = context_words(explainer.explain_prepared(Sample("s", noise(64, 96), PROMPT), prepared))
     with torch.no_grad():
         found, alone = (
-            measure_influence(
-                explainer.adapter, prepared, words, range(8), seconds=60, positions=bound
-            )
-            for bound in (14 * rows, 1)
+            taken_away(explainer.adapter, prepared, words, bound) for bound in (14 * rows, 1)
         )
     np.testing.assert_allclose(found.values, alone.values, atol=1e-5)
 
@@ -276,7 +281,7 @@ def test_so_it_is_of_words_in_front_of_pictures_and_in_earlier_turns(family: str
     words = [ContextWord(first, 1, "w") for first, is_word in enumerate(written) if is_word]
     assert len(words) > 10
     with torch.no_grad():
-        found = measure_influence(explainer.adapter, prepared, words, range(len(words)), seconds=60)
+        found = taken_away(explainer.adapter, prepared, words)
         expected = plainly(explainer.adapter, prepared, words, found.neutral, holes=True)
     np.testing.assert_allclose(found.values, expected, atol=1e-4)
 
