@@ -314,7 +314,7 @@ def test_occlusion_does_not_depend_on_how_its_work_is_cut(
     # By import: the package's attribute of this name is the method.
     module = importlib.import_module("mmx_core.explaining.occlusion")
     monkeypatch.setattr(module, "_BATCH_TOKENS", 300)
-    monkeypatch.setattr("mmx_core.explaining.passes._CHUNK_ELEMENTS", 100)
+    monkeypatch.setattr("mmx_core.explaining.passes.LOGIT_ELEMENTS", 100)
     cut = fresh.run("occlusion").maps
     assert np.allclose(whole, cut, atol=1e-5)
     assert all(count * length <= 300 for count, length in batches)
