@@ -22,7 +22,7 @@ export const tableStyle = css`
     padding: 0 16px 8px;
   }
   .bar input {
-    flex: 0 1 260px;
+    flex: 0 1 340px;
     min-width: 90px;
     padding: 0 10px;
     cursor: text;
@@ -162,23 +162,23 @@ export const tableStyle = css`
       linear-gradient(var(--track) 0 0) no-repeat left bottom / 100% 1px;
     line-height: 1.2;
   }
-  .change {
-    display: flex;
-    align-items: baseline;
-    justify-content: flex-end;
-    gap: 6px;
+  .better {
+    color: var(--better);
   }
-  .row > .change {
-    padding-left: 18px;
+  .worse,
+  .trouble {
+    color: var(--warning);
   }
-  .change small {
-    overflow: hidden;
-    text-overflow: ellipsis;
-    color: var(--muted);
+  .again {
+    color: rgb(var(--grounding));
   }
-  .change b {
-    margin-right: auto;
-    color: var(--accent);
+  a.field {
+    display: inline-flex;
+    align-items: center;
+    padding: 0 10px;
+    margin-left: auto;
+    text-decoration: none;
+    white-space: nowrap;
   }
   .none {
     padding: 20px 16px;

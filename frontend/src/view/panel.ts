@@ -49,7 +49,7 @@ export class Panel extends PanelElement {
   /** Where the pointer is on the image, linked between stages. */
   cursor: Point | null = null;
   /** The table's own search and order. */
-  table: PanelEvents["table-change"] = { query: "", sort: { key: "name", descending: false } };
+  table: Required<PanelEvents["table-change"]> = { query: "", sort: { key: "name", descending: false }, kept: ALL };
   playing = false;
 
   /** The sample that was last shown. */
@@ -138,6 +138,8 @@ export class Panel extends PanelElement {
       .thumbnail=${(hash: string) => model.api.imageAddress(run, hash)}
       .query=${this.table.query}
       .sort=${this.table.sort}
+      .kept=${this.table.kept}
+      .notes=${this.notes}
     ></mmx-sample-table>`;
   }
 
