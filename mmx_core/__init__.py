@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmx_core import evaluation as evaluation
+    from mmx_core import explaining as explaining
     from mmx_core import integrations as integrations
     from mmx_core import metrics as metrics
     from mmx_core import models as models
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mmx_core.explanation import ScaleExplanation as ScaleExplanation
     from mmx_core.explanation import Token as Token
     from mmx_core.explanation import WordGroup as WordGroup
+    from mmx_core.metrics.thought import through_thought as through_thought
     from mmx_core.sample import Sample as Sample
     from mmx_core.sample import Video as Video
     from mmx_core.sample import WordMask as WordMask
@@ -44,8 +46,17 @@ _HOMES = {
     "WordMask": "mmx_core.sample",
     "add_explanation": "mmx_core.events.writer",
     "read_explanations": "mmx_core.events.reader",
+    "through_thought": "mmx_core.metrics.thought",
 }
-_ROOMS = ("attribution", "evaluation", "events", "integrations", "metrics", "models")
+_ROOMS = (
+    "attribution",
+    "evaluation",
+    "events",
+    "explaining",
+    "integrations",
+    "metrics",
+    "models",
+)
 
 __all__ = [*sorted(_HOMES), *_ROOMS, "__version__"]
 

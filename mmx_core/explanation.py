@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mmx_core.parts import ByContent, only, require_per_image, require_shape
+from mmx_core.parts import ByContent, only, require_per_image, require_shape, require_words
 from mmx_core.parts import Candidate as Candidate
+from mmx_core.parts import ContextWord as ContextWord
 from mmx_core.parts import EncodedImage as EncodedImage
 from mmx_core.parts import ExplainedImage as ExplainedImage
 from mmx_core.parts import Role as Role
@@ -40,12 +41,19 @@ class Alternative(ByContent):
         candidate: The word, with its probability there at scale 1.0 (NaN for the first token).
         heatmaps: ``(H, W)`` float32 for each image, as :attr:`Explanation.heatmaps`.
         grounding: Share of its activation that falls on the images.
+        influence: ``(W,)`` float32, nats, of each of :attr:`Explanation.context_words` on
+            ``log p(said) - log p(this word)``: above 0, it speaks for what was said. Of a prompt's
+            own word as :attr:`Explanation.influence`. None where it was not measured.
+        image_gain: Nats, of the same difference: above 0, the image speaks for what was said.
+            None where it was not measured.
     """
 
     context_index: int
     candidate: Candidate
     heatmaps: tuple[FloatArray, ...]
     grounding: float
+    influence: FloatArray | None = None
+    image_gain: float | None = None
 
     def __post_init__(self) -> None:
         require_per_image("heatmaps of an alternative", self.heatmaps)
@@ -141,6 +149,16 @@ class Explanation(ByContent):
             picture. None where it was not measured.
         image_gains: ``(T, pictures)`` float32, of several images and videos: with each exchanged
             and the others kept. None where there is one.
+        influence: ``(T, W)`` float32, nats: ``log p(y_t)`` minus what it is without the word. Above
+            0 the word makes the token likelier. NaN where the word does not end before the token,
+            or was not measured. None where none was.
+        context_words: The ``W`` words that :attr:`influence` is about, in order: whoever's, the
+            answer's own among them. The template's markers are none, unless there is nothing else.
+        estimate: ``(T, C)`` float32, what one pass tells of the influence of each context token;
+            ``provenance["estimate"]`` names how, NaN as in ``relevance``. None where there is none.
+        used: ``(T, h, w)`` float32 for each of :attr:`images` on its grid at scale 1.0, nats: how
+            much of ``log p(y_t)`` goes when all later text cannot attend to that part of the
+            picture. NaN where the model does not see the image. None where it was not measured.
         image_grounding: ``(T, I)`` float32, the share that falls on each of the images; the rows
             sum to ``grounding``. None where that is all there is to say: one image.
         turns: The role of each message, the answer's last.
@@ -169,6 +187,10 @@ class Explanation(ByContent):
     image_grounding: FloatArray | None = None
     image_gain: FloatArray | None = None
     image_gains: FloatArray | None = None
+    influence: FloatArray | None = None
+    context_words: tuple[ContextWord, ...] = ()
+    estimate: FloatArray | None = None
+    used: tuple[FloatArray, ...] | None = None
     turns: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     words: tuple[WordGroup, ...] = ()
@@ -229,6 +251,27 @@ class Explanation(ByContent):
                     f"alternatives: expected indices below {context}, got "
                     f"{alternative.context_index}"
                 )
+        self._check_measured(count, context)
+
+    def _check_measured(self, count: int, context: int) -> None:
+        require_words(self.context_words, context)
+        words = len(self.context_words)
+        if self.influence is None and words:
+            raise ValueError(f"influence: expected that of {words} context_words, got none")
+        beside = [entry.influence for entry in self.alternatives if entry.influence is not None]
+        if self.influence is not None:
+            require_shape("influence", self.influence, (count, words))
+        for row in beside:
+            require_shape("influence of an alternative", row, (words,))
+        if self.estimate is not None:
+            require_shape("estimate", self.estimate, (count, context))
+        if self.used is not None:
+            grids = self.base.grids
+            require_per_image("used", self.used)
+            if len(self.used) != len(grids):
+                raise ValueError(f"used: expected one per image ({len(grids)})")
+            for grid, maps in zip(grids, self.used, strict=True):
+                require_shape("used", maps, (count, *grid))
 
     @property
     def image(self) -> EncodedImage | None:

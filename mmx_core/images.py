@@ -49,6 +49,11 @@ class Clip:
 Picture = Image.Image | Clip
 
 
+def frames_of(picture: Picture) -> tuple[Image.Image, ...]:
+    """Those of a clip; a still picture is its own only one."""
+    return picture.frames if isinstance(picture, Clip) else (picture,)
+
+
 def load_rgb(image: ImageLike) -> Image.Image:
     """Converts to upright 8-bit RGB.
 

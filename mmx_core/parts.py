@@ -100,6 +100,36 @@ class WordGroup:
 
 
 @dataclass(frozen=True)
+class ContextWord:
+    """A word of the context whose influence was, or could be, measured.
+
+    Attributes:
+        first: Its first token's index among the ``C`` context tokens.
+        count: How many tokens it has.
+        text: What they spell together, as a :class:`WordGroup`'s.
+        how: How it was taken away: its keys ``hidden`` from attention, or its embeddings
+            ``replaced`` by a neutral token's; ``unmeasured`` where the budget left it out.
+    """
+
+    first: int
+    count: int
+    text: str
+    how: str = "hidden"
+
+
+def require_words(words: tuple[ContextWord, ...], context: int) -> None:
+    """Refuses words that do not follow each other within so many context tokens."""
+    end = 0
+    for word in words:
+        if not end <= word.first < word.first + word.count <= context:
+            raise ValueError(
+                f"context_words: expected ascending words of at least one of the {context} tokens, "
+                f"got {word}"
+            )
+        end = word.first + word.count
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One entry of a next-token prediction: vocabulary id, its text, its probability."""
 

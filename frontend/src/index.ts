@@ -5,6 +5,7 @@ import "./view/header";
 import "./pixels/legend";
 import "./matrix/matrix_tip";
 import "./view/notice";
+import "./words/sentence_line";
 import "./matrix/relevance_matrix";
 import "./samples/sample_picker";
 import "./pixels/scale_scrubber";

@@ -30,6 +30,7 @@ it.skipIf(!MMX_CASES)("answers Python's cases", async () => {
 
 function plain({ views, matrix, context, candidates, alternatives, ...rest }: Explanation): object {
   const { id, prompt, answer, grounding, imageGain, imageGains, metrics, turns, words } = rest;
+  const { contextWords, influence, alternativesInfluence, estimate } = rest;
   const word = (one: { id: number; text: string; probability: number } | null) => one && [one.id, one.text, one.probability];
   return {
     texts: [id, prompt, answer],
@@ -41,7 +42,11 @@ function plain({ views, matrix, context, candidates, alternatives, ...rest }: Ex
     words: (words ?? []).map(({ first, text }) => [first, text]),
     tokens: context.map(({ id, text, special, turn }) => [id, text, special, turn]),
     candidates: candidates.map((leading) => leading.map(word)),
-    alternatives: alternatives.map(({ context: place, candidate }) => [place, word(candidate)]),
+    alternatives: alternatives.map(({ context: place, candidate, imageGain }) => [place, word(candidate), imageGain]),
+    influence: [contextWords!.map(({ first, count, text, how }) => [first, count, text, how]), influence && numbers(influence)],
+    reasons: alternativesInfluence && numbers(alternativesInfluence),
+    estimate: estimate && numbers(estimate),
+    used: views.map(({ used }) => (used ? numbers(used.values!) : null)),
     scales: views[0]!.layers.flatMap(({ factor, agreement }) =>
       agreement ? [[factor, agreement.probability, agreement.rank, agreement.top.map(word)]] : [],
     ),

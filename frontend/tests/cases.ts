@@ -31,7 +31,7 @@ export function readCases(file: Uint8Array<ArrayBuffer>): { cases: Case[]; tag: 
 export async function read(blobs: Case["blobs"], tag: string, step: number): Promise<Explanation | null> {
   try {
     const explanation = await decodeExplanation(blobs, { run: "", tag, step });
-    const damaged = explanation.matrixDamage ?? layersOf(explanation).find(({ damage }) => damage)?.damage;
+    const damaged = explanation.matrixDamage ?? explanation.measuredDamage ?? layersOf(explanation).find(({ damage }) => damage)?.damage;
     return damaged ? null : explanation;
   } catch (error) {
     if (error instanceof DamagedError) return null;

@@ -8,7 +8,7 @@ import { type EmbeddedData, standalonePage } from "../src/data/embedded";
 import { matrixValue } from "../src/data/explanation";
 import { difference, resize, spanMap } from "../src/pixels/heatmap";
 import { otherPlace } from "../src/view/places";
-import { rangeOf } from "../src/pixels/range";
+import { covering, peaksOf, rangeOf } from "../src/pixels/range";
 import { cellRegion, coverage, readersOf } from "../src/pixels/region";
 import { seriesOf } from "../src/pixels/series";
 import { largestValue } from "../src/matrix/matrix_text";
@@ -105,8 +105,8 @@ it("covers both samples with one range while they are compared", () => {
   const [a, b] = [[[1, 2]], [[1, 8]]].map((map) => explanation("| dog", [layer(1, map), layer(null, map)]));
   const shown = a!.layers[0]!;
   const map = spanMap(shown, [0], "mean");
-  expect(rangeOf(a!, shown, map, { range: "compared", fixedMax: 1 }, { explanation: b!, map: null }).high).toBe(8);
-  expect(rangeOf(a!, shown, map, { range: "sample", fixedMax: 1 }, { explanation: b!, map: null }).high).toBe(2);
+  expect(rangeOf(a!, shown, map, { range: "compared", fixedMax: 1 }, covering(peaksOf(a!), peaksOf(b!))).high).toBe(8);
+  expect(rangeOf(a!, shown, map, { range: "sample", fixedMax: 1 }).high).toBe(2);
 });
 
 it("gives both sides the same range, even where a sum over a span passes every token's own", () => {
@@ -190,7 +190,7 @@ it("follows the same word over the steps, with gaps where a step has not come", 
   early.grounding = [0.1, 0.2];
   late.grounding = [0.3, 0.4, 0.5];
   const view = { ...INITIAL_VIEW, token: 1, word: " dog" };
-  const grounding = seriesOf([early, null, late], view).find(({ name }) => name === "grounding");
+  const grounding = seriesOf([early, null, late], view).find(({ name }) => name === "share on picture");
   expect(grounding!.values).toEqual([0.2, NaN, 0.5]);
 });
 

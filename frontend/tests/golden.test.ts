@@ -106,10 +106,17 @@ describe("the golden file", () => {
     const results = await decoded(framed);
     for (const [i, { error, arrays }] of golden.steps.entries()) {
       if (error) continue;
-      const { views, matrix } = (results[i] as { explanation: Explanation }).explanation;
+      const { views, matrix, influence, estimate, alternativesInfluence } = (results[i] as { explanation: Explanation }).explanation;
       for (const array of arrays) {
         const view = views[array.image ?? 0]!;
-        if (array.name === "matrix") expectSame(matrix, array.values);
+        const plain: Record<string, Float32Array | null | undefined> = {
+          matrix,
+          influence,
+          estimate,
+          alternatives_influence: alternativesInfluence,
+          used: view.used?.values,
+        };
+        if (array.name in plain) expectSame(plain[array.name]!, array.values);
         else if (array.name === "alternatives") expectSame(view.beside!.values, array.values);
         else expectSame((array.name === "maps" ? view.layers[array.scale!]! : view.layers.at(-1)!).values, array.values);
       }

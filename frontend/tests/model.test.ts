@@ -6,7 +6,8 @@ import { figureLines } from "../src/pixels/figure";
 import { PanelModel } from "../src/view/model";
 import { INITIAL_VIEW, type ViewState } from "../src/view/state";
 import type { StepLoader } from "../src/data/step_loader";
-import { explanation } from "./fixture";
+import { pictureOf } from "../src/pixels/stage_picture";
+import { explanation, layer } from "./fixture";
 
 const STEPS = Array.from({ length: 50 }, (_, i) => 10 * i);
 const DAMAGED = 0;
@@ -53,6 +54,47 @@ describe("the strip over steps", () => {
     expect(filmSteps.length * bytes).toBeLessThan(CACHE_BYTES);
     expect(filmSteps.length).toBeGreaterThan(4);
     expect(filmSteps).toEqual(expect.arrayContaining([0, 20, 490]));
+  });
+});
+
+describe("the range of the colours", () => {
+  const high = (model: PanelModel) => pictureOf(model.side!, model.view, model.otherSide).range.high;
+  /** Maps that grow with the step: their largest value is the step. */
+  const growing: StepLoader = {
+    load: (_id, run, tag, steps) =>
+      Promise.resolve({ results: steps.map((step) => ({ step, explanation: { ...explanation("| a dog", [layer(null, [[0, step], [0, 1]])]), run, tag, step, bytes: 1 } })) }),
+    cancel: () => {},
+  };
+  const opened = async (view: Partial<ViewState>, loader = growing) => {
+    const model = new PanelModel(api, new ExplanationSource(loader), { ...INITIAL_VIEW, ...view });
+    await model.refresh();
+    return model;
+  };
+
+  it("holds over all steps of the sample, also those that are not in view", async () => {
+    const model = await opened({ step: 20 });
+    await vi.waitFor(() => expect(high(model)).toBe(490));
+    expect(model.side!.held).toMatchObject({ steps: 50, total: 50 });
+    await model.change({ step: 0 });
+    expect(high(model)).toBe(490);
+    await model.change({ range: "step", step: 20 });
+    expect(high(model)).toBe(20);
+  });
+
+  it("is told by the same object while nothing has changed, so that nothing is drawn again", async () => {
+    const model = await opened({ step: 20 });
+    await vi.waitFor(() => expect(high(model)).toBe(490));
+    expect(model.side!.held).toBe(model.side!.held);
+  });
+
+  it("is of some steps, evenly spread, where all would be too much to read", async () => {
+    const large: StepLoader = { ...growing, load: async (...wanted) => {
+      const reply = await growing.load(...wanted);
+      return "results" in reply ? { results: reply.results.map((one) => ("explanation" in one ? { ...one, explanation: { ...one.explanation, bytes: 4_000_000 } } : one)) } : reply;
+    } };
+    const model = await opened({ step: 20 }, large);
+    await vi.waitFor(() => expect(high(model)).toBe(490));
+    expect(model.side!.held.steps).toBeLessThan(15);
   });
 });
 

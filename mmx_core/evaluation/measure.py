@@ -13,8 +13,9 @@ from mmx_core.evaluation.memory import peak_megabytes
 from mmx_core.evaluation.registry import Attribution, Method
 from mmx_core.evaluation.rivals.floors import UNIFORM
 from mmx_core.explaining.answer import decode_answer
+from mmx_core.explaining.perturbing import Fill, Perturber
 from mmx_core.explaining.prepare import Prepared
-from mmx_core.metrics.faithfulness import Fill, Perturber, faithfulness, head_tokens
+from mmx_core.metrics.faithfulness import faithfulness, head_tokens
 from mmx_core.metrics.registry import ScoredAnswer, word_scores
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.running import undisturbed

@@ -29,7 +29,7 @@ from weakref import WeakSet
 
 from mmx_core.errors import without_frames
 from mmx_core.events.guard import guarded
-from mmx_core.events.header import plain
+from mmx_core.events.header_writer import plain
 from mmx_core.explanation import Explanation, ScaleExplanation
 
 MAX_WAITING = 64
@@ -276,8 +276,12 @@ def snapshot(explanation: Explanation) -> Explanation:
         image_grounding=_copied(explanation.image_grounding),
         image_gain=_copied(explanation.image_gain),
         image_gains=_copied(explanation.image_gains),
+        influence=_copied(explanation.influence),
+        estimate=_copied(explanation.estimate),
+        used=_copied(explanation.used),
         alternatives=tuple(
-            replace(entry, heatmaps=_copied(entry.heatmaps)) for entry in explanation.alternatives
+            replace(entry, heatmaps=_copied(entry.heatmaps), influence=_copied(entry.influence))
+            for entry in explanation.alternatives
         ),
         metrics=dict(explanation.metrics),
         provenance=plain(explanation.provenance),
@@ -291,7 +295,9 @@ def held_bytes(explanation: Explanation) -> int:
         explanation.relevance,
         explanation.text_activation,
         explanation.interference_weights,
+        *(explanation.used or ()),
     ]
+    arrays += [a for a in (explanation.influence, explanation.estimate) if a is not None]
     for scale in explanation.scales:
         arrays += scale.maps
     for entry in explanation.alternatives:

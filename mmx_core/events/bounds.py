@@ -10,22 +10,27 @@ from mmx_core.events.guard import warn_once
 from mmx_core.explanation import Explanation, ScaleExplanation
 
 MAX_MATRIX_BYTES = 18 * 1024 * 1024
-"""Of the three matrices as they are stored; a browser holds twice as much."""
+"""Of all matrices as they are stored; a browser holds twice as much."""
 MAX_MAP_BYTES = 64 * 1024 * 1024
 """Of all maps as they are stored; a browser holds four times as much."""
-_BYTES_PER_PAIR = 6
+_BYTES_PER_PAIR = 2
 CUT_FROM = "cut_from"
 
 
 def fitting_tokens(explanation: Explanation) -> int:
     """How many of the answer's tokens can be logged with their maps and their rows; at least one.
 
-    ``n`` rows of ``P + n`` columns, at 6 bytes, and ``n`` maps of each image and scale.
+    ``n`` rows of ``P + n`` columns, at 2 bytes in each of three to five matrices, and ``n`` maps of
+    each image and scale.
     """
     count, prompt = len(explanation.tokens), explanation.prompt_length
-    pairs = MAX_MATRIX_BYTES // _BYTES_PER_PAIR
+    # Words are no more than tokens.
+    more = [explanation.influence, explanation.estimate]
+    matrices = 3 + sum(array is not None for array in more)
+    pairs = MAX_MATRIX_BYTES // (_BYTES_PER_PAIR * matrices)
     rows = (math.isqrt(prompt * prompt + 4 * pairs) - prompt) // 2
     arrays = [*explanation.heatmaps, *(maps for s in explanation.scales for maps in s.maps)]
+    arrays += explanation.used or ()
     cells = sum(math.prod(maps.shape[1:]) for maps in arrays)
     return max(1, min(count, rows, MAX_MAP_BYTES // max(1, cells)))
 
@@ -40,6 +45,12 @@ def fitted(explanation: Explanation) -> Explanation:
     if kept == len(explanation.tokens):
         return explanation
     context = explanation.prompt_length + kept
+
+    words = [word for word in explanation.context_words if word.first + word.count <= context]
+
+    def reasons(influence: Any) -> Any:
+        """Of the words that are left, the last axis."""
+        return None if influence is None else influence[..., : len(words)]
 
     def rows(arrays: Any) -> Any:
         """The first tokens' of one array, of several, or none."""
@@ -77,9 +88,15 @@ def fitted(explanation: Explanation) -> Explanation:
         image_grounding=rows(explanation.image_grounding),
         image_gain=rows(explanation.image_gain),
         image_gains=rows(explanation.image_gains),
+        influence=reasons(rows(explanation.influence)),
+        context_words=tuple(words),
+        estimate=None if explanation.estimate is None else explanation.estimate[:kept, :context],
+        used=rows(explanation.used),
         candidates=explanation.candidates[:context],
         alternatives=tuple(
-            entry for entry in explanation.alternatives if entry.context_index < context
+            replace(entry, influence=reasons(entry.influence))
+            for entry in explanation.alternatives
+            if entry.context_index < context
         ),
         words=tuple(word for word in explanation.words if word.first < context),
         provenance={**explanation.provenance, CUT_FROM: len(explanation.tokens)},

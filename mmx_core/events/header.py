@@ -1,174 +1,20 @@
-"""The header: everything of an explanation that is not a map or the matrix, as checked JSON."""
+"""Reads the header: everything of an explanation that is not an array, as checked JSON."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from mmx_core.events.blob import DamagedBlob, FloatArray, UnsupportedVersion, quoted
 from mmx_core.events.checks import expect, float_or_nan, listed
-from mmx_core.explanation import Candidate, ExplainedImage, Explanation, Token, WordGroup
+from mmx_core.explanation import Candidate, ContextWord, ExplainedImage, Token, WordGroup
 
 VERSION = 1
 MAX_IMAGES = 4096
-_PLAIN_DEPTH = 32
 Header = dict[str, Any]
-
-
-def build_header(explanation: Explanation, *, tag: str = "", step: int | None = None) -> Header:
-    """Builds blob 0's JSON value (wire_format.md, "Header"), with the place it is logged at."""
-    context = explanation.context
-    provenance = plain(explanation.provenance)
-    model = provenance.pop("model", {})
-    header = {
-        "version": VERSION,
-        "id": explanation.id,
-        "prompt": explanation.prompt,
-        "answer": explanation.answer,
-        "tokens": {
-            "id": [int(token.id) for token in context],
-            "text": [token.text for token in context],
-            "special": [int(token.special) for token in context],
-            "position": [int(token.position) for token in context],
-            "turn": [int(token.turn) for token in context],
-        },
-        "turns": list(explanation.turns),
-        "prompt_length": explanation.prompt_length,
-        "images": [_image(entry) for entry in explanation.images],
-        "scales": [
-            {
-                "factor": float(scale.factor),
-                "grids": [[int(side) for side in grid] for grid in scale.grids],
-                "probability": numbers(scale.probability),
-                "rank": [int(rank) for rank in scale.rank],
-                "divergence": numbers(scale.divergence),
-                "top": _pairs(scale.top),
-            }
-            for scale in explanation.scales
-        ],
-        "grids": [[int(side) for side in maps.shape[1:]] for maps in explanation.heatmaps],
-        "grounding": numbers(explanation.grounding),
-        "candidates": [_pairs(leading) for leading in explanation.candidates],
-        "vocabulary": _vocabulary(explanation),
-        "metrics": {str(name): number(value) for name, value in explanation.metrics.items()},
-        "model": model if isinstance(model, Mapping) else {"name": model},
-        "provenance": provenance,
-        "blobs": [name for name, _ in explanation_arrays(explanation)],
-    }
-    header |= logged_at(tag, step)
-    if explanation.image_grounding is not None:
-        header["image_grounding"] = [numbers(row) for row in explanation.image_grounding.T]
-    if explanation.image_gain is not None:
-        header["image_gain"] = numbers(explanation.image_gain)
-    if explanation.image_gains is not None:
-        header["image_gains"] = [numbers(row) for row in explanation.image_gains.T]
-    if explanation.alternatives:
-        header["alternatives"] = [
-            {
-                "context": int(alternative.context_index),
-                "token": _pairs([alternative.candidate])[0],
-                "grounding": number(alternative.grounding),
-            }
-            for alternative in explanation.alternatives
-        ]
-    if words := explanation.words:
-        firsts, texts = [int(word.first) for word in words], [word.text for word in words]
-        header["words"] = {"first": firsts, "text": texts}
-    return header
-
-
-def explanation_arrays(explanation: Explanation) -> list[tuple[dict[str, Any], FloatArray]]:
-    """What blobs 1.. hold, in order: each array's name in the header, and the array."""
-    images = range(len(explanation.heatmaps))
-    arrays: list[tuple[dict[str, Any], FloatArray]] = [
-        ({"name": "maps", "scale": index, "image": image}, scale.maps[image])
-        for index, scale in enumerate(explanation.scales)
-        for image in images
-    ]
-    arrays += [
-        ({"name": "heatmaps", "image": image}, explanation.heatmaps[image]) for image in images
-    ]
-    if explanation.alternatives:
-        arrays += [
-            (
-                {"name": "alternatives", "image": image},
-                np.stack([entry.heatmaps[image] for entry in explanation.alternatives]),
-            )
-            for image in images
-        ]
-    matrix = [
-        explanation.relevance, explanation.text_activation, explanation.interference_weights
-    ]  # fmt: skip
-    return [*arrays, ({"name": "matrix"}, np.stack(matrix))]
-
-
-def _image(entry: ExplainedImage) -> dict[str, Any]:
-    image = entry.image
-    described: dict[str, Any] = {"hash": None, "width": None, "height": None, "format": None}
-    if image is not None:
-        described = {
-            "hash": image.hash,
-            "width": image.width,
-            "height": image.height,
-            "format": image.format,
-        }
-    described["picture"] = int(entry.picture)
-    if entry.frames:
-        described["frames"] = [int(frame) for frame in entry.frames]
-        described["seconds"] = numbers(entry.seconds)
-    return described
-
-
-def number(value: Any) -> float | None:
-    """A JSON number with the shortest digits that keep float32, or None for what is not finite."""
-    single = np.float32(value)
-    return float(str(single)) if np.isfinite(single) else None
-
-
-def numbers(values: Iterable[Any]) -> list[float | None]:
-    """:func:`number` of each."""
-    return [number(value) for value in values]
-
-
-def plain(value: Any, depth: int = _PLAIN_DEPTH) -> Any:
-    """Turns settings into JSON values: tuples to lists, NaN to None, what is unknown to text.
-
-    So is what no reader would take: what is nested deeper than ``depth``, and integers beyond
-    what a float can hold.
-    """
-    if value is None or isinstance(value, (str, bool)):
-        return value
-    if isinstance(value, (int, np.integer)):
-        return int(value) if abs(int(value)) < 2**1023 else hex(value)
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    if depth == 0:
-        return quoted(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(item, depth - 1) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist(), depth)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item, depth - 1) for item in value]
-    return str(value)
-
-
-def _pairs(candidates: Iterable[Candidate]) -> list[list[Any]]:
-    return [[int(candidate.id), number(candidate.probability)] for candidate in candidates]
-
-
-def _vocabulary(explanation: Explanation) -> dict[str, str]:
-    others = [alternative.candidate for alternative in explanation.alternatives]
-    lists = [*explanation.candidates, *(scale.top for scale in explanation.scales), others]
-    return {str(int(entry.id)): entry.text for entries in lists for entry in entries}
-
-
-def logged_at(tag: str, step: int | None) -> Header:
-    """What a header and an index record say of where they are logged, as far as it is known."""
-    return {"logged": {"tag": tag, "step": int(step)}} if tag and step is not None else {}
 
 
 def check_place(header: Header, tag: str, step: int | None) -> None:
@@ -322,14 +168,18 @@ class HeaderReader:
         roles = expect(self.header.get("turns", []), list, "turns")
         return tuple(expect(role, str, "turns") for role in roles)
 
-    def alternatives(self) -> list[tuple[int, Candidate, float]]:
-        """Place, word and grounding of what is explained beside the answer."""
+    def alternatives(self) -> list[tuple[int, Candidate, float, float | None]]:
+        """Place, word, grounding and the image's gain of what is explained beside the answer."""
         found = []
         for entry in expect(self.header.get("alternatives", []), list, "alternatives"):
             known = expect(entry, dict, "alternatives")
             index = expect(known.get("context"), int, "alternatives.context")
             (candidate,) = self.candidates([known.get("token")], "alternatives.token")
-            found.append((index, candidate, float_or_nan(known.get("grounding"), "alternatives")))
+            gain = None
+            if "image_gain" in known:
+                gain = float_or_nan(known["image_gain"], "alternatives.image_gain")
+            share = float_or_nan(known.get("grounding"), "alternatives")
+            found.append((index, candidate, share, gain))
         return found
 
     def words(self) -> tuple[WordGroup, ...]:
@@ -343,6 +193,24 @@ class HeaderReader:
             raise DamagedBlob("words.first: expected groups of tokens, got none")
         texts = [expect(text, str, "words.text") for text in texts]
         return tuple(map(WordGroup, first, texts))
+
+    def context_words(self) -> tuple[ContextWord, ...] | None:
+        """The words whose influence was measured; None where none's was."""
+        if "context_words" not in self.header:
+            return None
+        words = expect(self.header["context_words"], dict, "context_words")
+        first = expect(words.get("first"), list, "context_words.first")
+        kinds: dict[str, type[int] | type[str]] = {
+            "first": int, "count": int, "text": str, "how": str
+        }  # fmt: skip
+        columns = [
+            [
+                expect(value, kind, f"context_words.{name}")
+                for value in listed(words.get(name), len(first), f"context_words.{name}")
+            ]
+            for name, kind in kinds.items()
+        ]
+        return tuple(ContextWord(*row) for row in zip(*columns, strict=True))
 
     def metrics(self) -> dict[str, float]:
         """Named figures; null is NaN."""

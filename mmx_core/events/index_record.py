@@ -16,7 +16,8 @@ from mmx_core.events.blob import (
     quoted,
 )
 from mmx_core.events.checks import expect
-from mmx_core.events.header import VERSION, check_place, logged_at, number
+from mmx_core.events.header import VERSION, check_place
+from mmx_core.events.header_writer import logged_at, number
 from mmx_core.explanation import Explanation
 
 MAX_RECORD_BYTES = 1024 * 1024

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmx_core.events.header import Header, plain
+from mmx_core.events.header import Header
+from mmx_core.events.header_writer import plain
 from mmx_core.explanation import Explanation
 
 _PATH = re.compile(r"file:|~|\.{1,2}[\\/]|[A-Za-z]:[\\/]|[\\/]")
@@ -41,20 +42,26 @@ _HUB = re.compile(
 )
 
 
-def is_private(private: bool | None = None, logdir: str | os.PathLike[str] | None = None) -> bool:
+def is_private(
+    private: bool | None = None,
+    logdir: str | os.PathLike[str] | None = None,
+    *,
+    uploaded: bool = False,
+) -> bool:
     """Whether paths stay out of what is logged or exported.
 
     Args:
         private: As the caller has it; None reads the environment variable ``MMX_PRIVATE``, and
             where that is not set asks whether the directory is uploaded.
         logdir: Where it is written, if that is known.
+        uploaded: Whether it is known to be uploaded.
     """
     if private is not None:
         return private
     wish = os.environ.get("MMX_PRIVATE", "")
     if wish:
         return wish != "0"
-    return logdir is not None and is_uploaded(logdir)
+    return uploaded or (logdir is not None and is_uploaded(logdir))
 
 
 def is_uploaded(folder: str | os.PathLike[str]) -> bool:

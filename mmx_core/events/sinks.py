@@ -6,18 +6,23 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from tensorboard.compat import tf
 from tensorboard.compat.proto.event_pb2 import Event, SourceMetadata
 
 from mmx_core.events.record_file import frame_record
 from mmx_core.events.tags import check_run
+from mmx_core.explanation import Explanation
 
 _FILE_TIME = re.compile(r"events\.out\.tfevents\.([0-9]{10})(?:\.([0-9]{9})(?![0-9]))?")
 _LOGGED_ATTRIBUTE = "_mmx_logged_images"
+_HELD_AS = ("experiment", "tracker")
+"""What loggers of Lightning and trackers of accelerate call what they write to."""
 WEB_SERVERS = ("http://", "https://")
 
 
@@ -33,6 +38,22 @@ class Sink(Protocol):
 
     def flush(self) -> None:
         """Brings what was written to the disk."""
+
+
+@runtime_checkable
+class Board(Protocol):
+    """A tool that takes explanations whole, and shows them in its own way."""
+
+    def add_explanation(
+        self, tag: str, explanation: Explanation, step: int, *, scalars: bool
+    ) -> None:
+        """Sends an explanation; ``tag`` is ``SET/SAMPLE``."""
+
+    def add_metrics(self, set_name: str, figures: Mapping[str, float], step: int) -> None:
+        """Sends a set's means, by metric."""
+
+    def flush(self) -> None:
+        """Sends what is waiting."""
 
 
 class EventFile:
@@ -167,10 +188,15 @@ class UnknownLogger(TypeError):
     """Nothing registered knows what was given."""
 
 
-Recognise = Callable[[Any], "Sink | None"]
+Recognise = Callable[[Any], "Sink | Board | None"]
 """Takes what a user gave as a writer; gives where its events go, or None where it is unknown."""
 _Recognise = TypeVar("_Recognise", bound=Recognise)
 _LOGGERS: list[Recognise] = []
+_REGISTERED_BY = {
+    name: f"mmx_core.integrations.{name}"
+    for name in ("wandb", "mlflow", "trackio", "aim", "clearml")
+}
+"""By the package of what a user gives, the module that registers for it: it is imported then."""
 
 
 def logger(recognise: _Recognise) -> _Recognise:
@@ -185,22 +211,35 @@ def logger(recognise: _Recognise) -> _Recognise:
     return recognise
 
 
-def sink_of(writer: Any) -> Sink:
+def sink_of(writer: Any) -> Sink | Board:
     """Where a user's logger writes to; what was registered last is asked first.
 
     Raises:
         UnknownLogger: Nothing registered knows it.
         ValueError: TensorBoard could not read explanations of its directory's name.
     """
+    for package in _packages(writer):
+        if package in _REGISTERED_BY:
+            import_module(_REGISTERED_BY[package])
     for recognise in reversed(_LOGGERS):
         sink = recognise(writer)
         if sink is not None:
             return sink
     raise UnknownLogger(
         "writer: expected a torch SummaryWriter, a tensorboardX SummaryWriter, a Lightning logger "
-        "or accelerate tracker of TensorBoard, an ExplanationWriter or a logdir path, got "
+        "or accelerate tracker of TensorBoard, a run of "
+        f"{', '.join(_REGISTERED_BY)}, an ExplanationWriter or a logdir path, got "
         f"{type(writer).__name__}; @mmx_core.events.logger adds another"
     )
+
+
+def _packages(writer: Any) -> Iterator[str]:
+    """Whose the logger is, and what it may hold; the packages themselves are not imported."""
+    if isinstance(writer, ModuleType):
+        yield writer.__name__
+        return
+    for one in (writer, *(getattr(writer, name, None) for name in _HELD_AS)):
+        yield type(one).__module__.partition(".")[0]
 
 
 class SummaryWriterSink:
@@ -254,7 +293,7 @@ def summary_writer(writer: Any) -> Sink | None:
 
     They are known by what they can do.
     """
-    for one in (writer, *(getattr(writer, name, None) for name in ("experiment", "tracker"))):
+    for one in (writer, *(getattr(writer, name, None) for name in _HELD_AS)):
         if hasattr(one, "_get_file_writer") and hasattr(one, "add_scalar"):
             return SummaryWriterSink(one)
     return None

@@ -27,10 +27,9 @@ from mmx_core.events.checks import expect
 from mmx_core.events.header import (
     Header,
     HeaderReader,
-    build_header,
     check_place,
-    explanation_arrays,
 )
+from mmx_core.events.header_writer import FLOAT_ARRAYS, build_header, explanation_arrays
 from mmx_core.explanation import (
     Alternative,
     EncodedImage,
@@ -56,14 +55,14 @@ def encode_explanation(
         step: See ``tag``.
 
     Returns:
-        The header, each scale's maps, the heatmaps and the matrix, in the header's order. The
+        The header, each scale's maps, the heatmaps, the matrix ..., in the header's order. The
         image is not among them: it has a record of its own.
     """
     arrays = explanation_arrays(explanation)
     blobs = [
         encode_json(build_header(explanation, tag=tag, step=step)),
         *(
-            encode_array(array) if name["name"] == "matrix" else encode_maps(array)
+            encode_array(array) if name["name"] in FLOAT_ARRAYS else encode_maps(array)
             for name, array in arrays
         ),
     ]
@@ -166,20 +165,37 @@ def _assemble(
     def shown(name: str | None, entry: ExplainedImage) -> ExplainedImage:
         return replace(entry, image=images(name) if images and name else None)
 
-    matrix = array(("matrix", None, None), (3, count, context))
+    def plain(name: str, *shape: int) -> FloatArray:
+        return array((name, None, None), shape)
+
+    def logged(name: str, image: int | None = None) -> bool:
+        return (name, None, image) in places
+
+    matrix = plain("matrix", 3, count, context)
     beside = reader.alternatives()
     maps = [
         array(("alternatives", None, i), (len(beside), *g)) for i, g in enumerate(grids) if beside
     ]
+    measured = reader.context_words()
+    words = len(measured or ())
+    reasons: Sequence[FloatArray | None] = [None] * len(beside)
+    if beside and logged("alternatives_influence"):
+        reasons = list(plain("alternatives_influence", len(beside), words))
     try:
+        heatmaps = of_images(("heatmaps", None), [(count, *grid) for grid in grids])
+        scales = tuple(scale(*item) for item in enumerate(reader.scales()))
+        used = None
+        if logged("used", 0):
+            own = next((entry.grids for entry in scales if entry.factor == 1.0), grids)
+            used = of_images(("used", None), [(count, *grid) for grid in own])
         return Explanation(
             id=reader.text("id"),
             prompt=reader.text("prompt"),
             answer=reader.text("answer"),
             tokens=reader.context[context - count :],
             context=reader.context,
-            heatmaps=of_images(("heatmaps", None), [(count, *grid) for grid in grids]),
-            scales=tuple(scale(*item) for item in enumerate(reader.scales())),
+            heatmaps=heatmaps,
+            scales=scales,
             relevance=matrix[0],
             text_activation=matrix[1],
             interference_weights=matrix[2],
@@ -189,6 +205,10 @@ def _assemble(
             image_grounding=reader.image_grounding(len(grids)),
             image_gain=reader.image_gain(),
             image_gains=reader.image_gains(),
+            influence=None if measured is None else plain("influence", count, words),
+            context_words=measured or (),
+            estimate=plain("estimate", count, context) if logged("estimate") else None,
+            used=used,
             turns=reader.turns(),
             alternatives=tuple(
                 Alternative(
@@ -196,8 +216,10 @@ def _assemble(
                     candidate=candidate,
                     heatmaps=tuple(m[row] for m in maps),
                     grounding=share,
+                    influence=reasons[row],
+                    image_gain=gain,
                 )
-                for row, (index, candidate, share) in enumerate(beside)
+                for row, (index, candidate, share, gain) in enumerate(beside)
             ),
             words=reader.words(),
             metrics=reader.metrics(),

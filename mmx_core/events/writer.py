@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import os
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,16 +16,16 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from mmx_core.events.background import Background, held_bytes, snapshot
 from mmx_core.events.bounds import fitted
+from mmx_core.events.given import check_explanation, check_hash
 from mmx_core.events.guard import guarded
 from mmx_core.events.privacy import is_private, private_explanation, private_tag
 from mmx_core.events.records import explanation_event, image_event, means_event, means_of
 from mmx_core.events.runs import UNMARKED, Going
-from mmx_core.events.sinks import Sink, UnknownLogger, sink_of
+from mmx_core.events.sinks import Board, Sink, UnknownLogger, sink_of
 from mmx_core.events.starts import StartFile, append, begin_shared
 from mmx_core.events.tags import IMAGE_PREFIX, image_hash, means_prefix, sample_tags
-from mmx_core.explanation import EncodedImage, Explanation
+from mmx_core.explanation import Explanation
 
-_HASH = re.compile(r"[0-9a-f]{8,128}")
 _LOGGING, _METRICS, _RESUME = "logging an explanation", "logging metrics", "marking a resumed run"
 
 Path = Union[str, "os.PathLike[str]"]
@@ -53,9 +52,10 @@ def add_explanation(
 
     Args:
         writer: A torch ``SummaryWriter``, a tensorboardX one, Lightning's ``TensorBoardLogger``,
-            accelerate's TensorBoard tracker, an :class:`ExplanationWriter`, or the path of a run's
-            directory. Calls with a path share an event file in a directory of their own below it,
-            from however many processes; in a loop an :class:`ExplanationWriter` is faster.
+            accelerate's TensorBoard tracker, an :class:`ExplanationWriter`, a run of wandb, MLflow,
+            trackio, Aim or ClearML (docs/integrations.md), or the path of a run's directory. Calls
+            with a path share an event file in a directory of their own below it, from however many
+            processes; in a loop an :class:`ExplanationWriter` is faster.
         tag: ``SET/SAMPLE``; a name without a slash goes to the set ``default``.
         explanation: What to log.
         global_step: The checkpoint's training step.
@@ -66,13 +66,13 @@ def add_explanation(
             training, and shown as a run of its own.
         strict: Raise errors; None reads the environment variable ``MMX_STRICT``.
         private: Leave out the paths of files (docs/privacy.md). None takes the writer's setting, or
-            what ``MMX_PRIVATE`` says, or does so where the directory is uploaded.
+            what ``MMX_PRIVATE`` says, or does so where it is uploaded.
 
     Raises:
         TypeError: The writer or the explanation is of another type; raised in any case.
     """
-    _check_writer(writer)
-    _check_explanation(explanation)
+    board = isinstance(_checked_sink(writer), Board)
+    check_explanation(explanation)
     if scalars is None:
         scalars = getattr(writer, "scalars", True) is True
     if isinstance(writer, ExplanationWriter):
@@ -83,11 +83,11 @@ def add_explanation(
         now = time.time() if wall_time is None else wall_time
         sample_tags(tag)
         explanation = fitted(explanation)
-        if _is_private(writer, private):
+        if _is_private(writer, private, uploaded=board):
             explanation, tag = private_explanation(explanation), private_tag(tag)
         images = [entry.image for entry in explanation.images if entry.image is not None]
         for image in images:
-            _check_hash(image)
+            check_hash(image)
         if isinstance(writer, (str, os.PathLike)):
             going = Going("add") if replaces else UNMARKED
             append(writer, _events_of(tag, explanation, step, now, scalars), going=going)
@@ -126,18 +126,22 @@ def add_metrics(
     Raises:
         TypeError: The writer is of another type.
     """
-    _check_writer(writer)
+    _checked_sink(writer)
     with guarded(_METRICS, strict=strict):
         step = operator.index(global_step)
         now = time.time() if wall_time is None else wall_time
-        event = means_event(set_name, means_of(explanations), step=step, wall_time=now)
+        figures = means_of(explanations)
+        event = means_event(set_name, figures, step=step, wall_time=now)
         if isinstance(writer, (str, os.PathLike)):
             append(writer, [(means_prefix(set_name), event)], going=None)
             return
         queue = _queue(writer, strict)
         if queue is None:
             with _sink(writer) as sink:
-                sink.write(event)
+                if isinstance(sink, Board):
+                    sink.add_metrics(set_name, figures, step)
+                else:
+                    sink.write(event)
         else:
             queue.submit(_METRICS, partial(writer.file.write, event))
 
@@ -323,12 +327,12 @@ class ExplanationWriter:
         self.close()
 
 
-def _is_private(writer: Any, private: bool | None) -> bool:
+def _is_private(writer: Any, private: bool | None, *, uploaded: bool) -> bool:
     if private is None and isinstance(writer, ExplanationWriter):
         return writer.private
     paths = (str, os.PathLike)
     place = writer if isinstance(writer, paths) else getattr(writer, "log_dir", None)
-    return is_private(private, place if isinstance(place, paths) else None)
+    return is_private(private, place if isinstance(place, paths) else None, uploaded=uploaded)
 
 
 def _queue(writer: Any, strict: bool | None) -> Background | None:
@@ -355,9 +359,17 @@ def _events_of(
 
 
 def _write_explanation(
-    sink: Sink, tag: str, explanation: Explanation, step: int, wall_time: float, scalars: bool
+    sink: Sink | Board,
+    tag: str,
+    explanation: Explanation,
+    step: int,
+    wall_time: float,
+    scalars: bool,
 ) -> None:
     """Encodes and writes an explanation, and before it those of its images that are new."""
+    if isinstance(sink, Board):
+        sink.add_explanation(tag, explanation, step, scalars=scalars)
+        return
     for name, event in _events_of(tag, explanation, step, wall_time, scalars):
         image = image_hash(name)
         if image is None:
@@ -368,28 +380,20 @@ def _write_explanation(
 
 
 @contextmanager
-def _sink(writer: Any) -> Iterator[Sink]:
+def _sink(writer: Any) -> Iterator[Sink | Board]:
     """The writer's sink, flushed afterwards."""
     sink = writer.file if isinstance(writer, ExplanationWriter) else sink_of(writer)
     yield sink
     sink.flush()
 
 
-def _check_writer(writer: Any) -> None:
-    if not isinstance(writer, (ExplanationWriter, str, os.PathLike)):
-        try:
-            sink_of(writer)
-        except UnknownLogger:
-            raise
-        except Exception:
-            return  # a logger's own trouble, such as a full disk: told where it is written to
-
-
-def _check_explanation(explanation: Any) -> None:
-    if not isinstance(explanation, Explanation):
-        raise TypeError(f"explanation: expected an Explanation, got {type(explanation).__name__}")
-
-
-def _check_hash(image: EncodedImage) -> None:
-    if not _HASH.fullmatch(image.hash):
-        raise ValueError(f"image.hash: expected 8 to 128 hexadecimal digits, got {image.hash!r}")
+def _checked_sink(writer: Any) -> Sink | Board | None:
+    """A logger's; None for our own writers and paths, and where the logger is in trouble."""
+    if isinstance(writer, (ExplanationWriter, str, os.PathLike)):
+        return None
+    try:
+        return sink_of(writer)
+    except UnknownLogger:
+        raise
+    except Exception:
+        return None  # a full disk, say: told where it is written to

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mmx_core.explaining.passes import (
     Passes,
+    forward_positions,
     forward_together,
     log_probabilities,
     positions_of,
@@ -27,9 +28,6 @@ from mmx_core.explanation import FloatArray
 from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.running import to_host
-
-_POSITIONS = 8192
-"""Of one forward, where no bound is given."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,9 @@ def measure_image_gain(
             )
             for k in range(some)
         ]
-        found = _log_probabilities(adapter, prepared, variants, ids, positions or _POSITIONS)
+        found = _log_probabilities(
+            adapter, prepared, variants, ids, positions or forward_positions(adapter)
+        )
         return found.logsumexp(dim=0) - math.log(some)
 
     tensors = {"whole": own - without(range(len(pictures)), len(others))}

@@ -7,14 +7,13 @@ read as with a lens; what is a lens's own (text activation, grounding, suppressi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from mmx_core.explaining.passes import Passes, log_probabilities, positions_of
+from mmx_core.explaining.passes import Passes, log_probabilities
+from mmx_core.explaining.perturbing import Perturber
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.explaining.reading import (
     Reading,
@@ -24,14 +23,9 @@ from mmx_core.explaining.reading import (
     predict,
     relate,
 )
-from mmx_core.images import Clip, Picture
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.batching import blurred, mixed
-from mmx_core.models.layout import PARTS, VisualSpan
+from mmx_core.models.layout import PARTS
 from mmx_core.settings import Settings
-
-_BATCH_TOKENS = 8192
-"""Positions of one forward, over all pictures of its batch."""
 
 
 @dataclass(frozen=True)
@@ -110,31 +104,21 @@ def without_parts(
         longest: Parts along a view's longer side, at most: squares of its cells. None for one part
             per cell.
     """
-    # To the model's own input size first, where it has one, so that whole pixels are exchanged.
-    pictures = tuple(
-        picture if isinstance(picture, Clip) else adapter.input_image(picture)
-        for picture in prepared.pictures
-    )
-    shown = replace(prepared, pictures=pictures)
-    encoded = adapter.encode(pictures, prepared.rendered, prepared.answer_ids, factor=1.0)
+    perturber = Perturber(adapter, prepared)
+    encoded = perturber.encoded
     context = encoded.context_positions
     rows, ids = (values.to(context.device) for values in prepared.targets(len(context)))
     positions = (context[rows] - 1).clamp_min(0)
     whole = log_probabilities(adapter, adapter.hidden_states(encoded)[None, positions], ids)[0]
-    size = max(1, _BATCH_TOKENS // positions_of(encoded))
     without = []
     for span in encoded.visual:
         part_of = _parts(span.grid, longest).to(context.device)
         # Those of which the model sees nothing cost no forward.
-        seen = span.view.seen.to(context.device)
-        chosen = torch.unique(part_of[seen])
+        chosen = torch.unique(part_of[span.view.seen.to(context.device)])
         values = whole.repeat(int(part_of.max()) + 1, 1)
-        for some in chosen.split(size):
-            keep = part_of != some[:, None, None]
-            inputs = _with_hidden(adapter, shown, span, keep)
-            # Indexing copies, so that the batch's other states are freed before the next.
-            states = adapter.forward(inputs)[:, positions]
-            values[some] = log_probabilities(adapter, states, ids)
+        keep = part_of != chosen[:, None, None]
+        states = perturber.states(span, keep, positions.expand(len(chosen), -1))
+        values[chosen] = torch.cat([log_probabilities(adapter, some, ids) for some in states])
         without.append(values.T[:, part_of])
     return Without(whole, without)
 
@@ -144,32 +128,3 @@ def _parts(grid: tuple[int, int], longest: int | None) -> Tensor:
     side = 1 if longest is None else -(-max(grid) // longest)
     rows, columns = (torch.arange(count) // side for count in grid)
     return rows[:, None] * (int(columns[-1]) + 1) + columns
-
-
-def _with_hidden(
-    adapter: ModelAdapter, shown: Prepared, span: VisualSpan, keep: Tensor
-) -> Mapping[str, Tensor]:
-    """The model's input with cells of one view blurred, ``keep`` ``(B, H, W)`` the others."""
-    picture = shown.pictures[span.picture]
-    if len(shown.pictures) == 1 and not isinstance(picture, Clip):
-        return adapter.perturbed(picture, blurred(picture), keep, shown.rendered, shown.answer_ids)
-    frames = picture.frames if isinstance(picture, Clip) else (picture,)
-    changed = span.view.frames or (0,)
-    # Per frame as many pictures as there are ways to hide a part of it.
-    columns = [
-        mixed(frame, blurred(frame), keep) if index in changed else [frame] * len(keep)
-        for index, frame in enumerate(frames)
-    ]
-    batch = [_replaced(shown.pictures, span.picture, row) for row in zip(*columns, strict=True)]
-    return adapter.collate(
-        [adapter.encode(some, shown.rendered, shown.answer_ids, factor=1.0) for some in batch]
-    )
-
-
-def _replaced(
-    pictures: Sequence[Picture], index: int, frames: Sequence[Image.Image]
-) -> list[Picture]:
-    found = list(pictures)
-    old = found[index]
-    found[index] = replace(old, frames=tuple(frames)) if isinstance(old, Clip) else frames[0]
-    return found

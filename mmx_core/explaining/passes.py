@@ -16,8 +16,12 @@ from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.layout import VisualSpan
 
-_CHUNK_ELEMENTS = 1 << 25
-"""Entries of the largest vocabulary-wide temporary: 128 MB in float32."""
+LOGIT_ELEMENTS = 1 << 25
+"""Entries of the largest vocabulary-wide temporary: 128 MB in float32. Smaller ones read the head
+too often."""
+
+_POSITIONS, _CPU_POSITIONS = 8192, 2048
+"""Of one forward, over all of its batch. On a CPU larger ones leave the cache and gain nothing."""
 
 _PATCH_VALUES = 3 * 14 * 14
 """Pixel values that count as a position, where a tower sees more of them than the text model."""
@@ -113,13 +117,27 @@ def positions_of(encoded: EncodedInput) -> int:
     return max(encoded.length, pixels // _PATCH_VALUES)
 
 
+def forward_positions(adapter: ModelAdapter) -> int:
+    """Positions of one forward, where nobody gives a bound."""
+    return _CPU_POSITIONS if adapter.device.type == "cpu" else _POSITIONS
+
+
 def log_probabilities(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> Tensor:
     """``(B, R, d)`` predicting states to ``(B, R)`` float32, of the explained tokens ``(R,)``."""
-    states, targets = hidden.flatten(0, 1), ids.repeat(len(hidden))
-    chunk = max(1, _CHUNK_ELEMENTS // adapter.vocabulary_size)
-    parts = []
-    for start in range(0, len(states), chunk):
-        logits = adapter.logits(states[start : start + chunk]).float()
-        own = logits.gather(1, targets[start : start + chunk, None])[:, 0]
-        parts.append(own - logits.logsumexp(dim=1))
-    return torch.cat(parts).view(hidden.shape[:2])
+    return predictions(adapter, hidden, ids.expand(hidden.shape[:2]))[0]
+
+
+def predictions(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """What ``(B, R, d)`` predicting states say of the tokens ``ids`` ``(B, R)``.
+
+    Returns:
+        ``(B, R)`` float32 log-probabilities, and the first choices ``(B, R)`` int64.
+    """
+    states, targets = hidden.flatten(0, 1), ids.flatten()
+    chunk = max(1, LOGIT_ELEMENTS // adapter.vocabulary_size)
+    values, top = [], []
+    for some, own in zip(torch.split(states, chunk), torch.split(targets, chunk), strict=True):
+        logits = adapter.logits(some).float()
+        values.append(logits.gather(1, own[:, None])[:, 0] - logits.logsumexp(dim=1))
+        top.append(logits.argmax(dim=1))
+    return torch.cat(values).view(ids.shape), torch.cat(top).view(ids.shape)

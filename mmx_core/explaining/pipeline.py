@@ -12,13 +12,14 @@ from mmx_core.explaining.assemble import assemble
 from mmx_core.explaining.image_gain import measure_image_gain
 from mmx_core.explaining.occlusion import read_occlusion
 from mmx_core.explaining.passes import Passes, run_passes
+from mmx_core.explaining.perturbing import Perturber
 from mmx_core.explaining.prepare import Prepared, check, fingerprint, prepare
 from mmx_core.explaining.provenance import describe_caller, describe_model, describe_versions
 from mmx_core.explaining.reading import read_passes
 from mmx_core.explaining.references import References
 from mmx_core.explanation import Explanation
 from mmx_core.images import Picture
-from mmx_core.metrics.faithfulness import Perturber, faithfulness, head_tokens
+from mmx_core.metrics.faithfulness import faithfulness, head_tokens
 from mmx_core.metrics.registry import word_means
 from mmx_core.metrics.summary import explanation_metrics
 from mmx_core.models.base import ModelAdapter

@@ -14,7 +14,7 @@ from torch import Tensor
 from mmx_core.explaining.answer import generated, given
 from mmx_core.explaining.conversation import conversation_of
 from mmx_core.explaining.targets import Target, asked_targets, check_unsaid_words
-from mmx_core.images import Clip, Picture, load_frames, load_rgb
+from mmx_core.images import Clip, Picture, frames_of, load_frames, load_rgb
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.layout import Layout
@@ -179,8 +179,7 @@ def check(
 
 def fingerprint(picture: Picture) -> tuple[tuple[tuple[int, int], int], ...]:
     """Size and checksum of each of its frames."""
-    frames = picture.frames if isinstance(picture, Clip) else (picture,)
-    return tuple((frame.size, zlib.crc32(frame.tobytes())) for frame in frames)
+    return tuple((frame.size, zlib.crc32(frame.tobytes())) for frame in frames_of(picture))
 
 
 def loaded(picture: ImageLike | Video) -> Picture:

@@ -27,17 +27,13 @@ from mmx_core.attribution.suppression import (
     subtract,
     subtractive_weights,
 )
-from mmx_core.explaining.passes import Passes, States, run_passes
+from mmx_core.explaining.passes import LOGIT_ELEMENTS, Passes, States, run_passes
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.explanation import FloatArray
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import VisualSpan
 from mmx_core.models.running import to_host
 from mmx_core.settings import Settings
-
-_CHUNK_ELEMENTS = 1 << 25
-"""Entries of the largest vocabulary-wide temporary: 128 MB in float32. Smaller ones read the head
-too often."""
 
 Head = tuple[Tensor, Tensor | None]
 """``(V, d)`` weight and ``(V,)`` bias, read once: an offloaded or quantised head is fetched or
@@ -246,7 +242,7 @@ def predict(
     def rank(hidden: Tensor, logits: Tensor) -> None:
         ranked.append(leading(hidden, logits, *head, depth))
 
-    chunk = max(1, _CHUNK_ELEMENTS // vocabulary)
+    chunk = max(1, LOGIT_ELEMENTS // vocabulary)
     for start in range(0, prompt, chunk):
         hidden = passes.text.before[start : min(start + chunk, prompt)]
         rank(hidden, adapter.logits(hidden))

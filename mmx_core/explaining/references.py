@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from mmx_core.explaining.conversation import conversation_of
 from mmx_core.explaining.prepare import fingerprint, loaded
-from mmx_core.images import Clip, Picture
+from mmx_core.images import Clip, Picture, frames_of
 from mmx_core.sample import Sample, as_sample
 
 REFERENCES = 3
@@ -71,22 +71,18 @@ def fitted(own: Picture, reference: Picture | None) -> Picture:
     A clip's frames are spread over those wanted; a still one is shown throughout. None is a plain
     picture of the own one's mean colour.
     """
-    frames = _frames(own)
+    frames = frames_of(own)
     size = frames[0].size
     if reference is None:
         colour = np.mean([np.asarray(frame).mean(axis=(0, 1)) for frame in frames], axis=0)
         plain = Image.new("RGB", size, tuple(round(float(value)) for value in colour))
         shown = [plain] * len(frames)
     else:
-        others = _frames(reference)
+        others = frames_of(reference)
         places = [(2 * k + 1) * len(others) // (2 * len(frames)) for k in range(len(frames))]
         made = {place: ImageOps.fit(others[place], size) for place in set(places)}
         shown = [made[place] for place in places]
     return replace(own, frames=tuple(shown)) if isinstance(own, Clip) else shown[0]
-
-
-def _frames(picture: Picture) -> tuple[Image.Image, ...]:
-    return picture.frames if isinstance(picture, Clip) else (picture,)
 
 
 def _reduced(picture: Picture) -> Picture:

@@ -21,12 +21,17 @@ name                       shape            dtype     content
 ``image_grounding``        ``(T, I)``       float32   share on each of several images
 ``image_gain``             ``(T,)``         float32   nats that the image adds; if measured
 ``image_gains``            ``(T, pictures)``  float32   nats that each of several images adds
+``influence``              ``(T, W)``       float32   nats that each word adds; if measured
+``estimate``               ``(T, C)``       float32   of it, by one pass; if there is one
+``used``                   ``(T, h, w)``    float32   nats that each cell adds; if measured
 ``alternatives``           ``(E, H, W)``    float32   words explained beside the answer, if any
+``alternatives_influence``  ``(E, W)``      float32   of what was said over them; if measured
 =========================  ===============  ========  ===================================
 
-With several images (or frames of a video) ``heatmaps``, ``maps.scale_F``, ``alternatives`` and
-``image_file`` are one array per image, named ``heatmaps.image_0`` and so on. Maps are NaN where the
-model does not see the image.
+With several images (or frames of a video) ``heatmaps``, ``maps.scale_F``, ``used``,
+``alternatives`` and ``image_file`` are one array per image, named ``heatmaps.image_0`` and so on.
+Maps are NaN where the model does not see the image. The ``W`` words are the metadata's
+``context_words``.
 
 ``metadata`` is JSON: ``run``, ``tag``, ``step`` and the header of wire_format.md (tokens' texts,
 grids, candidates, metrics, settings, model). An npz holds it as a string array without dimensions,
@@ -46,7 +51,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmx_core.events.header import build_header
+from mmx_core.events.header_writer import alternatives_influence, build_header
 from mmx_core.events.privacy import is_private, private_header
 from mmx_core.explanation import Explanation
 
@@ -104,12 +109,16 @@ def named_arrays(explanation: Explanation) -> dict[str, NDArray[Any]]:
     for suffix, entry in zip(suffixes, explanation.images, strict=False):
         if entry.image is not None:
             arrays["image_file" + suffix] = np.frombuffer(entry.image.data, np.uint8)
-    for name in ("image_grounding", "image_gain", "image_gains"):
+    for name in ("image_grounding", "image_gain", "image_gains", "influence", "estimate"):
         if (values := getattr(explanation, name)) is not None:
             arrays[name] = values.astype(np.float32)
     if explanation.alternatives:
         beside = [entry.heatmaps for entry in explanation.alternatives]
         keep("alternatives", [np.stack([maps[index] for maps in beside]) for index in images])
+    if explanation.used is not None:
+        keep("used", explanation.used)
+    if (reasons := alternatives_influence(explanation)) is not None:
+        arrays["alternatives_influence"] = reasons.astype(np.float32)
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 

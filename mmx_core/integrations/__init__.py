@@ -1,4 +1,8 @@
-"""Hooks into training frameworks; each is imported when it is asked for."""
+"""Hooks into training frameworks; each is imported when it is asked for.
+
+Those of tools that show runs (``wandb``, ``mlflow``, ``trackio``, ``aim``, ``clearml``) are
+imported by ``add_explanation``, which knows what it is given by the name of its package.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmx_core.integrations import accelerate as accelerate
+    from mmx_core.integrations import lightning as lightning
     from mmx_core.integrations import transformers as transformers
+    from mmx_core.integrations import trl as trl
 
-__all__ = ["transformers"]
+__all__ = ["accelerate", "lightning", "transformers", "trl"]
 
 
 def __getattr__(name: str) -> Any:

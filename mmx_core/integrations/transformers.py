@@ -5,30 +5,21 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mmx_core.events.guard import guarded
 from mmx_core.events.sinks import fixed_logdir
 from mmx_core.events.starts import check_writable, has_logged
-from mmx_core.events.tags import check_names
 from mmx_core.events.writer import ExplanationWriter
-from mmx_core.explainer import Explainer
-from mmx_core.explanation import Explanation
+from mmx_core.integrations.probing import ExplainWarning as ExplainWarning
+from mmx_core.integrations.probing import Probe
 from mmx_core.integrations.resumed import other_weights, resumed_from
 from mmx_core.models.sharding import is_sharded
-from mmx_core.sample import Sample, as_sample
-from mmx_core.settings import check_settings
+from mmx_core.sample import Sample
 
-_EXPLAINING = "explaining the probe samples"
 _EVALUATED = "evaluation"
-
-
-class ExplainWarning(UserWarning):
-    """Something about a training's set-up that costs explanations, said before its first step."""
 
 
 class ExplainCallback(TrainerCallback):
@@ -67,10 +58,12 @@ class ExplainCallback(TrainerCallback):
         background: Encode and write on a thread; False does it between the samples.
         private: Leave out the paths of files; None does so where the log is uploaded.
         strict: Raise instead of warning; None reads the environment variable ``MMX_STRICT``.
+        also: Where explanations go beside the event file: whatever ``add_explanation`` takes, such
+            as the module ``wandb`` for its current run.
         **settings: Of :class:`mmx_core.Explainer`, such as ``scales``.
 
     Raises:
-        TypeError: An unknown setting, or a sample that is none.
+        TypeError: An unknown setting, a sample that is none, or a logger that is not known.
         ValueError: No samples, two of one id, a name that cannot be stored, or a setting out of its
             range.
 
@@ -91,33 +84,24 @@ class ExplainCallback(TrainerCallback):
         background: bool = True,
         private: bool | None = None,
         strict: bool | None = None,
+        also: Iterable[Any] = (),
         **settings: Any,
     ) -> None:
-        self.samples = tuple(map(as_sample, samples))
-        if not self.samples:
-            raise ValueError("samples: expected at least one probe sample, got none")
-        names = [sample.id for sample in self.samples]
-        if len(set(names)) < len(names):
-            raise ValueError(f"samples: expected distinct ids, got {names}")
-        check_names(set_name, names)
-        check_settings(settings)
+        self.probe = Probe(
+            samples,
+            set_name=set_name,
+            processor=processor,
+            image_processor=image_processor,
+            tokenizer=tokenizer,
+            scalars=scalars,
+            background=background,
+            strict=strict,
+            also=also,
+            settings=settings,
+        )
         # Not a Path, which would make one slash of a URL's two.
         self.logdir = None if logdir is None else os.fspath(logdir)
-        self.set_name = set_name
-        self.scalars = scalars
-        self.background = background
         self.private = private
-        self.strict = strict
-        self._parts = {
-            "processor": processor,
-            "image_processor": image_processor,
-            "tokenizer": tokenizer,
-        }
-        self._settings = settings
-        self._writer: ExplanationWriter | None = None
-        # Of the training that is under way, or was last: what was explained, and what was not.
-        self._explained: set[int] = set()
-        self._failure: str | None = None
         self._training = False
 
     def on_train_begin(
@@ -134,28 +118,30 @@ class ExplainCallback(TrainerCallback):
             OSError: The log cannot be written.
         """
         step, model = state.global_step, kwargs["model"]
-        evaluated = step == 0 and not self._training and self._explained == {0}
-        self._explained, self._failure, self._training = set(), None, True
-        explainer = self._explainer(model, kwargs.get("processing_class"))
+        probe = self.probe
+        evaluated = step == 0 and not self._training and probe.explained == {0}
+        probe.forget()
+        self._training = True
+        explainer = probe.explainer(model, kwargs.get("processing_class"))
         if not state.is_world_process_zero:
             return
         directory = self._directory(args)
         check_writable(directory)
         # An evaluation just before the training was of its step 0.
-        begun = evaluated and self._writer is not None
+        begun = evaluated and probe.writer is not None
         begun = begun and self._open(args).logdir == fixed_logdir(directory)
         # Of sharded weights the state cannot be looked at by one process alone.
         resumed = step and not is_sharded(model)
         checkpoint = resumed_from() if resumed else None
         for text in (
             *_about_evaluation(args),
-            *self._about_samples(explainer),
+            *probe.refused(explainer),
             *_about_the_log(directory, args, goes_on=step > 0 or begun),
             *(other_weights(_unwrapped(model), checkpoint) if checkpoint else ()),
         ):
             warnings.warn(text, ExplainWarning, stacklevel=1)
         if not begun:
-            self._close()
+            probe.close()
             writer = self._open(args)
             writer.mark_resume(step + 1 if step else 0)
             writer.flush()
@@ -171,20 +157,15 @@ class ExplainCallback(TrainerCallback):
         step, model = state.global_step, kwargs["model"]
         writes = state.is_world_process_zero
         # Of sharded weights every process has a part, and all compute together.
-        if step in self._explained or not (writes or is_sharded(model)):
+        if step in self.probe.explained or not (writes or is_sharded(model)):
             return
         if not self._training and _holds_the_best(args, state):
             return  # the weights are those of an earlier step, which was explained then
-        with self._told():
-            untrained = step == 0 and not self._training
-            writer = self._open(args, untrained=untrained) if writes else None
-            explainer = self._explainer(model, kwargs.get("processing_class"))
-            self._explained.add(step)
-            try:
-                self._log(explainer, writer, step)
-            finally:
-                if writer is not None:
-                    writer.flush()
+        with self.probe.told():
+            if writes:
+                self._open(args, untrained=step == 0 and not self._training)
+            explainer = self.probe.explainer(model, kwargs.get("processing_class"))
+            self.probe.log(explainer, step, writes=writes)
 
     def on_train_end(
         self,
@@ -194,111 +175,29 @@ class ExplainCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Closes the event file; a later evaluation opens another."""
-        writer = self._writer
-        self._close()
         self._training = False
-        if not state.is_world_process_zero:
-            return
-        if not self._explained and self._failure is None:
-            told = (
-                "no explanation of this training was logged: no evaluation took place; set "
-                "eval_strategy and eval_steps"
-            )
-            warnings.warn(told, ExplainWarning, stacklevel=1)
-        if self._failure is not None:
-            told = f"some explanations of this training were not logged: {self._failure}"
-            warnings.warn(told, ExplainWarning, stacklevel=1)
-        if writer is not None and writer.missing:
-            told = (
-                f"{writer.missing} of {writer.given} explanations that this training made are not "
-                f"in its log: {writer.file.trouble or 'see what was warned of before'}"
-            )
-            warnings.warn(told, ExplainWarning, stacklevel=1)
-
-    def _log(self, explainer: Explainer, writer: ExplanationWriter | None, step: int) -> None:
-        """What fails costs its sample alone. Without a writer this process but lends its hand."""
-        logged: list[Explanation] = []
-        waiting = list(self.samples)
-        while waiting:
-            with self._told():
-                try:
-                    for explanation in explainer.explain_batch(
-                        tuple(waiting), references=self.samples
-                    ):
-                        name = f"{self.set_name}/{waiting.pop(0).id}"
-                        if writer is not None:
-                            writer.add_explanation(name, explanation, global_step=step)
-                            logged.append(explanation)
-                except Exception:
-                    del waiting[:1]  # it came when its turn came
-                    raise
-        if writer is not None and logged:
-            writer.add_metrics(self.set_name, logged, global_step=step)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Warns once of what fails within, and remembers it for the end of the training."""
-        with guarded(_EXPLAINING, strict=self.strict):
-            try:
-                yield
-            except Exception as error:
-                self._failure = self._failure or f"{type(error).__name__}: {error}"
-                raise
+        if state.is_world_process_zero:
+            self.probe.end(advice="set eval_strategy and eval_steps")
 
     def _open(self, args: TrainingArguments, *, untrained: bool = False) -> ExplanationWriter:
-        if self._writer is None:
-            directory = self._directory(args)
-            if untrained and has_logged(directory):
-                directory = os.path.join(directory, _EVALUATED)
-            private = self.private
-            if private is None and _is_uploaded(directory, args):
-                private = True
-            self._writer = ExplanationWriter(
-                directory,
-                scalars=self.scalars,
-                strict=self.strict,
-                background=self.background,
-                private=private,
-            )
-            if untrained:
-                self._writer.mark_resume(0)
-        return self._writer
-
-    def _close(self) -> None:
-        if self._writer is not None:
-            with guarded("closing the event file", strict=self.strict):
-                self._writer.close()
-            self._writer = None
+        if self.probe.writer is not None:
+            return self.probe.writer
+        directory = self._directory(args)
+        if untrained and has_logged(directory):
+            directory = os.path.join(directory, _EVALUATED)
+        private = self.private
+        if private is None and _is_uploaded(directory, args):
+            private = True
+        writer = self.probe.open(directory, private=private)
+        if untrained:
+            writer.mark_resume(0)
+        return writer
 
     def _directory(self, args: TrainingArguments) -> str:
         if self.logdir is not None:
             return self.logdir
         name = "_explanations" if args.push_to_hub else "explanations"
         return os.path.join(str(args.output_dir), name)
-
-    def _explainer(self, model: Any, processing_class: Any) -> Explainer:
-        parts = dict(self._parts)
-        if parts["processor"] is None and hasattr(processing_class, "image_processor"):
-            parts["processor"] = processing_class
-        if parts["tokenizer"] is None and hasattr(processing_class, "convert_ids_to_tokens"):
-            parts["tokenizer"] = processing_class
-        return Explainer(model, **parts, **self._settings)
-
-    def _about_samples(self, explainer: Explainer) -> Iterator[str]:
-        """Those that will not be explained, and why."""
-        refused = []
-        for sample in self.samples:
-            try:
-                explainer.check(sample)
-            except Exception as error:  # a chat template's, too: it costs this sample alone
-                named = repr(sample.id) in str(error)
-                refused.append(str(error) if named else f"sample {sample.id!r}: {error!r}")
-        if refused:
-            more = f" (and {len(refused) - 3} more)" if len(refused) > 3 else ""
-            yield (
-                f"{len(refused)} of {len(self.samples)} probe samples cannot be explained and will "
-                f"be left out: {'; '.join(refused[:3])}{more}"
-            )
 
 
 def _about_evaluation(args: TrainingArguments) -> Iterator[str]:

@@ -10,28 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor
 
-from mmx_core.explaining.prepare import Prepared
-from mmx_core.models.base import ModelAdapter
-from mmx_core.models.batching import blurred
-from mmx_core.models.running import to_host, undisturbed
+from mmx_core.explaining.perturbing import Perturber
 from mmx_core.sample import WordMask
 
-Fill = Literal["blur", "mean"]
-FILLS: tuple[str, ...] = get_args(Fill)
 FIGURES = ("insertion", "deletion", "flip_rate")
 STEPS = 20
 FLIP_SHARE = 0.2
-_CPU_BATCH_TOKENS, _BATCH_TOKENS = 2048, 8192
-"""Positions of one batch. On a CPU larger ones leave the cache and gain nothing."""
-_LOGIT_ELEMENTS = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -115,83 +103,6 @@ def curve_area(curve: NDArray[np.floating], removed: NDArray[np.integer]) -> NDA
     return np.asarray((middle * np.diff(share)).sum(axis=1), dtype=np.float64)
 
 
-class Perturber:
-    """One sample's image with parts of it hidden, through the model.
-
-    Args:
-        adapter: The model's.
-        prepared: The sample.
-        fill: What is seen where the image is hidden: its ``blur`` (the radius is an eighth of the
-            shorter side) or its ``mean`` colour.
-
-    Raises:
-        ValueError: Unknown fill.
-    """
-
-    def __init__(self, adapter: ModelAdapter, prepared: Prepared, *, fill: Fill = "blur") -> None:
-        if fill not in FILLS:
-            raise ValueError(f"fill: expected one of {', '.join(FILLS)}, got {fill!r}")
-        self._adapter = adapter
-        self._prepared = prepared
-        self._image = adapter.input_image(prepared.image)
-        self._fill = _filled(self._image, fill)
-        self._shown = adapter.encode(
-            [self._image], prepared.rendered, prepared.answer_ids, factor=1.0
-        )
-        self._targets = torch.tensor(prepared.answer_ids, device=adapter.head_device)
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """``(h, w)`` cells."""
-        return self._shown.visual[0].grid
-
-    def predict(
-        self, keep: NDArray[np.bool_], tokens: NDArray[np.integer]
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Each image's prediction of one token.
-
-        Args:
-            keep: ``(B, h, w)``, the cells that are shown.
-            tokens: ``(B,)`` indices into the answer.
-
-        Returns:
-            ``(B,)`` probability of that token, and ``(B,)`` the model's first choice there.
-        """
-        length = self._shown.length
-        on_cpu = self._adapter.device.type == "cpu"
-        size = max(1, (_CPU_BATCH_TOKENS if on_cpu else _BATCH_TOKENS) // length)
-        vocabulary = self._adapter.vocabulary_size
-        size = min(size, max(1, _LOGIT_ELEMENTS // vocabulary))
-        chunks = [slice(start, start + size) for start in range(0, len(keep), size)]
-
-        def predict_all() -> list[tuple[Tensor, Tensor]]:
-            return [self._predict(keep[chunk], tokens[chunk]) for chunk in chunks]
-
-        parts = undisturbed(self._adapter.model, predict_all)
-        probability, top = (torch.cat(part) for part in zip(*parts, strict=True))
-        found = to_host({"probability": probability, "top": top})
-        return found["probability"].astype(np.float64), found["top"]
-
-    def _predict(
-        self, keep: NDArray[np.bool_], tokens: NDArray[np.integer]
-    ) -> tuple[Tensor, Tensor]:
-        prepared = self._prepared
-        inputs = self._adapter.perturbed(
-            self._image,
-            self._fill,
-            torch.from_numpy(keep),
-            prepared.rendered,
-            prepared.answer_ids,
-        )
-        hidden = self._adapter.forward(inputs)
-        chosen = torch.from_numpy(np.asarray(tokens, dtype=np.int64)).to(hidden.device)
-        states = hidden[torch.arange(len(chosen), device=hidden.device),
-                        self._shown.predicting_positions[chosen]]  # fmt: skip
-        logits = self._adapter.logits(states).float()
-        own = logits.gather(1, self._targets[chosen][:, None])[:, 0]
-        return (own - logits.logsumexp(dim=1)).exp(), logits.argmax(dim=1)
-
-
 def faithfulness(
     perturber: Perturber,
     maps: NDArray[np.floating],
@@ -243,10 +154,3 @@ def floors(
         "random": faithfulness(perturber, noise, tokens, steps=steps),
         "uniform": faithfulness(perturber, even, tokens, seed=None, steps=steps),
     }
-
-
-def _filled(image: Image.Image, fill: Fill) -> Image.Image:
-    if fill == "blur":
-        return blurred(image)
-    color = np.asarray(image, dtype=np.float64).mean(axis=(0, 1)).round().astype(int).tolist()
-    return Image.new("RGB", image.size, tuple(color))

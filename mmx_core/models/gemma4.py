@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
+from typing import Any, ClassVar
 
 from PIL import Image
 from torch import Tensor
 
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.head import capped
+from mmx_core.models.image_settings import ReadsSettings
 from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.registry import register
 
@@ -43,10 +45,7 @@ class Gemma4Adapter(ModelAdapter):
                 image.resize((columns * self._cell, rows * self._cell), Image.Resampling.BICUBIC)
                 for image, (rows, columns) in zip(images, grids, strict=True)
             ]
-        parts = [
-            self.image_processor(images=[image], do_resize=factor == 1.0, return_tensors="pt")
-            for image in shown
-        ]
+        parts = [self._processed(image, do_resize=factor == 1.0) for image in shown]
         found = [int(part["num_soft_tokens_per_image"][0]) for part in parts]
         expected = [rows * columns for rows, columns in grids]
         if found != expected:
@@ -56,7 +55,7 @@ class Gemma4Adapter(ModelAdapter):
             )
         # The processor fills up to its limit; a lifted one grows with the picture's area.
         most = ceil(int(self.image_processor.max_soft_tokens) * factor**2)
-        length = max(most, *expected) * self._pooled**2
+        length = max(most, *expected) * self._patches_per_token
         return {
             "pixel_values": _filled([part["pixel_values"] for part in parts], length, 0),
             "image_position_ids": _filled([p["image_position_ids"] for p in parts], length, -1),
@@ -73,6 +72,14 @@ class Gemma4Adapter(ModelAdapter):
     def input_image(self, image: Image.Image) -> Image.Image:
         rows, columns = self._grid(image, 1.0)
         return image.resize((columns * self._cell, rows * self._cell), Image.Resampling.BICUBIC)
+
+    def _processed(self, image: Image.Image, *, do_resize: bool) -> Any:
+        """Patches of one image, their places and their number."""
+        return self.image_processor(images=[image], do_resize=do_resize, return_tensors="pt")
+
+    @property
+    def _patches_per_token(self) -> int:
+        return self._pooled**2
 
     @property
     def _pooled(self) -> int:
@@ -113,6 +120,43 @@ class Gemma4Adapter(ModelAdapter):
                 f"row or column; the smallest usable scale is {1 / min(native):g}"
             )
         return rows, columns
+
+
+@register("gemma4_unified")
+class Gemma4UnifiedAdapter(ReadsSettings, Gemma4Adapter):
+    """Adapter of the Gemma 4 that has no tower: a visual token is a large patch, as it comes.
+
+    Its image processor needs torchvision; Gemma 4's own makes the same patches when it is told
+    their size.
+    """
+
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "patch_size": 16,
+        "pooling_kernel_size": 3,
+        "max_soft_tokens": 280,
+        "resample": 3,
+        "do_normalize": False,
+        "image_mean": [0.0, 0.0, 0.0],
+        "image_std": [1.0, 1.0, 1.0],
+    }
+
+    def _processed(self, image: Image.Image, *, do_resize: bool) -> Any:
+        from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
+
+        own = self.image_processor
+        names = ("do_rescale", "do_normalize", "rescale_factor", "image_mean", "image_std")
+        made = Gemma4ImageProcessorPil(
+            patch_size=self._cell,
+            pooling_kernel_size=1,
+            max_soft_tokens=int(own.max_soft_tokens),
+            resample=int(own.resample),
+            **{name: getattr(own, name) for name in names},
+        )
+        return made(images=[image], do_resize=do_resize, return_tensors="pt")
+
+    @property
+    def _patches_per_token(self) -> int:
+        return 1
 
 
 def _filled(parts: Sequence[Tensor], length: int, fill: int) -> Tensor:

@@ -7,10 +7,11 @@ from typing import Any
 from PIL import Image
 
 from mmx_core.models.qwen_like import QwenLikeAdapter
+from mmx_core.models.qwen_vl import Qwen3VLAdapter
 from mmx_core.models.registry import register
 
 
-@register("glm4v", "glm4v_moe", "glm46v", "glm_ocr")
+@register("glm4v", "glm4v_moe", "glm46v", "glm_ocr", "glmga")
 class GlmVAdapter(QwenLikeAdapter):
     """Adapter of GLM-V: images at native resolution; the pixel limits count a patch's frames."""
 
@@ -28,3 +29,10 @@ class GlmVAdapter(QwenLikeAdapter):
             max_pixels=limits["longest_edge"],
         )
         return int(height), int(width)
+
+
+@register("cosmos3_edge")
+class Cosmos3EdgeAdapter(Qwen3VLAdapter):
+    """Cosmos 3 Edge: Qwen3-VL's layout, resized as GLM-V's images are."""
+
+    _smart_size = GlmVAdapter._smart_size

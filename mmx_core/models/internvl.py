@@ -17,7 +17,7 @@ from mmx_core.models.registry import register
 from mmx_core.models.tiles import Tiling, covered, marked_layout, shuffled_grid
 
 
-@register("internvl")
+@register("internvl", "qianfan_ocr")
 class InternVLAdapter(ModelAdapter):
     """Adapter for images cut into tiles.
 

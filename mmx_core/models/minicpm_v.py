@@ -32,9 +32,9 @@ class _Plan:
         return [(WHOLE, self.whole), *((box, self.size) for box in boxes)]
 
 
-@register("minicpmv4_6")
+@register("minicpmv4_6", "minicpmv4_7")
 class MiniCPMVAdapter(ModelAdapter):
-    """Adapter of MiniCPM-V 4.6.
+    """Adapter of MiniCPM-V 4.6 and 4.7.
 
     At another scale there are as many slices, and each part is resized by the factor, in whole
     visual tokens.
@@ -78,6 +78,13 @@ class MiniCPMVAdapter(ModelAdapter):
                 f"{made['target_sizes'].tolist()}"
             )
         return made
+
+    def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
+        if self.model.config.model_type == "minicpmv4_6":
+            return {}
+        kinds = (sequence == self.placeholder_id).int()
+        kinds[:, prompt_length:] = 0
+        return {"mm_token_type_ids": kinds}
 
     def can_collate(self, batch: Sequence[EncodedInput]) -> bool:
         return True  # patches of all images stand in one row, whatever their number

@@ -34,11 +34,15 @@ class PixtralAdapter(ModelAdapter):
 
     def layout(self, image: Image.Image, factor: float) -> Layout:
         rows, columns = self._cells(image, factor)
+        ids, offsets = self._row_ids(rows, columns)
+        return Layout(tuple(ids), (View((Raster(offsets, (rows, columns)),)),))
+
+    def _row_ids(self, rows: int, columns: int) -> tuple[list[int], Sequence[int]]:
+        """What stands for an image, and which of it are visual tokens."""
         visual, row_end, image_end = self._marks()
         row = [*[visual] * columns, row_end]
         ids = [*(row * rows)[:-1], image_end]
-        offsets = [i * len(row) + j for i in range(rows) for j in range(columns)]
-        return Layout(tuple(ids), (View((Raster(offsets, (rows, columns)),)),))
+        return ids, [i * len(row) + j for i in range(rows) for j in range(columns)]
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
         sizes = [self.pixel_size(image, factor) for image in images]
@@ -131,3 +135,11 @@ class PixtralAdapter(ModelAdapter):
             if found is None or found == unknown:
                 raise ValueError(f"tokenizer: expected one that knows {token}, got id {found}")
         return self.placeholder_id, int(ids[0]), int(ids[1])
+
+
+@register("lighton_ocr")
+class LightOnOcrAdapter(PixtralAdapter):
+    """LightOnOCR: Mistral 3's tower and merging, without tokens between rows."""
+
+    def _row_ids(self, rows: int, columns: int) -> tuple[list[int], Sequence[int]]:
+        return [self.placeholder_id] * (rows * columns), range(rows * columns)

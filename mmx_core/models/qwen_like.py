@@ -11,7 +11,7 @@ from torch import Tensor
 from mmx_core.images import Clip
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import Layout
-from mmx_core.models.qwen_vl import QwenVLAdapter
+from mmx_core.models.qwen_vl import Qwen3VLAdapter, QwenVLAdapter
 from mmx_core.models.registry import register
 
 
@@ -76,3 +76,36 @@ class VideoLlama3Adapter(QwenLikeAdapter):
         made = super()._processed(image, factor)
         merged = made["image_grid_thw"].new_full((1,), int(self.image_processor.merge_size))
         return {**made, "image_merge_sizes": merged}
+
+
+@register("exaone4_5")
+class ExaoneVLAdapter(QwenVLAdapter):
+    """EXAONE 4.5: Qwen2.5-VL's tower before text whose positions have one dimension."""
+
+    def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
+        return {}
+
+
+@register("hyperclovax_vision_v2")
+class HyperClovaXAdapter(ExaoneVLAdapter):
+    """HyperCLOVA X SEED Think: the same, with logits that are scaled."""
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return super().logits(hidden) * self.model.config.text_config.logits_scaling
+
+
+@register("lfm3_vl")
+class Lfm3VLAdapter(Qwen3VLAdapter):
+    """LFM3-VL: Qwen3-VL's layout before text whose positions have one dimension."""
+
+    def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
+        return {}
+
+
+@register("cohere_compass")
+class CohereCompassAdapter(Qwen3VLAdapter):
+    """North Micro Vision: Qwen3-VL's layout, with logits that may be scaled."""
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        scale = self.model.config.text_config.logit_scale
+        return super().logits(hidden) * (1.0 if scale is None else scale)

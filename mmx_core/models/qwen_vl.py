@@ -186,7 +186,7 @@ class QwenVLAdapter(ModelAdapter):
 
 
 @register("qwen3_vl", "qwen3_vl_moe")
-@register("qwen3_5", "qwen3_5_moe", "qwen4_exp")
+@register("qwen3_5", "qwen3_5_moe", "qwen4_exp", "cosmos3_omni")
 class Qwen3VLAdapter(QwenVLAdapter):
     """Qwen3-VL and after: as their elders, but a video's patches stand apart, behind their time."""
 

@@ -231,8 +231,8 @@ def test_an_evaluation_ends_once_its_events_are_on_the_disk(
     trainer.state.global_step = 5
     place = trainer.args, trainer.state, trainer.control
     for samples in (probe(), [*probe(), *probe(1, answer="a zebra .")]):
-        callback.samples = samples
-        callback._explained.clear()
+        callback.probe.samples = samples
+        callback.probe.forget()
         with contextlib.suppress(ValueError):
             callback.on_evaluate(*place, model=tiny.model, processing_class=tiny.tokenizer)
         for thread in threading.enumerate():
@@ -362,7 +362,7 @@ def test_the_best_weights_are_not_logged_as_the_last_steps(tmp_path: Path) -> No
     trainer = make_trainer(tiny, tmp_path, callback, 3, greater_is_better=True, **how)
     trainer.train()
     assert (trainer.state.global_step, trainer.state.best_global_step) == (3, 1)
-    callback._explained.clear()  # as where the last step was not evaluated
+    callback.probe.forget()  # as where the last step was not evaluated
     trainer.evaluate()
     steps = [e.step for e in mmx.read_explanations(tmp_path / "explanations")]
     assert steps == [1, 2, 3]

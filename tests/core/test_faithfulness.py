@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from mmx_core import Explainer, Sample
+from mmx_core.explaining.perturbing import Perturber
 from mmx_core.explaining.prepare import Prepared, prepare
 from mmx_core.metrics.faithfulness import (
-    Perturber,
     cells_removed,
     curve_area,
     faithfulness,

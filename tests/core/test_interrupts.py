@@ -20,7 +20,7 @@ from PIL import Image
 import mmx_core
 from mmx_core import Explainer, Sample
 from mmx_core.evaluation.registry import methods
-from mmx_core.metrics.faithfulness import Perturber
+from mmx_core.explaining.perturbing import Perturber
 from mmx_core.models.restoring import contents, restoring
 from mmx_core.models.running import undisturbed
 from tests.support.tiny_models import make_tiny

@@ -18,7 +18,13 @@ import numpy as np
 
 from mmx_core.events.blob import decode_array, decode_json
 from mmx_core.events.wire import encode_explanation
-from mmx_core.explanation import Alternative, ExplainedImage, Explanation, WordGroup
+from mmx_core.explanation import (
+    Alternative,
+    ContextWord,
+    ExplainedImage,
+    Explanation,
+    WordGroup,
+)
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
 from tests.support.explanations import make_explanation
 
@@ -58,6 +64,10 @@ def several(seed: int) -> Explanation:
     ]
     first = parts[0]
     random = np.random.default_rng(seed)
+    measured = np.random.default_rng(seed + 100)
+    words = ("red 🐕", "hidden", 1, 2), (" is", "replaced", 3, 1), (" left", "unmeasured", 4, 1)
+    influence = measured.normal(size=(3, 3)).astype(np.float32)
+    influence[:2, 1:] = np.nan
     shares = random.dirichlet(np.ones(4), size=3).astype(np.float32)[:, :3]
     images = [part.image for part in parts]
     return replace(
@@ -83,6 +93,10 @@ def several(seed: int) -> Explanation:
         grounding=shares.sum(axis=1),
         image_gain=np.array([2.5, np.nan, -0.125], np.float32),
         image_gains=random.normal(size=(3, 2)).astype(np.float32),
+        influence=influence,
+        context_words=tuple(ContextWord(at, count, text, how) for text, how, at, count in words),
+        estimate=measured.random((3, 6), "f4"),
+        used=tuple(measured.normal(size=part.base.map.shape).astype("f4") for part in parts),
         words=tuple(
             WordGroup(first, text)
             for first, text in ((0, "<|im_start|>"), (1, " red 🐕"), (3, " is"), (4, " left of"))
@@ -93,6 +107,8 @@ def several(seed: int) -> Explanation:
                 candidate=first.candidates[4][rank],
                 heatmaps=tuple(random.random(part.heatmap.shape[1:], "f4") for part in parts),
                 grounding=0.25,
+                influence=measured.normal(size=3).astype(np.float32),
+                image_gain=1.5 if rank else None,
             )
             for place, rank in ((4, 1), (1, 0))
         ),

@@ -15,6 +15,7 @@ from mmx_core.events.guard import LoggingWarning, _warned
 from mmx_core.events.index_record import decode_record, encode_record
 from mmx_core.explanation import Alternative, WordGroup
 from mmx_core.export.standalone import PageEntry, standalone_html
+from tests.events import golden
 from tests.support.explanations import assert_close, make_explanation
 from tests.support.odd_explanations import make_several_images
 
@@ -113,6 +114,26 @@ def test_of_several_images_every_one_is_cut(monkeypatch):
     assert [len(maps) for maps in cut.heatmaps] == [2, 2, 2]
     assert cut.image_grounding.shape == (2, 3)
     assert cut.images == whole.images
+
+
+def test_of_a_cut_answer_words_beyond_it_have_no_influence(monkeypatch):
+    whole = golden.several(2)  # words of the tokens 1 and 2, 3, and 4; the answer begins with 3
+    cut = quietly(whole, 1, monkeypatch)
+    assert [word.first for word in cut.context_words] == [1, 3]
+    np.testing.assert_array_equal(cut.influence, whole.influence[:1, :2])
+    np.testing.assert_array_equal(cut.estimate, whole.estimate[:1, :4])
+    assert [maps.shape for maps in cut.used] == [(1, 4, 5), (1, 3, 2), (1, 3, 2)]
+    np.testing.assert_array_equal(
+        cut.alternatives[0].influence, whole.alternatives[1].influence[:2]
+    )
+
+
+def test_measured_influence_counts_in_what_a_browser_can_hold(monkeypatch):
+    whole = golden.several(2)
+    monkeypatch.setattr("mmx_core.events.bounds.MAX_MATRIX_BYTES", 10 * 2 * 5)
+    assert fitting_tokens(whole) == 2  # five matrices of 2 bytes, two rows of 3 + 2 columns
+    monkeypatch.setattr("mmx_core.events.bounds.MAX_MATRIX_BYTES", 10 * 2 * 5 - 1)
+    assert fitting_tokens(whole) == 1
 
 
 def test_what_fits_is_the_very_same():

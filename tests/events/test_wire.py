@@ -261,6 +261,7 @@ def test_what_the_first_writer_logged_is_read_with_defaults_for_what_came_later(
     read = decode_explanation(step["blobs"])
     assert (read.turns, read.image_grounding, read.alternatives) == ((), None, ())
     assert read.image_gain is None and read.image_gains is None
+    assert (read.influence, read.context_words, read.estimate, read.used) == (None, (), None, None)
     assert {token.turn for token in read.context} == {0}
     assert len(read.images) == 1 and read.images[0].frames == ()
 
@@ -279,7 +280,14 @@ def test_several_images_a_video_and_words_beside_the_answer_come_back():
     np.testing.assert_allclose(read.image_grounding, logged.image_grounding, rtol=1e-6)
     np.testing.assert_array_equal(read.image_gain, logged.image_gain)
     np.testing.assert_array_equal(read.image_gains, logged.image_gains)
+    assert read.context_words == logged.context_words
+    np.testing.assert_allclose(read.influence, logged.influence, rtol=2**-11)
+    np.testing.assert_allclose(read.estimate, logged.estimate, rtol=2**-11)
+    for back, sent in zip(read.used, logged.used, strict=True):
+        np.testing.assert_allclose(back, sent, atol=np.ptp(sent) / 255)
     for back, sent in zip(read.alternatives, logged.alternatives, strict=True):
+        np.testing.assert_allclose(back.influence, sent.influence, rtol=2**-11)
+        assert back.image_gain == sent.image_gain
         assert (back.context_index, back.candidate.text) == (
             sent.context_index,
             sent.candidate.text,

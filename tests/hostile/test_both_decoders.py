@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from build_tools import panel
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
 from mmx_core.events.bounds import fitted
+from mmx_core.events.header_writer import alternatives_influence
 from mmx_core.events.wire import decode_explanation, encode_explanation
 from mmx_core.explanation import Candidate, Explanation
 from tests.hostile.cases import COMPILED, RULES, STEP, TAG, Case, mutations, of_rule, packed
@@ -160,7 +161,7 @@ def test_both_read_whatever_the_writer_makes_of_an_odd_explanation(tmp_path: Pat
 def plain(explanation: Explanation) -> dict[str, Any]:
     """As both_decoders.test.ts has it."""
     e, views = explanation, range(len(explanation.heatmaps))
-    beside = e.alternatives
+    beside, reasons = e.alternatives, alternatives_influence(e)
     return {
         "texts": [e.id, e.prompt, e.answer],
         "grounding": e.grounding.tolist(),
@@ -171,7 +172,14 @@ def plain(explanation: Explanation) -> dict[str, Any]:
         "words": [[word.first, word.text] for word in e.words],
         "tokens": [[t.id, t.text, t.special, t.turn] for t in e.context],
         "candidates": [list(map(word, leading)) for leading in e.candidates],
-        "alternatives": [[a.context_index, word(a.candidate)] for a in beside],
+        "alternatives": [[a.context_index, word(a.candidate), a.image_gain] for a in beside],
+        "influence": [
+            [[w.first, w.count, w.text, w.how] for w in e.context_words],
+            None if e.influence is None else numbers(e.influence),
+        ],
+        "reasons": None if reasons is None else numbers(reasons),
+        "estimate": None if e.estimate is None else numbers(e.estimate),
+        "used": [None if e.used is None else numbers(e.used[i]) for i in views],
         "scales": [
             [s.factor, s.probability.tolist(), s.rank.tolist(), list(map(word, s.top))]
             for s in e.scales

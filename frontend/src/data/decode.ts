@@ -3,7 +3,7 @@
 import { DamagedError, LARGEST_BYTES, NewerVersionError, VERSION, declaredBytes, decodeArray, decodeJson } from "./blob";
 import { answerLength } from "./explanation";
 import { reason } from "./reason";
-import type { Agreement, Candidate, Explanation, Layer, Token, View, WordGroup } from "./explanation";
+import type { Agreement, Candidate, ContextWord, Explanation, Layer, Token, View, WordGroup } from "./explanation";
 
 export interface Origin {
   run: string;
@@ -38,13 +38,20 @@ export async function decodeExplanation(
     list(leading).map((entry) => readCandidate(entry, vocabulary)),
   );
   const alternatives = list(entries).map((entry) => {
-    const { context: place, token, grounding = null } = object(entry);
+    const known = object(entry);
+    const { context: place, token, grounding = null } = known;
     figure(grounding);
-    return { context: whole(place, 0, context.length), candidate: readCandidate(token, vocabulary) };
+    return {
+      context: whole(place, 0, context.length),
+      candidate: readCandidate(token, vocabulary),
+      imageGain: "image_gain" in known ? figure(known.image_gain) : null,
+    };
   });
   const hints = readHints(object(header.provenance));
   const views = readViews(header, answer, vocabulary, alternatives.length, hints.occlusion);
-  const { image, layers, beside } = views[0]!;
+  const places = placesOf(header);
+  if (places.includes("used,,0")) addUsed(header, views, answer);
+  const { image, layers, beside, used } = views[0]!;
   const explanation: Explanation = {
     ...origin,
     id: text(header.id),
@@ -56,12 +63,18 @@ export async function decodeExplanation(
     image,
     layers,
     beside,
+    used,
     turns: list(turns).map(text),
     alternatives,
     words: readWords(header, promptLength, context.length),
     grounding,
     imageGain: image_gain === undefined ? null : figures(image_gain, answer),
     imageGains: list(image_gains).map((row) => figures(row, answer)),
+    contextWords: readContextWords(header, context.length),
+    influence: null,
+    alternativesInfluence: null,
+    estimate: null,
+    measuredDamage: null,
     candidates,
     metrics: readMetrics(header.metrics),
     ...hints,
@@ -69,40 +82,40 @@ export async function decodeExplanation(
     matrixDamage: null,
     bytes: 0,
   };
-  await fill(explanation, list(header.blobs), arrays);
+  await fill(explanation, places, "context_words" in header, arrays);
   explanation.bytes =
     layersOf(explanation).reduce((sum, layer) => sum + (layer.values?.byteLength ?? 0), 0) +
-    (explanation.matrix?.byteLength ?? 0) +
+    [explanation.matrix, explanation.influence, explanation.alternativesInfluence, explanation.estimate].reduce(
+      (sum, array) => sum + (array?.byteLength ?? 0),
+      0,
+    ) +
     4 * head.length;
   return explanation;
 }
 
 /** All arrays of maps, of all images. */
 export function layersOf({ views }: Explanation): Layer[] {
-  return views.flatMap(({ layers, beside }) => (beside ? [...layers, beside] : layers));
+  return views.flatMap(({ layers, beside, used }) => [...layers, ...(beside ? [beside] : []), ...(used ? [used] : [])]);
 }
 
 /** Decode blobs 1.. into their places; of two of the same name the last is meant. */
 async function fill(
   explanation: Explanation,
-  names: unknown[],
+  places: string[],
+  influence: boolean,
   blobs: Uint8Array<ArrayBuffer>[],
 ): Promise<void> {
   const tokens = answerLength(explanation);
-  const places = names.map((entry) => {
-    const place = object(entry);
-    const parts = ["scale", "image"].map((part) => (part in place ? whole(place[part]) : null));
-    return [text(place.name), ...parts].join();
-  });
   const decoded = async (name: string, ...shape: number[]): Promise<Float32Array<ArrayBuffer>> => {
     const bytes = blobs[places.lastIndexOf(name)];
     if (!bytes) throw new DamagedError("not in the record");
     return decodeArray(bytes, shape);
   };
-  const work = explanation.views.flatMap(({ layers, beside }, image) =>
-    [...layers, beside].map(async (layer, scale) => {
+  const work = explanation.views.flatMap(({ layers, beside, used }, image) =>
+    [...layers, beside, used].map(async (layer, scale) => {
       if (!layer) return;
-      const name = layer === beside ? "alternatives," : layer.factor === null ? "heatmaps," : `maps,${scale}`;
+      const special = layer === used ? "used," : layer === beside ? "alternatives," : null;
+      const name = special ?? (layer.factor === null ? "heatmaps," : `maps,${scale}`);
       try {
         layer.values = await decoded(`${name},${image}`, layer.maxima.length, layer.rows, layer.cols);
         layer.maxima = maximaOf(layer.values, layer.maxima.length);
@@ -116,7 +129,33 @@ async function fill(
   } catch (error) {
     explanation.matrixDamage = reason(error);
   }
+  const { contextWords, alternatives, context } = explanation;
+  const words = contextWords!.length;
+  try {
+    if (influence) explanation.influence = await decoded("influence,,", tokens, words);
+    if (alternatives.length && places.includes("alternatives_influence,,")) {
+      explanation.alternativesInfluence = await decoded("alternatives_influence,,", alternatives.length, words);
+    }
+    if (places.includes("estimate,,")) explanation.estimate = await decoded("estimate,,", tokens, context.length);
+  } catch (error) {
+    explanation.measuredDamage = reason(error);
+  }
   await Promise.all(work);
+}
+
+/** Each blob's name, scale and image, in order. */
+function placesOf(header: Json): string[] {
+  return list(header.blobs).map((entry) => {
+    const place = object(entry);
+    const parts = ["scale", "image"].map((part) => (part in place ? whole(place[part]) : null));
+    return [text(place.name), ...parts].join();
+  });
+}
+
+/** Which cells the words used, on the grids of scale 1. */
+function addUsed(header: Json, views: View[], answer: number): void {
+  const base = list(header.scales).map(object).find(({ factor }) => factor === 1)!;
+  gridsOf(base).forEach((grid, i) => (views[i]!.used = emptyLayer(null, grid, null, answer)));
 }
 
 function maximaOf(values: Float32Array, maps: number): Float32Array<ArrayBuffer> {
@@ -134,11 +173,12 @@ function maximaOf(values: Float32Array, maps: number): Float32Array<ArrayBuffer>
 
 /** Hints only, so that anything unreadable is none: where the library was called from, how it
  * explained, what was cut. */
-function readHints({ logged_at, cut_from, settings }: Json): Pick<Explanation, "loggedAt" | "cutFrom" | "occlusion"> {
+function readHints({ logged_at, cut_from, settings, teacher_forced }: Json): Pick<Explanation, "loggedAt" | "cutFrom" | "occlusion" | "given"> {
   const { file, line } = (logged_at ?? {}) as Json;
   return {
     loggedAt: typeof file === "string" && Number.isInteger(line) ? { file, line: line as number } : null,
     occlusion: ((settings ?? {}) as Json).method === "occlusion",
+    given: typeof teacher_forced === "boolean" ? teacher_forced : null,
     cutFrom: Number.isInteger(cut_from) ? (cut_from as number) : 0,
   };
 }
@@ -163,6 +203,21 @@ function readWords({ words }: Json, promptLength: number, count: number): WordGr
   const ascend = starts.every((start, g) => start < (starts[g + 1] ?? count));
   if (starts[0] !== 0 || !starts.includes(promptLength) || !ascend) wrong(first, "ascending tokens");
   return list(texts, starts.length).map((said, g) => ({ first: starts[g]!, text: text(said) }));
+}
+
+function readContextWords({ context_words }: Json, count: number): ContextWord[] {
+  if (context_words === undefined) return [];
+  const { first, count: counts, text: texts, how } = object(context_words);
+  const starts = wholes(first);
+  const lengths = wholes(counts, starts.length);
+  const ways = list(how, starts.length).map(text);
+  const words = list(texts, starts.length).map((said, w) => ({ first: starts[w]!, count: lengths[w]!, text: text(said), how: ways[w]! }));
+  let end = 0;
+  for (const word of words) {
+    whole(word.first, end, count);
+    end = word.first + whole(word.count, 1, count - word.first + 1);
+  }
+  return words;
 }
 
 function readViews(header: Json, answer: number, vocabulary: Json, alternatives: number, occlusion?: boolean): View[] {
@@ -191,6 +246,7 @@ function readViews(header: Json, answer: number, vocabulary: Json, alternatives:
             emptyLayer(null, grid, null, answer),
           ],
       beside: alternatives ? emptyLayer(null, grid, null, alternatives) : null,
+      used: null,
       share: shares.length ? figures(shares[i], answer) : null,
       picture: whole(picture),
       seconds: figures(seconds, wholes(frames).length).map((at) => at ?? NaN),

@@ -50,6 +50,8 @@ export interface View {
   layers: Layer[];
   /** The aggregate of what is explained beside the answer; null without any. */
   beside: Layer | null;
+  /** Nats that the later text loses without each part, per answer token; null where not measured. */
+  used?: Layer | null;
   /** Per answer token, how much of its activation falls here; null where there is no other image. */
   share: (number | null)[] | null;
   /** Index among the sample's images and videos. */
@@ -62,6 +64,17 @@ export interface View {
 export interface Alternative {
   context: number;
   candidate: Candidate;
+  /** Nats that the image adds to what was said over this; null where it was not measured. */
+  imageGain?: number | null;
+}
+
+/** A word of the context and how it was taken away: "hidden", "replaced", or "unmeasured". */
+export interface ContextWord {
+  /** Its first token's index among the context tokens, and how many it has. */
+  first: number;
+  count: number;
+  text: string;
+  how: string;
 }
 
 /** Adjacent context tokens that make a word, or stand between words, up to the next one's first. */
@@ -89,6 +102,7 @@ export interface Explanation {
   image: ImageRef | null;
   layers: Layer[];
   beside: Layer | null;
+  used?: Layer | null;
   /** The role of each message, the answer's last. */
   turns: string[];
   alternatives: Alternative[];
@@ -100,11 +114,23 @@ export interface Explanation {
   imageGain?: (number | null)[] | null;
   /** Per picture, with it alone exchanged; empty where there is one. */
   imageGains?: (number | null)[][];
+  /** What `influence` is about; empty where it was not measured. */
+  contextWords?: ContextWord[];
+  /** (T, W) nats: log p less what it is without the word; NaN where the word comes later or was not measured. */
+  influence?: Float32Array<ArrayBuffer> | null;
+  /** (E, W) nats, of what was said over each alternative. */
+  alternativesInfluence?: Float32Array<ArrayBuffer> | null;
+  /** (T, C): what one pass tells of each context token's influence. */
+  estimate?: Float32Array<ArrayBuffer> | null;
+  /** Why one of the three above cannot be shown. */
+  measuredDamage?: string | null;
   /** Per context token, best first. */
   candidates: Candidate[][];
   metrics: Record<string, number>;
   /** The user's own line that explained this; null where unknown. */
   loggedAt: { file: string; line: number } | null;
+  /** The answer was given, and not the model's own; null where unknown. */
+  given?: boolean | null;
   /** Its maps are what is lost without a part, and not a lens's. */
   occlusion?: boolean;
   /** How many tokens the answer had, where only the first were logged. */
@@ -134,8 +160,8 @@ export function seenAt(explanation: Explanation, image: number): Explanation {
   if (at < 1) return explanation;
   const known = seen.get(explanation) ?? [];
   seen.set(explanation, known);
-  const { image: shown, layers, beside } = explanation.views[at]!;
-  return (known[at] ??= { ...explanation, image: shown, layers, beside });
+  const { image: shown, layers, beside, used } = explanation.views[at]!;
+  return (known[at] ??= { ...explanation, image: shown, layers, beside, used });
 }
 
 /** One token's map of a layer, without copying. */

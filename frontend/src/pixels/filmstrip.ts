@@ -5,7 +5,7 @@ import type { Rect } from "./geometry";
 import type { Explanation, Layer } from "../data/explanation";
 import { sameLayer, spanMap } from "./heatmap";
 import type { ImageState } from "../data/images";
-import { rangeOf } from "./range";
+import { type Peaks, rangeOf } from "./range";
 import { type Series, seriesOf } from "./series";
 import { imageRect } from "./zoom";
 import type { ViewState } from "../view/state";
@@ -28,6 +28,7 @@ export class Filmstrip extends PanelElement {
     image: unattributed,
     view: unattributed,
     other: unattributed,
+    held: unattributed,
     dark: { type: Boolean },
   };
   /** One entry per step; null until it has come, undefined where it is damaged. */
@@ -39,6 +40,8 @@ export class Filmstrip extends PanelElement {
   declare view: ViewState;
   /** B's step, where B is of the same run. */
   declare other: number | null;
+  /** What its colours are held to. */
+  declare held: Peaks;
   declare dark: boolean;
 
   static override styles = [
@@ -233,7 +236,8 @@ export class Filmstrip extends PanelElement {
     if (bitmap) drawPicture(context, bitmap, rect, this.view.grey);
     const map = spanMap(layer, tokensAt(this.view, explanation), this.view.combine);
     if (!map) return;
-    const range = this.view.range === "map" ? rangeOf(explanation, layer, map, this.view) : { low: 0, high };
+    const own = this.view.range === "map" || this.view.range === "step";
+    const range = own ? rangeOf(explanation, layer, map, this.view) : { low: 0, high };
     drawMap(context, map, rect, { range, colors: this.view.colors, opacity: this.view.opacity, smooth: this.view.smooth, hatch });
   }
 
@@ -250,7 +254,7 @@ export class Filmstrip extends PanelElement {
     const highs = this.film.map((explanation) => {
       const layer = explanation && sameLayer(explanation, wanted);
       const map = layer && spanMap(layer, tokensAt(this.view, explanation!), this.view.combine);
-      return layer ? rangeOf(explanation!, layer, map ?? null, this.view).high : 0;
+      return layer ? rangeOf(explanation!, layer, map ?? null, this.view, this.held).high : 0;
     });
     return Math.max(...highs);
   }

@@ -7,6 +7,7 @@ import { type Explanation, seenAt } from "../data/explanation";
 import { type ImageState, NO_IMAGE } from "../data/images";
 import { type Picture, nextFrame, percentText, picturesOf, sharesOf, textShare, viewName } from "./pictures";
 import { type Side, pictureOf, sideOf } from "./stage_picture";
+import type { Peaks } from "./range";
 import { imageRect } from "./zoom";
 import type { ViewState } from "../view/state";
 import { selectedTokens } from "../view/selection";
@@ -23,6 +24,7 @@ export class ImageStrip extends PanelElement {
     explanation: unattributed,
     images: unattributed,
     peer: unattributed,
+    held: unattributed,
     view: unattributed,
     dark: { type: Boolean },
     playing: { state: true },
@@ -32,6 +34,8 @@ export class ImageStrip extends PanelElement {
   declare images: ImageState[];
   /** B, whose values the range covers where both are compared. */
   declare peer: Side | null;
+  /** What its colours are held to. */
+  declare held: Peaks;
   declare view: ViewState;
   /** Redraws on a change. */
   declare dark: boolean;
@@ -200,7 +204,7 @@ export class ImageStrip extends PanelElement {
 
   override updated(): void {
     const { explanation, view } = this;
-    const pictures = explanation.views.map((_, i) => pictureOf(sideOf(seenAt(explanation, i), this.images[i] ?? NO_IMAGE, view), view, this.peer));
+    const pictures = explanation.views.map((_, i) => pictureOf(sideOf(seenAt(explanation, i), this.images[i] ?? NO_IMAGE, view, this.held), view, this.peer));
     const high = Math.max(...pictures.map(({ range }) => range.high));
     const hatch = getComputedStyle(this).getPropertyValue("--hatch");
     const cards = this.renderRoot.querySelectorAll<HTMLElement>(".card");

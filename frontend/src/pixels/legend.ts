@@ -2,6 +2,7 @@
 import { type PropertyValues, css, html } from "lit";
 import { cssColor } from "./color";
 import type { StagePicture } from "./stage_picture";
+import type { Peaks } from "./range";
 import { RANGE_NAMES, type ViewState } from "../view/state";
 import { valueText } from "../view/text";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
@@ -9,9 +10,11 @@ import { PanelElement, controls, prepareCanvas, unattributed } from "../view/bas
 const BAR = { width: 132, height: 10 };
 
 export class Legend extends PanelElement {
-  static override properties = { picture: unattributed, view: unattributed };
+  static override properties = { picture: unattributed, view: unattributed, held: unattributed };
   declare picture: StagePicture;
   declare view: ViewState;
+  /** What its colours are held to. */
+  declare held: Peaks;
 
   static override styles = [
     controls,
@@ -113,8 +116,11 @@ export class Legend extends PanelElement {
   /** Beside each other A and B have one legend: it says whose range it is. */
   private rangeName(): string {
     const { compare, range } = this.view;
-    const own = compare !== "single" && (range === "map" || range === "sample");
-    return `${own ? "A: " : ""}${RANGE_NAMES[range]}`;
+    const own = compare !== "single" && range !== "compared" && range !== "fixed";
+    const { steps, total } = this.held;
+    // Until the others have come, or where they are too many.
+    const some = steps < total && (range === "sample" || range === "compared");
+    return `${own ? "A: " : ""}${some ? `${steps} of ${total} steps` : RANGE_NAMES[range]}`;
   }
 
   private box(name: "smooth" | "grey", title: string) {

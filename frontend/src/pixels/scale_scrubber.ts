@@ -6,7 +6,7 @@ import type { Explanation, Layer } from "../data/explanation";
 import { methodOf } from "../data/method";
 import { spanMap } from "./heatmap";
 import type { ImageState } from "../data/images";
-import { rangeOf } from "./range";
+import { type Peaks, rangeOf } from "./range";
 import { imageRect } from "./zoom";
 import type { ViewState } from "../view/state";
 import { cardText, layerIndex, selectedTokens } from "../view/selection";
@@ -22,14 +22,14 @@ const WHEEL_STEP = 60;
 export class ScaleScrubber extends PanelElement {
   static override properties = {
     explanation: unattributed,
-    other: unattributed,
+    held: unattributed,
     image: unattributed,
     view: unattributed,
     dark: { type: Boolean },
   };
   declare explanation: Explanation;
-  /** B, whose values the range covers where both are compared. */
-  declare other: Explanation | null;
+  /** What its colours are held to. */
+  declare held: Peaks;
   declare image: ImageState;
   declare view: ViewState;
   declare dark: boolean;
@@ -265,7 +265,7 @@ export class ScaleScrubber extends PanelElement {
     const map = spanMap(layer, selectedTokens(this.view, this.explanation), this.view.combine);
     if (!map) return;
     drawMap(context, map, rect, {
-      range: rangeOf(this.explanation, layer, map, this.view, this.other && { explanation: this.other, map: null }),
+      range: rangeOf(this.explanation, layer, map, this.view, this.held),
       colors: this.view.colors,
       opacity: this.view.opacity,
       smooth: this.view.smooth,

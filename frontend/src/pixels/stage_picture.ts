@@ -7,7 +7,7 @@ import { type ImageState, NO_SUCH_IMAGE } from "../data/images";
 import type { Size } from "./geometry";
 import { type Heatmap, difference, largestSize, sameLayer, spanMap } from "./heatmap";
 import { seenName } from "./pictures";
-import { type Range, rangeOf } from "./range";
+import { type Peaks, type Range, covering, peaksOf, rangeOf } from "./range";
 import type { ViewState } from "../view/state";
 import { layerIndex, layerName, selectedTokens } from "../view/selection";
 import { factorText } from "../view/text";
@@ -35,6 +35,8 @@ export interface Side {
   explanation: Explanation;
   image: ImageState;
   tokens: number[];
+  /** Of its sample's steps. */
+  held: Peaks;
 }
 
 /** `peer` is the other side of a comparison: the range may have to cover both. */
@@ -43,16 +45,15 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
   const beside = besideOf(explanation, view);
   if (beside !== null) return besidePicture(side, view, beside);
   const [layer, map] = shownOf(side, view, peer !== null);
-  const [peerLayer, peerMap] = peer ? shownOf(peer, view, true) : [layer, null];
+  const [peerLayer, peerMap] = peer && sameUnit(side, peer) ? shownOf(peer, view, true) : [layer, null];
   // Another scale in its place would be compared unawares.
   const lacking = peer && !matches(layer.factor, view) ? `Nothing was logged here at scale ${view.layer}.` : "";
   const layerText = lacking ? "" : named(explanation, layer);
-  const other = peer && { explanation: peer.explanation, map: peerMap };
   return {
     image,
     size: sizeOf(side, layer),
     map,
-    range: rangeOf(explanation, lacking ? peerLayer : layer, map, view, other),
+    range: rangeOf(explanation, lacking ? peerLayer : layer, map, view, heldBy(side, peer, view), peerMap),
     colors: view.colors,
     caption: tokens.length ? captionOf(explanation, wordsText(explanation, tokens, view), layerText || "no such scale") : image === NO_SUCH_IMAGE ? "" : "no such token here",
     layerText,
@@ -71,7 +72,7 @@ function besidePicture(side: Side, view: ViewState, beside: number): StagePictur
     image,
     size: sizeOf(side, layer),
     map,
-    range: rangeOf(explanation, layer, view.range === "map" ? map : brightest(explanation, beside), view),
+    range: rangeOf(explanation, layer, view.range === "map" ? map : brightest(explanation, beside), view, side.held),
     colors: view.colors,
     caption: captionOf(explanation, besideText(explanation, explanation.alternatives[beside]!), layerText),
     layerText,
@@ -130,8 +131,17 @@ export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
   };
 }
 
-export function sideOf(explanation: Explanation, image: ImageState, view: ViewState): Side {
-  return { explanation, image, tokens: selectedTokens(view, explanation) };
+export function sideOf(explanation: Explanation, image: ImageState, view: ViewState, held = peaksOf(explanation)): Side {
+  return { explanation, image, tokens: selectedTokens(view, explanation), held };
+}
+
+/** What its colours are held to: both sides' peaks, where one range is drawn. */
+export function heldBy(side: Side, peer: Side | null, view: Pick<ViewState, "range">): Peaks {
+  return view.range === "compared" ? covering(side.held, peer?.held) : side.held;
+}
+
+function sameUnit(side: Side, peer: Side): boolean {
+  return methodOf(side.explanation) === methodOf(peer.explanation);
 }
 
 function sizeOf({ explanation, image }: Side, layer: { rows: number; cols: number }): Size {

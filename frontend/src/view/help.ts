@@ -6,6 +6,7 @@ const SHORTCUTS: [string, string][] = [
   ["w", "words, or their tokens"],
   ["← →", "previous, next word or token"],
   ["Shift + ← →", "a span of them, longer or shorter"],
+  ["n p", "next, previous word that the model would not have said"],
   ["Home End", "first, last word or token"],
   ["↑ ↓", "through the scales"],
   ["[ ]", "previous, next step"],

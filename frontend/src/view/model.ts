@@ -15,6 +15,8 @@ import { type Side, sideOf } from "../pixels/stage_picture";
 import { type SampleSummary, summarise } from "../samples/summaries";
 import { answerUnits, unitAt } from "../words/units";
 import { type ViewState, INITIAL_VIEW } from "./state";
+import { HeldPeaks } from "./held";
+import { spread } from "./steps";
 import { keepToken, layerIndex, layerName, nearestStep, selectedTokens } from "./selection";
 
 export type Status =
@@ -47,6 +49,7 @@ export class PanelModel {
   otherTrouble = "";
 
   private readonly imageSource: ImageSource;
+  private readonly peaks: HeldPeaks;
   private readonly records = new Map<string, IndexRecord[]>();
   private readonly recordsAsked = new Set<string>();
   private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
@@ -66,9 +69,8 @@ export class PanelModel {
   ) {
     this.view = view;
     this.imageSource = new ImageSource(api);
-    source.onLoad = () => {
-      if (this.view.film) this.tell();
-    };
+    this.peaks = new HeldPeaks(source);
+    source.onLoad = () => this.tell();
   }
 
   subscribe(listener: () => void): void {
@@ -112,7 +114,7 @@ export class PanelModel {
   /** A as the stage shows it. */
   get side(): Side | null {
     const { explanation, view } = this;
-    return explanation && sideOf(seenAt(explanation, view.image), this.image, view);
+    return explanation && sideOf(seenAt(explanation, view.image), this.image, view, this.peaks.over(explanation, this.index));
   }
 
   /** B as the stage shows it: the tokens that stand for A's. */
@@ -120,9 +122,17 @@ export class PanelModel {
     if (!this.other || !this.explanation) return null;
     const { explanation, images, pairs } = this.other;
     const at = this.inView(explanation);
-    if (at < 0) return { explanation, image: NO_SUCH_IMAGE, tokens: [] };
+    const held = this.peaks.over(explanation, this.index);
+    if (at < 0) return { explanation, image: NO_SUCH_IMAGE, tokens: [], held };
     const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => counterpart(pairs, token) ?? []);
-    return { explanation: seenAt(explanation, at), image: images[at] ?? NO_IMAGE, tokens };
+    return { explanation: seenAt(explanation, at), image: images[at] ?? NO_IMAGE, tokens, held };
+  }
+
+  /** The sample at the step before, once that is here. */
+  get before(): Explanation | null {
+    const step = this.steps[this.steps.indexOf(this.view.step ?? NaN) - 1];
+    const result = step === undefined ? undefined : this.source.cached({ ...this.view, step });
+    return result && "explanation" in result ? result.explanation : null;
   }
 
   /** Per tag of the current run, from its index records. */
@@ -148,19 +158,13 @@ export class PanelModel {
 
   /** The steps of the film strip: all, or as many as can be held at once, evenly spread. */
   get filmSteps(): readonly number[] {
-    const { steps } = this;
-    const room = Math.max(2, Math.floor(FILM_BYTES / (this.explanation?.bytes ?? 1)));
-    if (steps.length <= room) return steps;
-    const spread = Array.from({ length: room }, (_, i) => Math.round((i * (steps.length - 1)) / (room - 1)));
-    const chosen = new Set([...spread.map((i) => steps[i]!), this.view.step]);
-    return steps.filter((step) => chosen.has(step));
+    return spread(this.steps, Math.floor(FILM_BYTES / (this.explanation?.bytes ?? 1)), this.view.step);
   }
 
   /** The sample at each of those steps: null until it has come, undefined where it is damaged. */
   film(): (Explanation | null | undefined)[] {
-    const { run, tag } = this.view;
     return this.filmSteps.map((step) => {
-      const result = this.source.cached({ run, tag, step });
+      const result = this.source.cached({ ...this.view, step });
       if (!result) return null;
       if (!("explanation" in result)) return undefined;
       const { explanation } = result;
@@ -320,7 +324,9 @@ export class PanelModel {
     }
     this.arrived = this.arrived.filter((place) => found.has(JSON.stringify(place)));
     for (const [key, { place }] of [...known, ...found]) {
-      if (known.get(key)?.time !== found.get(key)?.time) this.source.forgetStep(place);
+      if (known.get(key)?.time === found.get(key)?.time) continue;
+      this.source.forgetStep(place);
+      this.peaks.forget(place);
     }
     for (const run of this.records.keys()) if (!now.runs.some((entry) => entry.run === run)) this.records.delete(run);
   }
@@ -347,6 +353,9 @@ export class PanelModel {
     const next = samples[samples.findIndex((entry) => entry.tag === tag) + 1];
     const nextStep = next && nearestStep(next.steps, step);
     if (next && nextStep !== null) this.source.prefetch(run, next.tag, [nextStep!]);
+    for (const shown of [this.explanation, this.other?.explanation]) {
+      if (shown) this.source.prefetch(shown.run, tag, this.peaks.missing(shown, this.index));
+    }
   }
 
   private async readRecords(run: string): Promise<void> {

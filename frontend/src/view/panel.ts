@@ -1,15 +1,16 @@
 // The whole panel: lays out the parts, hands them the model's data, and answers their requests.
 import { html, nothing } from "lit";
 import { besideOf, besideText } from "../words/beside";
-import { COLOR_MAPS } from "../pixels/color";
-import { type Explanation, MATRIX_MODES, answerLength, answerToken, seenAt } from "../data/explanation";
-import { methodOf } from "../data/method";
+import { type Explanation, answerLength, answerToken, seenAt } from "../data/explanation";
 import type { PanelModel } from "./model";
-import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
-import { selectedTokens } from "./selection";
+import type { ViewState } from "./state";
+import { changedBy, isForPanel } from "./keys";
+import { selectedTokens, tokensAt } from "./selection";
+import type { Peaks } from "../pixels/range";
+import type { Said } from "../words/sentence";
 import { probabilityText, sampleName, stepText } from "./text";
-import { UNITS, answerUnits, groupIndex } from "../words/units";
-import { type Side, type StagePicture, differenceOf, pictureOf } from "../pixels/stage_picture";
+import { answerUnits, groupIndex } from "../words/units";
+import { type Side, type StagePicture, differenceOf, heldBy, pictureOf } from "../pixels/stage_picture";
 import type { Point } from "../pixels/geometry";
 import type { AnswerStrip } from "../words/answer_strip";
 import { type Hover, NO_HOVER, PanelElement, type PanelEvents, controls, palette, unattributed } from "./base";
@@ -151,6 +152,7 @@ export class Panel extends PanelElement {
     const beside = besideOf(explanation, view);
     const selected = view.token ?? 0;
     const comparing = view.compare !== "single";
+    const held = heldBy(side!, otherSide, view);
     const picture = this.picture(side!, otherSide);
     const film = view.film ? this.model.film() : null;
     const place = this.model.otherPlace;
@@ -165,12 +167,15 @@ export class Panel extends PanelElement {
         .beside=${beside === null ? "" : view.beside}
         .other=${comparing ? other : null}
         ?template=${view.template}
+        .held=${held}
         .hover=${this.hover}
-      ></mmx-answer-strip>
+      >
+        <mmx-sentence .said=${side} .earlier=${this.earlier(held)} .other=${comparing ? otherSide : null} .view=${view}></mmx-sentence>
+      </mmx-answer-strip>
       <main>
         <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
           ${several
-            ? this.parts.show("images", () => html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .view=${view} ?dark=${this.dark}></mmx-image-strip>`)
+            ? this.parts.show("images", () => html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .held=${held} .view=${view} ?dark=${this.dark}></mmx-image-strip>`)
             : nothing}
           ${comparing
             ? this.parts.show(
@@ -185,11 +190,11 @@ export class Panel extends PanelElement {
                 ></mmx-compare-stage>`,
               )
             : html`<mmx-stage .picture=${picture} .view=${view} .cursor=${this.cursor} ?dark=${this.dark}></mmx-stage>`}
-          <mmx-legend .picture=${picture} .view=${view}></mmx-legend>
+          <mmx-legend .picture=${picture} .view=${view} .held=${held}></mmx-legend>
           <mmx-scale-scrubber
             class=${beside === null ? "" : "void"}
             .explanation=${explanation}
-            .other=${comparing ? (other?.explanation ?? null) : null}
+            .held=${held}
             .image=${image}
             .view=${view}
             ?dark=${this.dark}
@@ -210,6 +215,7 @@ export class Panel extends PanelElement {
                   .total=${this.model.steps.length}
                   .image=${image}
                   .view=${view}
+                  .held=${held}
                   .other=${place?.run === view.run ? place.step : null}
                   ?dark=${this.dark}
                 ></mmx-filmstrip>`,
@@ -222,10 +228,16 @@ export class Panel extends PanelElement {
               ></mmx-relevance-matrix>`}
           ${view.region
             ? this.parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
-            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside}></mmx-candidates>`}
+            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside} .held=${held}></mmx-candidates>`}
         </section>
       </main>
     `;
+  }
+
+  /** The selected words at the step before. */
+  private earlier(held: Peaks): Said | null {
+    const { before: explanation, view } = this.model;
+    return explanation && { explanation: seenAt(explanation, view.image), tokens: tokensAt(view, explanation), held };
   }
 
   /** In the place of the scales, which were not logged of such a word. */
@@ -329,13 +341,7 @@ export class Panel extends PanelElement {
   }
 
   private key(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    const target = event.composedPath()[0] as HTMLElement;
-    const typed = target instanceof HTMLInputElement && target.type !== "checkbox" && target.type !== "range";
-    if (typed || target instanceof HTMLSelectElement || this.dialogOpen) return;
-    const slides = target instanceof HTMLInputElement && target.type === "range" && target.ariaLabel !== "Scale";
-    if (slides && event.key.startsWith("Arrow")) return;
-    if (event.key === " " && (target instanceof HTMLButtonElement || target instanceof HTMLInputElement)) return;
+    if (this.dialogOpen || !isForPanel(event)) return;
     const arrow = event.key.startsWith("Arrow");
     const action = this.action(event.shiftKey && arrow ? `Shift+${event.key}` : event.key);
     if (!action) return;
@@ -372,22 +378,16 @@ export class Panel extends PanelElement {
         this.parts.giveUp("help");
         this.change({ region: null, more: 0, context: null, beside: "" });
       },
-      v: () => this.change({ compare: following(COMPARE_MODES, view.compare) }),
       x: () => this.element<Header>("mmx-header").swap(),
       b: () => this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.flip(),
-      f: () => this.change({ film: !view.film }),
-      l: () => this.change({ samples: !view.samples }),
       e: () => void this.export(),
-      m: () => this.change({ matrix: following(explanation ? methodOf(explanation).modes : MATRIX_MODES, view.matrix) }),
-      r: () => this.change({ range: following(rangesFor(view.compare), view.range) }),
-      c: () => this.change({ colors: following(COLOR_MAPS, view.colors) }),
-      s: () => this.change({ smooth: !view.smooth }),
-      g: () => this.change({ grey: !view.grey }),
-      t: () => this.change({ template: !view.template }),
-      w: () => this.change({ unit: following(UNITS, view.unit), more: 0 }),
+      n: () => this.element<AnswerStrip>("mmx-answer-strip")?.moveDoubt(1),
+      p: () => this.element<AnswerStrip>("mmx-answer-strip")?.moveDoubt(-1),
       "?": () => void this.help(),
     };
-    return this.model.index?.runs.length ? actions[key] : undefined;
+    if (!this.model.index?.runs.length) return undefined;
+    const changed = changedBy(key, view, explanation);
+    return changed ? () => this.change(changed) : actions[key];
   }
 
   private element<Part extends Element>(name: string): Part {
@@ -395,7 +395,3 @@ export class Panel extends PanelElement {
   }
 }
 customElements.define("mmx-panel", Panel);
-
-function following<Name>(names: readonly Name[], current: Name): Name {
-  return names[(names.indexOf(current) + 1) % names.length]!;
-}

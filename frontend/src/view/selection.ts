@@ -59,7 +59,7 @@ export function layerName(factor: number | null): string {
 
 /** What a layer is called where it stands beside others. */
 export function cardText(explanation: Explanation, { factor }: Layer): string {
-  return factor === null ? methodOf(explanation).card : factorText(factor);
+  return factor === null ? methodOf(explanation).whole : factorText(factor);
 }
 
 /** The step wanted if it was kept, else the nearest one; the last when none is wanted. */

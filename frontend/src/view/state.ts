@@ -4,13 +4,14 @@ import { COLOR_MAPS } from "../pixels/color";
 import { UNITS } from "../words/units";
 import { type Field, choice, count, flag, integer, positive, region, text, zoom } from "./fields";
 
-/** "compared" is offered while comparing, and then the default. */
-export const RANGE_MODES = ["sample", "map", "compared", "fixed"] as const;
+/** "compared" is offered while comparing, and then the default. "sample" and "compared" hold over the steps. */
+export const RANGE_MODES = ["sample", "step", "map", "compared", "fixed"] as const;
 export type RangeMode = (typeof RANGE_MODES)[number];
 export const RANGE_NAMES: Record<RangeMode, string> = {
-  sample: "this sample",
-  map: "this map",
-  compared: "both compared",
+  sample: "all steps",
+  step: "this step only",
+  map: "this map only",
+  compared: "A and B, all steps",
   fixed: "fixed",
 };
 

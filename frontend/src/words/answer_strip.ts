@@ -1,19 +1,23 @@
-// The answer as text: each word or token tinted by how much it read from the image, and underlined
-// by how much the selected one leaned on it.
-import { type PropertyValues, css, html, nothing } from "lit";
+// The answer as text: each word or token tinted by what the picture adds to it, marked where the model
+// would have said another, and underlined by how alike its prediction is to the selected one's.
+import { type PropertyValues, html, nothing } from "lit";
 import { type Pair, counterpart } from "./alignment";
 import { besideKey } from "./beside";
 import { type Explanation, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
-import { groundingOf, tintOf } from "./figures";
+import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
+import { doubtfulUnits, followingDoubt } from "./doubtful";
+import { evidenceOf, tintOf } from "./evidence";
+import { insteadOf } from "./figures";
+import type { Peaks } from "../pixels/range";
+import { natsText } from "./sentence";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
-import { probabilityText, startsWord, tokenText } from "../view/text";
+import { probabilityText, startsWord, tokenText, valueText } from "../view/text";
 import { versus } from "./versus";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
-const STRONGEST_TINT = 0.62;
 /** So many tokens before and after the selected one have a button: thousands would take seconds. */
 const REACH = 400;
 
@@ -27,6 +31,7 @@ export class AnswerStrip extends PanelElement {
     pinned: unattributed,
     beside: unattributed,
     other: unattributed,
+    held: { attribute: false, hasChanged: (one: Peaks, two?: Peaks) => JSON.stringify(one) !== JSON.stringify(two) },
     template: { type: Boolean },
     hover: unattributed,
   };
@@ -42,6 +47,8 @@ export class AnswerStrip extends PanelElement {
   declare beside: string;
   /** B's answer and how its tokens stand to these; null while nothing is compared. */
   declare other: { explanation: Explanation; pairs: Pair[] } | null;
+  /** What the tint is held to. */
+  declare held: Peaks;
   declare template: boolean;
   declare hover: Hover;
 
@@ -50,176 +57,7 @@ export class AnswerStrip extends PanelElement {
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
 
-  static override styles = [
-    controls,
-    css`
-      :host {
-        display: flex;
-        align-items: flex-start;
-        gap: 16px;
-      }
-      .text {
-        flex: 1;
-        max-height: 148px;
-        overflow-y: auto;
-        padding: 3px;
-        margin: -3px;
-        font-size: 17px;
-        line-height: 34px;
-      }
-      .token {
-        position: relative;
-        height: auto;
-        padding: 3px 4px 5px;
-        border: 0;
-        border-radius: 6px;
-        background: rgb(var(--grounding) / var(--tint, 0));
-        line-height: 1.2;
-        color: var(--text);
-      }
-      .word {
-        margin-left: 3px;
-      }
-      .token::after {
-        content: "";
-        position: absolute;
-        left: 4px;
-        right: 4px;
-        bottom: 1px;
-        height: 2.5px;
-        border-radius: 2px;
-        background: var(--accent);
-        opacity: var(--relevance, 0);
-      }
-      .prompt {
-        padding: 3px 2px 5px;
-        font-size: 13px;
-        color: var(--muted);
-      }
-      .answer:hover,
-      .hovered {
-        box-shadow: 0 0 0 1.5px var(--muted);
-      }
-      .special {
-        font-size: 11px;
-        font-family: ui-monospace, monospace;
-      }
-      [aria-selected="true"] {
-        box-shadow: 0 0 0 2px var(--accent);
-        font-weight: 600;
-      }
-      .answer-start {
-        margin-left: 12px;
-      }
-      .turn {
-        display: inline-block;
-        min-width: 62px;
-        font-size: 11px;
-        color: var(--muted);
-      }
-      .mapped {
-        text-decoration: underline dotted;
-        text-underline-offset: 3px;
-      }
-      .pinned {
-        box-shadow: inset 0 -2px var(--accent);
-        color: var(--text);
-      }
-      .changed {
-        text-decoration: underline wavy var(--side-a) 1.5px;
-        text-underline-offset: 4px;
-      }
-      .versus {
-        display: flex;
-        flex-wrap: wrap;
-        align-items: center;
-        margin-top: 2px;
-        font-size: 14px;
-        line-height: 26px;
-      }
-      .versus .mark {
-        margin-right: 6px;
-        padding: 1px 7px;
-        border-radius: 9px;
-        background: var(--side-b);
-        color: var(--on-side);
-        font-size: 11px;
-        font-weight: 600;
-      }
-      .versus span,
-      .versus ins {
-        margin-right: 2px;
-        padding: 1px 3px;
-      }
-      .versus ins {
-        border-radius: 4px;
-        background: color-mix(in srgb, var(--side-b) 22%, transparent);
-        text-decoration: underline wavy var(--side-b) 1.5px;
-        text-underline-offset: 3px;
-      }
-      .versus .gap {
-        color: var(--muted);
-      }
-      .versus .here {
-        box-shadow: 0 0 0 1.5px var(--side-b);
-        border-radius: 4px;
-      }
-      .answer-start:dir(rtl) {
-        display: block;
-      }
-      .side {
-        display: grid;
-        grid-template-columns: max-content max-content;
-        gap: 6px 10px;
-        align-items: center;
-      }
-      .segments {
-        font-size: 12px;
-      }
-      .side .segments button {
-        height: 20px;
-        padding: 0 8px;
-      }
-      .combine {
-        font-size: 11px;
-        color: var(--muted);
-      }
-      .combine select {
-        height: 24px;
-        margin-right: 4px;
-      }
-      .key {
-        grid-column: 1 / 3;
-        justify-content: start;
-        display: grid;
-        grid-template-columns: auto auto;
-        gap: 4px 8px;
-        align-items: center;
-        padding-top: 4px;
-        font-size: 11px;
-        color: var(--muted);
-        white-space: nowrap;
-      }
-      .tint {
-        width: 44px;
-        height: 10px;
-        border-radius: 3px;
-        background: linear-gradient(to right, rgb(var(--grounding) / 0), rgb(var(--grounding) / ${STRONGEST_TINT}));
-        box-shadow: inset 0 0 0 1px var(--line);
-      }
-      .line {
-        width: 44px;
-        height: 2.5px;
-        border-radius: 2px;
-        background: linear-gradient(to right, transparent, var(--accent));
-      }
-      @media (max-width: 980px) {
-        .key {
-          display: none;
-        }
-      }
-    `,
-  ];
+  static override styles = [controls, stripStyle];
 
   override willUpdate(): void {
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
@@ -251,6 +89,7 @@ export class AnswerStrip extends PanelElement {
         </span>
         ${this.other ? versus(this.explanation, this.other, this.unit, this.tokens) : nothing}
       </div>
+      <slot></slot>
       <div class="side">
         <span class="segments" role="group" aria-label="What is selected as one">
           ${UNITS.map(
@@ -271,10 +110,8 @@ export class AnswerStrip extends PanelElement {
               >of ${this.tokens.length} tokens</label
             >`
           : nothing}
-        <div class="key">
-        <span class="tint"></span><span>${methodOf(this.explanation).tint}</span>
-        <span class="line"></span><span>relevant to “<bdi>${this.selectedText()}</bdi>”</span>
-        </div>
+        ${this.doubts()}
+        ${this.key()}
       </div>
     `;
   }
@@ -293,6 +130,49 @@ export class AnswerStrip extends PanelElement {
   focusSelected(): void {
     if (!this.shadowRoot!.activeElement?.classList.contains("answer")) return;
     this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
+  }
+
+  /** To the next or the previous word that the model would not have said. */
+  moveDoubt(by: 1 | -1): void {
+    const first = followingDoubt(this.doubtful, this.tokens, by);
+    if (first !== null) this.ask("token-select", first);
+  }
+
+  private get doubtful(): Group[] {
+    return doubtfulUnits(this.explanation, this.unit, this.template);
+  }
+
+  private doubts() {
+    const { given } = this.explanation;
+    const count = this.doubtful.length;
+    return html`<div class="doubts">
+      ${typeof given === "boolean"
+        ? html`<span class="given" data-term=${given ? "given" : "generated"}>answer ${given ? "given" : "generated"}</span>`
+        : nothing}
+      ${count
+        ? html`<span class="walk">
+            <button class="quiet" aria-label="Previous doubtful word" title="Previous (p)" @click=${() => this.moveDoubt(-1)}>‹</button>
+            <span class="number" data-term="doubtful">${count} doubtful</span>
+            <button class="quiet" aria-label="Next doubtful word" title="Next (n)" @click=${() => this.moveDoubt(1)}>›</button>
+          </span>`
+        : nothing}
+    </div>`;
+  }
+
+  private key() {
+    const { measured, full } = evidenceOf(this.explanation, this.tokens, this.held);
+    const { tint, unit } = methodOf(this.explanation);
+    return html`<div class="key">
+      <span class="tint"></span>
+      <span class="number" data-term=${measured ? "image_gain" : "strength"}>${measured ? "needs the picture" : tint}, 0 to ${valueText(full)} ${measured ? "nats" : unit}</span>
+      <span class="line"></span><span data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>
+    </div>`;
+  }
+
+  private evidenceText(tokens: number[]): string {
+    const { value, measured } = evidenceOf(this.explanation, tokens, this.held);
+    const { unit, tint } = methodOf(this.explanation);
+    return measured ? `the picture adds ${natsText(value)} nats` : `${tint} ${valueText(value)} ${unit}`;
   }
 
   private differs(t: number): boolean {
@@ -346,16 +226,16 @@ export class AnswerStrip extends PanelElement {
       >${groupText(explanation, group)}</button>`;
     }
     const tokens = tokensOf({ first: t, end: end - promptLength });
-    const grounding = groundingOf(explanation, tokens);
-    const tint = STRONGEST_TINT * tintOf(explanation, tokens);
+    const tint = STRONGEST_TINT * tintOf(explanation, tokens, this.held);
+    const instead = insteadOf(explanation, tokens);
     const parts = tokens.map((token) => tokenText(answerToken(explanation, token)!.text)).join("|");
     return html`<button
-      class="${kind} answer ${tokens.some((token) => this.differs(token)) ? "changed" : ""}"
+      class="${kind} answer ${tokens.some((token) => this.differs(token)) ? "changed" : ""} ${instead ? "doubtful" : ""}"
       role="option"
       aria-selected=${this.tokens.includes(t)}
       tabindex=${t === this.tokens[0] ? 0 : -1}
       style="${style};--tint:${tint.toFixed(3)}"
-      title="grounding ${probabilityText(grounding)}${tokens.length > 1 ? `, tokens ${parts}` : ""}"
+      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}"
       data-token-index=${t}
       data-context-index=${j}
       @pointerdown=${(event: PointerEvent) => this.press(t, event)}

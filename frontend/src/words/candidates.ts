@@ -4,7 +4,9 @@ import { besideKey } from "./beside";
 import { whyNot } from "./candidate_search";
 import { type Alternative, type Explanation, answerToken } from "../data/explanation";
 import { probabilityText, tokenText } from "../view/text";
+import { isLittle } from "./evidence";
 import { groundingOf } from "./figures";
+import type { Peaks } from "../pixels/range";
 import { PanelElement, controls, unattributed } from "../view/base";
 
 const SHOWN = 5;
@@ -14,6 +16,7 @@ export class Candidates extends PanelElement {
     explanation: unattributed,
     tokens: { attribute: false, hasChanged: (one: number[], other?: number[]) => one.join() !== other?.join() },
     beside: unattributed,
+    held: unattributed,
     typed: { state: true },
   };
   declare explanation: Explanation;
@@ -21,6 +24,8 @@ export class Candidates extends PanelElement {
   declare tokens: number[];
   /** Which alternative is shown on the stage. */
   declare beside: number | null;
+  /** What its colours are held to. */
+  declare held: Peaks;
   /** The word asked about. */
   typed = "";
 
@@ -110,7 +115,7 @@ export class Candidates extends PanelElement {
     return html`
       <header>
         <h2>Predictions for “<bdi>${tokenText(said?.text ?? "")}</bdi>”${tokens.length > 1 ? `, 1st of ${tokens.length} tokens` : ""}</h2>
-        <h2 class="number">grounding ${probabilityText(groundingOf(this.explanation, tokens))}</h2>
+        ${this.share()}
       </header>
       <ol class=${mapped.length ? "mapped" : ""}>
         ${[...leading, ...others].map(
@@ -130,6 +135,15 @@ export class Candidates extends PanelElement {
         ${this.typed.trim() ? this.answered() : nothing}
       </p>
     `;
+  }
+
+  /** Of how much: of next to nothing a share would say nothing. */
+  private share() {
+    const { explanation, tokens, held } = this;
+    const share = groundingOf(explanation, tokens);
+    if (share === null) return nothing;
+    const text = isLittle(explanation, tokens, held) ? "of little" : probabilityText(share);
+    return html`<h2 class="number" data-term="grounding">share on picture ${text}</h2>`;
   }
 
   private get first(): number {

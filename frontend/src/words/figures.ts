@@ -1,6 +1,7 @@
 // Figures of several tokens as one: of a word, or of a span.
-import type { Agreement, Explanation } from "../data/explanation";
-import { largest } from "../pixels/heatmap";
+import { type Agreement, type Candidate, type Explanation } from "../data/explanation";
+
+type Values = readonly (number | null)[];
 
 /** Of saying all of them, one after the other; null where one is unknown. */
 export function probabilityOf({ probability }: Agreement, tokens: readonly number[]): number | null {
@@ -15,17 +16,44 @@ export function firstOther({ rank }: Agreement, tokens: readonly number[]): numb
   return tokens.find((token) => rank[token]);
 }
 
+/** At the model's own resolution. */
+export function ownAgreement({ layers }: Pick<Explanation, "layers">): Agreement | null {
+  return layers.find(({ factor }) => (factor ?? 1) === 1)?.agreement ?? null;
+}
+
+/** What the model would have said in place of the first of them that it would not; null where it
+ * would have said them all. */
+export function insteadOf(explanation: Explanation, tokens: readonly number[]): Candidate | null {
+  const agreement = ownAgreement(explanation);
+  const token = agreement && firstOther(agreement, tokens);
+  return agreement?.top[token ?? -1] ?? null;
+}
+
+/** How many scales would have said the same, of how many. */
+export function agreeing(explanation: Explanation, tokens: readonly number[]): [number, number] {
+  const scales = explanation.layers.flatMap(({ agreement }) => agreement ?? []);
+  return [scales.filter((scale) => firstOther(scale, tokens) === undefined).length, scales.length];
+}
+
 /** The mean of those that are known. */
 export function groundingOf({ grounding }: Explanation, tokens: readonly number[]): number | null {
   const found = tokens.flatMap((token) => grounding[token] ?? []);
   return found.length ? found.reduce((sum, value) => sum + value, 0) / found.length : null;
 }
 
-/** How much of the answer's strongest they have from the image, 0 to 1: their grounding, or by
- * occlusion the strongest value of their maps. */
-export function tintOf(explanation: Explanation, tokens: readonly number[]): number {
-  if (!explanation.occlusion) return groundingOf(explanation, tokens) ?? 0;
-  const maxima = explanation.views.map(({ layers }) => layers[0]!.maxima);
-  const strongest = Math.max(...maxima.map(largest));
-  return Math.max(...maxima.flatMap((values) => tokens.map((token) => values[token]!))) / strongest || 0;
+/** Nats that the picture adds to all of them together; null where one was not measured. */
+export function gainOf({ imageGain }: Explanation, tokens: readonly number[]): number | null {
+  return sumOf(imageGain ?? [], tokens);
+}
+
+/** The same of each picture alone; empty where there is one. */
+export function gainsOf({ imageGains = [] }: Explanation, tokens: readonly number[]): (number | null)[] {
+  return imageGains.map((gains) => sumOf(gains, tokens));
+}
+
+function sumOf(values: Values, tokens: readonly number[]): number | null {
+  return tokens.reduce<number | null>((sum, token) => {
+    const one = values[token] ?? null;
+    return sum === null || one === null ? null : sum + one;
+  }, 0);
 }

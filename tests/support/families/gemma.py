@@ -17,7 +17,7 @@ TEMPLATE = (
     "{% else %}{{ part['text'] | trim }}{% endif %}{% endfor %}{{ '<turn|>\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|turn>model\\n' }}{% endif %}"
 )
-_MARKERS = {
+MARKERS = {
     "boi_token": "<|image>",
     "image_token": "<|image|>",
     "eoi_token": "<image|>",
@@ -40,7 +40,7 @@ def make_gemma4(
     from transformers import Gemma4Config
     from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
 
-    tokenizer = spaced_tokenizer(_MARKERS, template=TEMPLATE)
+    tokenizer = spaced_tokenizer(MARKERS, template=TEMPLATE)
     config = Gemma4Config(
         text_config={
             **text_config(tokenizer),

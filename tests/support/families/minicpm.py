@@ -21,8 +21,13 @@ _MARKERS = {
 }
 
 
-def make_minicpm_v(seed: int = 0) -> TinyModel:
-    """MiniCPM-V 4.6: parts of about 64 x 64 pixels, a visual token of 4 x 4 patches of 4 pixels."""
+def make_minicpm_v(seed: int = 0, *, name: str = "MiniCPMV4_6") -> TinyModel:
+    """MiniCPM-V 4.6: parts of about 64 x 64 pixels, a visual token of 4 x 4 patches of 4 pixels.
+
+    Args:
+        seed: Of the weights.
+        name: Of the class, up to ``ForConditionalGeneration``.
+    """
     import transformers
     from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import (
         MiniCPMV4_6ImageProcessorPil,
@@ -32,7 +37,14 @@ def make_minicpm_v(seed: int = 0) -> TinyModel:
     tokenizer = spaced_tokenizer(_MARKERS, template=template)
     rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
     rope |= {"partial_rotary_factor": 1.0}
-    config = transformers.MiniCPMV4_6Config(
+    named = {
+        "image_start_id": "<image>",
+        "image_end_id": "</image>",
+        "slice_start_id": "<slice>",
+        "slice_end_id": "</slice>",
+        "newline_id": "\n",
+    }
+    config = getattr(transformers, f"{name}Config")(
         text_config={
             **text_config(tokenizer),
             "model_type": "qwen3_5_text",
@@ -54,11 +66,14 @@ def make_minicpm_v(seed: int = 0) -> TinyModel:
         insert_layer_id=0,
         image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
         video_token_id=tokenizer.convert_tokens_to_ids("<|video_pad|>"),
+        **{key: tokenizer.convert_tokens_to_ids(token) for key, token in named.items()},
     )
     torch.manual_seed(seed)
-    model = transformers.MiniCPMV4_6ForConditionalGeneration._from_config(
-        config, attn_implementation="sdpa"
-    ).eval()
+    model = (
+        getattr(transformers, f"{name}ForConditionalGeneration")
+        ._from_config(config, attn_implementation="sdpa")
+        .eval()
+    )
     torch.nn.init.normal_(model.model.vision_tower.embeddings.patch_embedding.weight, std=0.5)
     for token in _MARKERS.values():
         model.lm_head.weight.data[tokenizer.convert_tokens_to_ids(token)] = 0

@@ -28,8 +28,13 @@ IDEFICS3_TEMPLATE = (
 )
 
 
-def make_internvl(seed: int = 0) -> TinyModel:
-    """InternVL: tiles of 56 pixels, 4 x 4 visual tokens each, 6 tiles at most."""
+def make_internvl(seed: int = 0, *, name: str = "InternVL") -> TinyModel:
+    """InternVL: tiles of 56 pixels, 4 x 4 visual tokens each, 6 tiles at most.
+
+    Args:
+        seed: Of the weights.
+        name: Of the class, up to ``ForConditionalGeneration``.
+    """
     from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 
     tokenizer = _tokenizer(
@@ -42,7 +47,7 @@ def make_internvl(seed: int = 0) -> TinyModel:
         },
         INTERNVL_TEMPLATE,
     )
-    config = transformers.InternVLConfig(
+    config = getattr(transformers, f"{name}Config")(
         text_config={"model_type": "qwen2", **text_config(tokenizer)},
         vision_config={**_vision(), "image_size": 56, "patch_size": 7, "layer_norm_eps": 1e-6},
         image_token_id=tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>"),
@@ -50,7 +55,7 @@ def make_internvl(seed: int = 0) -> TinyModel:
         downsample_ratio=0.5,
         tie_word_embeddings=False,
     )
-    model = _model("InternVLForConditionalGeneration", config, tokenizer, seed)
+    model = _model(f"{name}ForConditionalGeneration", config, tokenizer, seed)
     # They start at zero, which would hide how they are interpolated.
     embeddings = model.model.vision_tower.embeddings
     torch.nn.init.normal_(embeddings.position_embeddings, std=0.2)

@@ -1,0 +1,1 @@
+"""Whole scripts, one per framework: ``python -m examples.trainer`` and so on."""

@@ -1,0 +1,50 @@
+// The keyboard: which keys are the panel's, and those that change nothing but the view.
+import { type Explanation, MATRIX_MODES } from "../data/explanation";
+import { methodOf } from "../data/method";
+import { COLOR_MAPS } from "../pixels/color";
+import { UNITS } from "../words/units";
+import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
+
+/** Not for a control that has a use for it, nor for browser and screen reader. */
+export function isForPanel(event: KeyboardEvent): boolean {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return false;
+  const target = event.composedPath()[0];
+  if (target instanceof HTMLSelectElement) return false;
+  if (target instanceof HTMLButtonElement) return event.key !== " ";
+  if (!(target instanceof HTMLInputElement)) return true;
+  if (target.type !== "checkbox" && target.type !== "range") return false;
+  const slides = target.type === "range" && target.ariaLabel !== "Scale";
+  return event.key !== " " && !(slides && event.key.startsWith("Arrow"));
+}
+
+/** What a key changes of the view; undefined where it is not one of these. */
+export function changedBy(key: string, view: ViewState, explanation: Explanation | null): Partial<ViewState> | undefined {
+  switch (key) {
+    case "v":
+      return { compare: following(COMPARE_MODES, view.compare) };
+    case "f":
+      return { film: !view.film };
+    case "l":
+      return { samples: !view.samples };
+    case "m":
+      return { matrix: following(explanation ? methodOf(explanation).modes : MATRIX_MODES, view.matrix) };
+    case "r":
+      return { range: following(rangesFor(view.compare), view.range) };
+    case "c":
+      return { colors: following(COLOR_MAPS, view.colors) };
+    case "s":
+      return { smooth: !view.smooth };
+    case "g":
+      return { grey: !view.grey };
+    case "t":
+      return { template: !view.template };
+    case "w":
+      return { unit: following(UNITS, view.unit), more: 0 };
+    default:
+      return undefined;
+  }
+}
+
+function following<Name>(names: readonly Name[], current: Name): Name {
+  return names[(names.indexOf(current) + 1) % names.length]!;
+}

@@ -1,0 +1,204 @@
+// The look of the answer strip.
+import { css } from "lit";
+
+export const STRONGEST_TINT = 0.62;
+
+export const stripStyle = css`
+  :host {
+    display: grid;
+    grid-template: auto 1fr / minmax(0, 1fr) auto;
+    gap: 6px 16px;
+  }
+  slot {
+    display: block;
+    grid-area: 2 / 1;
+  }
+  .side {
+    grid-area: 1 / 2 / 3 / 3;
+    align-content: start;
+  }
+  .text {
+    grid-area: 1 / 1;
+    max-height: 148px;
+    overflow-y: auto;
+    padding: 3px;
+    margin: -3px;
+    font-size: 17px;
+    line-height: 34px;
+  }
+  .token {
+    position: relative;
+    height: auto;
+    padding: 3px 4px 5px;
+    border: 0;
+    border-radius: 6px;
+    background: rgb(var(--grounding) / var(--tint, 0));
+    line-height: 1.2;
+    color: var(--text);
+  }
+  .word {
+    margin-left: 3px;
+  }
+  .token::after {
+    content: "";
+    position: absolute;
+    left: 4px;
+    right: 4px;
+    bottom: 1px;
+    height: 2.5px;
+    border-radius: 2px;
+    background: var(--accent);
+    opacity: var(--relevance, 0);
+  }
+  .prompt {
+    padding: 3px 2px 5px;
+    font-size: 13px;
+    color: var(--muted);
+  }
+  .answer:hover,
+  .hovered {
+    box-shadow: 0 0 0 1.5px var(--muted);
+  }
+  .special {
+    font-size: 11px;
+    font-family: ui-monospace, monospace;
+  }
+  [aria-selected="true"] {
+    box-shadow: 0 0 0 2px var(--accent);
+    font-weight: 600;
+  }
+  .answer-start {
+    margin-left: 12px;
+  }
+  .turn {
+    display: inline-block;
+    min-width: 62px;
+    font-size: 11px;
+    color: var(--muted);
+  }
+  .mapped {
+    text-decoration: underline dotted;
+    text-underline-offset: 3px;
+  }
+  .pinned {
+    box-shadow: inset 0 -2px var(--accent);
+    color: var(--text);
+  }
+  /* Framed as a scale is that would have said another word. */
+  .doubtful:not(:focus-visible) {
+    outline: 1px dashed var(--warning);
+    outline-offset: -1px;
+  }
+  .doubts {
+    grid-column: 1 / 3;
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 2px 10px;
+    font-size: 12px;
+    color: var(--muted);
+  }
+  .walk {
+    display: flex;
+    align-items: center;
+  }
+  .walk button {
+    height: 20px;
+    padding: 0 6px;
+    font-size: 15px;
+    line-height: 1;
+  }
+  .changed {
+    text-decoration: underline wavy var(--side-a) 1.5px;
+    text-underline-offset: 4px;
+  }
+  .versus {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    margin-top: 2px;
+    font-size: 14px;
+    line-height: 26px;
+  }
+  .versus .mark {
+    margin-right: 6px;
+    padding: 1px 7px;
+    border-radius: 9px;
+    background: var(--side-b);
+    color: var(--on-side);
+    font-size: 11px;
+    font-weight: 600;
+  }
+  .versus span,
+  .versus ins {
+    margin-right: 2px;
+    padding: 1px 3px;
+  }
+  .versus ins {
+    border-radius: 4px;
+    background: color-mix(in srgb, var(--side-b) 22%, transparent);
+    text-decoration: underline wavy var(--side-b) 1.5px;
+    text-underline-offset: 3px;
+  }
+  .versus .gap {
+    color: var(--muted);
+  }
+  .versus .here {
+    box-shadow: 0 0 0 1.5px var(--side-b);
+    border-radius: 4px;
+  }
+  .answer-start:dir(rtl) {
+    display: block;
+  }
+  .side {
+    display: grid;
+    grid-template-columns: max-content max-content;
+    gap: 6px 10px;
+    align-items: center;
+  }
+  .segments {
+    font-size: 12px;
+  }
+  .side .segments button {
+    height: 20px;
+    padding: 0 8px;
+  }
+  .combine {
+    font-size: 11px;
+    color: var(--muted);
+  }
+  .combine select {
+    height: 24px;
+    margin-right: 4px;
+  }
+  .key {
+    grid-column: 1 / 3;
+    justify-content: start;
+    display: grid;
+    grid-template-columns: auto auto;
+    gap: 4px 8px;
+    align-items: center;
+    padding-top: 4px;
+    font-size: 11px;
+    color: var(--muted);
+    white-space: nowrap;
+  }
+  .tint {
+    width: 44px;
+    height: 10px;
+    border-radius: 3px;
+    background: linear-gradient(to right, rgb(var(--grounding) / 0), rgb(var(--grounding) / ${STRONGEST_TINT}));
+    box-shadow: inset 0 0 0 1px var(--line);
+  }
+  .line {
+    width: 44px;
+    height: 2.5px;
+    border-radius: 2px;
+    background: linear-gradient(to right, transparent, var(--accent));
+  }
+  @media (max-width: 980px) {
+    .key {
+      display: none;
+    }
+  }
+`;

@@ -1,0 +1,18 @@
+// The words that the model would not have said itself.
+import { type Explanation, answerToken } from "../data/explanation";
+import { insteadOf } from "./figures";
+import { type Group, type Unit, answerUnits, tokensOf } from "./units";
+
+/** In the answer's order; a template's own tokens only where they are shown. */
+export function doubtfulUnits(explanation: Explanation, unit: Unit, template: boolean): Group[] {
+  return answerUnits(explanation, unit).filter(
+    (group) => (template || !answerToken(explanation, group.first)!.special) && insteadOf(explanation, tokensOf(group)) !== null,
+  );
+}
+
+/** Its first token, after or before those selected; from the last the first follows. Null where there is none. */
+export function followingDoubt(doubtful: readonly Group[], tokens: readonly number[], by: 1 | -1): number | null {
+  const [first, last] = [tokens[0]!, tokens.at(-1)!];
+  const found = by > 0 ? doubtful.find((group) => group.first > last) : doubtful.findLast((group) => group.end <= first);
+  return (found ?? doubtful.at(by > 0 ? 0 : -1))?.first ?? null;
+}

@@ -1,0 +1,65 @@
+// The selected word in one sentence, and what changed since the step before, or in B.
+import { css, html, nothing } from "lit";
+import type { ViewState } from "../view/state";
+import { stepText } from "../view/text";
+import { type Said, changeText, clausesOf } from "./sentence";
+import { unitsText } from "./units";
+import { PanelElement, controls, unattributed } from "../view/base";
+
+export class SentenceLine extends PanelElement {
+  static override properties = { said: unattributed, earlier: unattributed, other: unattributed, view: unattributed };
+  declare said: Said;
+  /** The same words at the step before; null where there is none. */
+  declare earlier: Said | null;
+  /** B's, while something is compared. */
+  declare other: Said | null;
+  declare view: ViewState;
+
+  static override styles = [
+    controls,
+    css`
+      :host {
+        display: block;
+      }
+      p {
+        margin: 0;
+        line-height: 1.5;
+        text-wrap: pretty;
+      }
+      .clause {
+        white-space: normal;
+      }
+      .change {
+        color: var(--muted);
+      }
+      .b {
+        color: var(--side-b);
+        font-weight: 600;
+      }
+    `,
+  ];
+
+  override render() {
+    const { said, view } = this;
+    const clauses = clausesOf(said, view);
+    return html`<p class="number" role="status">
+      <strong>“<bdi>${unitsText(said.explanation, said.tokens, view.unit)}</bdi>”</strong>${clauses.length ? ": " : "."}
+      ${clauses.map(
+        ({ text, term }, i) => html`<span class="clause" data-term=${term}>${text}</span>${i < clauses.length - 1 ? "; " : ". "}`,
+      )}
+      ${this.change()}
+    </p>`;
+  }
+
+  private change() {
+    const { said, earlier, other, view } = this;
+    if (other) {
+      const { step, run } = other.explanation;
+      const name = run === said.explanation.run ? "" : `${run}, `;
+      return html`<span class="change"><span class="b">B</span> (${name}step ${stepText(step)}): ${changeText(said, other, view)}.</span>`;
+    }
+    if (!earlier) return nothing;
+    return html`<span class="change">Since step ${stepText(earlier.explanation.step)}: ${changeText(earlier, said, view)}.</span>`;
+  }
+}
+customElements.define("mmx-sentence", SentenceLine);
