@@ -44,7 +44,7 @@ function column(key: string, title: string, hint: string, rows: readonly SampleR
   if (!compared) return { ...one, compared };
   // "0.51 → 0.47 −0.04", of which the digits are the longest's.
   const longest = Math.max(...values.map((value) => one.format(value).length));
-  return { ...one, compared, width: Math.max(one.width, 30 + CHARACTER_WIDTH * (3 * longest + 2)), hint: `${hint}: B → A, and A less B` };
+  return { ...one, compared, width: Math.max(one.width, 26 + 7.6 * (3 * longest + 5)), hint: `${hint}: B → A, and A less B` };
 }
 
 function made(key: string, title: string, hint: string, values: readonly number[]): Omit<NumberColumn, "compared"> {

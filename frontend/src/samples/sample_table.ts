@@ -4,6 +4,7 @@ import { type PropertyValues, html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { type NumberColumn, columnFormat, fittingColumns, numberColumns } from "./sample_columns";
 import { type Kept, differenceOf, gainOf, histogramOf, keptRows, summaryOf } from "./comparison";
+import "./difference_bar";
 import { kindOf, signed } from "./difference_bar";
 import { directionOf } from "./directions";
 import type { Notes } from "./notes";
@@ -20,7 +21,7 @@ import {
   sortRows,
   visibleRange,
 } from "./sample_rows";
-import { stepText } from "../view/text";
+import { sampleName, stepText } from "../view/text";
 import { type PanelEvents, PanelElement, controls, options, unattributed } from "../view/base";
 import { HEAD_HEIGHT, ROW_HEIGHT, SIDE, tableStyle } from "./sample_table_style";
 
@@ -44,6 +45,7 @@ export class SampleTable extends PanelElement {
     sort: { attribute: false, hasChanged: differs },
     kept: unattributed,
     notes: unattributed,
+    noted: unattributed,
     range: { state: true },
   };
   records: readonly SampleRecord[] = [];
@@ -61,6 +63,8 @@ export class SampleTable extends PanelElement {
   /** Of the differences, while something is compared. */
   declare kept: Kept;
   declare notes: Notes;
+  /** All of them as JSON: what changes with each. */
+  declare noted: string;
   range = { first: 0, end: 0 };
 
   private all: SampleRow[] = [];
@@ -87,7 +91,7 @@ export class SampleTable extends PanelElement {
       const latest = this.all.reduce((most, { record }) => Math.max(most, this.isElsewhere(record) ? record.step : 0), 0);
       this.longestStep = latest ? `step ${stepText(latest)}`.length : 0;
     }
-    if (remade || changed.has("query") || changed.has("sort") || changed.has("kept")) {
+    if (remade || changed.has("query") || changed.has("sort") || changed.has("kept") || changed.has("noted")) {
       this.asked = parseQuery(this.query, this.columns.map(({ key }) => key), (tag) => this.notes.of(tag).again);
       this.found = this.all.filter(this.asked.test);
       const kept = this.chosen ? keptRows(this.found, this.chosen.key, this.kept) : this.found;
@@ -142,7 +146,15 @@ export class SampleTable extends PanelElement {
         <span class="count number ${this.asked.trouble ? "trouble" : ""}" role="status">
           ${this.asked.trouble || `${count < total ? `${stepText(count)} of ` : ""}${stepText(total)} ${total === 1 ? "sample" : "samples"}`}
         </span>
-        ${columns.length < this.columns.length ? this.sortList() : nothing} ${this.notesButton()}
+        ${columns.length < this.columns.length ? this.sortList() : nothing}
+        <input
+          class="field note"
+          aria-label="A note on ${sampleName(this.selected)}"
+          placeholder="A note on ${sampleName(this.selected)}"
+          .value=${this.notes.of(this.selected).text}
+          @change=${(event: Event) => this.ask("note-change", { text: (event.target as HTMLInputElement).value })}
+        />
+        ${this.notesButton()}
       </div>
       ${this.differences()}
       <div
@@ -210,7 +222,7 @@ export class SampleTable extends PanelElement {
   private notesButton() {
     const { count } = this.notes;
     if (!count) return nothing;
-    const address = `data:application/json;charset=utf-8,${encodeURIComponent(this.notes.json())}`;
+    const address = `data:application/json;charset=utf-8,${encodeURIComponent(this.noted)}`;
     return html`<a class="field" href=${address} download="notes.json" title="What you tagged and noted, as JSON">${count} tagged or noted ⤓</a>`;
   }
 

@@ -27,10 +27,13 @@ export const tableStyle = css`
     padding: 0 10px;
     cursor: text;
   }
+  .bar .note {
+    flex: 0 1 200px;
+    margin-left: auto;
+  }
   .bar select {
     min-width: 0;
     max-width: 150px;
-    margin-left: auto;
   }
   .count {
     color: var(--muted);
@@ -177,6 +180,7 @@ export const tableStyle = css`
     align-items: center;
     padding: 0 10px;
     margin-left: auto;
+    border: 1px solid var(--line);
     text-decoration: none;
     white-space: nowrap;
   }

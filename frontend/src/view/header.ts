@@ -2,6 +2,7 @@
 import { css, html, nothing } from "lit";
 import { COLOR_MAPS } from "../pixels/color";
 import type { RunEntry } from "../data/api";
+import type { Note } from "../samples/notes";
 import type { SampleSummary } from "../samples/summaries";
 import type { Place } from "../data/explanation_source";
 import { COMPARE_MODES, type CompareMode, RANGE_NAMES, type ViewState, rangesFor } from "./state";
@@ -23,14 +24,19 @@ export class Header extends PanelElement {
     view: unattributed,
     summaries: unattributed,
     other: unattributed,
+    note: unattributed,
     playing: { type: Boolean },
+    first: { type: Boolean },
   };
   declare runs: readonly RunEntry[];
   /** Where B is; null while nothing is compared, or where there is none. */
   declare other: Place | null;
   declare view: ViewState;
   declare summaries: ReadonlyMap<string, SampleSummary>;
+  declare note: Note;
   declare playing: boolean;
+  /** There is no view to go back to. */
+  declare first: boolean;
 
   static override styles = [
     controls,
@@ -39,7 +45,7 @@ export class Header extends PanelElement {
         display: flex;
         flex-wrap: wrap;
         align-items: center;
-        gap: 8px 10px;
+        gap: 8px;
         padding: 9px 16px;
         border-bottom: 1px solid var(--line);
         background: var(--chrome);
@@ -50,12 +56,16 @@ export class Header extends PanelElement {
         text-overflow: ellipsis;
       }
       mmx-step-slider {
-        flex: 1 1 190px;
+        flex: 1 1 220px;
+        min-width: 216px;
         margin: 0 4px;
       }
       .icon {
         width: 30px;
         padding: 0;
+      }
+      .again {
+        color: rgb(var(--grounding));
       }
       .icons {
         display: flex;
@@ -63,6 +73,9 @@ export class Header extends PanelElement {
       }
       .segments button {
         padding: 0 8px;
+      }
+      .range {
+        max-width: 116px;
       }
       .compare {
         display: flex;
@@ -90,7 +103,6 @@ export class Header extends PanelElement {
           max-width: 116px;
         }
         mmx-step-slider {
-          flex-basis: 200px;
           margin: 0;
         }
       }
@@ -114,6 +126,13 @@ export class Header extends PanelElement {
         .tag=${this.view.tag}
         .summaries=${this.summaries}
       ></mmx-sample-picker>
+      <button
+        class="icon quiet ${this.note.again ? "again" : ""}"
+        aria-label="Look at this sample again"
+        aria-pressed=${this.note.again}
+        title=${["Look at this sample again", this.note.text].filter(Boolean).join(": ")}
+        @click=${() => this.ask("note-change", { again: !this.note.again })}
+      >${this.note.again ? "★" : "☆"}</button>
       <mmx-step-slider
         .steps=${sample?.steps ?? []}
         .step=${this.view.step}
@@ -130,13 +149,14 @@ export class Header extends PanelElement {
           >${mode}</button>`,
         )}
       </span>
-      <select aria-label="Range of the colours" title="Range of the colours (r)" @change=${this.choose("range")}>
+      <select class="range" aria-label="Range of the colours" title="Range of the colours (r)" @change=${this.choose("range")}>
         ${options(rangesFor(this.view.compare), this.view.range, (mode) => RANGE_NAMES[mode])}
       </select>
       <select aria-label="Colour map" title="Colour map (c)" @change=${this.choose("colors")}>
         ${options(COLOR_MAPS, this.view.colors)}
       </select>
       <span class="icons">
+        <button class="icon quiet" aria-label="Back to the view before" title="Back to the view before (Alt + ←)" ?disabled=${this.first} @click=${() => this.ask("go-back", null)}>←</button>
         <button
           class="icon quiet"
           aria-label="Table of samples"

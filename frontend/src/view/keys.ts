@@ -17,6 +17,13 @@ export function isForPanel(event: KeyboardEvent): boolean {
   return event.key !== " " && !(slides && event.key.startsWith("Arrow"));
 }
 
+/** Alt + ←, but where it moves through typed text. */
+export function isBack(event: KeyboardEvent): boolean {
+  const target = event.composedPath()[0];
+  const typed = target instanceof HTMLInputElement && !["checkbox", "range"].includes(target.type);
+  return event.altKey && event.key === "ArrowLeft" && !typed;
+}
+
 /** What a key changes of the view; undefined where it is not one of these. */
 export function changedBy(key: string, view: ViewState, explanation: Explanation | null): Partial<ViewState> | undefined {
   switch (key) {

@@ -1,14 +1,16 @@
 // The whole panel: lays out the parts, hands them the model's data, and answers their requests.
 import { html, nothing } from "lit";
-import { besideOf, besideText } from "../words/beside";
-import { type Explanation, answerLength, answerToken, seenAt } from "../data/explanation";
+import { besideOf } from "../words/beside";
+import { answerLength, answerToken, seenAt } from "../data/explanation";
 import type { PanelModel } from "./model";
 import type { ViewState } from "./state";
-import { changedBy, isForPanel } from "./keys";
+import { besideNote } from "./beside_note";
+import { changedBy, isBack, isForPanel } from "./keys";
+import { browserNotes } from "../samples/notes";
 import { selectedTokens, tokensAt } from "./selection";
 import type { Peaks } from "../pixels/range";
 import type { Said } from "../words/sentence";
-import { probabilityText, sampleName, stepText } from "./text";
+import { sampleName, stepText } from "./text";
 import { answerUnits, groupIndex } from "../words/units";
 import { type Side, type StagePicture, differenceOf, heldBy, pictureOf } from "../pixels/stage_picture";
 import type { Point } from "../pixels/geometry";
@@ -19,22 +21,12 @@ import type { Dialog } from "./dialog";
 import type { ExportDialog } from "./export_dialog";
 import type { Header } from "./header";
 import type { Help } from "./help";
-import { type Part, Parts } from "./parts";
+import { PARTS } from "./panel_parts";
+import { Parts } from "./parts";
 import { panelStyle } from "./panel_style";
 import type { Stage } from "../pixels/stage";
 
 const PLAY_INTERVAL_MS = 900;
-/** What the first view does without. */
-const PARTS = {
-  compare: ["the comparison", () => import("../pixels/compare_stage")],
-  export: ["the export", () => import("./export_dialog")],
-  film: ["the view over steps", () => import("../pixels/filmstrip")],
-  help: ["the keyboard shortcuts", () => import("./help")],
-  images: ["the strip of images", () => import("../pixels/image_strip")],
-  readers: ["the words from pixels", () => import("../words/readers")],
-  table: ["the table of samples", () => import("../samples/sample_table")],
-} satisfies Record<string, Part>;
-
 export class Panel extends PanelElement {
   static override properties = {
     model: unattributed,
@@ -50,9 +42,10 @@ export class Panel extends PanelElement {
   /** Where the pointer is on the image, linked between stages. */
   cursor: Point | null = null;
   /** The table's own search and order. */
-  table: Required<PanelEvents["table-change"]> = { query: "", sort: { key: "name", descending: false }, kept: ALL };
+  table: Required<PanelEvents["table-change"]> = { query: "", sort: { key: "name", descending: false }, kept: { worse: false, between: null } };
   playing = false;
 
+  private readonly notes = browserNotes();
   /** The sample that was last shown. */
   private played = "";
   private readonly parts = new Parts<keyof typeof PARTS>(PARTS, () => this.requestUpdate());
@@ -72,6 +65,11 @@ export class Panel extends PanelElement {
     this.addEventListener("export-open", () => void this.export());
     this.addEventListener("play-toggle", () => this.play(!this.playing));
     this.addEventListener("help-open", () => void this.help());
+    this.addEventListener("go-back", () => void this.model.back());
+    this.addEventListener("note-change", ({ detail }) => {
+      this.notes.set(this.model.view.tag, detail);
+      this.requestUpdate();
+    });
     this.addEventListener("retry", () => void this.model.retry());
     window.addEventListener("keydown", (event) => this.key(event));
   }
@@ -88,7 +86,9 @@ export class Panel extends PanelElement {
             .view=${model.view}
             .summaries=${model.summaries}
             .other=${model.otherPlace}
+            .note=${this.notes.of(model.view.tag)}
             ?playing=${this.playing}
+            ?first=${model.history.isEmpty}
           ></mmx-header>`
         : nothing}
       <div class="page ${model.busy ? "busy" : ""}" data-status=${status.kind} aria-busy=${model.busy}>
@@ -141,6 +141,7 @@ export class Panel extends PanelElement {
       .sort=${this.table.sort}
       .kept=${this.table.kept}
       .notes=${this.notes}
+      .noted=${this.notes.json()}
     ></mmx-sample-table>`;
   }
 
@@ -199,7 +200,7 @@ export class Panel extends PanelElement {
             .view=${view}
             ?dark=${this.dark}
           ></mmx-scale-scrubber>
-          ${beside === null ? nothing : this.besideNote(explanation, beside)}
+          ${beside === null ? nothing : besideNote(explanation, beside, () => this.change({ beside: "", context: null }))}
         </section>
         <section class="read" aria-label="Words">
           <span class="tabs segments" role="group" aria-label="Beside the image">
@@ -238,16 +239,6 @@ export class Panel extends PanelElement {
   private earlier(held: Peaks): Said | null {
     const { before: explanation, view } = this.model;
     return explanation && { explanation: seenAt(explanation, view.image), tokens: tokensAt(view, explanation), held };
-  }
-
-  /** In the place of the scales, which were not logged of such a word. */
-  private besideNote(explanation: Explanation, beside: number) {
-    const entry = explanation.alternatives[beside]!;
-    return html`<div class="beside" role="status">
-      <strong>${besideText(explanation, entry)}</strong>
-      <span>p ${probabilityText(entry.candidate.probability)} there. Only its map over all scales was logged.</span>
-      <button @click=${() => this.change({ beside: "", context: null })}>Back to the answer</button>
-    </div>`;
   }
 
   /** What the legend explains: the difference, or A. */
@@ -341,6 +332,10 @@ export class Panel extends PanelElement {
   }
 
   private key(event: KeyboardEvent): void {
+    if (isBack(event) && !this.model.history.isEmpty) {
+      event.preventDefault();
+      return void this.model.back();
+    }
     if (this.dialogOpen || !isForPanel(event)) return;
     const arrow = event.key.startsWith("Arrow");
     const action = this.action(event.shiftKey && arrow ? `Shift+${event.key}` : event.key);

@@ -34,7 +34,7 @@ export class StepSlider extends PanelElement {
       .slider {
         position: relative;
         flex: 1;
-        min-width: 80px;
+        min-width: 64px;
         height: 20px;
       }
       input {
@@ -78,10 +78,16 @@ export class StepSlider extends PanelElement {
         width: 30px;
         padding: 0;
       }
-      @media (max-width: 980px) {
+      button,
+      .value {
+        flex: none;
+      }
+      @media (max-width: 1400px) {
         label {
           display: none;
         }
+      }
+      @media (max-width: 980px) {
         :host {
           gap: 8px;
         }

@@ -1,7 +1,7 @@
 // The answer as text: each word or token tinted by what the picture adds to it, marked where the model
 // would have said another, and underlined by how alike its prediction is to the selected one's.
 import { type PropertyValues, html, nothing } from "lit";
-import { type Pair, counterpart } from "./alignment";
+import { type Compared, changeOf, isNotable, wordChangeText } from "./changes";
 import { besideKey } from "./beside";
 import { type Explanation, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
@@ -46,7 +46,7 @@ export class AnswerStrip extends PanelElement {
   /** The key of the word beside the answer that is shown. */
   declare beside: string;
   /** B's answer and how its tokens stand to these; null while nothing is compared. */
-  declare other: { explanation: Explanation; pairs: Pair[] } | null;
+  declare other: Compared | null;
   /** What the tint is held to. */
   declare held: Peaks;
   declare template: boolean;
@@ -82,12 +82,11 @@ export class AnswerStrip extends PanelElement {
       <div class="text">
         <span role="group" aria-label="Prompt" dir="auto">${shown.slice(0, prompt)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
-          ${shown.slice(prompt)}
+          ${this.other ? versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
         </span>
         <span class="muted">
           ${context.length > REACH ? `… ${REACH} tokens before and after` : ""} ${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}
         </span>
-        ${this.other ? versus(this.explanation, this.other, this.unit, this.tokens) : nothing}
       </div>
       <slot></slot>
       <div class="side">
@@ -175,12 +174,6 @@ export class AnswerStrip extends PanelElement {
     return measured ? `the picture adds ${natsText(value)} nats` : `${tint} ${valueText(value)} ${unit}`;
   }
 
-  private differs(t: number): boolean {
-    if (!this.other) return false;
-    const b = counterpart(this.other.pairs, t);
-    return b === null || answerToken(this.other.explanation, b)!.text !== answerToken(this.explanation, t)!.text;
-  }
-
   private press(t: number, event: PointerEvent): void {
     if (event.shiftKey) this.ask("span-select", { from: this.selected, to: t });
     else this.anchor = t;
@@ -228,14 +221,15 @@ export class AnswerStrip extends PanelElement {
     const tokens = tokensOf({ first: t, end: end - promptLength });
     const tint = STRONGEST_TINT * tintOf(explanation, tokens, this.held);
     const instead = insteadOf(explanation, tokens);
+    const change = this.other && changeOf(explanation, this.other, tokens);
     const parts = tokens.map((token) => tokenText(answerToken(explanation, token)!.text)).join("|");
     return html`<button
-      class="${kind} answer ${tokens.some((token) => this.differs(token)) ? "changed" : ""} ${instead ? "doubtful" : ""}"
+      class="${kind} answer ${change && isNotable(change) ? "changed" : ""} ${instead ? "doubtful" : ""}"
       role="option"
       aria-selected=${this.tokens.includes(t)}
       tabindex=${t === this.tokens[0] ? 0 : -1}
       style="${style};--tint:${tint.toFixed(3)}"
-      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}"
+      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${change ? `; B → A ${wordChangeText(change)}` : ""}"
       data-token-index=${t}
       data-context-index=${j}
       @pointerdown=${(event: PointerEvent) => this.press(t, event)}

@@ -112,40 +112,54 @@ export const stripStyle = css`
     text-decoration: underline wavy var(--side-a) 1.5px;
     text-underline-offset: 4px;
   }
-  .versus {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: center;
-    margin-top: 2px;
+  .column {
+    display: inline-flex;
+    flex-direction: column;
+    align-items: flex-start;
+    vertical-align: top;
+    border-radius: 6px;
+  }
+  .under {
+    min-height: 24px;
+    padding: 0 4px;
     font-size: 14px;
-    line-height: 26px;
+    line-height: 24px;
+    color: var(--muted);
   }
-  .versus .mark {
-    margin-right: 6px;
-    padding: 1px 7px;
-    border-radius: 9px;
-    background: var(--side-b);
-    color: var(--on-side);
-    font-size: 11px;
-    font-weight: 600;
-  }
-  .versus span,
-  .versus ins {
-    margin-right: 2px;
+  .under ins,
+  .theirs {
     padding: 1px 3px;
-  }
-  .versus ins {
     border-radius: 4px;
-    background: color-mix(in srgb, var(--side-b) 22%, transparent);
+    background: rgb(var(--grounding) / var(--tint, 0));
+    color: var(--text);
+    text-decoration: none;
+  }
+  .under ins {
     text-decoration: underline wavy var(--side-b) 1.5px;
     text-underline-offset: 3px;
   }
-  .versus .gap {
+  .gap {
+    padding: 0 4px;
+    font-size: 14px;
     color: var(--muted);
   }
-  .versus .here {
+  .here .under > :first-child {
     box-shadow: 0 0 0 1.5px var(--side-b);
-    border-radius: 4px;
+  }
+  .mark {
+    align-self: flex-start;
+    padding: 0 7px;
+    margin: 5px 4px 5px 0;
+    border-radius: 9px;
+    background: var(--side-a);
+    color: var(--on-side);
+    font-size: 11px;
+    font-weight: 600;
+    line-height: 18px;
+  }
+  .mark.b {
+    margin: 3px 4px 3px 0;
+    background: var(--side-b);
   }
   .answer-start:dir(rtl) {
     display: block;
