@@ -1,6 +1,6 @@
 // The keyboard: which keys are the panel's, and those that change nothing but the view.
-import { type Explanation, MATRIX_MODES } from "../data/explanation";
-import { methodOf } from "../data/method";
+import type { Explanation } from "../data/explanation";
+import { modeIn, modesOf } from "../matrix/matrix_values";
 import { COLOR_MAPS } from "../pixels/color";
 import { UNITS } from "../words/units";
 import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
@@ -34,7 +34,7 @@ export function changedBy(key: string, view: ViewState, explanation: Explanation
     case "l":
       return { samples: !view.samples };
     case "m":
-      return { matrix: following(explanation ? methodOf(explanation).modes : MATRIX_MODES, view.matrix) };
+      return { matrix: explanation ? following(modesOf(explanation), modeIn(explanation, view.matrix)) : view.matrix };
     case "r":
       return { range: following(rangesFor(view.compare), view.range) };
     case "c":

@@ -6,7 +6,6 @@ import { reason } from "../data/reason";
 import { withDifferenceMatrix } from "../matrix/difference_matrix";
 import { type Explanation, type View, answerLength, answerToken, seenAt } from "../data/explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
-import { methodOf } from "../data/method";
 import { ServerError } from "../data/fetch_checked";
 import { ImageSource, type ImageState, NO_IMAGE, NO_SUCH_IMAGE } from "../data/images";
 import { Latest } from "../data/latest";
@@ -343,9 +342,7 @@ export class PanelModel {
     const token = units[at]!.first;
     const more = Math.min(view.more, units.length - 1 - at);
     const image = Math.min(view.image, this.explanation.views.length - 1);
-    const { modes } = methodOf(this.explanation);
-    const matrix = modes.includes(view.matrix) ? view.matrix : modes[0]!;
-    return { ...view, token, more, image, matrix, word: answerToken(this.explanation, token)!.text };
+    return { ...view, token, more, image, word: answerToken(this.explanation, token)!.text };
   }
 
   /** Where none is chosen: of two, the word that changed most. */

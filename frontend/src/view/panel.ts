@@ -196,6 +196,7 @@ export class Panel extends PanelElement {
             class=${beside === null ? "" : "void"}
             .explanation=${explanation}
             .held=${held}
+            .other=${comparing ? otherSide : null}
             .image=${image}
             .view=${view}
             ?dark=${this.dark}
@@ -204,7 +205,7 @@ export class Panel extends PanelElement {
         </section>
         <section class="read" aria-label="Words">
           <span class="tabs segments" role="group" aria-label="Beside the image">
-            <button aria-pressed=${!film} title="Which words each one leaned on (f)" @click=${() => this.change({ film: false })}>words</button>
+            <button aria-pressed=${!film} title="What the words do to each other (f)" @click=${() => this.change({ film: false })}>words</button>
             <button aria-pressed=${film !== null} title="The selected token over all steps (f)" @click=${() => this.change({ film: true })}>over steps</button>
           </span>
           ${film
@@ -223,13 +224,14 @@ export class Panel extends PanelElement {
               )
             : html`<mmx-relevance-matrix
                 .explanation=${view.compare === "difference" ? this.model.difference : explanation}
+                .other=${comparing ? (other?.explanation ?? null) : null}
                 .view=${view}
                 .hover=${this.hover.column === null && view.context !== null ? { row: this.hover.row, column: view.context } : this.hover}
                 ?dark=${this.dark}
               ></mmx-relevance-matrix>`}
           ${view.region
             ? this.parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
-            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside} .held=${held}></mmx-candidates>`}
+            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .other=${comparing ? otherSide : null} .beside=${beside} .held=${held}></mmx-candidates>`}
         </section>
       </main>
     `;

@@ -11,15 +11,18 @@ import { evidenceOf, tintOf } from "./evidence";
 import { insteadOf } from "./figures";
 import type { Peaks } from "../pixels/range";
 import { natsText } from "./sentence";
-import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
+import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt, unitsText } from "./units";
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
 import { probabilityText, startsWord, tokenText, valueText } from "../view/text";
 import { versus } from "./versus";
+import { type Without, lineOf, needed } from "./without";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
 /** So many tokens before and after the selected one have a button: thousands would take seconds. */
 const REACH = 400;
+/** Of the words that another needs, how many are named. */
+const NAMED = 3;
 
 export class AnswerStrip extends PanelElement {
   static override properties = {
@@ -54,6 +57,10 @@ export class AnswerStrip extends PanelElement {
 
   /** Those selected. */
   private tokens: number[] = [];
+  /** Those pointed at, else those selected. */
+  private asked: number[] = [];
+  /** Words without which those would be less likely. */
+  private without: Without[] = [];
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
 
@@ -61,6 +68,9 @@ export class AnswerStrip extends PanelElement {
 
   override willUpdate(): void {
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
+    const pointed = (this.hover.column ?? -1) - this.explanation.promptLength;
+    this.asked = pointed < 0 ? this.tokens : selectedTokens({ token: pointed, more: 0, unit: this.unit }, this.explanation);
+    this.without = this.explanation.influence ? needed(this.explanation, this.asked) : [];
   }
 
   override render() {
@@ -164,8 +174,18 @@ export class AnswerStrip extends PanelElement {
     return html`<div class="key">
       <span class="tint"></span>
       <span class="number" data-term=${measured ? "image_gain" : "strength"}>${measured ? "needs the picture" : tint}, 0 to ${valueText(full)} ${measured ? "nats" : unit}</span>
-      <span class="line"></span><span data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>
+      <span class="line"></span>${this.lineKey()}
     </div>`;
+  }
+
+  private lineKey() {
+    if (!this.explanation.influence) return html`<span data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`;
+    const shown = this.without.slice(0, NAMED);
+    const word = unitsText(this.explanation, this.asked, this.unit);
+    return html`<span class="without number" data-term="influence" role="status">
+      <span>“<bdi>${word}</bdi>” ${shown.length ? "without" : "needs no single word"}</span>
+      ${shown.map(({ text, figures }) => html`<span>“<bdi>${text}</bdi>”: ${figures}</span>`)}
+    </span>`;
   }
 
   private evidenceText(tokens: number[]): string {
@@ -240,11 +260,13 @@ export class AnswerStrip extends PanelElement {
     >${groupText(explanation, group)}</button>`;
   }
 
-  /** To the selected tokens: the largest of its own tokens' to the first unit's. */
-  private relevance({ first, end }: Group): number {
+  /** What the line under a unit says: what it costs the pointed or selected word to do without it, or
+   * where that was not measured how alike the two predict. */
+  private relevance(group: Group): number {
+    if (this.explanation.influence) return lineOf(this.explanation, group, this.without);
     let largest = 0;
     for (const t of this.tokens.slice(0, this.more ? 1 : undefined)) {
-      for (let j = first; j < end; j++) largest = Math.max(largest, matrixValue(this.explanation, "relevance", t, j) || 0);
+      for (let j = group.first; j < group.end; j++) largest = Math.max(largest, matrixValue(this.explanation, "relevance", t, j) || 0);
     }
     return largest;
   }

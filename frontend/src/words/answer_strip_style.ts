@@ -204,6 +204,9 @@ export const stripStyle = css`
     background: linear-gradient(to right, rgb(var(--grounding) / 0), rgb(var(--grounding) / ${STRONGEST_TINT}));
     box-shadow: inset 0 0 0 1px var(--line);
   }
+  .without {
+    display: grid;
+  }
   .line {
     width: 44px;
     height: 2.5px;
