@@ -53,7 +53,10 @@ export class RelevanceMatrix extends PanelElement {
   private stale = true;
   private settling = 0;
   private readonly gestures = new PointerGestures();
-  private readonly parts = new Parts({ table: ["the table", () => import("./matrix_table")] }, () => this.requestUpdate());
+  private readonly parts = new Parts(
+    { table: ["the table", () => import("./matrix_table")], tip: ["the cell's figures", () => import("./matrix_tip")] },
+    () => this.requestUpdate(),
+  );
   /** For the canvases in whole pixels, or they would be blurred. */
   private room: Size = this.size;
 
@@ -206,15 +209,18 @@ export class RelevanceMatrix extends PanelElement {
     const cell = this.scene?.cellOf(this.hover);
     if (!cell) return nothing;
     const pair = strongestPair(explanation, this.mode, cell.row, cell.column);
-    return html`<mmx-matrix-tip
-      .explanation=${explanation}
-      .other=${explanation.difference ? null : this.other}
-      .row=${pair.row}
-      .column=${pair.column}
-      .words=${{ row: rowText(explanation, cell.row), column: groupText(explanation, cell.column) }}
-      .cell=${cell.rect}
-      .room=${this.room}
-    ></mmx-matrix-tip>`;
+    return this.parts.show(
+      "tip",
+      () => html`<mmx-matrix-tip
+        .explanation=${explanation}
+        .other=${explanation.difference ? null : this.other}
+        .row=${pair.row}
+        .column=${pair.column}
+        .words=${{ row: rowText(explanation, cell.row), column: groupText(explanation, cell.column) }}
+        .cell=${cell.rect}
+        .room=${this.room}
+      ></mmx-matrix-tip>`,
+    );
   }
 
   override updated(changed: PropertyValues): void {

@@ -10,8 +10,10 @@ import { PanelElement, controls, prepareCanvas, unattributed } from "../view/bas
 const BAR = { width: 132, height: 10 };
 
 export class Legend extends PanelElement {
-  static override properties = { picture: unattributed, view: unattributed, held: unattributed };
+  static override properties = { picture: unattributed, second: unattributed, view: unattributed, held: unattributed };
   declare picture: StagePicture;
+  /** B's, while something is compared: it may measure something else. */
+  declare second: StagePicture | null;
   declare view: ViewState;
   /** What its colours are held to. */
   declare held: Peaks;
@@ -82,7 +84,7 @@ export class Legend extends PanelElement {
             />`
           : html`<span class="high">${signed ? `+${valueText(high)}` : valueText(high)}</span>`}
         ${signed ? html`<strong>more in A</strong>` : ""}
-        <span class="muted">${this.picture.unit}${signed ? "" : ` · ${this.rangeName()}`}</span>
+        <span class="muted">${this.picture.unit}${signed ? "" : ` · ${this.rangeName()}`}${this.others()}</span>
       </span>
       <span class="how">
         <label title="Opacity of the heatmap">
@@ -121,6 +123,13 @@ export class Legend extends PanelElement {
     // Until the others have come, or where they are too many.
     const some = steps < total && (range === "sample" || range === "compared");
     return `${own ? "A: " : ""}${some ? `${steps} of ${total} steps` : RANGE_NAMES[range]}`;
+  }
+
+  /** B's own range and unit, where they are not A's. */
+  private others(): string {
+    const { picture, second } = this;
+    if (!second || second.unit === picture.unit) return "";
+    return ` (A) · B: ${valueText(second.range.low).replace(/\.0+$/, "")} to ${valueText(second.range.high)} ${second.unit}`;
   }
 
   private box(name: "smooth" | "grey", title: string) {

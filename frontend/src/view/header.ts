@@ -6,6 +6,8 @@ import type { Note } from "../samples/notes";
 import type { SampleSummary } from "../samples/summaries";
 import type { Place } from "../data/explanation_source";
 import { COMPARE_MODES, type CompareMode, RANGE_NAMES, type ViewState, rangesFor } from "./state";
+import { shortened } from "./picker";
+import "./run_picker";
 import { stepText } from "./text";
 import { PanelElement, controls, options, unattributed } from "./base";
 import type { SamplePicker } from "../samples/sample_picker";
@@ -50,11 +52,6 @@ export class Header extends PanelElement {
         border-bottom: 1px solid var(--line);
         background: var(--chrome);
       }
-      .run {
-        max-width: 190px;
-        font-weight: 600;
-        text-overflow: ellipsis;
-      }
       mmx-step-slider {
         flex: 1 1 220px;
         min-width: 216px;
@@ -75,7 +72,7 @@ export class Header extends PanelElement {
         padding: 0 8px;
       }
       .range {
-        max-width: 116px;
+        max-width: 150px;
       }
       .compare {
         display: flex;
@@ -95,13 +92,12 @@ export class Header extends PanelElement {
       .mark.a {
         background: var(--side-a);
       }
+      @media (max-width: 700px) {
+        .range {
+          max-width: 92px;
+        }
+      }
       @media (max-width: 980px) {
-        :host {
-          gap: 8px;
-        }
-        .run {
-          max-width: 116px;
-        }
         mmx-step-slider {
           margin: 0;
         }
@@ -118,9 +114,7 @@ export class Header extends PanelElement {
     const sample = run?.samples.find((entry) => entry.tag === this.view.tag);
     const compared = this.view.compare !== "single";
     return html`
-      <select class="run" aria-label="Run" title="Run" @change=${this.choose("run")}>
-        ${options(this.names, this.view.run)}
-      </select>
+      <mmx-run-picker .runs=${this.names} .run=${this.view.run}></mmx-run-picker>
       <mmx-sample-picker
         .samples=${run?.samples ?? []}
         .tag=${this.view.tag}
@@ -180,12 +174,10 @@ export class Header extends PanelElement {
       ?.samples.find((entry) => entry.tag === (other?.tag ?? view.tag))?.steps;
     return html`
       <span class="compare">
-        <span class="mark a">A</span><span class="number">${view.run} · step ${stepText(view.step ?? 0)}</span>
+        <span class="mark a">A</span><span class="number" title=${view.run}>${shortened(view.run)} · step ${stepText(view.step ?? 0)}</span>
         <button title="A becomes B, and B becomes A (x)" ?disabled=${!other} @click=${() => this.swap()}>⇄ swap</button>
         <span class="mark">B</span>
-        <select class="run" aria-label="Run of B" @change=${(event: Event) => this.ask("view-change", { otherRun: valueOf(event), otherStep: null })}>
-          ${options(this.names, name)}
-        </select>
+        <mmx-run-picker .runs=${this.names} .run=${name} .side=${"b"}></mmx-run-picker>
         <select aria-label="Step of B" ?disabled=${!steps} @change=${(event: Event) => this.ask("view-change", { otherRun: name, otherStep: Number(valueOf(event)) })}>
           ${options(steps ?? [], other?.step, (step) => `step ${stepText(step)}`)}
         </select>
@@ -203,7 +195,7 @@ export class Header extends PanelElement {
     this.ask("view-change", { run: other.run, step: other.step, otherRun: view.run, otherStep: view.step });
   }
 
-  private choose(name: "run" | "range" | "colors") {
+  private choose(name: "range" | "colors") {
     return (event: Event) => this.ask("view-change", { [name]: valueOf(event) });
   }
 }

@@ -191,7 +191,7 @@ export class Panel extends PanelElement {
                 ></mmx-compare-stage>`,
               )
             : html`<mmx-stage .picture=${picture} .view=${view} .cursor=${this.cursor} ?dark=${this.dark}></mmx-stage>`}
-          <mmx-legend .picture=${picture} .view=${view} .held=${held}></mmx-legend>
+          <mmx-legend .picture=${picture} .second=${otherSide && pictureOf(otherSide, view, side)} .view=${view} .held=${held}></mmx-legend>
           <mmx-scale-scrubber
             class=${beside === null ? "" : "void"}
             .explanation=${explanation}

@@ -21,6 +21,8 @@ import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } f
 
 /** So many tokens before and after the selected one have a button: thousands would take seconds. */
 const REACH = 400;
+/** Words; a longer prompt would push the answer out of sight. */
+const LONGEST_PROMPT = 48;
 /** Of the words that another needs, how many are named. */
 const NAMED = 3;
 
@@ -37,6 +39,7 @@ export class AnswerStrip extends PanelElement {
     held: { attribute: false, hasChanged: (one: Peaks, two?: Peaks) => JSON.stringify(one) !== JSON.stringify(two) },
     template: { type: Boolean },
     hover: unattributed,
+    unfolded: { state: true },
   };
   declare explanation: Explanation;
   declare selected: number;
@@ -54,6 +57,8 @@ export class AnswerStrip extends PanelElement {
   declare held: Peaks;
   declare template: boolean;
   declare hover: Hover;
+  /** A long prompt is shown whole. */
+  unfolded = false;
 
   /** Those selected. */
   private tokens: number[] = [];
@@ -90,7 +95,7 @@ export class AnswerStrip extends PanelElement {
     const prompt = groups.findIndex(({ first }) => first >= promptLength);
     return html`
       <div class="text">
-        <span role="group" aria-label="Prompt" dir="auto">${shown.slice(0, prompt)}</span>
+        <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove}>${this.prompt(groups.slice(0, prompt), shown)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
           ${this.other ? versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
         </span>
@@ -125,8 +130,29 @@ export class AnswerStrip extends PanelElement {
     `;
   }
 
+  override firstUpdated(): void {
+    this.watchSize();
+  }
+
+  /** Long ones fold to a line. */
+  private prompt(groups: readonly Group[], shown: readonly unknown[]) {
+    const words = groups.filter(({ first }) => !this.explanation.context[first]!.special);
+    const parts = shown.slice(0, groups.length);
+    if (words.length <= LONGEST_PROMPT) return parts;
+    const strongest = words
+      .map((group) => ({ text: groupText(this.explanation, group), line: this.relevance(group) }))
+      .sort((one, other) => other.line - one.line)
+      .slice(0, NAMED)
+      .filter(({ line }) => line > 0);
+    const said = `${words.length} words${strongest.length ? `; strongest: ${strongest.map(({ text }) => text).join(", ")}` : ""}`;
+    return html`<button class="quiet fold" aria-expanded=${this.unfolded} @click=${() => (this.unfolded = !this.unfolded)}>
+        ${this.unfolded ? "▾" : "▸"} prompt: ${said}
+      </button>
+      ${this.unfolded ? parts : nothing}`;
+  }
+
   override updated(changed: PropertyValues<this>): void {
-    if (!changed.has("selected") && !changed.has("unit") && !changed.has("explanation")) return;
+    if (!changed.has("size") && !changed.has("selected") && !changed.has("unit") && !changed.has("explanation")) return;
     const text = this.renderRoot.querySelector<HTMLElement>(".text")!;
     const token = this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]');
     if (!token) return;
@@ -209,6 +235,12 @@ export class AnswerStrip extends PanelElement {
     this.anchor = null;
   }
 
+  /** Of the prompt's words that have maps: the one that Tab goes to; arrows lead to the others. */
+  private get firstMapped() {
+    const { alternatives, context, promptLength } = this.explanation;
+    return alternatives.find((entry) => entry.context < promptLength && entry.candidate.id === context[entry.context]!.id);
+  }
+
   private unitButton(group: Group, word: boolean) {
     const { explanation } = this;
     const { promptLength, context } = explanation;
@@ -229,7 +261,7 @@ export class AnswerStrip extends PanelElement {
       return html`<button
         class="${kind} prompt ${pinned ? "pinned" : ""} ${mapped ? "mapped" : ""}"
         aria-pressed=${pinned}
-        tabindex=${mapped ? 0 : -1}
+        tabindex=${mapped && mapped === this.firstMapped ? 0 : -1}
         style=${style}
         title="${mapped ? "Show its map and mark" : "Mark"} its column"
         data-context-index=${j}
@@ -276,3 +308,14 @@ export class AnswerStrip extends PanelElement {
   }
 }
 customElements.define("mmx-answer-strip", AnswerStrip);
+
+/** From one of the prompt's words that have maps to the next. */
+function rove(event: KeyboardEvent): void {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  const here = event.target as HTMLElement;
+  if (!by || !here.classList.contains("mapped")) return;
+  const all = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>(".mapped")];
+  all[all.indexOf(here) + by]?.focus();
+  event.preventDefault();
+  event.stopPropagation();
+}

@@ -50,6 +50,11 @@ export const stripStyle = css`
     background: var(--accent);
     opacity: var(--relevance, 0);
   }
+  .fold {
+    height: 26px;
+    padding: 0 6px;
+    font-size: 13px;
+  }
   .prompt {
     padding: 3px 2px 5px;
     font-size: 13px;
@@ -216,6 +221,31 @@ export const stripStyle = css`
   @media (max-width: 980px) {
     .key {
       display: none;
+    }
+  }
+  @media (max-width: 620px) {
+    :host {
+      grid-template: auto auto 1fr / minmax(0, 1fr);
+    }
+    .side {
+      grid-area: 1 / 1;
+      grid-auto-flow: column;
+      justify-content: start;
+    }
+    .doubts {
+      grid-column: auto;
+    }
+    .text {
+      grid-area: 2 / 1;
+    }
+    slot {
+      grid-area: 3 / 1;
+    }
+  }
+  /* Zoomed in to twice the size, say: the picture is what one came for. */
+  @media (max-height: 520px) {
+    .text {
+      max-height: 74px;
     }
   }
 `;
