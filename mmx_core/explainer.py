@@ -18,7 +18,9 @@ from mmx_core.sample import ImageLike, Sample, Video
 from mmx_core.settings import (
     DEFAULT_SCALES,
     DEFAULTS,
+    MEASURED,
     Aggregation,
+    Measured,
     Method,
     Settings,
     Suppression,
@@ -63,6 +65,11 @@ class Explainer:
         image_gain: Whether :attr:`Explanation.image_gain` is measured: how much likelier each word
             is with its picture than with others, a forward at scale 1 for each of three. By
             default in sets (:meth:`explain_batch`, ``ExplainCallback``), where there are others.
+        influence: Whether :attr:`Explanation.influence` is measured: how much likelier each word
+            of the context makes each explained token, by taking it away. A short pass over the
+            text for each word; the picture is not computed again (docs/influence.md).
+        influence_words: Bound on the words taken away, those that seem to matter most first.
+        influence_seconds: After which no more are.
         rank_timeout: Seconds that a rank waits for the others where weights are sharded over
             processes (FSDP, ZeRO-3). Every rank has to explain the same samples there; each gets
             the explanation, and one may write it.
@@ -99,6 +106,9 @@ class Explainer:
         chat_template_kwargs: Mapping[str, Any] | None = None,
         faithfulness: bool = False,
         image_gain: bool | None = None,
+        influence: bool = MEASURED.influence,
+        influence_words: int = MEASURED.influence_words,
+        influence_seconds: float = MEASURED.influence_seconds,
         rank_timeout: float = 60.0,
     ) -> None:
         image_processor = image_processor or getattr(processor, "image_processor", None)
@@ -125,6 +135,9 @@ class Explainer:
                 "max_visual_tokens": max_visual_tokens,
                 "chat_template_kwargs": chat_template_kwargs,
                 "image_gain": image_gain,
+                "influence": influence,
+                "influence_words": influence_words,
+                "influence_seconds": influence_seconds,
             }
         )
         self.scales = checked_scales(scales) if method == "lens" else (1.0,)
@@ -155,6 +168,7 @@ class Explainer:
             max_new_tokens=max_new_tokens,
             max_visual_tokens=max_visual_tokens,
             faithfulness=faithfulness,
+            measured=Measured(influence, influence_words, influence_seconds),
         )
 
     @classmethod

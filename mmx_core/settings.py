@@ -36,13 +36,17 @@ NAMES = (
     "chat_template_kwargs",
     "faithfulness",
     "image_gain",
+    "influence",
+    "influence_words",
+    "influence_seconds",
     "rank_timeout",
 )
 """Of :class:`mmx_core.Explainer`'s settings."""
 
 _OF_THE_LENS = ("aggregation", "suppression", "causal", "rank_filter", "gate")
 
-_POSITIVE = ("top_k", "candidates", "max_new_tokens", "max_visual_tokens")
+_POSITIVE = ("top_k", "candidates", "max_new_tokens", "max_visual_tokens", "influence_words")
+_SWITCHES = ("image_gain", "influence")
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,18 @@ class Settings:
 
 
 DEFAULTS = Settings()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is measured by taking it away; see :class:`mmx_core.Explainer`."""
+
+    influence: bool = False
+    influence_words: int = 512
+    influence_seconds: float = 60.0
+
+
+MEASURED = Measured()
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
@@ -96,17 +112,19 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     if not _is_number(persistence) or not 0 < persistence < 1:
         raise ValueError(f"persistence: expected a number in (0, 1), got {persistence!r}")
     require_positive(**{name: settings[name] for name in _POSITIVE if name in settings})
-    if settings.get("image_gain") not in (None, True, False):
-        raise ValueError(f"image_gain: expected True or False, got {settings['image_gain']!r}")
+    for name in _SWITCHES:
+        if settings.get(name) not in (None, True, False):
+            raise ValueError(f"{name}: expected True or False, got {settings[name]!r}")
     variables = settings.get("chat_template_kwargs") or {}
     if not isinstance(variables, Mapping):
         raise ValueError(
             "chat_template_kwargs: expected a mapping of the template's variables, such as "
             f"{{'enable_thinking': False}}, got {variables!r}"
         )
-    timeout = settings.get("rank_timeout", 1.0)
-    if not _is_number(timeout) or not timeout > 0:
-        raise ValueError(f"rank_timeout: expected seconds above 0, got {timeout!r}")
+    for name in ("rank_timeout", "influence_seconds"):
+        seconds = settings.get(name, 1.0)
+        if not _is_number(seconds) or not seconds > 0:
+            raise ValueError(f"{name}: expected seconds above 0, got {seconds!r}")
 
 
 def _check_occlusion(settings: Mapping[str, Any]) -> None:

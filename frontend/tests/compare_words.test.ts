@@ -7,7 +7,6 @@ import { columnAt, filmPlaces } from "../src/pixels/film_places";
 import { alignAnswers } from "../src/words/alignment";
 import { changeOf, isNotable, mostChanged, wordChangeText } from "../src/words/changes";
 import { columnsOf } from "../src/words/versus";
-import { lineOf, needed, withoutText } from "../src/words/without";
 import type { Explanation } from "../src/data/explanation";
 import { explanation as made } from "./fixture";
 
@@ -72,16 +71,12 @@ describe("influence", () => {
     influence: Float32Array.of(-0.2, NaN, 0.05, Math.log(0.92 / 0.11)),
   };
 
-  it("is shown first where it was measured, signed, and says what the word falls to without another", () => {
+  it("is shown first where it was measured, and signed", () => {
     expect(modesOf(sample)).toEqual(["influence", "relevance", "activation", "weight"]);
     expect([modeIn(sample, "estimate"), modeIn({ ...sample, influence: null }, "influence")]).toEqual(["influence", "relevance"]);
     expect([isSigned(sample, "influence"), isSigned(sample, "relevance")]).toEqual([true, false]);
     expect(readerOf(sample, "influence")(0, 0)).toBeCloseTo(-0.2);
     expect([readerOf(sample, "influence")(0, 1), readerOf(sample, "influence")(1, 2)]).toEqual([NaN, NaN]);
-    expect(withoutText(sample, [1], 1)).toBe("0.92 → 0.11");
-    expect(needed(sample, [1]).map(({ text }) => text)).toEqual(["blue"]);
-    expect(needed(sample, [0])).toEqual([]);
-    expect([lineOf(sample, { first: 1, end: 2 }, needed(sample, [1])), lineOf(sample, { first: 0, end: 1 }, needed(sample, [1]))]).toEqual([1, 0]);
   });
 
   it("adds up over the tokens of a word, and has no value where one of them has none", () => {

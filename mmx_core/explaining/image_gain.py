@@ -32,10 +32,10 @@ from mmx_core.models.running import to_host
 
 @dataclass(frozen=True)
 class ImageGain:
-    """The gain of an answer's ``T`` tokens.
+    """The gain of an answer's ``T`` tokens, and of ``E`` targets beside them.
 
     Attributes:
-        whole: ``(T,)`` float32, nats, with all pictures exchanged.
+        whole: ``(T + E,)`` float32, nats, with all pictures exchanged.
         each: ``(T, I)`` float32, with each of ``I`` pictures exchanged and the others kept; None
             where there is one.
     """
@@ -63,9 +63,11 @@ def measure_image_gain(
     """
     others: Sequence[Picture | None] = references or (None,)
     count, pictures = len(prepared.answer_ids), prepared.pictures
-    ids = torch.tensor(prepared.answer_ids, device=adapter.head_device)
-    states = passes.states[passes.base].predicting[None, :count]
-    own = log_probabilities(adapter, states, ids)[0]
+    rows, targets = prepared.targets(len(passes.text.positions))
+    ids = targets.to(adapter.head_device)
+    own = log_probabilities(adapter, passes.states[passes.base].predicting[None], ids)[0]
+    # Nothing predicts a sequence's first token.
+    own = own.masked_fill(passes.text.positions[rows] == 0, torch.nan)
 
     def without(exchanged: Sequence[int], some: int) -> Tensor:
         """``(T,)`` log of the mean probability with these pictures exchanged."""
@@ -79,9 +81,8 @@ def measure_image_gain(
             )
             for k in range(some)
         ]
-        found = _log_probabilities(
-            adapter, prepared, variants, ids, positions or forward_positions(adapter)
-        )
+        limit = positions or forward_positions(adapter)
+        found = _log_probabilities(adapter, prepared, variants, rows, ids, limit)
         return found.logsumexp(dim=0) - math.log(some)
 
     tensors = {"whole": own - without(range(len(pictures)), len(others))}
@@ -90,7 +91,7 @@ def measure_image_gain(
         some = min(len(others), max(1, 2 * REFERENCES // len(pictures)))
         tensors["each"] = torch.stack(
             [own - without([place], some) for place in range(len(pictures))], dim=1
-        )
+        )[:count]
     host = to_host(tensors)
     return ImageGain(host["whole"], host.get("each"))
 
@@ -99,10 +100,11 @@ def _log_probabilities(
     adapter: ModelAdapter,
     prepared: Prepared,
     variants: Sequence[Sequence[Picture]],
+    rows: Tensor,
     ids: Tensor,
     positions: int,
 ) -> Tensor:
-    """``(K, T)``, of the answer with each of ``K`` choices of pictures."""
+    """``(K, T + E)``, of all targets with each of ``K`` choices of pictures."""
     inputs = [
         adapter.encode(
             pictures,
@@ -118,7 +120,8 @@ def _log_probabilities(
     for start in range(0, len(inputs), size):
         some = inputs[start : start + size]
         whole = forward_together(adapter, some)
-        states = torch.stack([hidden[some[0].predicting_positions] for hidden in whole])
+        predicting = (some[0].context_positions[rows] - 1).clamp_min(0)
+        states = torch.stack([hidden[predicting] for hidden in whole])
         del whole
         found.append(log_probabilities(adapter, states, ids))
     return torch.cat(found)

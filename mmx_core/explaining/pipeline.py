@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from mmx_core.explaining.assemble import assemble
 from mmx_core.explaining.image_gain import measure_image_gain
+from mmx_core.explaining.measured import over_alternatives, with_influence
 from mmx_core.explaining.occlusion import read_occlusion
 from mmx_core.explaining.passes import Passes, run_passes
 from mmx_core.explaining.perturbing import Perturber
@@ -26,7 +27,7 @@ from mmx_core.models.base import ModelAdapter
 from mmx_core.models.running import undisturbed
 from mmx_core.models.sharding import digest
 from mmx_core.sample import Sample
-from mmx_core.settings import Settings
+from mmx_core.settings import MEASURED, Measured, Settings
 from mmx_core.text.words import tokens_of_words
 
 P = ParamSpec("P")
@@ -43,6 +44,7 @@ class Pipeline:
     max_new_tokens: int
     max_visual_tokens: int
     faithfulness: bool
+    measured: Measured = MEASURED
 
     def __post_init__(self) -> None:
         if self.settings.method == "lens" and self.adapter.placeless:
@@ -112,6 +114,15 @@ class Pipeline:
                 )
                 if others is not None:
                     explanation = self._with_gain(explanation, prepared, passes, others, positions)
+                if self.measured.influence:
+                    explanation = self._computed(
+                        with_influence,
+                        self.adapter,
+                        explanation,
+                        prepared,
+                        self.measured,
+                        positions=positions,
+                    )
                 metrics = self._computed(self._metrics, sample, prepared, explanation)
                 yield replace(explanation, metrics=metrics)
 
@@ -136,9 +147,14 @@ class Pipeline:
             measure_image_gain, self.adapter, prepared, passes, references, positions=positions
         )
         told = {"references": len(references) or "plain picture"}
+        beside = over_alternatives(explanation, gain.whole)
         return replace(
             explanation,
-            image_gain=gain.whole,
+            image_gain=gain.whole[: len(explanation.tokens)],
+            alternatives=tuple(
+                replace(entry, image_gain=float(value))
+                for entry, value in zip(explanation.alternatives, beside, strict=True)
+            ),
             image_gains=gain.each,
             provenance={**explanation.provenance, "image_gain": told},
         )
@@ -159,7 +175,7 @@ class Pipeline:
             return
         facts: dict[str, Any] = {
             name: [sample.id for sample, _ in batch],
-            "settings": digest(self.scales, self.settings, self.faithfulness),
+            "settings": digest(self.scales, self.settings, self.faithfulness, self.measured),
             "reference pictures": [digest(fingerprint(picture)) for picture in references],
         }
         for sample, prepared in batch:

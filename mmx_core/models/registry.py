@@ -33,6 +33,7 @@ _OWN = (
     "paligemma",
     "qwen_like",
     "qwen_vl",
+    "video_llava",
 )
 Adapter = TypeVar("Adapter", bound=type[ModelAdapter])
 

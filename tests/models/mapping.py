@@ -12,13 +12,13 @@ import sys
 import warnings
 
 from tests.models.criteria import build, causal_mapping
-from tests.models.test_families import ALL, SCALES, SIZES, tiny_of
+from tests.models.test_families import ALL, SCALES, SHARING, SIZES, tiny_of
 
 
 def main(families: list[str]) -> None:
     """Prints a line for each."""
     warnings.simplefilter("ignore")
-    for family in families or ALL:
+    for family in families or (*ALL, *SHARING):
         found = [
             causal_mapping(build(tiny_of(family)), size, factor, blocks=48)
             for size in SIZES.values()

@@ -2,7 +2,8 @@
 // “alike” measures. Lines join what stands in both.
 import { css, html, nothing, svg } from "lit";
 import { type Candidate, type Explanation, isContext } from "../data/explanation";
-import { withoutText } from "../words/without";
+import { ownAgreement } from "../words/figures";
+import { influenceIn, influencesOn, without } from "../words/influence";
 import { MODE_SIGNS } from "./matrix_text";
 import { type ShownMode, modesOf, readerOf } from "./matrix_values";
 import { twinValue } from "./twin_value";
@@ -137,8 +138,10 @@ export class MatrixTip extends PanelElement {
   /** What was measured, in words. */
   private without() {
     const { explanation, row, column, words } = this;
-    const text = explanation.difference ? "" : withoutText(explanation, [row], column);
-    return text ? html`<span class="measured">without “${words.column}”: ${text}</span>` : nothing;
+    const found = explanation.difference ? null : influenceIn(influencesOn(explanation, [row]), { first: column, end: column + 1 });
+    const chance = ownAgreement(explanation)?.probability[row] ?? null;
+    if (!found || chance === null) return nothing;
+    return html`<span class="measured">without “${words.column}”: ${probabilityText(chance)} → ${probabilityText(without(chance, found))}</span>`;
   }
 
   override updated(): void {

@@ -101,7 +101,7 @@ export class RelevanceMatrix extends PanelElement {
           ${modesOf(explanation).map(
             (mode) => html`<button
               aria-pressed=${mode === this.mode}
-              title="${MODE_TITLES[mode]} (m)"
+              data-term=${mode}
               @click=${() => this.ask("view-change", { matrix: mode })}
             >${MODE_NAMES[mode]}</button>`,
           )}

@@ -5,7 +5,7 @@ import { type SampleRow, metricKey, metricNames, numberOf } from "./sample_rows"
 export interface NumberColumn {
   key: string;
   title: string;
-  /** What the number says. */
+  /** What the number says, where the glossary does not. */
   hint: string;
   /** In pixels. */
   width: number;
@@ -18,11 +18,11 @@ const CHARACTER_WIDTH = 7;
 const NARROWEST = 64;
 const WIDEST = 160;
 
-const OWN_COLUMNS: [key: string, title: string, hint: string][] = [
-  ["grounding", "grounding", "How much of the activation falls on the image, on average over the answer's tokens"],
-  ["lowest_grounding", "lowest grounding", "Of the answer's least grounded token"],
-  ["lowest_probability", "lowest probability", "Of the answer's token that the model was least sure of"],
-  ["agreement", "agreement", "How often a scale on its own would have said the same token"],
+const OWN_COLUMNS: [key: string, title: string][] = [
+  ["grounding", "share on picture"],
+  ["lowest_grounding", "lowest share"],
+  ["lowest_probability", "lowest probability"],
+  ["agreement", "scales agree"],
 ];
 const WORDS_HINT = "How many words of the two answers differ";
 /** First what a triage starts from; a metric not named here comes after those that are. */
@@ -30,9 +30,9 @@ const IMPORTANCE = ["words", "lowest_probability", "lowest_grounding", "groundin
 
 export function numberColumns(rows: readonly SampleRow[], comparing: boolean): NumberColumn[] {
   const columns = [
-    ...metricNames(rows).map((name): [string, string, string] => [metricKey(name), name, name]),
+    ...metricNames(rows).map((name): [string, string] => [metricKey(name), name]),
     ...OWN_COLUMNS,
-  ].map(([key, title, hint]) => column(key, title, hint, rows, comparing));
+  ].map(([key, title]) => column(key, title, "", rows, comparing));
   if (!comparing) return columns;
   return [...columns, { ...made("words", "words", WORDS_HINT, rows.flatMap(({ words }) => words ?? [])), compared: false }];
 }

@@ -1,16 +1,17 @@
 // The whole panel: lays out the parts, hands them the model's data, and answers their requests.
 import { html, nothing } from "lit";
 import { besideOf } from "../words/beside";
+import { besideNote } from "../words/beside_note";
 import { answerLength, answerToken, seenAt } from "../data/explanation";
 import type { PanelModel } from "./model";
-import type { ViewState } from "./state";
-import { besideNote } from "./beside_note";
 import { changedBy, isBack, isForPanel } from "./keys";
 import { browserNotes } from "../samples/notes";
+import { sampleTable } from "./table_view";
+import type { ViewState } from "./state";
 import { selectedTokens, tokensAt } from "./selection";
 import type { Peaks } from "../pixels/range";
 import type { Said } from "../words/sentence";
-import { sampleName, stepText } from "./text";
+import { placeText } from "./text";
 import { answerUnits, groupIndex } from "../words/units";
 import { type Side, type StagePicture, differenceOf, heldBy, pictureOf } from "../pixels/stage_picture";
 import type { Point } from "../pixels/geometry";
@@ -21,12 +22,16 @@ import type { Dialog } from "./dialog";
 import type { ExportDialog } from "./export_dialog";
 import type { Header } from "./header";
 import type { Help } from "./help";
-import { PARTS } from "./panel_parts";
+import { keep, recall } from "./memory";
+import { PARTS } from "./part_list";
 import { Parts } from "./parts";
+import { type Asked, watchTerms } from "./terms";
 import { panelStyle } from "./panel_style";
 import type { Stage } from "../pixels/stage";
 
 const PLAY_INTERVAL_MS = 900;
+/** Kept by the browser, once the look around was closed. */
+const GUIDE = "guided";
 export class Panel extends PanelElement {
   static override properties = {
     model: unattributed,
@@ -35,6 +40,8 @@ export class Panel extends PanelElement {
     cursor: { state: true },
     table: { state: true },
     playing: { state: true },
+    asked: { state: true },
+    guided: { state: true },
   };
   declare model: PanelModel;
   dark = false;
@@ -44,6 +51,10 @@ export class Panel extends PanelElement {
   /** The table's own search and order. */
   table: Required<PanelEvents["table-change"]> = { query: "", sort: { key: "name", descending: false }, kept: { worse: false, between: null } };
   playing = false;
+  /** What the reader asks the meaning of. */
+  asked: Asked | null = null;
+  /** The look around is open: on a first visit, and on request. */
+  guided = !recall(GUIDE);
 
   private readonly notes = browserNotes();
   /** The sample that was last shown. */
@@ -70,6 +81,11 @@ export class Panel extends PanelElement {
       this.notes.set(this.model.view.tag, detail);
       this.requestUpdate();
     });
+    this.addEventListener("guide-toggle", ({ detail }) => {
+      this.guided = detail;
+      keep(GUIDE, "1");
+    });
+    watchTerms(this, (asked) => void this.explain(asked));
     this.addEventListener("retry", () => void this.model.retry());
     window.addEventListener("keydown", (event) => this.key(event));
   }
@@ -95,7 +111,7 @@ export class Panel extends PanelElement {
         <div class="progress" role="progressbar" aria-label="Loading" ?hidden=${!model.busy}></div>
         ${model.news ? html`<div class="news" role="status">${model.news}</div>` : nothing}
         ${this.parts.trouble("help", () => this.help())} ${this.parts.trouble("export", () => this.export())}
-        ${runs.length && model.view.samples ? this.parts.show("table", () => this.samples()) : nothing}
+        ${runs.length && model.view.samples ? this.parts.show("table", () => sampleTable(model, this.table, this.notes)) : nothing}
         ${model.notice ? html`<div class="note" role="status">${model.notice}</div>` : nothing}
         ${showsOlder
           ? html`<div class="note" role="alert">
@@ -105,8 +121,9 @@ export class Panel extends PanelElement {
           : nothing}
         ${explanation && (status.kind === "ready" || showsOlder)
           ? this.content()
-          : html`<mmx-notice .status=${status} .place=${this.place()}></mmx-notice>`}
+          : html`<mmx-notice .status=${status} .place=${placeText(model.view)}></mmx-notice>`}
       </div>
+      ${this.asked ? html`<mmx-term-tip .term=${this.asked.term} .at=${this.asked.at}></mmx-term-tip>` : nothing}
       <mmx-help></mmx-help>
       <mmx-export-dialog .place=${this.shownPlace}></mmx-export-dialog>
     `;
@@ -125,24 +142,6 @@ export class Panel extends PanelElement {
     const { run, tag, step } = this.model.view;
     const other = this.model.otherPlace;
     return JSON.stringify([run, tag, step, other?.run, other?.step]);
-  }
-
-  private samples() {
-    const { model } = this;
-    const { run, step, tag } = model.view;
-    const other = model.otherPlace;
-    return html`<mmx-sample-table
-      .records=${model.recordsOf(run)}
-      .step=${step}
-      .other=${other ? { records: model.recordsOf(other.run), step: other.step } : null}
-      .selected=${tag}
-      .thumbnail=${(hash: string) => model.api.imageAddress(run, hash)}
-      .query=${this.table.query}
-      .sort=${this.table.sort}
-      .kept=${this.table.kept}
-      .notes=${this.notes}
-      .noted=${this.notes.json()}
-    ></mmx-sample-table>`;
   }
 
   private content() {
@@ -201,7 +200,7 @@ export class Panel extends PanelElement {
             .view=${view}
             ?dark=${this.dark}
           ></mmx-scale-scrubber>
-          ${beside === null ? nothing : besideNote(explanation, beside, () => this.change({ beside: "", context: null }))}
+          ${beside === null ? nothing : besideNote(explanation, explanation.alternatives[beside]!, () => this.change({ beside: "", context: null }))}
         </section>
         <section class="read" aria-label="Words">
           <span class="tabs segments" role="group" aria-label="Beside the image">
@@ -234,6 +233,7 @@ export class Panel extends PanelElement {
             : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .other=${comparing ? otherSide : null} .beside=${beside} .held=${held}></mmx-candidates>`}
         </section>
       </main>
+      ${this.guided ? this.guide(side!) : nothing}
     `;
   }
 
@@ -241,6 +241,10 @@ export class Panel extends PanelElement {
   private earlier(held: Peaks): Said | null {
     const { before: explanation, view } = this.model;
     return explanation && { explanation: seenAt(explanation, view.image), tokens: tokensAt(view, explanation), held };
+  }
+
+  private guide(said: Said) {
+    return this.parts.show("guide", () => html`<mmx-guide .said=${said} .steps=${this.model.steps.length}></mmx-guide>`);
   }
 
   /** What the legend explains: the difference, or A. */
@@ -253,10 +257,15 @@ export class Panel extends PanelElement {
     if (await this.parts.load("help")) await this.opened<Help>("mmx-help", (help) => help.show());
   }
 
+  private async explain(asked: Asked | null): Promise<void> {
+    this.asked = asked;
+    if (asked) await this.parts.load("terms");
+  }
+
   private async export(): Promise<void> {
     if (!(await this.parts.load("export"))) return;
-    const { side, otherSide } = this.model;
-    if (side) await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, this.picture(side, otherSide)));
+    const curtain = this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.curtain ?? 1;
+    await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, curtain));
   }
 
   private async opened<Kind extends Dialog>(name: string, open: (dialog: Kind) => void): Promise<void> {
@@ -269,16 +278,13 @@ export class Panel extends PanelElement {
     return ["mmx-help", "mmx-export-dialog"].some((name) => this.element<Dialog>(name).isOpen);
   }
 
+  private get strip(): AnswerStrip | null {
+    return this.renderRoot.querySelector<AnswerStrip>("mmx-answer-strip");
+  }
+
   /** None while what compares is on its way. */
   private get stage(): Stage | undefined {
     return this.renderRoot.querySelector<Stage>("mmx-stage") ?? this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.anyStage;
-  }
-
-  private place(): string {
-    const { tag, step } = this.model.view;
-    const name = sampleName(tag);
-    if (!name) return "This sample";
-    return step === null ? name : `${name}, step ${stepText(step)},`;
   }
 
   private change(patch: Partial<ViewState>): void {
@@ -327,9 +333,8 @@ export class Panel extends PanelElement {
     if (!next) return;
     void this.model.selectToken(next.first);
     void this.updateComplete.then(async () => {
-      const strip = this.element<AnswerStrip>("mmx-answer-strip");
-      await strip.updateComplete;
-      strip.focusSelected();
+      await this.strip?.updateComplete;
+      this.strip?.focusSelected();
     });
   }
 
@@ -378,8 +383,8 @@ export class Panel extends PanelElement {
       x: () => this.element<Header>("mmx-header").swap(),
       b: () => this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.flip(),
       e: () => void this.export(),
-      n: () => this.element<AnswerStrip>("mmx-answer-strip")?.moveDoubt(1),
-      p: () => this.element<AnswerStrip>("mmx-answer-strip")?.moveDoubt(-1),
+      n: () => this.strip?.moveDoubt(1),
+      p: () => this.strip?.moveDoubt(-1),
       "?": () => void this.help(),
     };
     if (!this.model.index?.runs.length) return undefined;

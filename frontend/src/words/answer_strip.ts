@@ -8,7 +8,8 @@ import { methodOf } from "../data/method";
 import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
 import { doubtfulUnits, followingDoubt } from "./doubtful";
 import { evidenceOf, tintOf } from "./evidence";
-import { insteadOf } from "./figures";
+import { insteadOf, ownAgreement, probabilityOf } from "./figures";
+import { type Influence, influenceIn, influencesOn, lineOf, without } from "./influence";
 import type { Peaks } from "../pixels/range";
 import { natsText } from "./sentence";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt, unitsText } from "./units";
@@ -16,13 +17,14 @@ import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
 import { probabilityText, startsWord, tokenText, valueText } from "../view/text";
 import { versus } from "./versus";
-import { type Without, lineOf, needed } from "./without";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
 /** So many tokens before and after the selected one have a button: thousands would take seconds. */
 const REACH = 400;
 /** Words; a longer prompt would push the answer out of sight. */
 const LONGEST_PROMPT = 48;
+/** Nats; what loses less is not named. */
+const NOTABLE = 0.1;
 /** Of the words that another needs, how many are named. */
 const NAMED = 3;
 
@@ -64,8 +66,8 @@ export class AnswerStrip extends PanelElement {
   private tokens: number[] = [];
   /** Those pointed at, else those selected. */
   private asked: number[] = [];
-  /** Words without which those would be less likely. */
-  private without: Without[] = [];
+  /** On those; empty where it was not measured. */
+  private influences: Influence[] = [];
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
 
@@ -75,7 +77,7 @@ export class AnswerStrip extends PanelElement {
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
     const pointed = (this.hover.column ?? -1) - this.explanation.promptLength;
     this.asked = pointed < 0 ? this.tokens : selectedTokens({ token: pointed, more: 0, unit: this.unit }, this.explanation);
-    this.without = this.explanation.influence ? needed(this.explanation, this.asked) : [];
+    this.influences = influencesOn(this.explanation, this.asked);
   }
 
   override render() {
@@ -140,7 +142,7 @@ export class AnswerStrip extends PanelElement {
     const parts = shown.slice(0, groups.length);
     if (words.length <= LONGEST_PROMPT) return parts;
     const strongest = words
-      .map((group) => ({ text: groupText(this.explanation, group), line: this.relevance(group) }))
+      .map((group) => ({ text: groupText(this.explanation, group), line: this.lineUnder(group) }))
       .sort((one, other) => other.line - one.line)
       .slice(0, NAMED)
       .filter(({ line }) => line > 0);
@@ -182,12 +184,12 @@ export class AnswerStrip extends PanelElement {
     const count = this.doubtful.length;
     return html`<div class="doubts">
       ${typeof given === "boolean"
-        ? html`<span class="given" data-term=${given ? "given" : "generated"}>answer ${given ? "given" : "generated"}</span>`
+        ? html`<span class="given" tabindex="0" data-term=${given ? "given" : "generated"}>answer ${given ? "given" : "generated"}</span>`
         : nothing}
       ${count
         ? html`<span class="walk">
             <button class="quiet" aria-label="Previous doubtful word" title="Previous (p)" @click=${() => this.moveDoubt(-1)}>‹</button>
-            <span class="number" data-term="doubtful">${count} doubtful</span>
+            <span class="number" tabindex="0" data-term="rank">${count} doubtful</span>
             <button class="quiet" aria-label="Next doubtful word" title="Next (n)" @click=${() => this.moveDoubt(1)}>›</button>
           </span>`
         : nothing}
@@ -199,19 +201,34 @@ export class AnswerStrip extends PanelElement {
     const { tint, unit } = methodOf(this.explanation);
     return html`<div class="key">
       <span class="tint"></span>
-      <span class="number" data-term=${measured ? "image_gain" : "strength"}>${measured ? "needs the picture" : tint}, 0 to ${valueText(full)} ${measured ? "nats" : unit}</span>
+      <span class="number" tabindex="0" data-term=${measured ? "image_gain" : "strength"}>${measured ? "needs the picture" : tint}, 0 to ${valueText(full)} ${measured ? "nats" : unit}</span>
       <span class="line"></span>${this.lineKey()}
     </div>`;
   }
 
+  private get askedText(): string {
+    return unitsText(this.explanation, this.asked, this.unit);
+  }
+
   private lineKey() {
-    if (!this.explanation.influence) return html`<span data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`;
-    const shown = this.without.slice(0, NAMED);
-    const word = unitsText(this.explanation, this.asked, this.unit);
-    return html`<span class="without number" data-term="influence" role="status">
-      <span>“<bdi>${word}</bdi>” ${shown.length ? "without" : "needs no single word"}</span>
-      ${shown.map(({ text, figures }) => html`<span>“<bdi>${text}</bdi>”: ${figures}</span>`)}
+    if (!this.influences.length) return html`<span tabindex="0" data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`;
+    const needed = this.influences.filter(({ nats }) => nats >= NOTABLE).sort((one, other) => other.nats - one.nats);
+    return html`<span class="without number" tabindex="0" data-term="influence">
+      <span>“<bdi>${this.askedText}</bdi>” ${needed.length ? "is less likely without" : "needs no single word"}</span>
+      ${needed.slice(0, NAMED).map((one) => html`<span>“<bdi>${one.word.text.trim()}</bdi>”: ${this.falls(one)}</span>`)}
     </span>`;
+  }
+
+  /** "0.92 → 0.11" */
+  private falls(influence: Influence): string {
+    const agreement = ownAgreement(this.explanation);
+    const probability = agreement && probabilityOf(agreement, this.asked);
+    return probability === null ? `${valueText(influence.nats)} nats` : `${probabilityText(probability)} → ${probabilityText(without(probability, influence))}`;
+  }
+
+  /** "; without it square: 0.92 → 0.11" */
+  private withoutText(influence: Influence): string {
+    return `; without it “${this.askedText}”: ${this.falls(influence)}`;
   }
 
   private evidenceText(tokens: number[]): string {
@@ -249,7 +266,10 @@ export class AnswerStrip extends PanelElement {
     const holds = (token: number | null) => token !== null && token >= first && token < end;
     const hovered = holds(this.hover.column) || (this.hover.row !== null && holds(this.hover.row + promptLength));
     const kind = `token ${word ? "word" : ""} ${context[j]!.special ? "special" : ""} ${hovered ? "hovered" : ""}`;
-    const style = `--relevance:${this.relevance(group).toFixed(3)}`;
+    const influence = influenceIn(this.influences, group);
+    const line = this.lineUnder(group);
+    const style = `--line-strength:${line.toFixed(3)}`;
+    const removed = influence ? this.withoutText(influence) : "";
     const over = () => this.ask("hover-change", { row: null, column: j });
     const out = () => this.ask("hover-change", NO_HOVER);
     if (t < 0) {
@@ -263,7 +283,7 @@ export class AnswerStrip extends PanelElement {
         aria-pressed=${pinned}
         tabindex=${mapped && mapped === this.firstMapped ? 0 : -1}
         style=${style}
-        title="${mapped ? "Show its map and mark" : "Mark"} its column"
+        title="${mapped ? "Show its map and mark" : "Mark"} its column${removed}"
         data-context-index=${j}
         @click=${() => this.ask("view-change", { context: again ? null : j, ...asked })}
         @mouseenter=${over}
@@ -281,7 +301,7 @@ export class AnswerStrip extends PanelElement {
       aria-selected=${this.tokens.includes(t)}
       tabindex=${t === this.tokens[0] ? 0 : -1}
       style="${style};--tint:${tint.toFixed(3)}"
-      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${change ? `; B → A ${wordChangeText(change)}` : ""}"
+      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${removed}${change ? `; B → A ${wordChangeText(change)}` : ""}"
       data-token-index=${t}
       data-context-index=${j}
       @pointerdown=${(event: PointerEvent) => this.press(t, event)}
@@ -292,13 +312,16 @@ export class AnswerStrip extends PanelElement {
     >${groupText(explanation, group)}</button>`;
   }
 
-  /** What the line under a unit says: what it costs the pointed or selected word to do without it, or
-   * where that was not measured how alike the two predict. */
-  private relevance(group: Group): number {
-    if (this.explanation.influence) return lineOf(this.explanation, group, this.without);
+  /** What it costs to do without it, or where that was not measured how alike it predicts. */
+  private lineUnder(group: Group): number {
+    return this.influences.length ? lineOf(influenceIn(this.influences, group), this.influences) : this.alike(group);
+  }
+
+  /** How alike its prediction is to the selected tokens': the largest of its own tokens' to the first unit's. */
+  private alike({ first, end }: Group): number {
     let largest = 0;
     for (const t of this.tokens.slice(0, this.more ? 1 : undefined)) {
-      for (let j = group.first; j < group.end; j++) largest = Math.max(largest, matrixValue(this.explanation, "relevance", t, j) || 0);
+      for (let j = first; j < end; j++) largest = Math.max(largest, matrixValue(this.explanation, "relevance", t, j) || 0);
     }
     return largest;
   }

@@ -48,7 +48,7 @@ export const stripStyle = css`
     height: 2.5px;
     border-radius: 2px;
     background: var(--accent);
-    opacity: var(--relevance, 0);
+    opacity: var(--line-strength, 0);
   }
   .fold {
     height: 26px;
@@ -229,11 +229,9 @@ export const stripStyle = css`
     }
     .side {
       grid-area: 1 / 1;
-      grid-auto-flow: column;
-      justify-content: start;
-    }
-    .doubts {
-      grid-column: auto;
+      display: flex;
+      flex-wrap: wrap;
+      align-items: center;
     }
     .text {
       grid-area: 2 / 1;

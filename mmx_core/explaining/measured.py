@@ -1,0 +1,77 @@
+"""Puts what was measured by taking it away into an explanation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mmx_core.explaining.context_words import context_words, most_important
+from mmx_core.explaining.influence import Influence, measure_influence
+from mmx_core.explaining.prepare import Prepared
+from mmx_core.explanation import Explanation, FloatArray
+from mmx_core.models.base import ModelAdapter
+from mmx_core.settings import Measured
+
+
+def with_influence(
+    adapter: ModelAdapter,
+    explanation: Explanation,
+    prepared: Prepared,
+    measured: Measured,
+    *,
+    positions: int = 0,
+) -> Explanation:
+    """The explanation with the influence of words; see :func:`measure_influence`."""
+    words = context_words(explanation)
+    order = most_important(explanation, words, measured.influence_words)
+    found = measure_influence(
+        adapter, prepared, words, order, seconds=measured.influence_seconds, positions=positions
+    )
+    count = len(explanation.tokens)
+    reasons = over_alternatives(explanation, found.values)
+    return replace(
+        explanation,
+        influence=found.values[:count],
+        context_words=tuple(
+            replace(word, how=how) for word, how in zip(words, found.how, strict=True)
+        ),
+        alternatives=tuple(
+            replace(entry, influence=row)
+            for entry, row in zip(explanation.alternatives, reasons, strict=True)
+        ),
+        provenance={**explanation.provenance, "influence": _told(adapter, found)},
+    )
+
+
+def over_alternatives(explanation: Explanation, values: FloatArray) -> FloatArray:
+    """``(E, ...)``: for what was said over each alternative, of ``(T + E, ...)`` for each target.
+
+    Of a prompt's own word it is that word's.
+    """
+    count, prompt = len(explanation.tokens), explanation.prompt_length
+    found = np.array(values[count:])
+    for row, entry in enumerate(explanation.alternatives):
+        if entry.context_index >= prompt:
+            found[row] = values[entry.context_index - prompt] - found[row]
+    return found
+
+
+def _told(adapter: ModelAdapter, found: Influence) -> dict[str, Any]:
+    """How many of how many words were measured, and how."""
+    how = Counter(found.how)
+    left_out = how["unmeasured"]
+    told: dict[str, Any] = {
+        "words": len(found.how),
+        "measured": len(found.how) - left_out,
+        "hidden": how["hidden"],
+        "replaced": how["replaced"],
+        "neutral": adapter.token_text(found.neutral),
+    }
+    if found.no_holes is not None:
+        told["no_holes"] = found.no_holes
+    if left_out:
+        told["bound"] = "seconds" if found.seconds else "words"
+    return told

@@ -1,0 +1,210 @@
+"""Rows of a text that lack something: how they share forwards, and what the targets lose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmx_core.explaining.passes import own_log_probability
+from mmx_core.explaining.text_pass import TextPass
+from mmx_core.models.base import ModelAdapter
+
+_CALL = {"cpu": 32}
+_CALL_ELSEWHERE = 512
+"""Positions that a forward of its own is worth, whatever it runs over: accelerators idle before."""
+
+_KEYS_PER_POSITION = 8
+"""Kept keys that may be copied for each position that a forward runs over."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row: what is taken away, and over which positions the text is run for which targets.
+
+    Attributes:
+        word: Whatever the row is about, as an index.
+        places: Positions taken away.
+        begin: The first position to run over.
+        end: Behind the last.
+        hidden: Whether their keys are hidden; else their embeddings are exchanged.
+        targets: Indices of the targets that are read.
+    """
+
+    word: int
+    places: tuple[int, ...]
+    begin: int
+    end: int
+    hidden: bool
+    targets: tuple[int, ...]
+
+
+def tasks_of(
+    text: TextPass, places: Sequence[Sequence[int]], order: Sequence[int], predicting: Tensor
+) -> tuple[list[Task], list[Task]]:
+    """The rows of words, the most important first, and those for what a word itself predicts.
+
+    Args:
+        text: The sample's.
+        places: Each word's positions.
+        order: The words to take away.
+        predicting: ``(R,)`` int64, where each target is predicted.
+    """
+    begins, at = text.begins(), predicting.tolist()
+    long: list[Task] = []
+    short: list[Task] = []
+    for word in order:
+        first, last = places[word][0], places[word][-1]
+        own = tuple(row for row, position in enumerate(at) if position == last)
+        after = tuple(row for row, position in enumerate(at) if position > last)
+        # Without its own key the sequence's first position would attend to nothing.
+        if text.no_holes is not None or first == 0:
+            after, own, hidden = own + after, (), False
+        else:
+            hidden = True
+        where, begin = tuple(places[word]), begins[first]
+        if after:
+            end = max(at[row] for row in after) + 1
+            long.append(Task(word, where, begin, end, hidden, after))
+        if own:
+            short.append(Task(word, where, begin, last + 1, False, own))
+    return long, short
+
+
+def in_batches(tasks: Sequence[Task], text: TextPass, bound: int) -> list[list[Task]]:
+    """Neighbours together where that runs over little more than each needs, up to a bound.
+
+    Those with the most important row come first; the order of ``tasks`` says which it is.
+    """
+    rank = {id(task): place for place, task in enumerate(tasks)}
+    sorted_tasks = sorted(tasks, key=lambda task: task.begin)
+    count = len(sorted_tasks)
+    call = _CALL.get(text.embeddings.device.type, _CALL_ELSEWHERE)
+    best: list[tuple[float, int]] = [(0.0, 0)]  # cost of the first so many, and the last batch's
+    for stop in range(1, count + 1):
+        found = (float("inf"), stop - 1)
+        end = 0
+        for start in range(stop - 1, -1, -1):
+            end = max(end, sorted_tasks[start].end)
+            size = stop - start
+            span = _span(text, sorted_tasks[start].begin, end)
+            if size > 1 and size > _most_rows(text, span, bound):
+                break
+            found = min(found, (best[start][0] + size * span + call, start))
+        best.append(found)
+    batches = []
+    stop = count
+    while stop:
+        start = best[stop][1]
+        batches.append(sorted_tasks[start:stop])
+        stop = start
+    return sorted(batches, key=lambda batch: min(rank[id(task)] for task in batch))
+
+
+def in_short_batches(tasks: Sequence[Task], text: TextPass, bound: int) -> Iterator[list[Task]]:
+    """Rows of about one length, each ending at its own place."""
+    begins = text.begins()
+    sizes: dict[int, list[Task]] = {}
+    for task in tasks:
+        sizes.setdefault((task.end - task.begin - 1).bit_length(), []).append(task)
+    for group in sizes.values():
+        span = max(task.end - task.begin for task in group)
+        together = [t for t in group if t.end >= span and begins[t.end - span] == t.end - span]
+        yield from ([task] for task in group if task not in together)
+        rows = _most_rows(text, span, bound)
+        for start in range(0, len(together), rows):
+            yield together[start : start + rows]
+
+
+def _span(text: TextPass, begin: int, end: int) -> int:
+    """Positions of a row; all of them where none can be left out."""
+    return text.length if text.cache is None else end - begin
+
+
+def _most_rows(text: TextPass, span: int, bound: int) -> int:
+    return max(1, min(bound // span, _KEYS_PER_POSITION * bound // text.length))
+
+
+class Reader:
+    """Reads how likely targets are in rows that lack something.
+
+    Args:
+        adapter: The model's.
+        text: The sample's.
+        predicting: ``(R,)`` int64 on the CPU, where each target is predicted; -1 where nothing
+            predicts it.
+        ids: ``(R,)`` int64, the targets.
+    """
+
+    def __init__(
+        self, adapter: ModelAdapter, text: TextPass, predicting: Tensor, ids: Tensor
+    ) -> None:
+        self.predicting = predicting
+        self._adapter, self._text = adapter, text
+        self._ids = ids.to(text.states.device)
+        states = text.states[predicting.clamp_min(0).to(text.states.device)]
+        self.whole = own_log_probability(adapter, states, self._ids)
+
+    @cached_property
+    def neutral(self) -> int:
+        """The token in a word's place: a blank or a full stop, where the vocabulary has one."""
+        tokenizer = self._adapter.tokenizer
+        special = set(tokenizer.all_special_ids)
+        for text in (" ", "\n", "."):
+            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+            if len(ids) == 1 and ids[0] not in special:
+                return int(ids[0])
+        padding = getattr(tokenizer, "pad_token_id", None)
+        return int(padding if padding is not None else min(special, default=0))
+
+    def lost(self, batch: Sequence[Task], *, short: bool = False) -> list[NDArray[Any]]:
+        """Of each row ``log p`` of its targets less what it is there, float32 nats.
+
+        Args:
+            batch: The rows.
+            short: Whether each ends at its own place, instead of all running over the same.
+        """
+        text = self._text
+        if text.cache is None:
+            places = torch.arange(text.length).expand(len(batch), -1)
+        elif short:
+            size = max(task.end - task.begin for task in batch)
+            ends = torch.tensor([task.end for task in batch])
+            places = ends[:, None] - size + torch.arange(size)
+        else:
+            span = torch.arange(min(t.begin for t in batch), max(t.end for t in batch))
+            places = span.expand(len(batch), -1)
+        states = text.run(places, **self._changes(batch, places))
+        rows = [row for row, task in enumerate(batch) for _ in task.targets]
+        targets = [target for task in batch for target in task.targets]
+        columns = self.predicting[targets] - places[rows, 0]
+        at = torch.tensor(targets, device=states.device)
+        found = states[rows, columns.to(states.device)]
+        left = own_log_probability(self._adapter, found, self._ids[at])
+        counts = [len(task.targets) for task in batch]
+        return [values.numpy() for values in torch.split((self.whole[at] - left).cpu(), counts)]
+
+    def _changes(self, batch: Sequence[Task], places: Tensor) -> dict[str, Tensor]:
+        text = self._text
+        hidden = torch.zeros(len(batch), text.length, dtype=torch.bool)
+        exchanged = torch.zeros_like(hidden)
+        for row, task in enumerate(batch):
+            (hidden if task.hidden else exchanged)[row, list(task.places)] = True
+        changes = {"hidden": hidden} if hidden.any() else {}
+        if exchanged.any():
+            device = text.embeddings.device
+            where, at = exchanged.gather(1, places).to(device), places.to(device)
+            neutral = torch.tensor([[self.neutral]], device=device)
+            embedded = self._adapter.model.get_input_embeddings()(neutral)
+            own = text.embeddings[0, at]
+            changes["embeddings"] = torch.where(where[..., None], embedded.to(own), own)
+            per_layer = text.others.get("per_layer_inputs")
+            if per_layer is not None:
+                other = text.module.get_per_layer_inputs(neutral).to(per_layer)
+                changes["per_layer"] = torch.where(where[..., None, None], other, per_layer[0, at])
+        return changes
