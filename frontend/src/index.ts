@@ -6,6 +6,7 @@ import "./pixels/legend";
 import "./matrix/matrix_tip";
 import "./view/notice";
 import "./words/sentence_line";
+import "./view/spoken";
 import "./matrix/relevance_matrix";
 import "./samples/sample_picker";
 import "./pixels/scale_scrubber";

@@ -1,6 +1,7 @@
 // The sheet of shortcuts.
 import { css, html } from "lit";
 import { Dialog } from "./dialog";
+import { keepShortcuts, shortcutsOn } from "./shortcuts";
 
 const SHORTCUTS: [string, string][] = [
   ["w", "words, or their tokens"],
@@ -16,6 +17,7 @@ const SHORTCUTS: [string, string][] = [
   ["/", "search samples"],
   ["+ − 0", "zoom in, out, whole image"],
   ["Shift + arrows", "move the zoomed image, focused"],
+  ["Enter", "begin or end a region of the image, focused: arrows move it, with Shift they size it"],
   ["arrows + − 0", "cells and zoom of the matrix, focused"],
   ["v", "one, side by side, swipe, blink, difference"],
   ["x", "swap A and B"],
@@ -52,6 +54,12 @@ export class Help extends Dialog {
         margin: 0;
         color: var(--muted);
       }
+      label {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        margin-top: 14px;
+      }
       p {
         margin: 14px 0 0;
         color: var(--muted);
@@ -64,7 +72,12 @@ export class Help extends Dialog {
 
   protected override content() {
     return html`<dl>${SHORTCUTS.map(([keys, what]) => html`<dt>${keys}</dt><dd>${what}</dd>`)}</dl>
+      <label><input type="checkbox" .checked=${shortcutsOn()} @change=${this.switched} />keys of one letter, digit or sign</label>
       <p>Tint: the image's share of a token's evidence. Red frame: a scale that would have said another word.</p>`;
+  }
+
+  private switched(event: Event): void {
+    keepShortcuts((event.target as HTMLInputElement).checked);
   }
 }
 customElements.define("mmx-help", Help);

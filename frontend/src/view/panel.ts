@@ -84,6 +84,7 @@ export class Panel extends PanelElement {
     return html`
       ${runs.length
         ? html`<mmx-header
+            role="banner"
             .runs=${runs}
             .view=${model.view}
             .summaries=${model.summaries}
@@ -91,7 +92,8 @@ export class Panel extends PanelElement {
             ?playing=${this.playing}
           ></mmx-header>`
         : nothing}
-      <div class="page ${model.busy ? "busy" : ""}" data-status=${status.kind} aria-busy=${model.busy}>
+      <main class="page ${model.busy ? "busy" : ""}" data-status=${status.kind} aria-busy=${model.busy}>
+        <mmx-spoken .view=${model.view} .explanation=${explanation}></mmx-spoken>
         <div class="progress" role="progressbar" aria-label="Loading" ?hidden=${!model.busy}></div>
         ${model.news ? html`<div class="news" role="status">${model.news}</div>` : nothing}
         ${this.parts.trouble("help", () => this.help())} ${this.parts.trouble("export", () => this.export())}
@@ -106,7 +108,7 @@ export class Panel extends PanelElement {
         ${explanation && (status.kind === "ready" || showsOlder)
           ? this.content()
           : html`<mmx-notice .status=${status} .place=${this.place()}></mmx-notice>`}
-      </div>
+      </main>
       <mmx-help></mmx-help>
       <mmx-export-dialog .place=${this.shownPlace}></mmx-export-dialog>
     `;
@@ -170,7 +172,7 @@ export class Panel extends PanelElement {
       >
         <mmx-sentence .said=${side} .earlier=${this.earlier(held)} .other=${comparing ? otherSide : null} .view=${view}></mmx-sentence>
       </mmx-answer-strip>
-      <main>
+      <div class="halves">
         <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
           ${several
             ? this.parts.show("images", () => html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .held=${held} .view=${view} ?dark=${this.dark}></mmx-image-strip>`)
@@ -228,7 +230,7 @@ export class Panel extends PanelElement {
             ? this.parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
             : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside} .held=${held}></mmx-candidates>`}
         </section>
-      </main>
+      </div>
     `;
   }
 

@@ -48,7 +48,7 @@ export const panelStyle = css`
   mmx-answer-strip {
     padding: 12px 16px 10px;
   }
-  main {
+  .halves {
     flex: 1;
     display: grid;
     grid-template-columns: minmax(0, 1.12fr) minmax(0, 1fr);
@@ -158,7 +158,7 @@ export const panelStyle = css`
       height: auto;
       min-height: 100vh;
     }
-    main {
+    .halves {
       grid-template-columns: minmax(0, 1fr);
     }
     .seen {

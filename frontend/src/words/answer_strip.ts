@@ -10,6 +10,7 @@ import { doubtfulUnits, followingDoubt } from "./doubtful";
 import { evidenceOf, tintOf } from "./evidence";
 import { insteadOf } from "./figures";
 import type { Peaks } from "../pixels/range";
+import { rove } from "./roving";
 import { natsText } from "./sentence";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
 import { selectedTokens } from "../view/selection";
@@ -34,6 +35,7 @@ export class AnswerStrip extends PanelElement {
     held: { attribute: false, hasChanged: (one: Peaks, two?: Peaks) => JSON.stringify(one) !== JSON.stringify(two) },
     template: { type: Boolean },
     hover: unattributed,
+    stop: { state: true },
   };
   declare explanation: Explanation;
   declare selected: number;
@@ -52,6 +54,9 @@ export class AnswerStrip extends PanelElement {
   declare template: boolean;
   declare hover: Hover;
 
+  /** The prompt's word that Tab comes to, as a context token. */
+  stop = 0;
+
   /** Those selected. */
   private tokens: number[] = [];
   /** Where a drag over tokens began. */
@@ -68,19 +73,22 @@ export class AnswerStrip extends PanelElement {
     const spaced = context.some((token) => startsWord(token.text));
     let turn = turns.length > 2 ? -1 : Infinity;
     const groups = contextUnits(this.explanation, this.unit);
+    const seen = ({ first }: Group) => Math.abs(first - promptLength - this.selected) <= REACH && (!context[first]!.special || this.template);
+    const prompts = groups.filter((group) => group.first < promptLength && seen(group));
+    const stop = (prompts.find(({ first }) => first === this.stop) ?? prompts[0])?.first;
     const shown = groups.map((group) => {
       const j = group.first;
       const token = context[j]!;
-      if (Math.abs(j - promptLength - this.selected) > REACH || (token.special && !this.template)) return nothing;
+      if (!seen(group)) return nothing;
       const opens = token.turn > turn;
       if (opens) turn = token.turn;
-      const drawn = this.unitButton(group, !spaced || startsWord(group.name ?? token.text));
+      const drawn = this.unitButton(group, !spaced || startsWord(group.name ?? token.text), j === stop);
       return opens ? html`${j ? html`<br />` : nothing}<span class="turn">${turns[turn]}</span>${drawn}` : drawn;
     });
     const prompt = groups.findIndex(({ first }) => first >= promptLength);
     return html`
       <div class="text">
-        <span role="group" aria-label="Prompt" dir="auto">${shown.slice(0, prompt)}</span>
+        <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove} @focusin=${this.stopped}>${shown.slice(0, prompt)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
           ${shown.slice(prompt)}
         </span>
@@ -196,7 +204,11 @@ export class AnswerStrip extends PanelElement {
     this.anchor = null;
   }
 
-  private unitButton(group: Group, word: boolean) {
+  private stopped(event: FocusEvent): void {
+    this.stop = Number((event.composedPath()[0] as HTMLElement).dataset.contextIndex);
+  }
+
+  private unitButton(group: Group, word: boolean, stop: boolean) {
     const { explanation } = this;
     const { promptLength, context } = explanation;
     const { first, end } = group;
@@ -216,7 +228,7 @@ export class AnswerStrip extends PanelElement {
       return html`<button
         class="${kind} prompt ${pinned ? "pinned" : ""} ${mapped ? "mapped" : ""}"
         aria-pressed=${pinned}
-        tabindex=${mapped ? 0 : -1}
+        tabindex=${stop ? 0 : -1}
         style=${style}
         title="${mapped ? "Show its map and mark" : "Mark"} its column"
         data-context-index=${j}
