@@ -15,8 +15,9 @@ from mmx_core.explaining.passes import own_log_probability
 from mmx_core.explaining.text_pass import TextPass
 from mmx_core.models.base import ModelAdapter
 
-_CALL = 64
-"""Positions that a forward of its own is worth, whatever it runs over."""
+_CALL = {"cpu": 32}
+_CALL_ELSEWHERE = 512
+"""Positions that a forward of its own is worth, whatever it runs over: accelerators idle before."""
 
 _KEYS_PER_POSITION = 8
 """Kept keys that may be copied for each position that a forward runs over."""
@@ -83,6 +84,7 @@ def in_batches(tasks: Sequence[Task], text: TextPass, bound: int) -> list[list[T
     rank = {id(task): place for place, task in enumerate(tasks)}
     sorted_tasks = sorted(tasks, key=lambda task: task.begin)
     count = len(sorted_tasks)
+    call = _CALL.get(text.embeddings.device.type, _CALL_ELSEWHERE)
     best: list[tuple[float, int]] = [(0.0, 0)]  # cost of the first so many, and the last batch's
     for stop in range(1, count + 1):
         found = (float("inf"), stop - 1)
@@ -93,7 +95,7 @@ def in_batches(tasks: Sequence[Task], text: TextPass, bound: int) -> list[list[T
             span = _span(text, sorted_tasks[start].begin, end)
             if size > 1 and size > _most_rows(text, span, bound):
                 break
-            found = min(found, (best[start][0] + size * span + _CALL, start))
+            found = min(found, (best[start][0] + size * span + call, start))
         best.append(found)
     batches = []
     stop = count
@@ -182,11 +184,10 @@ class Reader:
         targets = [target for task in batch for target in task.targets]
         columns = self.predicting[targets] - places[rows, 0]
         at = torch.tensor(targets, device=states.device)
-        found = own_log_probability(
-            self._adapter, states[rows, columns.to(states.device)], self._ids[at]
-        )
+        found = states[rows, columns.to(states.device)]
+        left = own_log_probability(self._adapter, found, self._ids[at])
         counts = [len(task.targets) for task in batch]
-        return [values.numpy() for values in torch.split((self.whole[at] - found).cpu(), counts)]
+        return [values.numpy() for values in torch.split((self.whole[at] - left).cpu(), counts)]
 
     def _changes(self, batch: Sequence[Task], places: Tensor) -> dict[str, Tensor]:
         text = self._text

@@ -254,3 +254,36 @@ def test_a_word_that_was_not_said_has_the_words_that_speak_against_it(qwen2: Tin
         back.alternatives[0].influence, unsaid.influence, rtol=1e-3, atol=1e-6
     )
     assert back.context_words == explanation.context_words
+
+
+@pytest.mark.parametrize("family", ["qwen3_vl", "gemma3", "gemma4", "llama4", "mistral3"])
+def test_so_it_is_of_words_in_front_of_pictures_and_in_earlier_turns(family: str) -> None:
+    """With deep visual embeddings, tokens of a picture that see each other, sliding windows."""
+    tiny = tiny_of(family)
+    explainer = Explainer(tiny.model, **tiny.parts, scales=(1.0,))
+    text, picture = {"type": "text", "text": "describe the star"}, {"type": "image"}
+    turns = [
+        {"role": "user", "content": [text, picture, text]},
+        {"role": "assistant", "content": [{"type": "text", "text": "a blue dog"}]},
+        {"role": "user", "content": [picture, {"type": "text", "text": "what is left"}]},
+    ]
+    shown = [noise(64, 96), noise(96, 64, 1)]
+    prepared = explainer.prepare(Sample("s", shown, answer="a red circle", messages=turns))
+    written = [token.written for token in prepared.rendered.text] + [True, True]
+    words = [ContextWord(first, 1, "w") for first, is_word in enumerate(written) if is_word]
+    assert len(words) > 10
+    with torch.no_grad():
+        found = measure_influence(explainer.adapter, prepared, words, range(len(words)), seconds=60)
+        expected = plainly(explainer.adapter, prepared, words, found.neutral, holes=True)
+    np.testing.assert_allclose(found.values, expected, atol=1e-4)
+
+
+def test_attention_that_is_computed_step_by_step_says_the_same(qwen2: TinyModel) -> None:
+    fused = explained(qwen2, influence=True)
+    qwen2.model.set_attn_implementation("eager")
+    try:
+        np.testing.assert_allclose(
+            explained(qwen2, influence=True).influence, fused.influence, atol=1e-4
+        )
+    finally:
+        qwen2.model.set_attn_implementation("sdpa")

@@ -26,7 +26,7 @@ const SHORTCUTS: [string, string][] = [
   ["l", "table of samples"],
   ["e", "export"],
   ["Esc", "no region, no span, no marked word"],
-  ["m", "matrix: relevance, activation, interference"],
+  ["m", "the matrix's next table"],
   ["r", "range of the colours"],
   ["c", "colour map"],
   ["s g t", "smooth, grey image, template tokens"],
@@ -61,7 +61,7 @@ export class Help extends Dialog {
         margin-top: 14px;
       }
       p {
-        margin: 14px 0 0;
+        margin: 14px 0;
         color: var(--muted);
         line-height: 1.5;
       }
@@ -73,7 +73,16 @@ export class Help extends Dialog {
   protected override content() {
     return html`<dl>${SHORTCUTS.map(([keys, what]) => html`<dt>${keys}</dt><dd>${what}</dd>`)}</dl>
       <label><input type="checkbox" .checked=${shortcutsOn()} @change=${this.switched} />keys of one letter, digit or sign</label>
-      <p>Tint: the image's share of a token's evidence. Red frame: a scale that would have said another word.</p>`;
+      <p>
+        Orange: what the picture adds to a word. Red frame: a word, or a scale, where the model would have said another.
+        Bright: places that would say the word. Any number tells what it says when pointed at, focused or tapped.
+      </p>
+      <button @click=${this.guide}>Look around</button>`;
+  }
+
+  private guide(): void {
+    this.close();
+    this.ask("guide-toggle", true);
   }
 
   private switched(event: Event): void {
