@@ -5,6 +5,7 @@ import "./view/header";
 import "./pixels/legend";
 import "./view/notice";
 import "./words/sentence_line";
+import "./view/spoken";
 import "./matrix/relevance_matrix";
 import "./samples/sample_picker";
 import "./pixels/scale_scrubber";
