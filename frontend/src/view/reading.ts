@@ -4,7 +4,6 @@ import { html, nothing } from "lit";
 import type { Explanation } from "../data/explanation";
 import type { Peaks } from "../pixels/range";
 import { besideOf } from "../words/beside";
-import { thoughtIn } from "../words/through_thought";
 import type { Hover } from "./base";
 import type { PanelModel } from "./model";
 import type { PARTS } from "./part_list";
@@ -34,7 +33,7 @@ export function readingSection(reading: Reading) {
     <span class="tabs segments" role="group" aria-label="Beside the image">
       ${tab("words", "What the words do to each other (f)", !film && !thinks(reading), { film: false, thought: false })}
       ${tab("over steps", "The selected token over all steps (f)", film, { film: true, thought: false })}
-      ${thoughtIn(explanation) ? tab("thought", "What the selected word rests on, through the thought", thinks(reading), { thought: true }) : nothing}
+      ${mayThink(explanation) ? tab("thought", "What the selected word rests on, through the thought", thinks(reading), { thought: true }) : nothing}
     </span>
     ${thinks(reading) ? thought(reading) : film ? overSteps(reading) : words(reading)}
     ${view.region
@@ -44,7 +43,12 @@ export function readingSection(reading: Reading) {
 }
 
 function thinks({ model, explanation }: Reading): boolean {
-  return model.view.thought && thoughtIn(explanation) !== null;
+  return model.view.thought && mayThink(explanation);
+}
+
+/** Whether it is worth to load what looks for the thought itself. */
+function mayThink({ context, promptLength, influence }: Explanation): boolean {
+  return !!influence && context.slice(promptLength).some(({ text }) => /think|channel/i.test(text));
 }
 
 function thought({ model, parts, explanation }: Reading) {
