@@ -3,34 +3,59 @@
 The panel's bundle is built by build_tools/backend.py before setuptools collects files.
 """
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+ROOT = Path(__file__).parent
+PICTURE = re.compile(r"!\[[^\]]*\]\((?!https?:)[^)]*\)\n+")
+LINK = re.compile(r"\[([^\]]*)\]\((?!https?:)[^)]*\)")
+VERSION = re.compile(r'^__version__ = "(.+)"$', re.MULTILINE)
+
+
+def version() -> str:
+    """As the library says it, in the one place where it stands."""
+    found = VERSION.search((ROOT / "mmx_core" / "__init__.py").read_text(encoding="utf-8"))
+    if found is None:
+        raise SystemExit("mmx_core/__init__.py: expected a line __version__ = ..., found none")
+    return found[1]
+
+
+def description() -> str:
+    """The README for a page elsewhere, where nothing lies beside it: no pictures, plain words."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return LINK.sub(r"\1", PICTURE.sub("", text))
+
+
+# What explaining a model takes. The viewer, installed without this, never imports torch.
+# transformers 5.5.4 is the oldest that explains as the pinned one does, without torchvision.
+# The tests run with torch 2.13. 2.6.0 was tried by hand with transformers 5.5.4 and 5.23.0: the
+# same figures to 1e-5; only FSDP2 over the CPU is missing there, in torch itself.
+# regex, safetensors and tqdm come with transformers; `mmx` uses them itself. regex tells words by
+# Unicode's boundaries, which the standard library does not know.
+# lemminflect tells nouns and their singular from a dictionary of its own, with no download.
+CORE = [
+    "lemminflect>=0.2.3",
+    "regex>=2025.10.22",
+    "safetensors>=0.4.3",
+    "torch>=2.6",
+    "tqdm>=4.66",
+    "transformers>=5.5.4",
+]
 EXTRAS = {
-    # What explaining a model takes. The viewer, installed without this, never imports torch.
-    # transformers 5.5.4 is the oldest that explains as the pinned one does, without torchvision.
-    # The tests run with torch 2.13. 2.6.0 was tried by hand with transformers 5.5.4 and 5.23.0: the
-    # same figures to 1e-5; only FSDP2 over the CPU is missing there, in torch itself.
-    # regex, safetensors and tqdm come with transformers; `mmx` uses them itself. regex tells words
-    # by Unicode's boundaries, which the standard library does not know.
-    # lemminflect tells nouns and their singular from a dictionary of its own, with no download.
-    "core": [
-        "lemminflect>=0.2.3",
-        "regex>=2025.10.22",
-        "safetensors>=0.4.3",
-        "torch>=2.6",
-        "tqdm>=4.66",
-        "transformers>=5.5.4",
-    ],
+    "core": CORE,
+    # The Trainer of transformers does not start without accelerate, nor does TRL.
+    "trainer": [*CORE, "accelerate>=1.1"],
+    "lightning": [*CORE, "lightning>=2.4"],
     # Explanations as tables, next to what tbparse reads from the same event files.
     "analysis": ["pandas>=2.2", "tbparse>=0.0.9"],
     # The tools that test, check and package this repository.
     "dev": [
-        "accelerate>=1.1",  # the Trainer of transformers does not start without it
+        "accelerate>=1.1",
         "build>=1.2",
         "hypothesis>=6.100",
-        "lightning>=2.4",  # its logger is among those that add_explanation accepts
+        "lightning>=2.4",
         "mypy>=1.15",
         "peft>=0.15",  # its wrapped models are among those that are explained
         "playwright>=1.45",
@@ -44,10 +69,12 @@ EXTRAS = {
 
 setup(
     name="mmx-explain",
-    version="0.1.0",
+    version=version(),
     description="Token-level explanations of multimodal LLM answers, browsed in TensorBoard",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=description(),
     long_description_content_type="text/markdown",
+    author="The mmx authors",
+    keywords=["explainability", "multimodal", "vision-language", "tensorboard", "logit lens"],
     license_expression="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
@@ -67,13 +94,15 @@ setup(
     ],
     extras_require=EXTRAS,
     entry_points={
-        "console_scripts": ["mmx = mmx_core.cli:main"],
+        # Another tool of the field installs `mmx`, too: the second name is ours alone.
+        "console_scripts": ["mmx = mmx_core.cli:main", "mmx-explain = mmx_core.cli:main"],
         "tensorboard_plugins": ["mmx = tb_mmx_plugin.loader:MMXLoader"],
     },
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Science/Research",
         "Programming Language :: Python :: 3",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Topic :: Scientific/Engineering :: Visualization",
     ],

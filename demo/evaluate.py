@@ -87,7 +87,7 @@ def evaluate(directory: Path, logdir: Path, samples: Sequence[Sample]) -> list[R
     runs = checkpoints_of(directory)
     rows = []
     total = sum(len(steps) for steps in runs.values()) * len(samples)
-    with tqdm(total=total, unit="explanation", file=sys.stderr) as progress:
+    with tqdm(total=total, unit="explanation", file=sys.stderr, disable=None) as progress:
         for run, steps in runs.items():
             with ExplanationWriter(logdir / run) as writer:
                 for step, path in steps:
@@ -96,6 +96,7 @@ def evaluate(directory: Path, logdir: Path, samples: Sequence[Sample]) -> list[R
                     explainer = Explainer.from_pretrained(
                         path, device="cpu", dtype=torch.float32, scales=SCALES
                     )
+                    progress.unpause()  # loading is no explaining
                     for sample, explanation in zip(
                         samples, explainer.explain_batch(samples), strict=True
                     ):

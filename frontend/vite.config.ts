@@ -43,7 +43,7 @@ const listed = (build: string): Plugin => ({
 /** Of all that the panel is made of: a part's name says which panel it belongs to, so that a page opened
  * before an update is told, and gets no part that was made for another. */
 function sourcesVersion(): string {
-  const digest = createHash("sha256").update(readFileSync("package-lock.json"));
+  const digest = createHash("sha256").update(readFileSync("package-lock.json")).update(readFileSync("../docs/glossary.md"));
   for (const file of readdirSync("src", { recursive: true, encoding: "utf8" }).sort()) {
     if (file.endsWith(".ts")) digest.update(readFileSync(`src/${file}`));
   }

@@ -6,6 +6,7 @@ to the viewer.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -356,6 +357,23 @@ class Explanation(ByContent):
         from mmx_core.export.notebook import as_frame
 
         return as_frame(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a file of the kind that its name ends with, over one that is there.
+
+        Raises:
+            ValueError: It ends with none of ``.html``, ``.png``, ``.npz``, ``.safetensors`` or of
+                what was registered as a format.
+        """
+        from mmx_core.export.notebook import save
+
+        save(self, path)
+
+    def show(self) -> None:
+        """Opens it in the browser as a page of its own; in a notebook it is the cell's output."""
+        from mmx_core.export.notebook import show
+
+        show(self)
 
     def __repr__(self) -> str:
         answer = " ".join(self.answer.split())

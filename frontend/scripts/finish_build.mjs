@@ -20,7 +20,7 @@ const TYPES = { ".js": "text/javascript", ".txt": "text/plain" };
 const lists = ["panel", "worker", "standalone"].map((build) => join(OUT, `${build}.modules.json`));
 const modules = lists.flatMap((list) => JSON.parse(readFileSync(list, "utf8")));
 lists.forEach((list) => rmSync(list));
-writeFileSync(join(OUT, "LICENSES.txt"), licencesOf(packagesOf(modules, here("../src/")), here("../node_modules/")));
+writeFileSync(join(OUT, "LICENSES.txt"), licencesOf(packagesOf(modules, here("../../")), here("../node_modules/")));
 
 // The parts' addresses are already those that they are served from.
 for (const name of readdirSync(join(OUT, "static"))) renameSync(join(OUT, "static", name), join(OUT, name));

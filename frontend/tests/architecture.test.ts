@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 
 const SOURCES = fileURLToPath(new URL("../src/", import.meta.url));
 const LONGEST_FILE = 400;
-const IMPORT = /(?:^(?:import|export)\b[^;]*?|\bimport\()["'](\.[^"']*)["'](?:;|\))/gms;
+const IMPORT = /(?:^(?:import|export)\b[^;]*?|\bimport\()["'](\.[^"'?]*)["'](?:;|\))/gms;
 
 const files = new Map(
   readdirSync(SOURCES, { recursive: true, encoding: "utf8" })

@@ -4,6 +4,7 @@ import { covering, peaksOf } from "../src/pixels/range";
 import { doubtfulUnits, followingDoubt } from "../src/words/doubtful";
 import { isLittle, tintOf } from "../src/words/evidence";
 import { gainOf, insteadOf } from "../src/words/figures";
+import { influenceIn, influencesOn, lineOf } from "../src/words/influence";
 import { type Said, changeText, clausesOf, natsText } from "../src/words/sentence";
 import { pointing } from "../src/words/where";
 import { explanation, layer } from "./fixture";
@@ -152,5 +153,28 @@ describe("words that the model would not have said", () => {
     expect([[0], [1], [3]].map((at) => followingDoubt(doubtful, at, 1))).toEqual([1, 3, 1]);
     expect([[0], [1], [3]].map((at) => followingDoubt(doubtful, at, -1))).toEqual([3, 3, 1]);
     expect(followingDoubt([], [0], 1)).toBeNull();
+  });
+});
+
+describe("the influence of words", () => {
+  const words = [0, 1].map((first) => ({ first, count: 1, text: ["see", " a"][first]!, how: "hidden" }));
+  const measured = (...influence: number[]) => ({ ...logged({ probability: 0.92 }), contextWords: words, influence: Float32Array.from(influence) });
+
+  it("is said of the one word without which it would change most, as how likely it would be then", () => {
+    // 0.92 · e^−2.12 = 0.11.
+    expect(sentence(said(measured(0, NaN, 2.12, -0.5)))).toContain("without “see”: 0.11");
+    expect(sentence(said(measured(0, NaN, 0.1, -0.4)))).toContain("without “a”: 1.00");
+  });
+
+  it("is said to be little where it is", () => {
+    expect(sentence(said(measured(0, NaN, 0.1, -0.2)))).toContain("no one word of the context changes it much");
+  });
+
+  it("counts only words that were measured for all of the tokens, and draws no line for what speaks against", () => {
+    const influences = influencesOn(measured(1, NaN, 2, -3), [0, 1]);
+    expect(influences.map(({ word, nats }) => [word.text, nats])).toEqual([["see", 3]]);
+    const second = influencesOn(measured(1, NaN, 2, -3), [1]);
+    expect(second.map((one) => lineOf(one, second))).toEqual([1, 0]);
+    expect(influenceIn(second, { first: 1, end: 2 })!.nats).toBe(-3);
   });
 });

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from mmx_core import __version__
 from mmx_core.cli.process import (
     ended,
     let_interrupts_end,
@@ -42,14 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     load_numpy()
     # Here, where an interrupt is taken: it takes a while.
-    from mmx_core.cli import doctor, evaluate, explain, export, inventory
+    from mmx_core.cli import completion, diff, doctor, evaluate, explain, export, inventory, show
     from mmx_core.cli.errors import CommandError
     from mmx_core.cli.parser import Parser
 
     parser = Parser(prog="mmx", description="Explanations of multimodal models' answers.")
+    parser.add_argument("--version", action="version", version=f"mmx {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (explain, evaluate, inventory, export, doctor):
+    for command in (explain, evaluate, inventory, show, diff, export, doctor):
         command.add_parser(commands)
+    completion.offer(parser)
     try:
         chosen = parser.parse_args(arguments)
         chosen.run(chosen)

@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 from mmx_core.cli.errors import one_line
+from mmx_core.errors import install_hint
 
 _PACKAGES = {
     "tensorboard": (2, 21),
@@ -24,6 +25,8 @@ _PACKAGES = {
     "transformers": (5, 5, 4),
 }
 _OPTIONAL = ("torch", "transformers")
+# For which its package has a program, of version 0.7.2; for others it is empty.
+_DATA_SERVERS = {("Linux", "x86_64"), ("Darwin", "x86_64"), ("Darwin", "arm64")}
 _CRC_BYTES = 1 << 20
 _SLOW_CRC_MB_PER_S = 30
 
@@ -96,7 +99,7 @@ def packages() -> Iterator[Finding]:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
             if name in _OPTIONAL:
-                advice = "to explain models: pip install 'mmx-explain[core]'"
+                advice = f"to explain models: {install_hint('core')}"
                 yield Finding(name, "note", "not installed; the viewer needs none", advice)
             else:
                 yield Finding(name, "problem", "not installed", f"pip install '{name}>={wanted}'")
@@ -114,7 +117,7 @@ def entry_point() -> Iterator[Finding]:
             "plugin",
             "problem",
             "TensorBoard does not find it: this environment has no such entry point",
-            "pip install mmx-explain with the Python that runs TensorBoard",
+            "install this package with the Python that runs TensorBoard",
         )
         return
     found[0].load()
@@ -133,25 +136,32 @@ def panel() -> Iterator[Finding]:
     yield Finding("panel", "ok", f"built, {size / 1e3:.0f} kB")
 
 
-def loader() -> Iterator[Finding]:
-    """Which of TensorBoard's loaders will read event files."""
+def data_server() -> str:
+    """The version of TensorBoard's data server, or nothing where there is none."""
     try:
         import tensorboard_data_server
 
         binary = tensorboard_data_server.server_binary()
     except ImportError:
-        binary = None
-    if binary and os.path.exists(binary):
-        version = metadata.version("tensorboard_data_server")
+        return ""
+    there = binary and os.path.exists(binary)
+    return metadata.version("tensorboard_data_server") if there else ""
+
+
+def loader() -> Iterator[Finding]:
+    """Which of TensorBoard's loaders will read event files."""
+    if version := data_server():
         yield Finding("loader", "ok", f"the fast one (data server {version})")
-    else:
-        yield Finding(
-            "loader",
-            "note",
-            f"the slow one, about 8 MB/s; there is no data server for {platform.machine()} "
-            f"{platform.system()}",
-            "pip install tensorboard-data-server, where there is one",
-        )
+        return
+    system, machine = platform.system(), platform.machine()
+    exists = (system, machine) in _DATA_SERVERS
+    why = "its data server is not installed" if exists else f"none exists for {machine} {system}"
+    yield Finding(
+        "loader",
+        "note",
+        f"the slow one, about 8 MB/s; {why}",
+        "pip install --force-reinstall tensorboard-data-server" if exists else "",
+    )
 
 
 def kept_steps() -> Iterator[Finding]:
@@ -182,7 +192,7 @@ def dictionary() -> Iterator[Finding]:
     try:
         version = metadata.version("lemminflect")
     except metadata.PackageNotFoundError:
-        advice = "to evaluate: pip install 'mmx-explain[core]'"
+        advice = "to evaluate: pip install lemminflect"
         yield Finding("lemminflect", "note", "not installed", advice)
         return
     yield Finding("lemminflect", "ok", version)

@@ -145,7 +145,8 @@ def _evaluate(
 
     explainer = _explainer(arguments, processes)
     mine = len(range(processes.rank, len(samples), processes.count))
-    with tqdm(total=mine, unit="sample", file=sys.stderr, disable=processes.rank != 0) as progress:
+    hidden = None if processes.rank == 0 else True  # None: unless a terminal shows it
+    with tqdm(total=mine, unit="sample", file=sys.stderr, disable=hidden) as progress:
         return evaluate(
             explainer,
             samples,
@@ -153,6 +154,7 @@ def _evaluate(
             journal,
             processes=processes,
             logdir=arguments.logdir,
+            begun=progress.unpause,
             finished=progress.update,
         )
 
@@ -180,7 +182,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if find_spec("lemminflect") is None:
         raise CommandError(
             "expected lemminflect, which tells nouns, found none; install it: pip install "
-            "'mmx-explain[core]'"
+            "lemminflect"
         )
     check_model(arguments.model)
     template_variables(arguments.chat_template_kwargs)

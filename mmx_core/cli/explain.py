@@ -1,4 +1,4 @@
-"""``mmx explain``: one answer about images, explained and logged."""
+"""``mmx explain``: an answer about images, or many, explained and logged."""
 
 from __future__ import annotations
 
@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING, Any
 from mmx_core.cli.errors import CommandError, is_full, one_line
 from mmx_core.cli.inputs import add_inputs, check_inputs, check_model, first_name, load_inputs
 from mmx_core.cli.logdir import check_target
+from mmx_core.cli.many import (
+    add_data,
+    explained,
+    not_logged,
+    read_samples,
+    set_name,
+    told_failure,
+)
 from mmx_core.cli.plugins import load_plugins
 from mmx_core.cli.table import format_table
 from mmx_core.cli.target import check_writable
+from mmx_core.errors import install_hint
 from mmx_core.export.printable import printable, token_name
 from mmx_core.settings import (
     AGGREGATIONS,
@@ -24,6 +33,8 @@ from mmx_core.settings import (
     check_settings,
 )
 
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
 if TYPE_CHECKING:
     from mmx_core.explainer import Explainer
     from mmx_core.explanation import ContextWord, Explanation, FloatArray
@@ -31,7 +42,7 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Any) -> None:
     """Adds the subcommand."""
-    parser = commands.add_parser("explain", help="explain an answer about images, and log it")
+    parser = commands.add_parser("explain", help="explain answers about images, and log them")
     parser.add_argument("--model", required=True, help="a checkpoint directory or a hub id")
     add_inputs(parser)
     parser.add_argument(
@@ -54,9 +65,13 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--image-gain",
-        action="store_true",
+        action=argparse.BooleanOptionalAction,
         default=None,
-        help="measure how much likelier the image makes each word than a plain picture does",
+        help="measure how much likelier the image makes each word than a plain picture does (with "
+        "--data: than the others' do, unless it is switched off)",
+    )
+    parser.add_argument(
+        "--max-new-tokens", type=int, metavar="N", help="at most, of the model's own answer (128)"
     )
     parser.add_argument(
         "--influence",
@@ -65,6 +80,13 @@ def add_parser(commands: Any) -> None:
         help="measure how much likelier each word of the context makes each word of the answer",
     )
     parser.add_argument("--device", help="such as cpu or cuda:1; CUDA if there is one")
+    parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        default=DTYPES[0],
+        help="of the weights (auto: as stored, but float32 on a CPU)",
+    )
+    add_data(parser)
     parser.add_argument("--tag", metavar="SET/SAMPLE", help="named after the image if left out")
     parser.add_argument(
         "--step", type=int, default=0, metavar="N", help="log checkpoints in ascending order (0)"
@@ -74,7 +96,10 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Explains, logs and prints the answer's tokens."""
+    """Explains, logs and prints the answer's tokens; of many how many were explained."""
+    if arguments.data is not None:
+        _explain_many(arguments)
+        return
     check_inputs(arguments)
     tag = _checked_tag(arguments)
     _check(arguments)
@@ -87,6 +112,30 @@ def run(arguments: argparse.Namespace) -> None:
         next(stages)
         _log(explanation, arguments, tag)
     print(summary(explanation, arguments.logdir))
+
+
+def _explain_many(arguments: argparse.Namespace) -> None:
+    samples = read_samples(arguments)
+    _check(arguments)
+    waiting = not_logged(samples, arguments)
+    failed = 0
+    if waiting:
+        explainer = _explainer(arguments)
+        with _bar(len(waiting), "explaining") as bar, _device_errors(explainer):
+            for sample, outcome in explained(explainer, waiting, arguments.batch_size):
+                if isinstance(outcome, Exception):
+                    failed += 1
+                    told_failure(sample, outcome)
+                else:
+                    _log(outcome, arguments, f"{set_name(arguments)}/{sample.id}")
+                bar.update()
+    there = len(samples) - len(waiting)
+    print(
+        f"{len(waiting) - failed} explained, {there} were there, {failed} failed\n\n"
+        f"tensorboard --logdir {shlex.quote(arguments.logdir)}"
+    )
+    if failed:
+        raise SystemExit(1)
 
 
 def summary(explanation: Explanation, logdir: str) -> str:
@@ -153,7 +202,15 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """What was asked for; a setting of a lens is none of occlusion's."""
-    names = ("scales", "method", "aggregation", "suppression", "image_gain", "influence")
+    names = (
+        "scales",
+        "method",
+        "aggregation",
+        "suppression",
+        "image_gain",
+        "influence",
+        "max_new_tokens",
+    )
     return {name: v for name in names if (v := getattr(arguments, name)) is not None}
 
 
@@ -169,7 +226,7 @@ def _check_conversation(inputs: Mapping[str, Any]) -> None:
         raise CommandError(printable(str(error))) from None
 
 
-def _explainer(arguments: argparse.Namespace, inputs: Mapping[str, Any]) -> Explainer:
+def _explainer(arguments: argparse.Namespace, inputs: Mapping[str, Any] | None = None) -> Explainer:
     try:
         import torch
         from transformers.utils import logging
@@ -178,10 +235,11 @@ def _explainer(arguments: argparse.Namespace, inputs: Mapping[str, Any]) -> Expl
     except ImportError as error:
         raise CommandError(
             f"expected torch and transformers, got {one_line(error)}; install them: "
-            "pip install 'mmx-explain[core]'"
+            f"{install_hint('core')}"
         ) from None
     load_plugins()
-    _check_conversation(inputs)
+    if inputs is not None:
+        _check_conversation(inputs)
     if arguments.device is not None:
         try:
             torch.empty(0, device=arguments.device)
@@ -195,6 +253,7 @@ def _explainer(arguments: argparse.Namespace, inputs: Mapping[str, Any]) -> Expl
         return Explainer.from_pretrained(
             arguments.model,
             device=arguments.device,
+            dtype=arguments.dtype if arguments.dtype == "auto" else getattr(torch, arguments.dtype),
             **_settings(arguments),
         )
     except torch.OutOfMemoryError:
@@ -209,17 +268,24 @@ def _explainer(arguments: argparse.Namespace, inputs: Mapping[str, Any]) -> Expl
 
 
 def _explain(explainer: Explainer, inputs: Mapping[str, Any], tag: str) -> Explanation:
+    with _device_errors(explainer):
+        try:
+            return explainer.explain(**inputs, id=tag.rpartition("/")[2])
+        except (ValueError, TypeError) as error:
+            raise CommandError(printable(str(error))) from None
+
+
+@contextmanager
+def _device_errors(explainer: Explainer) -> Iterator[None]:
     import torch
 
     try:
-        return explainer.explain(**inputs, id=tag.rpartition("/")[2])
+        yield
     except torch.OutOfMemoryError:
         raise CommandError(
             "--scales: expected what fits into the device's memory, got "
             f"{_listed(explainer.scales)}; leave the largest out, or use --device cpu"
         ) from None
-    except (ValueError, TypeError) as error:
-        raise CommandError(printable(str(error))) from None
     except (RuntimeError, NotImplementedError) as error:
         raise CommandError(
             f"--device: expected one that can run the model, got an error of torch's "
@@ -248,14 +314,8 @@ def _log(explanation: Explanation, arguments: argparse.Namespace, tag: str) -> N
 @contextmanager
 def _stages(*names: str) -> Iterator[Iterator[None]]:
     """A progress bar over stages, each begun by ``next``."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        raise CommandError(
-            "expected tqdm, found none; install it: pip install 'mmx-explain[core]'"
-        ) from None
     form = "{desc}: {bar} {n_fmt}/{total_fmt} [{elapsed}]"
-    with tqdm(total=len(names), desc=names[0], file=sys.stderr, bar_format=form) as bar:
+    with _bar(len(names), names[0], bar_format=form) as bar:
 
         def begin() -> Iterator[None]:
             for index, name in enumerate(names):
@@ -265,6 +325,17 @@ def _stages(*names: str) -> Iterator[Iterator[None]]:
 
         yield begin()
         bar.update(len(names) - bar.n)
+
+
+def _bar(total: int, description: str, **settings: Any) -> Any:
+    """A progress bar, where a terminal shows it."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        raise CommandError(
+            f"expected tqdm, found none; install it: {install_hint('core')}"
+        ) from None
+    return tqdm(total=total, desc=description, file=sys.stderr, disable=None, **settings)
 
 
 def _listed(scales: Any) -> str:

@@ -66,6 +66,7 @@ def evaluate(
     *,
     processes: Processes,
     logdir: str | os.PathLike[str] | None = None,
+    begun: Callable[[], None] = lambda: None,
     finished: Callable[[], None] = lambda: None,
 ) -> list[str]:
     """Measures what the journal does not hold yet.
@@ -79,6 +80,7 @@ def evaluate(
         journal: Where it goes.
         processes: Which samples are this process's: every ``count``-th.
         logdir: Every explanation is logged there, a directory or a URL, each method as a run.
+        begun: Called once all is loaded and warm, so that the first sample can be timed.
         finished: Called after each of this process's samples.
 
     Returns:
@@ -91,6 +93,7 @@ def evaluate(
     if twice:
         raise ValueError(f"samples: expected distinct ids, got {', '.join(twice[:5])} repeatedly")
     _warm_up(explainer, samples, plan)
+    begun()
     with _Log(logdir, plan.methods) as log:
         for index, name in enumerate(order):
             if index % processes.count != processes.rank:

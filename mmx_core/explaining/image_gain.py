@@ -81,9 +81,8 @@ def measure_image_gain(
             )
             for k in range(some)
         ]
-        found = _log_probabilities(
-            adapter, prepared, variants, rows, ids, positions or forward_positions(adapter)
-        )
+        limit = positions or forward_positions(adapter)
+        found = _log_probabilities(adapter, prepared, variants, rows, ids, limit)
         return found.logsumexp(dim=0) - math.log(some)
 
     tensors = {"whole": own - without(range(len(pictures)), len(others))}

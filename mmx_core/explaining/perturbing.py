@@ -93,7 +93,7 @@ class Perturber:
             ``(B,)`` probability of that token, and ``(B,)`` the model's first choice there.
         """
         parts = undisturbed(self._adapter.model, self._predict, keep, tokens)
-        values, top = (torch.cat(part)[:, 0] for part in zip(*parts, strict=True))
+        values, top = map(torch.cat, zip(*parts, strict=True))
         found = to_host({"probability": values.exp(), "top": top})
         return found["probability"].astype(np.float64), found["top"]
 
@@ -106,8 +106,8 @@ class Perturber:
         span = self.encoded.visual[0]
         found, done = [], 0
         for states in self.states(span, torch.from_numpy(keep), positions[chosen]):
-            ids = answer[chosen[done : done + len(states)]]
-            found.append(predictions(self._adapter, states, ids))
+            ids = answer[chosen[done : done + len(states), 0]]
+            found.append(predictions(self._adapter, states[:, 0], ids))
             done += len(states)
         return found
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmx_core.explaining.passes import predictions
+from mmx_core.explaining.passes import own_log_probability
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.explaining.text_pass import TextPass, read_text
 from mmx_core.models.base import ModelAdapter
@@ -166,7 +166,7 @@ class Reader:
         self._adapter, device = adapter, self.text.states.device
         self._ids = ids.to(device)
         states = self.text.states[self.predicting.clamp_min(0).to(device)]
-        self.whole = predictions(adapter, states[None], self._ids[None])[0][0]
+        self.whole = own_log_probability(adapter, states, self._ids)
 
     def late(self, begun: float, seconds: float) -> bool:
         """Whether more time than that has gone by since, on the first rank: all stop together."""
@@ -214,7 +214,7 @@ class Reader:
         columns = self.predicting[targets] - places[rows, 0]
         at = torch.tensor(targets, device=states.device)
         found = states[rows, columns.to(states.device)]
-        left = predictions(self._adapter, found[None], self._ids[at][None])[0][0]
+        left = own_log_probability(self._adapter, found, self._ids[at])
         counts = [len(task.targets) for task in batch]
         return [values.numpy() for values in torch.split((self.whole[at] - left).cpu(), counts)]
 

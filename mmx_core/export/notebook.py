@@ -1,15 +1,22 @@
-"""What a notebook shows of an explanation: the panel, and a table of its tokens."""
+"""What an explanation shows of itself: the panel, a table of its tokens, a file of any format."""
 
 from __future__ import annotations
 
 import html
+import os
+import sys
+import tempfile
+import webbrowser
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmx_core.errors import install_hint
 from mmx_core.export.bundle import BundleMissing
-from mmx_core.export.standalone import standalone_html
+from mmx_core.export.registry import Options, formats
+from mmx_core.export.standalone import placed_entries, standalone_html
 
 if TYPE_CHECKING:
     import pandas
@@ -19,7 +26,12 @@ if TYPE_CHECKING:
 
 def as_frame(explanation: Explanation) -> pandas.DataFrame:
     """See :meth:`mmx_core.Explanation.to_pandas`."""
-    import pandas
+    try:
+        import pandas
+    except ImportError:
+        raise ImportError(
+            f"to_pandas: expected pandas, found none; install it: {install_hint('analysis')}"
+        ) from None
 
     base = explanation.base
     seen = np.nan_to_num(explanation.relevance, nan=-1.0)
@@ -46,7 +58,7 @@ def as_frame(explanation: Explanation) -> pandas.DataFrame:
 
 def as_html(explanation: Explanation) -> str:
     """The panel in a frame of its own; plain text where it is not built."""
-    title = f"Explanation {explanation.id}"
+    title = _title(explanation)
     try:
         page = standalone_html([explanation], title=title)
     except BundleMissing:
@@ -57,3 +69,33 @@ def as_html(explanation: Explanation) -> str:
         'style="width: 100%; height: 760px; border: 0" '
         f'srcdoc="{html.escape(page)}"></iframe>'
     )
+
+
+def save(explanation: Explanation, path: str | os.PathLike[str]) -> None:
+    """See :meth:`mmx_core.Explanation.save`."""
+    kind = os.path.splitext(os.fspath(path))[1].removeprefix(".").lower()
+    known = formats()
+    if kind not in known:
+        raise ValueError(
+            f"path: expected a name that ends with .{', .'.join(known)}, got {os.fspath(path)!r}"
+        )
+    content = known[kind].write(placed_entries([explanation]), Options(_title(explanation)))
+    Path(path).write_bytes(content)
+
+
+def show(explanation: Explanation) -> None:
+    """See :meth:`mmx_core.Explanation.show`."""
+    shell = sys.modules.get("IPython")
+    if shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None:
+        shell.display.display(explanation)
+        return
+    # It stays: the browser reads it after we have gone on, or ended.
+    descriptor, name = tempfile.mkstemp(prefix="mmx-", suffix=".html")
+    os.close(descriptor)
+    save(explanation, name)
+    if not webbrowser.open(Path(name).as_uri()):
+        print(f"No browser was found; open {name} in one")
+
+
+def _title(explanation: Explanation) -> str:
+    return f"Explanation {explanation.id}"

@@ -84,11 +84,13 @@ def standalone_html(
         >>> Path("answer.html").write_text(standalone_html([explanation]), encoding="utf-8")
     """
     return standalone_page(
-        [PageEntry(e, encode_explanation(e)) for e in map(fitted, _placed(explanations))],
-        title=title,
-        bundle=bundle,
-        private=private,
+        placed_entries(explanations), title=title, bundle=bundle, private=private
     )
+
+
+def placed_entries(explanations: Iterable[Explanation]) -> list[PageEntry]:
+    """Explanations as they would be logged, each under a run, a tag and a step of its own."""
+    return [PageEntry(e, encode_explanation(e)) for e in map(fitted, _placed(explanations))]
 
 
 def standalone_page(

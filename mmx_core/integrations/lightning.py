@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
+from mmx_core.errors import install_hint
 from mmx_core.events.sinks import Board, UnknownLogger, sink_of
 from mmx_core.events.starts import check_writable, has_logged
 from mmx_core.integrations.probing import ExplainWarning, Probe
@@ -31,7 +32,7 @@ def _bases() -> tuple[type[Any], ...]:
     if not used:
         raise ImportError(
             "lightning: expected the package (or pytorch-lightning), found neither; install it: "
-            "pip install 'mmx-explain[lightning]'"
+            f"{install_hint('lightning')}"
         )
     return tuple(sys.modules[name].Callback for name in used)
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmx_core.models.image_settings import ReadsSettings
-from mmx_core.models.internvl import InternVLAdapter
+from mmx_core.models.internvl import TiledAdapter
 from mmx_core.models.like_torchvision import mode_of, normalised, pixels_of, resized
 from mmx_core.models.registry import register
 from mmx_core.models.square import forward_with_features
@@ -18,7 +18,7 @@ from mmx_core.models.templates import replacing
 from mmx_core.models.tiles import Tiling, closest_tiles
 
 
-class _CohereAdapter(InternVLAdapter):
+class _CohereAdapter(TiledAdapter):
     """Tiles and scales are as in InternVL.
 
     The tower interpolates its position embeddings where the only tile is smaller than its own.

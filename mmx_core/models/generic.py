@@ -15,7 +15,7 @@ from torch import Tensor
 from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
-from mmx_core.models.layout import Layout, Raster, View
+from mmx_core.models.layout import Box, Layout, Raster, View
 from mmx_core.models.markers import picture_markers
 from mmx_core.models.measuring import ENOUGH, mapping, moving
 from mmx_core.models.messages import Message
@@ -32,7 +32,7 @@ class GenericAdapter(ModelAdapter):
     """Adapter of a model of which nothing is known but what it shows when it is run.
 
     It serves models that replace each image's placeholder by visual tokens in rows from the top
-    left, over the whole of an image that is resized to one picture. How many they are, which of
+    left, over an image that is resized to one picture. How many they are, which of
     them no picture changes (they are separators and belong to no cell), that the image processor
     neither crops nor fills up, and that paint on a cell changes most the token that should show it
     (of 48 cells 95 %) is measured on the first image of a size; what disagrees is refused. So are
@@ -45,7 +45,7 @@ class GenericAdapter(ModelAdapter):
 
     def __init__(self, model: Any, **parts: Any) -> None:
         super().__init__(model, **parts)
-        self._natives: dict[_Size, _Size] = {}
+        self._natives: dict[_Size, tuple[_Size, Box]] = {}
         self._grids: dict[_Size, _Size] = {}
         self._offsets: dict[_Size, tuple[list[int], int]] = {}
         self._shares: dict[_Size, float] = {}
@@ -101,15 +101,16 @@ class GenericAdapter(ModelAdapter):
         rows, columns = (range(shown[0]), range(shown[1]))
         tokens, total = self._offsets[size]
         offsets = [tokens[(top + i) * grid[1] + left + j] for i in rows for j in columns]
-        return Layout((self.placeholder_id,) * total, (View((Raster(offsets, shown),)),))
+        box = self._natives[image.size][1]
+        return Layout((self.placeholder_id,) * total, (View((Raster(offsets, shown, box),)),))
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
         parts = []
         for image in images:
             height, width = self._pixel_size(image, factor)
             if factor > 1.0:
-                shown = image.resize((width, height), Image.Resampling.BICUBIC)
-                parts.append(self._processed(shown, do_resize=False))
+                shown = self._seen(image).resize((width, height), Image.Resampling.BICUBIC)
+                parts.append(self._processed(shown, do_resize=False, **self._uncropped))
             else:
                 parts.append(self._processed(self._on_canvas(image, factor)))
             if parts[-1].shape != (1, 3, height, width):
@@ -154,32 +155,53 @@ class GenericAdapter(ModelAdapter):
     def _native(self, image: Image.Image) -> _Size:
         """``(height, width)`` of the model's input at scale 1.0."""
         if image.size not in self._natives:
-            for name in ("do_center_crop", "do_pad"):
-                if getattr(self.image_processor, name, False):
-                    raise self._refusal(
-                        f"image processor: expected {name} False, got True: what of the image the "
-                        "visual tokens cover is unknown"
-                    )
-            self._natives[image.size] = self._uncropped(image.size)
-        return self._natives[image.size]
+            if getattr(self.image_processor, "do_pad", False):
+                raise self._refusal(
+                    "image processor: expected do_pad False, got True: what of the image the "
+                    "visual tokens cover is unknown"
+                )
+            self._natives[image.size] = self._shown(image.size)
+        return self._natives[image.size][0]
 
-    def _uncropped(self, size: _Size) -> _Size:
-        """Sends an image through that tells by its colours where in it a pixel comes from."""
+    @property
+    def _uncropped(self) -> dict[str, Any]:
+        """What keeps the image processor from cropping, where it does."""
+        crops = getattr(self.image_processor, "do_center_crop", False)
+        return {"do_center_crop": False} if crops else {}
+
+    def _seen(self, image: Image.Image) -> Image.Image:
+        """The part of an image that the image processor keeps."""
+        self._native(image)
+        top, left, bottom, right = self._natives[image.size][1]
+        width, height = image.size
+        corner = (round(left * width), round(top * height))
+        return image.crop((*corner, round(right * width), round(bottom * height)))
+
+    def _shown(self, size: _Size) -> tuple[_Size, Box]:
+        """What the image processor makes, and the part of an image that it keeps.
+
+        An image is sent through that tells by its colours where in it a pixel comes from.
+        """
         across, down = np.meshgrid(*((np.arange(n) + 0.5) / n * 255 for n in size))
         ramps = Image.fromarray(np.stack([across, down, across], -1).round().astype(np.uint8))
         dark, light = (self._processed(Image.new("RGB", size, c)) for c in ("black", "white"))
-        found = ((self._processed(ramps) - dark) / (light - dark))[0]
+        found = ((self._processed(ramps) - dark) / (light - dark))[0].double().nan_to_num(2.0)
         height, width = int(found.shape[-2]), int(found.shape[-1])
-        resized = np.asarray(ramps.resize((width, height), Image.Resampling.BICUBIC)) / 255
-        expected = torch.from_numpy(resized).movedim(-1, 0)
-        off = (found.double() - expected).abs().mean((1, 2)).nan_to_num(1.0)
-        if not bool((off <= _TOLERANCE).all()):
+        left, right = _ends(found[0].mean(0)) if self._uncropped else (0.0, 1.0)
+        top, bottom = _ends(found[1].mean(1)) if self._uncropped else (0.0, 1.0)
+        x, y = (
+            first + (torch.arange(n) + 0.5) / n * (last - first)
+            for first, last, n in ((left, right, width), (top, bottom, height))
+        )
+        expected = torch.stack([x.expand(height, width), y[:, None].expand(height, width)])
+        off = (found[:2] - expected).abs().mean((1, 2))
+        if not bool((off <= _TOLERANCE).all()) or not (left < right and top < bottom):
             raise self._refusal(
                 f"image processor: expected the whole image resized to {width}x{height}, but what "
                 f"it makes of {size[0]}x{size[1]} is off by {off[0]:.2f} of the width and "
                 f"{off[1]:.2f} of the height on average"
             )
-        return height, width
+        return (height, width), (top, left, bottom, right)
 
     def _grid(self, size: _Size, *, larger: bool = False) -> _Size:
         """``(h, w)`` visual tokens of a picture of ``(height, width)`` pixels, measured once."""
@@ -258,6 +280,7 @@ class GenericAdapter(ModelAdapter):
         first, shown = self._place(grid, factor)
         if shown == grid:
             return image
+        image = self._seen(image)
         y, x = (round(a * n / m) for a, n, m in zip(first, (height, width), grid, strict=True))
         size = [round(a * n / m) for a, n, m in zip(shown, (height, width), grid, strict=True)]
         canvas = Image.new("RGB", (width, height), image.resize((1, 1)).getpixel((0, 0)))
@@ -283,3 +306,14 @@ class GenericAdapter(ModelAdapter):
             f"placeholder's place{'; ' + ' and '.join(typed) + ' left out' if typed else ''}",
             stacklevel=3,
         )
+
+
+def _ends(ramp: Tensor) -> tuple[float, float]:
+    """Where a ramp, cut out of one from 0 to 1, begins and ends: by the least squares."""
+    places = (torch.arange(len(ramp)) + 0.5) / len(ramp)
+    slope = ((places - 0.5) * ramp).sum() / (places - 0.5).square().sum()
+    middle = float(ramp.mean())
+    first, last = middle - float(slope) / 2, middle + float(slope) / 2
+    # What is within the ramp's own steps of an edge is the edge.
+    near = _TOLERANCE / 2
+    return (0.0 if abs(first) < near else first), (1.0 if abs(last - 1) < near else last)

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from mmx_core.images import Clip, Picture
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.layout import Layout
+from mmx_core.models.layout import WHOLE, Layout, Raster, View
 from mmx_core.models.registry import register
 from mmx_core.models.tiles import Tiling, covered, marked_layout, shuffled_grid
 
 
-@register("internvl", "qianfan_ocr")
-class InternVLAdapter(ModelAdapter):
+class TiledAdapter(ModelAdapter):
     """Adapter for images cut into tiles.
 
     At scale 1.0 the image processor cuts as the family's processor has it cut. At another scale
@@ -37,11 +36,13 @@ class InternVLAdapter(ModelAdapter):
 
     def _marked_ids(self, tiling: Tiling) -> list[int]:
         """What stands for an image, with one placeholder per tile."""
-        start, end = (
-            self._id(getattr(self.tokenizer, name, default))
-            for name, default in (("start_image_token", "<img>"), ("end_image_token", "</img>"))
-        )
+        start, end = self._ends()
         return [start, *[self.placeholder_id] * len(tiling.boxes), end]
+
+    def _ends(self) -> tuple[int, int]:
+        """Ids before and after an image's visual tokens."""
+        start = self._id(getattr(self.tokenizer, "start_image_token", "<img>"))
+        return start, self._id(getattr(self.tokenizer, "end_image_token", "</img>"))
 
     def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
         images = [picture for picture in pictures if not isinstance(picture, Clip)]
@@ -161,6 +162,50 @@ class InternVLAdapter(ModelAdapter):
         if found is None or found == self.tokenizer.unk_token_id:
             raise ValueError(f"tokenizer: expected {marker!r} in its vocabulary")
         return int(found)
+
+
+@register("internvl", "qianfan_ocr")
+class InternVLAdapter(TiledAdapter):
+    """InternVL: tiles of an image, or a video's frames, each stretched to one."""
+
+    def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
+        if len({isinstance(picture, Clip) for picture in pictures}) > 1:
+            raise ValueError("pictures: expected images or videos, not both, for InternVL here")
+        return super().layouts(pictures, factor)
+
+    @property
+    def video_placeholder_id(self) -> int:
+        return self._id(getattr(self.tokenizer, "video_token", "<video>"))
+
+    def video_layout(self, video: Clip, factor: float) -> Layout:
+        grid, seen = shuffled_grid(self._frame_side(factor), self._patch, self._shuffle)
+        start, end = self._ends()
+        ids: list[int] = []
+        views = []
+        for index in range(len(video.frames)):
+            text = f"\nFrame{index + 1}: " if index else "Frame1: "
+            ids += self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            offsets = range(len(ids) + 1, len(ids) + 1 + grid * grid)
+            ids += [start, *[self.placeholder_id] * (grid * grid), end]
+            views.append(View((Raster(offsets, (grid, grid), covered(WHOLE, seen)),), (index,)))
+        return Layout(tuple(ids), tuple(views))
+
+    def video_inputs(self, videos: Sequence[Clip], factor: float) -> dict[str, Tensor]:
+        side = self._frame_side(factor)
+        frames = [frame for video in videos for frame in video.frames]
+        return {"pixel_values": torch.stack([self._resized(f, side, side) for f in frames])}
+
+    def _frame_side(self, factor: float) -> int:
+        """Pixels of the square that a frame is stretched to: a tile's, times the factor."""
+        cell = self._patch * self._shuffle
+        side = int(self.image_processor.size["height"])
+        made = side if factor == 1.0 else _rounded(side * factor / cell) * cell
+        if made == 0:
+            raise ValueError(
+                f"scale {factor:g}: a frame of {side} pixels leaves less than one visual token of "
+                f"{cell}; the smallest usable scale is {cell / (2 * side):g}"
+            )
+        return made
 
 
 def _rounded(number: float) -> int:

@@ -67,7 +67,8 @@ class LlavaAdapter(ModelAdapter):
         side = self._side(factor)
         sizes = {} if factor == 1.0 else processor_sizes(self.image_processor, side)
         pixels = self.image_processor(images=list(images), return_tensors="pt", **sizes)
-        values: Tensor = pixels["pixel_values"]
+        # Video-LLaVA's image processor has an older name for it.
+        values: Tensor = pixels[next(name for name in _PIXELS if name in pixels)]
         if tuple(values.shape[-2:]) != (side, side):
             raise ValueError(
                 f"image processor: expected {side}x{side} pixels at scale {factor:g}, got "
@@ -84,3 +85,6 @@ class LlavaAdapter(ModelAdapter):
         )
         rest = {name: value for name, value in inputs.items() if name != "pixel_values"}
         return forward_with_features(self.model, rest, features)
+
+
+_PIXELS = ("pixel_values", "pixel_values_images")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from math import ceil, sqrt
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,16 +11,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmx_core.images import Picture
+from mmx_core.images import Clip, Picture
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.registry import register
 from mmx_core.models.square import forward_with_features, square_box
+from mmx_core.models.square_frames import SquareFrames
 from mmx_core.models.tiles import Canvas, tile_rasters
 
 
-@register("llava_next", "llava_onevision")
-@register("llava_next_video")
+@register("llava_next")
 class LlavaNextAdapter(ModelAdapter):
     """Any-resolution adapter.
 
@@ -64,10 +64,13 @@ class LlavaNextAdapter(ModelAdapter):
             )
 
     def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
-        if self._whole_only(len(pictures)):
-            images = [picture for picture in pictures if isinstance(picture, Image.Image)]
-            if len(images) == len(pictures):
-                return [self._square_layout(image, factor) for image in images]
+        if self._whole_only(sum(not isinstance(picture, Clip) for picture in pictures)):
+            return [
+                self.video_layout(picture, factor)
+                if isinstance(picture, Clip)
+                else self._square_layout(picture, factor)
+                for picture in pictures
+            ]
         return super().layouts(pictures, factor)
 
     def _whole_only(self, images: int) -> bool:
@@ -222,6 +225,30 @@ class LlavaNextAdapter(ModelAdapter):
             packed.append(torch.cat([whole, torch.cat([kept, ends], dim=1).flatten(0, 1)]))
             done += 1 + count
         return packed
+
+
+@register("llava_next_video")
+class LlavaNextVideoAdapter(SquareFrames, LlavaNextAdapter):
+    """LLaVA-NeXT-Video: as LLaVA-NeXT, and frames whose centre's patches are pooled."""
+
+    def frame_cells(self) -> tuple[int, int, int]:
+        pooled = int(self.model.config.spatial_pool_stride)
+        cells = self._side // self._patch // pooled
+        return cells, cells * pooled * self._patch, 0
+
+
+@register("llava_onevision")
+class LlavaOnevisionAdapter(SquareFrames, LlavaNextAdapter):
+    """LLaVA-OneVision: as LLaVA-NeXT, and frames that are stretched, pooled 2 by 2."""
+
+    crops_frames = False
+
+    def frame_cells(self) -> tuple[int, int, int]:
+        patches = self._side // self._patch
+        return ceil(patches / 2), patches * self._patch, 0
+
+    def tokens_after_frames(self) -> int:
+        return 1
 
 
 _BICUBIC = Image.Resampling.BICUBIC

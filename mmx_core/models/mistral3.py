@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import ceil, floor
 
@@ -29,13 +29,19 @@ class PixtralAdapter(ModelAdapter):
 
     def pixel_size(self, image: Image.Image, factor: float) -> tuple[int, int]:
         """``(height, width)`` of the model's input at a scale."""
+        if factor == 1.0:
+            return self._native_size(image)
         rows, columns = self._cells(image, factor)
         return rows * self._cell_pixels, columns * self._cell_pixels
 
     def layout(self, image: Image.Image, factor: float) -> Layout:
         rows, columns = self._cells(image, factor)
         ids, offsets = self._row_ids(rows, columns)
-        return Layout(tuple(ids), (View((Raster(offsets, (rows, columns)),)),))
+        # What of the picture whole cells cover.
+        height, width = self.pixel_size(image, factor)
+        cell = self._cell_pixels
+        box = (0.0, 0.0, rows * cell / height, columns * cell / width)
+        return Layout(tuple(ids), (View((Raster(offsets, (rows, columns), box),)),))
 
     def _row_ids(self, rows: int, columns: int) -> tuple[list[int], Sequence[int]]:
         """What stands for an image, and which of it are visual tokens."""
@@ -55,7 +61,7 @@ class PixtralAdapter(ModelAdapter):
             ]
         made = self.image_processor(
             images=shown,
-            patch_size=self._cell_pixels,
+            patch_size=self._rounding,
             do_resize=factor == 1.0,
             return_tensors="pt",
         )
@@ -92,23 +98,35 @@ class PixtralAdapter(ModelAdapter):
         config = self.model.config
         return int(config.vision_config.patch_size) * int(getattr(config, "spatial_merge_size", 1))
 
-    def _cells(self, image: Image.Image, factor: float) -> tuple[int, int]:
-        """Rows and columns of visual tokens."""
+    @property
+    def _rounding(self) -> int:
+        """Pixels to whose multiples the image processor rounds sides up."""
+        return self._cell_pixels
+
+    def _native_size(self, image: Image.Image) -> tuple[int, int]:
+        """``(height, width)`` that the image processor makes."""
         if getattr(self.image_processor, "do_center_crop", False):
             raise ValueError("image processor: expected do_center_crop False, got True")
-        size, cell = self.image_processor.size, self._cell_pixels
+        size, step = self.image_processor.size, self._rounding
         longest = size.get("longest_edge")
         limits = (longest, longest) if longest else (size["height"], size["width"])
         height, width = image.height, image.width
         excess = max(height / limits[0], width / limits[1])
         if excess > 1:
             height, width = floor(height / excess), floor(width / excess)
-        native = (ceil(height / cell), ceil(width / cell))
-        if 0 in native:
+        native = (ceil(height / step) * step, ceil(width / step) * step)
+        if min(native) < self._cell_pixels:
+            rows, columns = (side // self._cell_pixels for side in native)
             raise ValueError(
                 f"image: {image.width}x{image.height} pixels within {limits[1]}x{limits[0]} leave "
-                f"{native[0]}x{native[1]} visual tokens"
+                f"{rows}x{columns} visual tokens"
             )
+        return native
+
+    def _cells(self, image: Image.Image, factor: float) -> tuple[int, int]:
+        """Rows and columns of visual tokens."""
+        height, width = self._native_size(image)
+        native = (height // self._cell_pixels, width // self._cell_pixels)
         strategy = getattr(self.model.config, "vision_feature_select_strategy", "full")
         if strategy != "full":
             count = native[0] * native[1]
@@ -139,7 +157,21 @@ class PixtralAdapter(ModelAdapter):
 
 @register("lighton_ocr")
 class LightOnOcrAdapter(PixtralAdapter):
-    """LightOnOCR: Mistral 3's tower and merging, without tokens between rows."""
+    """LightOnOCR: Mistral 3's tower and merging, without tokens between rows.
+
+    Its image processor rounds sides as it is set to; patches that make no whole cell are not seen.
+    """
+
+    @property
+    def _rounding(self) -> int:
+        given, patch = self.image_processor.patch_size, self.model.config.vision_config.patch_size
+        step = int(given["height"] if isinstance(given, Mapping) else given)
+        if step % patch:
+            raise ValueError(
+                f"image processor: expected a patch_size of {patch} pixels, the tower's, or a "
+                f"multiple, got {given}"
+            )
+        return step
 
     def _row_ids(self, rows: int, columns: int) -> tuple[list[int], Sequence[int]]:
         return [self.placeholder_id] * (rows * columns), range(rows * columns)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmx_core.models.internvl import InternVLAdapter
+from mmx_core.models.internvl import TiledAdapter
 from mmx_core.models.layout import WHOLE, Layout, Raster, View
 from mmx_core.models.registry import register
 from mmx_core.models.templates import replacing
@@ -17,7 +17,7 @@ from mmx_core.models.tiles import Tiling, covered, marked_layout, shuffled_grid
 
 
 @register("ovis2")
-class Ovis2Adapter(InternVLAdapter):
+class Ovis2Adapter(TiledAdapter):
     """Adapter of Ovis2.
 
     Tiles are as in InternVL, but the whole image comes before them. Its tower takes one size: where

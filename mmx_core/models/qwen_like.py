@@ -26,7 +26,7 @@ class QwenLikeAdapter(QwenVLAdapter):
 
 
 @register("qwen2_5_omni_thinker", "qwen3_omni_moe_thinker")
-class QwenOmniAdapter(QwenLikeAdapter):
+class QwenOmniAdapter(QwenVLAdapter):
     """The thinker of Qwen-Omni, which writes; it finds pictures by their ids alone."""
 
     def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:

@@ -16,6 +16,13 @@ from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.messages import Message
 from mmx_core.models.registry import register
 
+_TIMES = {
+    "qwen2_5_vl": "second_per_grid_ts",
+    "qwen2_5_omni_thinker": "video_second_per_grid",
+    "qwen3_omni_moe_thinker": "video_second_per_grid",
+}
+"""What the seconds of a patch of frames are called, by families whose positions count them."""
+
 
 @register("qwen2_vl", "qwen2_5_vl")
 class QwenVLAdapter(ModelAdapter):
@@ -142,14 +149,15 @@ class QwenVLAdapter(ModelAdapter):
         return [tuple(range(s, min(s + size, count))) for s in range(0, count, size)]
 
     def _video_times(self, videos: Sequence[Clip]) -> dict[str, Tensor]:
-        if self.model.config.model_type != "qwen2_5_vl":
+        name = _TIMES.get(self.model.config.model_type)
+        if name is None:
             return {}
         steps = [
             (v.seconds[-1] - v.seconds[0]) / (len(v.seconds) - 1) if len(v.seconds) > 1 else 1.0
             for v in videos
         ]
         seconds = torch.tensor(steps, dtype=torch.float32) * self._frames_per_patch
-        return {"second_per_grid_ts": seconds}
+        return {name: seconds}
 
     def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
         kinds = (sequence == self.placeholder_id).int()

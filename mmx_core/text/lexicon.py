@@ -77,7 +77,7 @@ def noun_lemma(word: str, *, or_adjective: bool = False) -> str | None:
         import lemminflect
     except ImportError as error:
         raise ImportError(
-            "expected lemminflect, to tell nouns; install it: pip install 'mmx-explain[core]'"
+            "expected lemminflect, to tell nouns; install it: pip install lemminflect"
         ) from error
     plain = stem(word)
     if not plain.replace("-", "").isalpha() or plain in FUNCTION_WORDS | _NO_NOUNS:

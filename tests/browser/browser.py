@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, Frame, Page, sync_playwright
 
 EXECUTABLE = "/usr/bin/chromium"
 READY_MS = 60_000
+_SEEN = "try { localStorage.setItem('mmx.guided', '1') } catch {}"
+"""Run in every frame: the reader has been here before."""
 
 
 @contextmanager
@@ -24,7 +26,9 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def open_panel(page: Page, base: str, parameters: str = "", *, status: str = "ready") -> Frame:
+def open_panel(
+    page: Page, base: str, parameters: str = "", *, status: str = "ready", first: bool = False
+) -> Frame:
     """Opens the panel's tab and waits until it shows what `status` names.
 
     Args:
@@ -32,7 +36,10 @@ def open_panel(page: Page, base: str, parameters: str = "", *, status: str = "re
         base: TensorBoard's URL.
         parameters: More of the hash, such as ``"p.mmx.step=3"``.
         status: ``ready``, ``empty``, ``damaged`` or ``gone``.
+        first: The reader's first visit, who is shown around.
     """
+    if not first:
+        page.add_init_script(_SEEN)
     page.goto(f"{base}/#mmx" + (f"&{parameters}" if parameters else ""))
     return panel_of(page, status=status)
 

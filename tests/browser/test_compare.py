@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmx_core.events import read_explanations
 from tests.browser.browser import open_panel, wait_ready
@@ -49,11 +51,12 @@ def test_side_by_side_draws_both_steps_in_one_range(page, base, logged):
     a, b = logged[RUN, STEPS[-1]], logged[RUN, STEPS[-2]]
     assert np.allclose(first["values"], a.heatmap[1].ravel())
     assert np.allclose(second["values"], b.heatmap[1].ravel())
-    high = max(float(a.heatmap.max()), float(b.heatmap.max()))
+    panel.wait_for_selector("mmx-legend .scale:has-text('A and B, all steps')")
+    first, second = maps_drawn(panel)
+    high = max(float(logged[RUN, step].heatmap.max()) for step in STEPS)
     assert first["range"]["high"] == second["range"]["high"] == pytest.approx(high)
     assert [first["badge"], second["badge"]] == ["A · step 900", "B · step 300"]
     legend = panel.locator("mmx-legend .scale")
-    assert "both compared" in legend.inner_text()
     panel.select_option('select[aria-label="Range of the colours"]', "map")
     panel.wait_for_function(ELEMENTS + ".every(({view}) => view.range === 'map')")
     assert "A: this map" in legend.inner_text()
@@ -253,6 +256,32 @@ def test_the_table_of_samples_finds_sorts_and_opens(page, base):
         "!document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-sample-table')"
         ".shadowRoot.querySelector('.rows [role=row]')"
     )
+
+
+def test_a_comparison_is_exported_with_both_names_answers_and_the_legend(
+    page, base, tmp_path, logged
+):
+    panel = open_panel(page, base, f"{VIEW}&p.mmx.compare=swipe&p.mmx.brun={OTHER_RUN}")
+    page.keyboard.press("e")
+    files = {}
+    for kind in ("png", "svg"):
+        with page.expect_download() as download:
+            panel.click(f'a[download$=".{kind}"]')
+        named = f"val_0_{RUN}_step-{STEPS[-1]}_vs_{OTHER_RUN}_step-{STEPS[-1]}_swipe.{kind}"
+        assert download.value.suggested_filename == named
+        files[kind] = tmp_path / named
+        download.value.save_as(files[kind])
+    with Image.open(files["png"]) as picture:
+        assert picture.width == 1920  # twice its size on a page
+        assert len(picture.convert("RGB").resize((96, 96)).getcolors(96 * 96)) > 50
+    tree = ElementTree.parse(files["svg"])
+    svg = "{http://www.w3.org/2000/svg}"
+    said = " ".join("".join(text.itertext()) for text in tree.iter(f"{svg}text"))
+    for name, run in (("A", RUN), ("B", OTHER_RUN)):
+        assert f"{name} · {run} · step {STEPS[-1]}" in said
+        assert all(word in said for word in logged[run, STEPS[-1]].answer.split())
+    assert "logit" in said and len(list(tree.iter(f"{svg}linearGradient"))) == 1
+    assert len(list(tree.iter(f"{svg}image"))) == 1
 
 
 def test_export_offers_a_picture_a_command_and_a_page_that_opens_without_a_server(

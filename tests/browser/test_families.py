@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from playwright.sync_api import Frame, TimeoutError
 
 from mmx_core import Explainer
 from mmx_core.events import ExplanationWriter
 from mmx_core.models import EncodedInput
-from tests.browser.browser import open_panel
+from tests.browser.browser import READY_MS, open_panel
+from tests.browser.conftest import Watched
 from tests.browser.pixels import drawn_cells
 from tests.models.criteria import PROMPT, input_embeddings
 from tests.models.test_families import ALL, tiny_of
@@ -86,10 +89,46 @@ def families_base(tmp_path_factory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def show(context, families_base) -> Iterator[Callable[[str], Frame]]:
+    """Shows a sample in the one page of them all, by its address."""
+    watched = Watched(context.new_page())
+    panel = open_panel(watched.page, families_base, "p.mmx.run=families")
+
+    def shown(tag: str) -> Frame:
+        address = f"#mmx&p.mmx.run=families&p.mmx.tag={quote(tag, safe='')}&p.mmx.token=0"
+        height, width = SIZES[tag.split("/")[-1]]
+        for wait in (5_000, 15_000, READY_MS):  # the panel may just be writing its own
+            watched.page.evaluate("address => { location.hash = address }", address)
+            try:
+                panel.wait_for_function(_SHOWN, arg=[tag, width > height], timeout=wait)
+                break
+            except TimeoutError:
+                if wait == READY_MS:
+                    raise
+        panel.evaluate(_DRAWN)
+        return panel
+
+    yield shown
+    watched.page.close()
+    assert watched.troubles == []
+
+
+# Neighbours have pictures of other shapes, and so the stage tells whose it shows.
+_SHOWN = """([tag, wide]) => {
+  const panel = document.querySelector('mmx-panel').shadowRoot;
+  const header = panel.querySelector('mmx-header')?.shadowRoot;
+  const size = panel.querySelector('mmx-stage')?.picture?.size;
+  return header?.querySelector('mmx-sample-picker')?.tag === tag
+    && panel.querySelector('.page[data-status="ready"][aria-busy="false"]')
+    && size && (size.width > size.height) === wide;
+}"""
+_DRAWN = "async () => { for (const _ of [0, 1]) await new Promise(requestAnimationFrame); }"
+
+
 @pytest.mark.parametrize(("family", "shape"), SHAPES.items())
-def test_a_bright_blocks_heat_lies_on_the_block(page, families_base, family, shape):
-    tag = f"mmx%2F{family.replace('/', '-')}%2F{shape}"
-    panel = open_panel(page, families_base, f"p.mmx.run=families&p.mmx.tag={tag}&p.mmx.token=0")
+def test_a_bright_blocks_heat_lies_on_the_block(show, family, shape):
+    panel = show(f"mmx/{family.replace('/', '-')}/{shape}")
     height, width = SIZES[shape]
     cells = drawn_cells(panel, CELLS, CELLS, width / height)
     # Opacity grows with the value up to half the range; hatched cells are fully drawn and grey.

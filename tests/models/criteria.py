@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PIL import Image
 
+from mmx_core.images import Clip
 from mmx_core.models import EncodedInput, ModelAdapter, adapter_for
 from tests.support.tiny_models import TinyModel
 
 PROMPT = "describe the image ."
+_TOGETHER = 4
+"""Pictures that are encoded in one forward."""
 
 
 def noise(height: int, width: int, seed: int = 0) -> Image.Image:
@@ -42,6 +45,11 @@ class _Stop(Exception):
 
 def input_embeddings(adapter: ModelAdapter, encoded: EncodedInput) -> torch.Tensor:
     """``(L, d)``: what the decoder is given, visual tokens in their places."""
+    return _decoder_inputs(adapter, encoded.inputs)[0]
+
+
+def _decoder_inputs(adapter: ModelAdapter, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """``(B, L, d)`` of a batch."""
     kept: list[torch.Tensor] = []
 
     def keep(module, args, kwargs):
@@ -53,16 +61,16 @@ def input_embeddings(adapter: ModelAdapter, encoded: EncodedInput) -> torch.Tens
     handle = decoder.register_forward_pre_hook(keep, with_kwargs=True)
     try:
         with torch.no_grad():
-            adapter.forward(encoded.inputs)
+            adapter.forward(inputs)
     except _Stop:
         pass
     finally:
         handle.remove()
-    return kept[0][0]
+    return kept[0]
 
 
 @dataclass(frozen=True)
-class Mapping:
+class Mapped:
     """How many changed blocks moved a token that covers them."""
 
     right: int
@@ -78,22 +86,28 @@ def causal_mapping(
     blocks: int = 12,
     seed: int = 0,
     within: bool = False,
-) -> Mapping:
+) -> Mapped:
     """Changing a block of pixels changes most the input embedding of a token that covers it.
 
     ``within``: of the tokens of the finest cells alone.
     """
     height, width = size
     pixels = np.asarray(noise(height, width, seed))
-    before_input = encode(adapter, [Image.fromarray(pixels)], factor=factor)
-    (span,) = before_input.visual
-    before = input_embeddings(adapter, before_input)[span.positions]
+    plain = Image.fromarray(pixels)
+    # All pictures are of one size, and so stand in one prompt in one way.
+    rendered = adapter.render(PROMPT, pictures=[plain])
+    layouts = adapter.layouts([plain], factor)
+
+    def shown(picture: Image.Image) -> EncodedInput:
+        return adapter.encode([picture], rendered, [], factor=factor, layouts=layouts)
+
+    batch = [shown(plain)]
+    (span,) = batch[0].visual
     rectangles = span.rectangles.numpy()
     areas = (rectangles[:, 2] - rectangles[:, 0]) * (rectangles[:, 3] - rectangles[:, 1])
     inside = (rectangles[:, :2] > -1e-9).all(1) & (rectangles[:, 2:] < 1 + 1e-9).all(1)
     fine = np.flatnonzero(inside & (areas <= areas.min() * 1.01))
     chosen = np.random.default_rng(seed).permutation(fine)[:blocks]
-    right, wrong = 0, []
     for index in chosen:
         top, left, bottom, right_edge = rectangles[index] * [height, width, height, width]
         # Whole pixels, as near the cell as they come: cells may be two or three pixels wide.
@@ -103,15 +117,61 @@ def causal_mapping(
         )
         changed = pixels.copy()
         changed[rows, columns] = 255 - changed[rows, columns]
-        encoded = encode(adapter, [Image.fromarray(changed)], factor=factor)
-        after = input_embeddings(adapter, encoded)[span.positions]
-        change = (after - before).float().norm(dim=1).numpy()
+        batch.append(shown(Image.fromarray(changed)))
+    # Not all at once: some towers look at a batch's pictures as one.
+    parts = [batch[first : first + _TOGETHER] for first in range(0, len(batch), _TOGETHER)]
+    states = torch.cat(
+        [_decoder_inputs(adapter, adapter.collate(part))[:, span.positions] for part in parts]
+    ).float()
+    changes = (states[1:] - states[0]).norm(dim=2).numpy()
+    right, wrong = 0, []
+    for index, change in zip(chosen, changes, strict=True):
         moved = int(fine[change[fine].argmax()] if within else change.argmax())
         if _covers(rectangles[moved], rectangles[index]):
             right += 1
         else:
             wrong.append(f"block {rectangles[index].round(3)} moved {rectangles[moved].round(3)}")
-    return Mapping(right, len(chosen), wrong)
+    return Mapped(right, len(chosen), wrong)
+
+
+def causal_frames(
+    adapter: ModelAdapter, size: tuple[int, int], factor: float, *, frames: int = 3, blocks: int = 8
+) -> Mapped:
+    """Changing a block of one frame changes most a token of that frame's view that covers it."""
+    height, width = size
+    pixels = [np.asarray(noise(height, width, seed)) for seed in range(frames)]
+    seconds = tuple(0.5 * frame for frame in range(frames))
+
+    def clip(shown: Sequence[np.ndarray]) -> Clip:
+        return Clip(tuple(Image.fromarray(frame) for frame in shown), seconds)
+
+    rendered = adapter.render(PROMPT, pictures=[clip(pixels)])
+
+    def states(shown: Sequence[np.ndarray]) -> tuple[EncodedInput, torch.Tensor]:
+        encoded = adapter.encode([clip(shown)], rendered, [], factor=factor)
+        return encoded, input_embeddings(adapter, encoded).float()
+
+    encoded, before = states(pixels)
+    spans = encoded.visual
+    assert sorted({frame for span in spans for frame in span.view.frames}) == [*range(frames)]
+    positions = torch.cat([span.positions for span in spans])
+    rectangles = torch.cat([span.rectangles for span in spans]).numpy()
+    view = np.repeat(range(len(spans)), [len(span.positions) for span in spans])
+    inside = (rectangles[:, :2] > -1e-9).all(1) & (rectangles[:, 2:] < 1 + 1e-9).all(1)
+    chosen = np.random.default_rng(0).permutation(np.flatnonzero(inside))[:blocks]
+    wrong = []
+    for step, index in enumerate(chosen):
+        held = spans[view[index]].view.frames
+        frame = held[step % len(held)]
+        top, left, bottom, right = rectangles[index] * [height, width, height, width]
+        changed = [each.copy() for each in pixels]
+        block = changed[frame][round(top) : round(bottom), round(left) : round(right)]
+        block[:] = 255 - block
+        change = (states(changed)[1] - before)[positions].norm(dim=1).numpy()
+        moved = int(change.argmax())
+        if view[moved] != view[index] or not _covers(rectangles[moved], rectangles[index]):
+            wrong.append(f"block {rectangles[index].round(3)} of frame {frame} moved {moved}")
+    return Mapped(len(chosen) - len(wrong), len(chosen), wrong)
 
 
 def _covers(token: np.ndarray, block: np.ndarray) -> bool:

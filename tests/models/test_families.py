@@ -54,6 +54,24 @@ MAKERS: dict[str, tuple[str, str]] = {
     "video_llama_3": ("qwen_like", "make_video_llama_3"),
     "lfm2_vl": ("lfm2", "make_lfm2_vl"),
 }
+SHARING: dict[str, tuple[str, str]] = {
+    "cohere_compass": ("sharing", "make_cohere_compass"),
+    "cosmos3_edge": ("sharing", "make_cosmos3_edge"),
+    "cosmos3_omni": ("sharing", "make_cosmos3_omni"),
+    "deepseek_vl_hybrid": ("sharing", "make_deepseek_vl_hybrid"),
+    "exaone4_5": ("sharing", "make_exaone4_5"),
+    "fast_vlm": ("sharing", "make_fast_vlm"),
+    "gemma4_unified": ("sharing", "make_gemma4_unified"),
+    "glmga": ("sharing", "make_glmga"),
+    "hyperclovax_vision_v2": ("sharing", "make_hyperclovax"),
+    "lfm3_vl": ("sharing", "make_lfm3_vl"),
+    "lighton_ocr": ("sharing", "make_lighton_ocr"),
+    "minicpmv4_7": ("sharing", "make_minicpm_v4_7"),
+    "qianfan_ocr": ("sharing", "make_qianfan_ocr"),
+    "video_llava": ("llava", "make_video_llava"),
+    "vipllava": ("llava", "make_vipllava"),
+}
+"""Families with another's layout, whose tests are test_sharing's."""
 ALL = (*QWEN, *MAKERS)
 SIZES = {"square": (96, 96), "wide": (64, 160), "tall": (150, 70)}
 SCALES = (0.5, 1.0, 1.5, 2.0)
@@ -64,7 +82,7 @@ ANSWER = "a red circle is left of a blue square"
 def tiny_of(family: str) -> TinyModel:
     if family in QWEN:
         return make_tiny(family)
-    module, name = MAKERS[family]
+    module, name = {**MAKERS, **SHARING}[family]
     maker: Callable[[], TinyModel] = getattr(
         import_module(f"tests.support.families.{module}"), name
     )
@@ -78,7 +96,7 @@ def tiny(request: pytest.FixtureRequest) -> TinyModel:
 
 def test_every_registered_family_is_tested() -> None:
     refused = {"instructblip", "instructblipvideo"}
-    assert set(families()) <= {*QWEN, *MAKERS, *PLACELESS, *refused}
+    assert set(families()) <= {*ALL, *SHARING, *PLACELESS, *refused}
 
 
 def test_teacher_forced_states_equal_those_of_generation(tiny: TinyModel) -> None:

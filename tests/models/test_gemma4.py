@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -63,3 +64,18 @@ def test_a_processor_with_other_patches_is_refused() -> None:
 def test_a_scale_that_leaves_nothing_is_refused_with_the_smallest_one() -> None:
     with pytest.raises(ValueError, match=r"5x13 visual tokens.*smallest usable scale is 0\.2"):
         build(make_gemma4()).layout(noise(64, 160), 0.05)
+
+
+def test_a_unified_models_token_is_a_square_of_the_pictures_own_pixels() -> None:
+    """Row by row, with its colours last, from 0 to 1; as its processor of torchvision's merges."""
+    tiny = test_families.tiny_of("gemma4_unified")
+    adapter = build(tiny)
+    # 70 visual tokens of 16 x 16 pixels at most: 80 x 224 is made of them without resizing.
+    image = noise(80, 224)
+    (raster,) = adapter.layout(image, 1.0).views[0].rasters
+    assert raster.grid == (5, 14)
+    made = adapter.pixel_inputs([image], 1.0)
+    pixels = np.asarray(image, np.float32) / 255
+    expected = pixels[16:32, 48:64].reshape(-1)
+    np.testing.assert_allclose(made["pixel_values"][0, 14 + 3], expected, atol=1e-6)
+    assert made["image_position_ids"][0, 14 + 3].tolist() == [3, 1], "across, down"

@@ -153,10 +153,22 @@ def test_a_processor_that_does_more_than_resize_is_refused(plain: TinyModel, spo
         adapter.layout(WIDE, 1.0)
 
 
-@pytest.mark.parametrize("flag", ["do_center_crop", "do_pad"])
-def test_a_processor_that_says_it_crops_or_pads_is_refused(plain: TinyModel, flag: str) -> None:
-    with pytest.raises(ValueError, match=f"{flag} False, got True.*needs an adapter of its own"):
-        generic(plain, **{flag: True}).layout(WIDE, 1.0)
+def test_a_processor_that_says_it_pads_is_refused(plain: TinyModel) -> None:
+    with pytest.raises(ValueError, match=r"do_pad False, got True.*needs an adapter of its own"):
+        generic(plain, do_pad=True).layout(WIDE, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("image", "box"), [(WIDE, (0, 7 / 24, 1, 17 / 24)), (TALL, (2 / 7, 0, 5 / 7, 1))]
+)
+def test_what_a_processor_crops_off_is_measured(plain: TinyModel, image, box) -> None:
+    cropping = {"size": {"shortest_edge": 56}, "crop_size": {"height": 56, "width": 56}}
+    adapter = generic(plain, do_center_crop=True, **cropping)
+    for factor in (0.5, 1.0, 2.0):
+        found = adapter.layout(image, factor).views[0].rasters[0].box
+        assert np.abs(np.subtract(found, box)).max() < 0.02
+        causal = causal_mapping(adapter, image.size[::-1], factor)
+        assert causal.right >= 0.95 * causal.tried, causal.wrong
 
 
 def test_anything_but_one_plain_picture_is_refused(plain: TinyModel) -> None:

@@ -33,7 +33,22 @@ def test_markers_around_an_image_stay_where_the_template_writes_them() -> None:
     assert ids[span.positions[-1] + 1] == config.image_end_token_id
 
 
-def test_videos_are_refused() -> None:
+def test_a_patch_of_frames_stands_like_an_image_before_its_time() -> None:
+    video = Clip(tuple(noise(64, 96, seed) for seed in range(3)), (0.0, 0.5, 3.0))
+    for family, times in (("glm4v", ("0", "3")), ("glm46v", ("0.0 seconds", "3.0 seconds"))):
+        adapter = build(make_glm(family))
+        layout, config = adapter.video_layout(video, 1.0), adapter.model.config
+        assert [view.frames for view in layout.views] == [(0, 1), (2,)]
+        expected: list[int] = []
+        for view, time in zip(layout.views, times, strict=True):
+            count = len(view.rasters[0].offsets)
+            expected += [config.image_start_token_id, *[adapter.placeholder_id] * count]
+            expected.append(config.image_end_token_id)
+            expected += adapter.tokenizer(time, add_special_tokens=False)["input_ids"]
+        assert list(layout.ids) == expected
+
+
+def test_images_and_videos_in_one_sample_are_refused() -> None:
     adapter = build(make_glm("glm4v"))
-    with pytest.raises(ValueError, match="GlmVAdapter takes images only"):
-        adapter.video_layout(Clip((noise(64, 96),), (0.0,)), 1.0)
+    with pytest.raises(ValueError, match="images or videos, GLM-V takes no mixture"):
+        adapter.layouts([noise(64, 96), Clip((noise(64, 96),), (0.0,))], 1.0)

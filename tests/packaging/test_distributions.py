@@ -104,12 +104,14 @@ def test_the_wheel_ships_the_licence_of_every_javascript_package_in_the_bundle(
     assert shipped.count("Redistribution and use in source and binary forms") == len(used)
 
 
-def test_all_that_the_wheel_registers_is_the_command_and_the_plugin(wheel: zipfile.ZipFile) -> None:
+def test_all_that_the_wheel_registers_is_the_command_under_two_names_and_the_plugin(
+    wheel: zipfile.ZipFile,
+) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     registered = configparser.ConfigParser()
     registered.read_string(wheel.read(name).decode())
     assert {group: dict(registered[group]) for group in registered.sections()} == {
-        "console_scripts": {"mmx": "mmx_core.cli:main"},
+        "console_scripts": {"mmx": "mmx_core.cli:main", "mmx-explain": "mmx_core.cli:main"},
         "tensorboard_plugins": {"mmx": "tb_mmx_plugin.loader:MMXLoader"},
     }
     for group in registered.sections():
@@ -136,7 +138,14 @@ def test_the_sdist_holds_the_panel_its_sources_and_the_build(
     build_tools = {"build_tools/backend.py", "build_tools/panel.py", "pyproject.toml", "setup.py"}
     assert build_tools | {"frontend/package.json", "frontend/package-lock.json", "LICENSE"} <= names
     assert {"Makefile", "constraints.txt", "locks/test.lock", "locks/node.lock"} <= names
+    assert {"examples/trainer.py", "docs/models.md", "tests/conftest.py", ".ci/run"} <= names
     assert not [name for name in names if "node_modules" in name]
+
+
+def test_the_description_leads_nowhere_that_a_page_elsewhere_lacks(wheel: zipfile.ZipFile) -> None:
+    text = str(metadata(wheel).get_payload())
+    assert "# mmx" in text and "docs/screenshot" not in text
+    assert re.findall(r"\]\((?!https?:)", text) == []
 
 
 def test_the_sdist_becomes_the_same_wheel_without_node(

@@ -11,7 +11,7 @@ import type { MatrixLayout } from "./matrix_layout";
 import { MatrixScene } from "./matrix_scene";
 import { matrixStyle } from "./matrix_style";
 import { groupIndex, groupText, rowText } from "../words/units";
-import { MODE_NAMES, MODE_TITLES, MODE_UNITS, describeRow } from "./matrix_text";
+import { MODE_NAMES, MODE_UNITS, describeRow } from "./matrix_text";
 import type { Point, Size } from "../pixels/geometry";
 import { PointerGestures, wheelZoom } from "../pixels/gesture";
 import type { ViewState } from "../view/state";
@@ -95,7 +95,7 @@ export class RelevanceMatrix extends PanelElement {
             (mode) => html`<button
               aria-pressed=${mode === view.matrix}
               ?disabled=${!methodOf(explanation).modes.includes(mode)}
-              title="${MODE_TITLES[mode]} (m)"
+              data-term=${mode}
               @click=${() => this.ask("view-change", { matrix: mode })}
             >${MODE_NAMES[mode]}</button>`,
           )}

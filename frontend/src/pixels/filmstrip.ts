@@ -259,7 +259,7 @@ export class Filmstrip extends PanelElement {
     return Math.max(...highs);
   }
 
-  private sparkline({ name, values, high }: Series, cell: number) {
+  private sparkline({ name, term, values, high }: Series, cell: number) {
     const finite = values.filter(Number.isFinite);
     const [low, top] = high === null ? [Math.min(...finite), Math.max(...finite)] : [0, high];
     const x = (i: number) => i * (cell + GAP) + cell / 2;
@@ -268,7 +268,7 @@ export class Filmstrip extends PanelElement {
     const now = values[this.steps.indexOf(this.view.step ?? NaN)] ?? NaN;
     const text = high === null ? valueText(now) : probabilityText(now);
     return html`
-      <span class="label">${name} <strong>${text}</strong></span>
+      <span class="label"><span tabindex="0" data-term=${term}>${name}</span> <strong>${text}</strong></span>
       <svg width=${this.steps.length * (cell + GAP)} height=${SPARK_HEIGHT} role="img" aria-label="${name} over the steps: ${values.map((value) => probabilityText(value)).join(", ")}">
         <polyline points=${points.map(({ i, value }) => `${x(i)},${y(value).toFixed(1)}`).join(" ")} />
         ${points.map(({ i, value }) => {

@@ -1,5 +1,5 @@
 // The colours' scale with numbers and unit, and how the heatmap lies on the image.
-import { type PropertyValues, css, html } from "lit";
+import { type PropertyValues, css, html, nothing } from "lit";
 import { cssColor } from "./color";
 import type { StagePicture } from "./stage_picture";
 import type { Peaks } from "./range";
@@ -82,7 +82,11 @@ export class Legend extends PanelElement {
             />`
           : html`<span class="high">${signed ? `+${valueText(high)}` : valueText(high)}</span>`}
         ${signed ? html`<strong>more in A</strong>` : ""}
-        <span class="muted">${this.picture.unit}${signed ? "" : ` · ${this.rangeName()}`}</span>
+        <span class="muted">
+          <span tabindex="0" data-term=${this.picture.unit === "logit" ? "logit" : "lost"}>${this.picture.unit}</span>${signed
+            ? nothing
+            : html` · <span tabindex="0" data-term="sample">${this.rangeName()}</span>`}
+        </span>
       </span>
       <span class="how">
         <label title="Opacity of the heatmap">

@@ -1,6 +1,6 @@
 // One card per scale and one for all of them together; a slider moves through the cards. A scale
 // that would have said another word is marked.
-import { css, html } from "lit";
+import { css, html, nothing } from "lit";
 import { drawMap, drawPicture } from "./draw_map";
 import type { Explanation, Layer } from "../data/explanation";
 import { methodOf } from "../data/method";
@@ -217,7 +217,8 @@ export class ScaleScrubber extends PanelElement {
         aria-pressed=${selected}
         tabindex="-1"
         data-scale-index=${i}
-        title=${verdict.text}
+        title=${layer.factor === null ? nothing : verdict.text}
+        data-term=${layer.factor === null ? (this.explanation.occlusion ? "lost" : "msea") : "agreement"}
         @click=${() => this.ask("layer-select", i)}
       >
         <canvas aria-hidden="true"></canvas>

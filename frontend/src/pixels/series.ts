@@ -3,9 +3,12 @@ import type { Explanation } from "../data/explanation";
 import type { ViewState } from "../view/state";
 import { agreeing, gainOf, groundingOf, ownAgreement, probabilityOf } from "../words/figures";
 import { tokensAt } from "../view/selection";
+import { metricTerm } from "../view/text";
 
 export interface Series {
   name: string;
+  /** Of the glossary. */
+  term: string;
   /** NaN where a step has not come or has no value. */
   values: number[];
   /** 1 for shares and probabilities, else null: the ends are the values' own. */
@@ -21,11 +24,11 @@ export function seriesOf(film: readonly (Explanation | null | undefined)[], view
     });
   const metrics = [...new Set(film.flatMap((explanation) => Object.keys(explanation?.metrics ?? {})))].sort();
   const all: Series[] = [
-    { name: "probability", values: over(probability), high: 1 },
-    { name: "picture adds, nats", values: over(gainOf), high: null },
-    { name: "share on picture", values: over(groundingOf), high: 1 },
-    { name: "scales agreeing", values: over(agreement), high: 1 },
-    ...metrics.map((name) => ({ name, values: over((explanation) => explanation.metrics[name]), high: null })),
+    { name: "probability", term: "probability", values: over(probability), high: 1 },
+    { name: "picture adds, nats", term: "image_gain", values: over(gainOf), high: null },
+    { name: "share on picture", term: "grounding", values: over(groundingOf), high: 1 },
+    { name: "scales agreeing", term: "agreement", values: over(agreement), high: 1 },
+    ...metrics.map((name) => ({ name: name === "image_gain" ? "picture adds, mean" : name, term: metricTerm(name), values: over((explanation) => explanation.metrics[name]), high: null })),
   ];
   return all.filter(({ values }) => values.some(Number.isFinite));
 }

@@ -4,7 +4,7 @@ import { type SampleRow, metricKey, metricNames, numberOf } from "./sample_rows"
 export interface NumberColumn {
   key: string;
   title: string;
-  /** What the number says. */
+  /** What the number says, where the glossary does not. */
   hint: string;
   /** In pixels. */
   width: number;
@@ -17,11 +17,11 @@ const WIDEST = 160;
 /** Room for a mark, the name of a number and the number. */
 const CHANGE_WIDTH = 192;
 
-const OWN_COLUMNS: [key: string, title: string, hint: string][] = [
-  ["grounding", "grounding", "How much of the activation falls on the image, on average over the answer's tokens"],
-  ["lowest_grounding", "lowest grounding", "Of the answer's least grounded token"],
-  ["lowest_probability", "lowest probability", "Of the answer's token that the model was least sure of"],
-  ["agreement", "agreement", "How often a scale on its own would have said the same token"],
+const OWN_COLUMNS: [key: string, title: string][] = [
+  ["grounding", "share on picture"],
+  ["lowest_grounding", "lowest share"],
+  ["lowest_probability", "lowest probability"],
+  ["agreement", "scales agree"],
 ];
 const CHANGE_HINT = "Whether A's answer is another than B's, and the number that differs most (A less B)";
 /** First what a triage starts from; a metric not named here comes after those that are. */
@@ -29,9 +29,9 @@ const IMPORTANCE = ["change", "lowest_probability", "lowest_grounding", "groundi
 
 export function numberColumns(rows: readonly SampleRow[], comparing: boolean): NumberColumn[] {
   const columns = [
-    ...metricNames(rows).map((name): [string, string, string] => [metricKey(name), name, name]),
+    ...metricNames(rows).map((name): [string, string] => [metricKey(name), name]),
     ...OWN_COLUMNS,
-  ].map(([key, title, hint]) => column(key, title, hint, rows, ({ record }) => numberOf(record, key)));
+  ].map(([key, title]) => column(key, title, "", rows, ({ record }) => numberOf(record, key)));
   if (!comparing) return columns;
   const change = column("change", "change", CHANGE_HINT, rows, (row) => row.change?.amount ?? null);
   return [...columns, { ...change, width: CHANGE_WIDTH }];

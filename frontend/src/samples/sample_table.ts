@@ -16,7 +16,7 @@ import {
   sortRows,
   visibleRange,
 } from "./sample_rows";
-import { stepText } from "../view/text";
+import { metricTerm, stepText } from "../view/text";
 import { type PanelEvents, PanelElement, controls, options, unattributed } from "../view/base";
 import { HEAD_HEIGHT, ROW_HEIGHT, SIDE, tableStyle } from "./sample_table_style";
 
@@ -160,7 +160,7 @@ export class SampleTable extends PanelElement {
     const arrow = this.sort?.descending ? "▾" : "▴";
     return html`
       <div class=${kind} role="columnheader" aria-sort=${sorted ? (this.sort!.descending ? "descending" : "ascending") : nothing}>
-        <button class="quiet" title=${hint || title} @click=${() => this.sortBy(key)}>
+        <button class="quiet" title=${hint || nothing} data-term=${metricTerm(key.replace(/^metric:/, ""))} @click=${() => this.sortBy(key)}>
           ${title}${sorted ? html`<span aria-hidden="true"> ${arrow}</span>` : nothing}
         </button>
       </div>

@@ -25,6 +25,7 @@ export interface PanelEvents {
   "hover-change": Hover;
   "play-toggle": null;
   "help-open": null;
+  "guide-toggle": boolean;
   "export-open": null;
   retry: null;
 }
@@ -201,6 +202,11 @@ export const controls = css`
   }
   .muted {
     color: var(--muted);
+  }
+  [data-term]:not(button, input) {
+    text-decoration: underline dotted var(--track);
+    text-underline-offset: 3px;
+    cursor: help;
   }
   .segments {
     display: flex;

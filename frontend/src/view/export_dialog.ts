@@ -1,24 +1,27 @@
 // Export that works in a sandboxed frame: a picture to save or copy, a page that needs no server,
 // a command and a link to copy.
 import { type PropertyValues, css, html, nothing } from "lit";
-import { cssColor } from "../pixels/color";
 import { embed, standalonePage } from "../data/embedded";
 import type { Explanation } from "../data/explanation";
 import { fetchChecked } from "../data/fetch_checked";
-import { drawFigure, figureLines } from "../pixels/figure";
+import { DARK, LIGHT, type Shown, figureOf, fileName, shownBy } from "../figure/figure";
+import { measure, paint, svgOf } from "../figure/paint";
 import { reason } from "../data/reason";
 import { fileLink, inVsCode, permalink } from "./host";
 import type { PanelModel } from "./model";
-import type { StagePicture } from "../pixels/stage_picture";
 import { INITIAL_VIEW, type ViewState, toParameters } from "./state";
-import { sampleName } from "./text";
+import { sampleName, stepText } from "./text";
 import { unattributed } from "./base";
 import { Dialog } from "./dialog";
+
+/** Of the picture, per CSS pixel. */
+const RATIO = 2;
 
 export class ExportDialog extends Dialog {
   static override properties = {
     place: unattributed,
     picture: { state: true },
+    vectors: { state: true },
     page: { state: true },
     said: { state: true },
     failed: { state: true },
@@ -27,6 +30,8 @@ export class ExportDialog extends Dialog {
   place = "";
   /** Object URL of the drawn figure. */
   picture = "";
+  /** Object URL of the same as SVG. */
+  vectors = "";
   /** Object URL of the standalone page; empty while it is made. */
   page = "";
   said = "";
@@ -38,6 +43,8 @@ export class ExportDialog extends Dialog {
   /** What was in view when the picture was drawn. */
   private view: ViewState = INITIAL_VIEW;
   private drawn: Blob | null = null;
+  /** Of what is saved, without what kind it is. */
+  private file = "";
 
   static override styles = [
     Dialog.styles,
@@ -100,27 +107,33 @@ export class ExportDialog extends Dialog {
     `,
   ];
 
-  open(model: PanelModel, picture: StagePicture): void {
+  /** `curtain`: where A ends and B begins, 0 to 1. */
+  open(model: PanelModel, curtain: number): void {
+    const shown = shownBy(model, curtain);
+    if (!shown) return;
     this.model = model;
     this.view = model.view;
+    this.file = fileName(shown);
     this.failed = "";
     this.said = "";
     this.closed();
     const dark = getComputedStyle(this).colorScheme === "dark";
-    const lines = figureLines(model, picture.range.low < 0);
-    const figure = drawFigure(picture, model.view, lines, (at) => cssColor(picture.colors, at), dark);
+    const scene = figureOf(shown, dark ? DARK : LIGHT, measure);
     const wanted = this.latest.ask();
-    void figure.convertToBlob({ type: "image/png" }).then((blob) => {
+    void paint(scene, RATIO).convertToBlob({ type: "image/png" }).then((blob) => {
       if (!wanted()) return;
       this.drawn = blob;
       this.picture = URL.createObjectURL(blob);
+    });
+    void svgOf(scene).then((text) => {
+      if (wanted()) this.vectors = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
     });
     const take = (page: string, said: string) => {
       if (!wanted()) return;
       if (page) this.page = URL.createObjectURL(new Blob([page], { type: "text/html" }));
       this.failed = said;
     };
-    void this.standalone(lines[0]!).then(
+    void this.standalone(titleOf(shown)).then(
       (page) => take(page, ""),
       (error) => take("", `no standalone page: ${reason(error)}`),
     );
@@ -133,13 +146,13 @@ export class ExportDialog extends Dialog {
   }
 
   protected override content() {
-    const name = sampleName(this.view.tag).replace(/[^\w.-]+/g, "_");
-    const file = `${name}_step-${this.view.step}`;
+    const { file } = this;
     return html`${this.picture ? html`<img src=${this.picture} alt="The picture that is exported" />` : nothing}
         <div class="actions">
           ${this.picture
             ? html`<a href=${this.picture} download="${file}.png">PNG</a><button @click=${this.copyPicture}>Copy picture</button>`
             : nothing}
+          ${this.vectors ? html`<a href=${this.vectors} download="${file}.svg">SVG</a>` : nothing}
           ${this.page ? html`<a href=${this.page} download="${file}.html">Standalone page (HTML)</a>` : html`<span class="muted">${this.failed || "making the page…"}</span>`}
           <span class="muted" role="status">${this.said}</span>
         </div>
@@ -209,12 +222,18 @@ export class ExportDialog extends Dialog {
   /** What is still being made is no longer wanted either. */
   protected override closed(): void {
     this.latest.ask();
-    for (const url of [this.picture, this.page]) if (url) URL.revokeObjectURL(url);
+    for (const url of [this.picture, this.vectors, this.page]) if (url) URL.revokeObjectURL(url);
     this.picture = "";
+    this.vectors = "";
     this.page = "";
   }
 }
 customElements.define("mmx-export-dialog", ExportDialog);
+
+function titleOf({ view, a, b }: Shown): string {
+  const place = ({ explanation: { run, step } }: typeof a) => `${run} · step ${stepText(step)}`;
+  return [sampleName(view.tag), place(a), ...(b ? ["against", place(b)] : [])].join(" · ");
+}
 
 /** The whole panel as one module, to live on in a page of its own. */
 async function bundle(): Promise<string> {

@@ -24,7 +24,7 @@ const SHORTCUTS: [string, string][] = [
   ["l", "table of samples"],
   ["e", "export"],
   ["Esc", "no region, no span, no marked word"],
-  ["m", "matrix: relevance, activation, interference"],
+  ["m", "the matrix's next table"],
   ["r", "range of the colours"],
   ["c", "colour map"],
   ["s g t", "smooth, grey image, template tokens"],
@@ -53,7 +53,7 @@ export class Help extends Dialog {
         color: var(--muted);
       }
       p {
-        margin: 14px 0 0;
+        margin: 14px 0;
         color: var(--muted);
         line-height: 1.5;
       }
@@ -64,7 +64,16 @@ export class Help extends Dialog {
 
   protected override content() {
     return html`<dl>${SHORTCUTS.map(([keys, what]) => html`<dt>${keys}</dt><dd>${what}</dd>`)}</dl>
-      <p>Tint: the image's share of a token's evidence. Red frame: a scale that would have said another word.</p>`;
+      <p>
+        Orange: what the picture adds to a word. Red frame: a word, or a scale, where the model would have said another.
+        Bright: places that would say the word. Any number tells what it says when pointed at, focused or tapped.
+      </p>
+      <button @click=${this.guide}>Look around</button>`;
+  }
+
+  private guide(): void {
+    this.close();
+    this.ask("guide-toggle", true);
   }
 }
 customElements.define("mmx-help", Help);

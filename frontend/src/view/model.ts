@@ -14,8 +14,8 @@ import { missingText, otherPlace, placesOf, resolve, runNamed } from "./places";
 import { type Side, sideOf } from "../pixels/stage_picture";
 import { type SampleSummary, summarise } from "../samples/summaries";
 import { answerUnits, unitAt } from "../words/units";
-import { type ViewState, INITIAL_VIEW } from "./state";
 import { HeldPeaks } from "./held";
+import { type ViewState, INITIAL_VIEW } from "./state";
 import { spread } from "./steps";
 import { keepToken, layerIndex, layerName, nearestStep, selectedTokens } from "./selection";
 

@@ -1,14 +1,15 @@
 // The whole panel: lays out the parts, hands them the model's data, and answers their requests.
 import { html, nothing } from "lit";
-import { besideOf, besideText } from "../words/beside";
-import { type Explanation, answerLength, answerToken, seenAt } from "../data/explanation";
+import { besideOf } from "../words/beside";
+import { besideNote } from "../words/beside_note";
+import { answerLength, answerToken, seenAt } from "../data/explanation";
 import type { PanelModel } from "./model";
-import type { ViewState } from "./state";
 import { changedBy, isForPanel } from "./keys";
+import type { ViewState } from "./state";
 import { selectedTokens, tokensAt } from "./selection";
 import type { Peaks } from "../pixels/range";
 import type { Said } from "../words/sentence";
-import { probabilityText, sampleName, stepText } from "./text";
+import { placeText } from "./text";
 import { answerUnits, groupIndex } from "../words/units";
 import { type Side, type StagePicture, differenceOf, heldBy, pictureOf } from "../pixels/stage_picture";
 import type { Point } from "../pixels/geometry";
@@ -19,22 +20,16 @@ import type { Dialog } from "./dialog";
 import type { ExportDialog } from "./export_dialog";
 import type { Header } from "./header";
 import type { Help } from "./help";
-import { type Part, Parts } from "./parts";
+import { keep, recall } from "./memory";
+import { PARTS } from "./part_list";
+import { Parts } from "./parts";
+import { type Asked, watchTerms } from "./terms";
 import { panelStyle } from "./panel_style";
 import type { Stage } from "../pixels/stage";
 
 const PLAY_INTERVAL_MS = 900;
-/** What the first view does without. */
-const PARTS = {
-  compare: ["the comparison", () => import("../pixels/compare_stage")],
-  export: ["the export", () => import("./export_dialog")],
-  film: ["the view over steps", () => import("../pixels/filmstrip")],
-  help: ["the keyboard shortcuts", () => import("./help")],
-  images: ["the strip of images", () => import("../pixels/image_strip")],
-  readers: ["the words from pixels", () => import("../words/readers")],
-  table: ["the table of samples", () => import("../samples/sample_table")],
-} satisfies Record<string, Part>;
-
+/** Kept by the browser, once the look around was closed. */
+const GUIDE = "guided";
 export class Panel extends PanelElement {
   static override properties = {
     model: unattributed,
@@ -43,6 +38,8 @@ export class Panel extends PanelElement {
     cursor: { state: true },
     table: { state: true },
     playing: { state: true },
+    asked: { state: true },
+    guided: { state: true },
   };
   declare model: PanelModel;
   dark = false;
@@ -52,6 +49,10 @@ export class Panel extends PanelElement {
   /** The table's own search and order. */
   table: PanelEvents["table-change"] = { query: "", sort: { key: "name", descending: false } };
   playing = false;
+  /** What the reader asks the meaning of. */
+  asked: Asked | null = null;
+  /** The look around is open: on a first visit, and on request. */
+  guided = !recall(GUIDE);
 
   /** The sample that was last shown. */
   private played = "";
@@ -72,6 +73,11 @@ export class Panel extends PanelElement {
     this.addEventListener("export-open", () => void this.export());
     this.addEventListener("play-toggle", () => this.play(!this.playing));
     this.addEventListener("help-open", () => void this.help());
+    this.addEventListener("guide-toggle", ({ detail }) => {
+      this.guided = detail;
+      keep(GUIDE, "1");
+    });
+    watchTerms(this, (asked) => void this.explain(asked));
     this.addEventListener("retry", () => void this.model.retry());
     window.addEventListener("keydown", (event) => this.key(event));
   }
@@ -105,8 +111,9 @@ export class Panel extends PanelElement {
           : nothing}
         ${explanation && (status.kind === "ready" || showsOlder)
           ? this.content()
-          : html`<mmx-notice .status=${status} .place=${this.place()}></mmx-notice>`}
+          : html`<mmx-notice .status=${status} .place=${placeText(model.view)}></mmx-notice>`}
       </div>
+      ${this.asked ? html`<mmx-term-tip .term=${this.asked.term} .at=${this.asked.at}></mmx-term-tip>` : nothing}
       <mmx-help></mmx-help>
       <mmx-export-dialog .place=${this.shownPlace}></mmx-export-dialog>
     `;
@@ -197,7 +204,7 @@ export class Panel extends PanelElement {
             .view=${view}
             ?dark=${this.dark}
           ></mmx-scale-scrubber>
-          ${beside === null ? nothing : this.besideNote(explanation, beside)}
+          ${beside === null ? nothing : besideNote(explanation, explanation.alternatives[beside]!, () => this.change({ beside: "", context: null }))}
         </section>
         <section class="read" aria-label="Words">
           <span class="tabs segments" role="group" aria-label="Beside the image">
@@ -229,6 +236,7 @@ export class Panel extends PanelElement {
             : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside} .held=${held}></mmx-candidates>`}
         </section>
       </main>
+      ${this.guided ? this.guide(side!) : nothing}
     `;
   }
 
@@ -238,14 +246,8 @@ export class Panel extends PanelElement {
     return explanation && { explanation: seenAt(explanation, view.image), tokens: tokensAt(view, explanation), held };
   }
 
-  /** In the place of the scales, which were not logged of such a word. */
-  private besideNote(explanation: Explanation, beside: number) {
-    const entry = explanation.alternatives[beside]!;
-    return html`<div class="beside" role="status">
-      <strong>${besideText(explanation, entry)}</strong>
-      <span>p ${probabilityText(entry.candidate.probability)} there. Only its map over all scales was logged.</span>
-      <button @click=${() => this.change({ beside: "", context: null })}>Back to the answer</button>
-    </div>`;
+  private guide(said: Said) {
+    return this.parts.show("guide", () => html`<mmx-guide .said=${said} .steps=${this.model.steps.length}></mmx-guide>`);
   }
 
   /** What the legend explains: the difference, or A. */
@@ -258,10 +260,15 @@ export class Panel extends PanelElement {
     if (await this.parts.load("help")) await this.opened<Help>("mmx-help", (help) => help.show());
   }
 
+  private async explain(asked: Asked | null): Promise<void> {
+    this.asked = asked;
+    if (asked) await this.parts.load("terms");
+  }
+
   private async export(): Promise<void> {
     if (!(await this.parts.load("export"))) return;
-    const { side, otherSide } = this.model;
-    if (side) await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, this.picture(side, otherSide)));
+    const curtain = this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.curtain ?? 1;
+    await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, curtain));
   }
 
   private async opened<Kind extends Dialog>(name: string, open: (dialog: Kind) => void): Promise<void> {
@@ -274,16 +281,13 @@ export class Panel extends PanelElement {
     return ["mmx-help", "mmx-export-dialog"].some((name) => this.element<Dialog>(name).isOpen);
   }
 
+  private get strip(): AnswerStrip | null {
+    return this.renderRoot.querySelector<AnswerStrip>("mmx-answer-strip");
+  }
+
   /** None while what compares is on its way. */
   private get stage(): Stage | undefined {
     return this.renderRoot.querySelector<Stage>("mmx-stage") ?? this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.anyStage;
-  }
-
-  private place(): string {
-    const { tag, step } = this.model.view;
-    const name = sampleName(tag);
-    if (!name) return "This sample";
-    return step === null ? name : `${name}, step ${stepText(step)},`;
   }
 
   private change(patch: Partial<ViewState>): void {
@@ -332,9 +336,8 @@ export class Panel extends PanelElement {
     if (!next) return;
     void this.model.selectToken(next.first);
     void this.updateComplete.then(async () => {
-      const strip = this.element<AnswerStrip>("mmx-answer-strip");
-      await strip.updateComplete;
-      strip.focusSelected();
+      await this.strip?.updateComplete;
+      this.strip?.focusSelected();
     });
   }
 
@@ -379,8 +382,8 @@ export class Panel extends PanelElement {
       x: () => this.element<Header>("mmx-header").swap(),
       b: () => this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.flip(),
       e: () => void this.export(),
-      n: () => this.element<AnswerStrip>("mmx-answer-strip")?.moveDoubt(1),
-      p: () => this.element<AnswerStrip>("mmx-answer-strip")?.moveDoubt(-1),
+      n: () => this.strip?.moveDoubt(1),
+      p: () => this.strip?.moveDoubt(-1),
       "?": () => void this.help(),
     };
     if (!this.model.index?.runs.length) return undefined;

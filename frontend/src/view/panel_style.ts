@@ -48,6 +48,11 @@ export const panelStyle = css`
   mmx-answer-strip {
     padding: 12px 16px 10px;
   }
+  .pointed {
+    outline: 2px solid var(--accent);
+    outline-offset: -2px;
+    border-radius: 10px;
+  }
   main {
     flex: 1;
     display: grid;

@@ -39,6 +39,18 @@ export function sampleName(tag: string): string {
   });
 }
 
+/** Where something was looked for: "val/0003, step 200," or "This sample". */
+export function placeText({ tag, step }: { tag: string; step: number | null }): string {
+  const name = sampleName(tag);
+  if (!name) return "This sample";
+  return step === null ? name : `${name}, step ${stepText(step)},`;
+}
+
+/** The glossary's: a sample's mean is another thing than a word's. */
+export function metricTerm(name: string): string {
+  return name === "image_gain" ? "metric_image_gain" : name;
+}
+
 export function stepText(step: number): string {
   return step.toLocaleString("en-US");
 }

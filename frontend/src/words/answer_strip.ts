@@ -8,7 +8,8 @@ import { methodOf } from "../data/method";
 import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
 import { doubtfulUnits, followingDoubt } from "./doubtful";
 import { evidenceOf, tintOf } from "./evidence";
-import { insteadOf } from "./figures";
+import { insteadOf, ownAgreement, probabilityOf } from "./figures";
+import { type Influence, influenceIn, influencesOn, lineOf, without } from "./influence";
 import type { Peaks } from "../pixels/range";
 import { natsText } from "./sentence";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
@@ -54,6 +55,8 @@ export class AnswerStrip extends PanelElement {
 
   /** Those selected. */
   private tokens: number[] = [];
+  /** On those selected; empty where it was not measured. */
+  private influences: Influence[] = [];
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
 
@@ -61,6 +64,7 @@ export class AnswerStrip extends PanelElement {
 
   override willUpdate(): void {
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
+    this.influences = influencesOn(this.explanation, this.tokens);
   }
 
   override render() {
@@ -147,12 +151,12 @@ export class AnswerStrip extends PanelElement {
     const count = this.doubtful.length;
     return html`<div class="doubts">
       ${typeof given === "boolean"
-        ? html`<span class="given" data-term=${given ? "given" : "generated"}>answer ${given ? "given" : "generated"}</span>`
+        ? html`<span class="given" tabindex="0" data-term=${given ? "given" : "generated"}>answer ${given ? "given" : "generated"}</span>`
         : nothing}
       ${count
         ? html`<span class="walk">
             <button class="quiet" aria-label="Previous doubtful word" title="Previous (p)" @click=${() => this.moveDoubt(-1)}>‹</button>
-            <span class="number" data-term="doubtful">${count} doubtful</span>
+            <span class="number" tabindex="0" data-term="rank">${count} doubtful</span>
             <button class="quiet" aria-label="Next doubtful word" title="Next (n)" @click=${() => this.moveDoubt(1)}>›</button>
           </span>`
         : nothing}
@@ -164,9 +168,19 @@ export class AnswerStrip extends PanelElement {
     const { tint, unit } = methodOf(this.explanation);
     return html`<div class="key">
       <span class="tint"></span>
-      <span class="number" data-term=${measured ? "image_gain" : "strength"}>${measured ? "needs the picture" : tint}, 0 to ${valueText(full)} ${measured ? "nats" : unit}</span>
-      <span class="line"></span><span data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>
+      <span class="number" tabindex="0" data-term=${measured ? "image_gain" : "strength"}>${measured ? "needs the picture" : tint}, 0 to ${valueText(full)} ${measured ? "nats" : unit}</span>
+      <span class="line"></span>
+      ${this.influences.length
+        ? html`<span tabindex="0" data-term="influence">“<bdi>${this.selectedText()}</bdi>” is less likely without</span>`
+        : html`<span tabindex="0" data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`}
     </div>`;
+  }
+
+  /** "; without it square: 0.11" */
+  private withoutText(influence: Influence): string {
+    const agreement = ownAgreement(this.explanation);
+    const probability = agreement && probabilityOf(agreement, this.tokens);
+    return probability === null ? "" : `; without it “${this.selectedText()}”: ${probabilityText(without(probability, influence))}`;
   }
 
   private evidenceText(tokens: number[]): string {
@@ -204,7 +218,10 @@ export class AnswerStrip extends PanelElement {
     const holds = (token: number | null) => token !== null && token >= first && token < end;
     const hovered = holds(this.hover.column) || (this.hover.row !== null && holds(this.hover.row + promptLength));
     const kind = `token ${word ? "word" : ""} ${context[j]!.special ? "special" : ""} ${hovered ? "hovered" : ""}`;
-    const style = `--relevance:${this.relevance(group).toFixed(3)}`;
+    const influence = influenceIn(this.influences, group);
+    const line = this.influences.length ? lineOf(influence, this.influences) : this.alike(group);
+    const style = `--line-strength:${line.toFixed(3)}`;
+    const removed = influence ? this.withoutText(influence) : "";
     const over = () => this.ask("hover-change", { row: null, column: j });
     const out = () => this.ask("hover-change", NO_HOVER);
     if (t < 0) {
@@ -218,7 +235,7 @@ export class AnswerStrip extends PanelElement {
         aria-pressed=${pinned}
         tabindex=${mapped ? 0 : -1}
         style=${style}
-        title="${mapped ? "Show its map and mark" : "Mark"} its column"
+        title="${mapped ? "Show its map and mark" : "Mark"} its column${removed}"
         data-context-index=${j}
         @click=${() => this.ask("view-change", { context: again ? null : j, ...asked })}
         @mouseenter=${over}
@@ -235,7 +252,7 @@ export class AnswerStrip extends PanelElement {
       aria-selected=${this.tokens.includes(t)}
       tabindex=${t === this.tokens[0] ? 0 : -1}
       style="${style};--tint:${tint.toFixed(3)}"
-      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}"
+      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${removed}"
       data-token-index=${t}
       data-context-index=${j}
       @pointerdown=${(event: PointerEvent) => this.press(t, event)}
@@ -246,8 +263,8 @@ export class AnswerStrip extends PanelElement {
     >${groupText(explanation, group)}</button>`;
   }
 
-  /** To the selected tokens: the largest of its own tokens' to the first unit's. */
-  private relevance({ first, end }: Group): number {
+  /** How alike its prediction is to the selected tokens': the largest of its own tokens' to the first unit's. */
+  private alike({ first, end }: Group): number {
     let largest = 0;
     for (const t of this.tokens.slice(0, this.more ? 1 : undefined)) {
       for (let j = first; j < end; j++) largest = Math.max(largest, matrixValue(this.explanation, "relevance", t, j) || 0);

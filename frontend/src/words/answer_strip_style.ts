@@ -48,7 +48,7 @@ export const stripStyle = css`
     height: 2.5px;
     border-radius: 2px;
     background: var(--accent);
-    opacity: var(--relevance, 0);
+    opacity: var(--line-strength, 0);
   }
   .prompt {
     padding: 3px 2px 5px;
@@ -199,6 +199,23 @@ export const stripStyle = css`
   @media (max-width: 980px) {
     .key {
       display: none;
+    }
+  }
+  @media (max-width: 620px) {
+    :host {
+      grid-template: auto auto 1fr / minmax(0, 1fr);
+    }
+    .side {
+      grid-area: 1 / 1;
+      display: flex;
+      flex-wrap: wrap;
+      align-items: center;
+    }
+    .text {
+      grid-area: 2 / 1;
+    }
+    slot {
+      grid-area: 3 / 1;
     }
   }
 `;

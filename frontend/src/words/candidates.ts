@@ -3,8 +3,9 @@ import { css, html, nothing } from "lit";
 import { besideKey } from "./beside";
 import { whyNot } from "./candidate_search";
 import { type Alternative, type Explanation, answerToken } from "../data/explanation";
-import { probabilityText, tokenText } from "../view/text";
-import { isLittle } from "./evidence";
+import { probabilityText, tokenText, valueText } from "../view/text";
+import { methodOf } from "../data/method";
+import { isLittle, strengthOf } from "./evidence";
 import { groundingOf } from "./figures";
 import type { Peaks } from "../pixels/range";
 import { PanelElement, controls, unattributed } from "../view/base";
@@ -142,8 +143,9 @@ export class Candidates extends PanelElement {
     const { explanation, tokens, held } = this;
     const share = groundingOf(explanation, tokens);
     if (share === null) return nothing;
-    const text = isLittle(explanation, tokens, held) ? "of little" : probabilityText(share);
-    return html`<h2 class="number" data-term="grounding">share on picture ${text}</h2>`;
+    const { unit } = methodOf(explanation);
+    const little = isLittle(explanation, tokens, held) ? ` of little: ${valueText(strengthOf(explanation, tokens))} ${unit}` : "";
+    return html`<h2 class="number" tabindex="0" data-term="grounding">share on picture ${probabilityText(share)}${little}</h2>`;
   }
 
   private get first(): number {

@@ -9,6 +9,7 @@ import type { ViewState } from "../view/state";
 import { probabilityText, tokenText, valueText } from "../view/text";
 import { isLittle, strengthOf } from "./evidence";
 import { agreeing, gainOf, gainsOf, insteadOf, ownAgreement, probabilityOf } from "./figures";
+import { influencesOn, strongest, without } from "./influence";
 import { unitsText } from "./units";
 import { type Pointing, hasMoved, pointing } from "./where";
 
@@ -44,6 +45,7 @@ export function clausesOf(said: Said, view: Shown): Clause[] {
     ...chance(said),
     ...need(said),
     ...place(said, view),
+    ...context(said),
     ...(scales > 1 ? [{ text: `${agree} of ${scales} scales agree`, term: "agreement" }] : []),
   ];
 }
@@ -133,6 +135,14 @@ function place(said: Said, view: Shown): Clause[] {
   if (points) return [{ text: occlusion ? `${points.text} cost it most` : `${points.text} would say it`, term: "place" }];
   const of = `(${valueText(strengthOf(explanation, tokens))} of ${valueText(held.whole)} ${methodOf(explanation).unit})`;
   return [{ text: `no place ${occlusion ? "costs it much" : "would say it clearly"} ${of}`, term: "place" }];
+}
+
+function context({ explanation, tokens }: Said): Clause[] {
+  const most = strongest(influencesOn(explanation, tokens));
+  if (!most) return [];
+  if (Math.abs(most.nats) < HELPS) return [{ text: "no one word of the context changes it much", term: "influence" }];
+  const shown = probabilityText(without(chanceOf(explanation, tokens), most));
+  return [{ text: `without “${tokenText(most.word.text)}”: ${shown}`, term: "influence" }];
 }
 
 /** Null where there is next to nothing to point with. */

@@ -22,9 +22,16 @@ export class SentenceLine extends PanelElement {
         display: block;
       }
       p {
+        /* Two lines or three: what is below keeps its place from word to word. */
+        min-height: 3em;
         margin: 0;
         line-height: 1.5;
         text-wrap: pretty;
+      }
+      @media (max-width: 980px) {
+        p {
+          min-height: 4.5em;
+        }
       }
       .clause {
         white-space: normal;
@@ -45,7 +52,7 @@ export class SentenceLine extends PanelElement {
     return html`<p class="number" role="status">
       <strong>“<bdi>${unitsText(said.explanation, said.tokens, view.unit)}</bdi>”</strong>${clauses.length ? ": " : "."}
       ${clauses.map(
-        ({ text, term }, i) => html`<span class="clause" data-term=${term}>${text}</span>${i < clauses.length - 1 ? "; " : ". "}`,
+        ({ text, term }, i) => html`<span class="clause" tabindex="0" data-term=${term}>${text}</span>${i < clauses.length - 1 ? "; " : ". "}`,
       )}
       ${this.change()}
     </p>`;

@@ -24,7 +24,9 @@ def make_deepseek_vl(seed: int = 0) -> TinyModel:
         DeepseekVLImageProcessorPil,
     )
 
-    model, tokenizer = _model("DeepseekVL", siglip_config(image_size=58, patch_size=7), seed)
+    model, tokenizer = deepseek_model(
+        "DeepseekVL", siglip_config(image_size=58, patch_size=7), seed
+    )
     for layer in ("linear1", "linear2"):
         torch.nn.init.normal_(model.model.aligner.get_submodule(layer).weight, std=0.2)
     return TinyModel(model, DeepseekVLImageProcessorPil(size=_SIZE), tokenizer)
@@ -47,12 +49,22 @@ def make_janus(seed: int = 0) -> TinyModel:
     }
     vq = {"base_channels": 32, "channel_multiplier": [1, 1], "num_res_blocks": 1}
     vq |= {"projection_dim": 64, "image_token_embed_dim": 64, "latent_channels": 32}
-    model, tokenizer = _model("Janus", vision, seed, vq_config={**vq, "num_embeddings": 16})
+    model, tokenizer = deepseek_model("Janus", vision, seed, vq_config={**vq, "num_embeddings": 16})
     torch.nn.init.normal_(model.model.vision_model.embeddings.position_embedding.weight, std=0.2)
     return TinyModel(model, JanusImageProcessorPil(size=_SIZE), tokenizer)
 
 
-def _model(family: str, vision: dict[str, Any], seed: int, **others: Any) -> tuple[Any, Any]:
+def deepseek_model(
+    family: str, vision: dict[str, Any], seed: int = 0, **others: Any
+) -> tuple[Any, Any]:
+    """A model and its tokenizer.
+
+    Args:
+        family: Its class, up to ``ForConditionalGeneration``.
+        vision: Configuration of its tower.
+        seed: Of the weights.
+        others: Of its configuration.
+    """
     import transformers
 
     template = TEMPLATE.replace("<image>", "<image_placeholder>")

@@ -18,7 +18,8 @@ from tests.support.tiny_models import TinyModel
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}{{ message['role'] }} "
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image> "
-    "{% else %}{{ part['text'] }} {% endif %}{% endfor %}{% endfor %}"
+    "{% elif part['type'] == 'video' %}<video> {% else %}"
+    "{{ part['text'] }} {% endif %}{% endfor %}{% endfor %}"
     "{% if add_generation_prompt %}assistant {% endif %}"
 )
 PINPOINTS = [[56, 112], [112, 56], [112, 112], [168, 56], [56, 168]]
@@ -67,6 +68,26 @@ def make_vipllava(seed: int = 0) -> TinyModel:
     return TinyModel(model, processor, tokenizer)
 
 
+def make_video_llava(seed: int = 0) -> TinyModel:
+    """Video-LLaVA: CLIP of 56 pixels and 8 x 8 patches, for images and for frames."""
+    from transformers import VideoLlavaConfig, VideoLlavaImageProcessor
+
+    markers = {"image_token": "<image>", "video_token": "<video>"}
+    tokenizer = spaced_tokenizer(markers, template=TEMPLATE)
+    config = VideoLlavaConfig(
+        text_config=_llama(tokenizer),
+        vision_config=_clip(56, 7),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
+        tie_word_embeddings=False,
+    )
+    model = _projected("VideoLlavaForConditionalGeneration", config, tokenizer, seed)
+    processor = VideoLlavaImageProcessor(
+        size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56}
+    )
+    return TinyModel(model, processor, tokenizer)
+
+
 def make_llava_next_video(seed: int = 0) -> TinyModel:
     """LLaVA-NeXT-Video, for images: as LLaVA-NeXT."""
     return make_llava_next(seed, name="LlavaNextVideo")
@@ -84,11 +105,14 @@ def make_llava_next(seed: int = 0, *, name: str = "LlavaNext") -> TinyModel:
         LlavaNextImageProcessorPil,
     )
 
-    tokenizer = spaced_tokenizer({"image_token": "<image>"}, template=TEMPLATE)
+    markers = {"image_token": "<image>", "video_token": "<video>"}
+    tokenizer = spaced_tokenizer(markers, template=TEMPLATE)
+    videos = {"video_token_index": tokenizer.convert_tokens_to_ids("<video>")}
     config = getattr(transformers, f"{name}Config")(
         text_config=_llama(tokenizer),
         vision_config=_clip(56, 7),
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        **(videos if name == "LlavaNextVideo" else {}),
         image_grid_pinpoints=PINPOINTS,
         tie_word_embeddings=False,
     )
@@ -157,11 +181,12 @@ def _projected(name: str, config: Any, tokenizer: PreTrainedTokenizerFast, seed:
         torch.nn.init.normal_(
             model.model.multi_modal_projector.get_submodule(layer).weight, std=0.2
         )
-    tower = model.model.vision_tower
+    names = ("vision_tower", "image_tower", "video_tower")
     if config.vision_config.model_type == "clip_vision_model":
-        embeddings = getattr(tower, "vision_model", tower).embeddings
-        # Its own initialisation lets what all patches share outweigh what each shows.
-        torch.nn.init.normal_(embeddings.patch_embedding.weight, std=0.5)
+        for tower in (getattr(model.model, name) for name in names if hasattr(model.model, name)):
+            embeddings = getattr(tower, "vision_model", tower).embeddings
+            # Its own initialisation lets what all patches share outweigh what each shows.
+            torch.nn.init.normal_(embeddings.patch_embedding.weight, std=0.5)
     if hasattr(model.model, "image_newline"):
         torch.nn.init.normal_(model.model.image_newline, std=0.5)
     return model

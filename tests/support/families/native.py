@@ -28,7 +28,8 @@ GLM = {
 GLM_TEMPLATE = (
     "[gMASK]<sop>{% for message in messages %}{{ '<|' + message['role'] + '|>\n' }}"
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}"
-    "<|begin_of_image|><|image|><|end_of_image|>{% else %}{{ part['text'] }}{% endif %}"
+    "<|begin_of_image|><|image|><|end_of_image|>{% elif part['type'] == 'video' %}"
+    "<|begin_of_video|><|video|><|end_of_video|>{% else %}{{ part['text'] }}{% endif %}"
     "{% endfor %}{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
 _GLM_MARKERS = {
@@ -36,6 +37,8 @@ _GLM_MARKERS = {
     "video_token": "<|video|>",
     "image_start_token": "<|begin_of_image|>",
     "image_end_token": "<|end_of_image|>",
+    "video_start_token": "<|begin_of_video|>",
+    "video_end_token": "<|end_of_video|>",
     "mask_token": "[gMASK]",
     "sop_token": "<sop>",
     "user_token": "<|user|>",
@@ -123,6 +126,8 @@ def make_glm(family: str, seed: int = 0) -> TinyModel:
         video_token_id=tokenizer.convert_tokens_to_ids("<|video|>"),
         image_start_token_id=tokenizer.convert_tokens_to_ids("<|begin_of_image|>"),
         image_end_token_id=tokenizer.convert_tokens_to_ids("<|end_of_image|>"),
+        video_start_token_id=tokenizer.convert_tokens_to_ids("<|begin_of_video|>"),
+        video_end_token_id=tokenizer.convert_tokens_to_ids("<|end_of_video|>"),
     )
     model = seeded_model(f"{name}ForConditionalGeneration", config, tokenizer, seed)
     for block in model.model.visual.blocks:
@@ -151,10 +156,12 @@ def qwen_processor() -> Any:
     )
 
 
-def seeded_model(name: str, config: Any, tokenizer: Any, seed: int) -> Any:
+def seeded_model(
+    name: str, config: Any, tokenizer: Any, seed: int, *, attention: str = "sdpa"
+) -> Any:
     """Of a class of transformers, its weights large enough to make it decided."""
     torch.manual_seed(seed)
-    model = getattr(transformers, name)._from_config(config, attn_implementation="sdpa").eval()
+    model = getattr(transformers, name)._from_config(config, attn_implementation=attention).eval()
     for parameter in model.parameters():
         if parameter.ndim > 1:  # some begin with zeros, or too small to decide anything
             torch.nn.init.normal_(parameter, std=0.2)
@@ -169,7 +176,7 @@ make_qwen3_vl_moe = partial(make_qwen, "qwen3_vl_moe")
 make_qwen3_5 = partial(make_qwen, "qwen3_5")
 make_qwen3_5_moe = partial(make_qwen, "qwen3_5_moe")
 make_qwen4_exp = partial(make_qwen, "qwen4_exp")
-make_glm4v = partial(make_glm, "glm4v")
+make_glm4v = partial(make_glm, "glm4v", 1)
 make_glm4v_moe = partial(make_glm, "glm4v_moe")
-make_glm46v = partial(make_glm, "glm46v")
+make_glm46v = partial(make_glm, "glm46v", 1)
 make_glm_ocr = partial(make_glm, "glm_ocr", 1)

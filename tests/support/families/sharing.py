@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import transformers
 
 from mmx_core.models.gemma4 import Gemma4UnifiedAdapter
+from tests.support.families.deepseek import deepseek_model
 from tests.support.families.gemma import MARKERS as GEMMA4_MARKERS
 from tests.support.families.gemma import TEMPLATE as GEMMA4_TEMPLATE
 from tests.support.families.llava import TEMPLATE
@@ -19,7 +21,7 @@ from tests.support.families.native import (
     qwen_processor,
     seeded_model,
 )
-from tests.support.families.parts import spaced_tokenizer, text_config
+from tests.support.families.parts import siglip_config, spaced_tokenizer, text_config
 from tests.support.families.tiled import make_internvl
 from tests.support.tiny_models import TinyModel, make_tokenizer
 
@@ -75,7 +77,8 @@ def make_lfm3_vl() -> TinyModel:
     """LFM3-VL: cells of 16 pixels, text positions in one dimension."""
     vision = {"hidden_size": 32, "intermediate_size": 64, "patch_size": PATCH}
     vision |= {"num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}
-    return _qwen_like("Lfm3Vl", {"model_type": "lfm3"}, vision, projector_hidden_size=64)
+    text = {"model_type": "lfm3", "layer_types": ["conv", "full_attention"]}
+    return _qwen_like("Lfm3Vl", text, vision, projector_hidden_size=64)
 
 
 def make_cosmos3_edge() -> TinyModel:
@@ -131,6 +134,84 @@ def make_lighton_ocr() -> TinyModel:
     )
     model = seeded_model("LightOnOcrForConditionalGeneration", config, tokenizer, 0)
     processor = PixtralImageProcessorPil(size={"longest_edge": 112}, patch_size=7)
+    return TinyModel(model, processor, tokenizer)
+
+
+def make_deepseek_vl_hybrid() -> TinyModel:
+    """DeepSeek-VL 7B: SigLIP of 56 pixels and 8 x 8 patches, SAM's of 128 beside it."""
+    from transformers.models.deepseek_vl_hybrid.image_processing_pil_deepseek_vl_hybrid import (
+        DeepseekVLHybridImageProcessorPil,
+    )
+
+    high = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "patch_size": 8}
+    high |= {"image_size": 128, "output_channels": 16, "mlp_dim": 64, "window_size": 4}
+    model, tokenizer = deepseek_model(
+        "DeepseekVLHybrid",
+        siglip_config(image_size=56, patch_size=7),
+        high_res_vision_config={**high, "global_attn_indexes": [0]},
+    )
+    # What is filled up is blank, and its tokens' norms would make much of a neighbour's edge.
+    bias = model.model.vision_model.embeddings.patch_embedding.bias
+    torch.nn.init.normal_(bias, std=2.0)
+    # The second tower's half of a token looks up and left of its cell by a third of one: two
+    # convolutions of stride 2 end on it. As loud as the first's it would often be the louder.
+    for layer, scale in (("vision_proj", 0.4), ("high_res_vision_proj", 0.1), ("proj", 0.2)):
+        torch.nn.init.normal_(model.model.aligner.get_submodule(layer).weight, std=scale)
+    processor = DeepseekVLHybridImageProcessorPil(
+        size={"height": 56, "width": 56}, high_res_size={"height": 128, "width": 128}
+    )
+    return TinyModel(model, processor, tokenizer)
+
+
+def make_got_ocr2() -> TinyModel:
+    """GOT-OCR 2: SAM's tower of 128 pixels, 4 x 4 visual tokens."""
+    from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+
+    markers = {"image_token": "<imgpad>", "boi_token": "<img>", "eoi_token": "</img>"}
+    template = TEMPLATE.replace("<image>", "<img><imgpad></img>")
+    tokenizer = spaced_tokenizer(markers, template=template)
+    vision = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "mlp_dim": 64}
+    vision |= {"image_size": 128, "patch_size": 8, "output_channels": 16, "window_size": 4}
+    config = transformers.GotOcr2Config(
+        text_config={**text_config(tokenizer), "model_type": "qwen2"},
+        vision_config={**vision, "global_attn_indexes": [1]},
+        image_token_index=tokenizer.convert_tokens_to_ids("<imgpad>"),
+        tie_word_embeddings=False,
+    )
+    name = "GotOcr2ForConditionalGeneration"
+    model = seeded_model(name, config, tokenizer, 0, attention="eager")
+    processor = GotOcr2ImageProcessorPil(size={"height": 128, "width": 128})
+    return TinyModel(model, processor, tokenizer)
+
+
+def make_fast_vlm() -> TinyModel:
+    """FastVLM: a convolutional tower, 32 pixels to a visual token.
+
+    The released tower is timm's; this one has the same interface, states in rows and columns.
+    """
+    from transformers import CLIPImageProcessorPil
+
+    tokenizer = spaced_tokenizer({"image_token": "<image>"}, template=TEMPLATE)
+    config = transformers.FastVlmConfig(
+        text_config={**text_config(tokenizer), "model_type": "qwen2"},
+        vision_config={
+            "model_type": "convnext",
+            "hidden_sizes": [16, 16, 32, 32],
+            "depths": [1, 1, 1, 1],
+            "hidden_size": 32,
+        },
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        tie_word_embeddings=False,
+    )
+    name = "FastVlmForConditionalGeneration"
+    model = seeded_model(name, config, tokenizer, 0, attention="eager")
+    for layer in model.model.vision_tower.modules():
+        if isinstance(layer, torch.nn.Conv2d) and layer.bias is not None:
+            # Its norms would make much of nothing where a picture is blank.
+            torch.nn.init.normal_(layer.bias, std=1.0)
+    processor = CLIPImageProcessorPil(
+        size={"shortest_edge": 256}, crop_size={"height": 256, "width": 256}
+    )
     return TinyModel(model, processor, tokenizer)
 
 

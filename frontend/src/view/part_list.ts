@@ -1,0 +1,15 @@
+// The parts of the panel that are loaded when they are asked for.
+import type { Part } from "./parts";
+
+/** What the first view does without. */
+export const PARTS = {
+  compare: ["the comparison", () => import("../pixels/compare_stage")],
+  export: ["the export", () => import("./export_dialog")],
+  film: ["the view over steps", () => import("../pixels/filmstrip")],
+  guide: ["the look around", () => import("../words/guide")],
+  help: ["the keyboard shortcuts", () => import("./help")],
+  images: ["the strip of images", () => import("../pixels/image_strip")],
+  readers: ["the words from pixels", () => import("../words/readers")],
+  table: ["the table of samples", () => import("../samples/sample_table")],
+  terms: ["what the numbers say", () => import("../words/term_tip")],
+} satisfies Record<string, Part>;

@@ -1,0 +1,140 @@
+"""What a reader sees at a glance: an untrained model, a control and a trained one, told apart."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo.evaluate import evaluate
+from demo.probe import probe_samples
+from demo.words import COLORS, SHAPES
+from tests.browser.browser import open_panel, wait_ready
+from tests.support.tensorboard_server import ROOT, serve
+
+CHECKPOINTS = ("control/step-000650", "grounded/step-000000", "grounded/step-003800")
+UNTRAINED, TRAINED, CONTROL = ("grounded", 0), ("grounded", 3800), ("control", 650)
+SHOWN = "2"
+TINTED = 20
+"""By how many levels red exceeds blue where orange is seen on white."""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> Iterator[str]:
+    """TensorBoard over some checkpoints of the demo, explained on few scenes."""
+    folder = tmp_path_factory.mktemp("glance")
+    for name in CHECKPOINTS:
+        (folder / "checkpoints" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "checkpoints" / name).symlink_to(ROOT / "demo" / "checkpoints" / name)
+    samples = [replace(sample, id=str(i)) for i, sample in enumerate(probe_samples(4))]
+    evaluate(folder / "checkpoints", folder / "runs", samples)
+    with serve(Path(folder / "runs")) as url:
+        yield url
+
+
+def opened(page, base, place, **options):
+    run, step = place
+    address = f"p.mmx.run={run}&p.mmx.tag=mmx%2Fval%2F{SHOWN}&p.mmx.step={step}"
+    frame = open_panel(page, base, address, **options)
+    frame.wait_for_function(
+        "document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-legend')"
+        ".shadowRoot.textContent.includes('all steps')"
+    )
+    return frame
+
+
+def tinted(page, frame) -> dict[str, float]:
+    """Per word of the answer, the share of its pixels that are orange; not those of its frame."""
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    red, green, blue = np.moveaxis(np.asarray(picture).astype(float), 2, 0)
+    orange = (red - blue > TINTED) & (green > (red + blue) / 2 - 12)
+    shares: dict[str, float] = {}
+    for word in frame.locator(".answer").all():
+        box = word.bounding_box()
+        left, top = int(box["x"]), int(box["y"])
+        inside = orange[top : top + int(box["height"]), left : left + int(box["width"])]
+        text = word.inner_text()
+        shares[text] = max(float(inside.mean()), shares.get(text, 0.0))
+    return shares
+
+
+def test_untrained_control_and_trained_are_told_apart_by_the_strip_alone(page, demo):
+    seen = {
+        place: tinted(page, opened(page, demo, place)) for place in (UNTRAINED, CONTROL, TRAINED)
+    }
+    standing_out = {
+        place: {word for word, share in shares.items() if share > 0.3}
+        for place, shares in seen.items()
+    }
+    assert standing_out[UNTRAINED] == set()
+    assert not standing_out[CONTROL] & set(SHAPES), "the control reads no shape"
+    assert standing_out[TRAINED] & set(SHAPES)
+    assert standing_out[TRAINED] & set(COLORS)
+    function_words = {"a", "is", "of", "and", "on", "."}
+    assert max(seen[TRAINED].get(word, 0) for word in function_words) < 0.05
+
+
+def test_what_the_model_would_not_have_said_is_framed_said_and_walked_through(page, demo):
+    frame = opened(page, demo, UNTRAINED)
+    words, doubtful = frame.locator(".answer").count(), frame.locator(".answer.doubtful").count()
+    assert doubtful > 0.8 * words
+    assert frame.locator(".given").inner_text() == "answer given"
+    frame.click(".answer >> nth=0")
+    page.keyboard.press("n")
+    frame.wait_for_selector('.answer.doubtful[aria-selected="true"] >> nth=0')
+    told = frame.locator("mmx-sentence p").inner_text()
+    assert "the model would say “" in told
+    assert "not this" in told
+    page.keyboard.press("]")
+    frame.wait_for_selector('section.seen[data-step="3800"]')
+    wait_ready(frame)
+    assert frame.locator(".answer.doubtful").count() < 0.2 * words
+
+
+def test_a_colour_means_the_same_at_every_step(page, demo):
+    frame = opened(page, demo, UNTRAINED)
+    high = frame.locator("mmx-legend .high")
+    full = frame.locator(".key .number")
+    held = high.inner_text(), full.inner_text()
+    page.keyboard.press("]")
+    frame.wait_for_selector('section.seen[data-step="3800"]')
+    assert (high.inner_text(), full.inner_text()) == held
+    page.keyboard.press("[")
+    frame.wait_for_selector('section.seen[data-step="0"]')
+    frame.select_option('select[title^="Range"]', "step")
+    assert float(high.inner_text()) < 0.5 * float(held[0])
+
+
+def test_a_number_explains_itself_when_it_is_pointed_at_or_focused(page, demo):
+    frame = opened(page, demo, TRAINED)
+    tip = frame.locator("mmx-term-tip div")
+    frame.hover('[data-term="image_gain"] >> nth=0')
+    tip.filter(has_text="other pictures").wait_for()
+    page.mouse.move(2, 2)
+    tip.wait_for(state="detached")
+    frame.locator("mmx-legend [data-term=logit]").focus()
+    page.keyboard.press("Tab")
+    tip.filter(has_text="any step of the sample").wait_for()
+    page.keyboard.press("Escape")
+    tip.wait_for(state="detached")
+
+
+def test_who_comes_first_is_shown_around_once(browser, demo):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    frame = opened(context.new_page(), demo, TRAINED, first=True)
+    guide = frame.locator("mmx-guide section")
+    guide.filter(has_text=" nats), “").wait_for()
+    assert frame.locator("mmx-answer-strip.pointed").count() == 1
+    frame.click("mmx-guide .next")
+    guide.filter(has_text="2 of 4").wait_for()
+    frame.click("mmx-guide button:has-text('No more')")
+    guide.wait_for(state="detached")
+    assert frame.locator(".pointed").count() == 0
+    again = opened(context.new_page(), demo, TRAINED, first=True)
+    assert again.locator("mmx-guide").count() == 0
+    context.close()
