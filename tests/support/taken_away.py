@@ -42,11 +42,11 @@ def without_keys(length: int, columns: Sequence[int], *, behind: int = 0) -> Ite
         seen[..., rows[:, None] & torch.isin(torch.arange(length), torch.tensor(columns))] = False
         return own(query, key, value, attn_mask=seen, **rest)
 
-    functional.scaled_dot_product_attention = attend
+    vars(functional)["scaled_dot_product_attention"] = attend
     try:
         yield calls
     finally:
-        functional.scaled_dot_product_attention = own
+        vars(functional)["scaled_dot_product_attention"] = own
 
 
 def log_probability(adapter: ModelAdapter, encoded: EncodedInput, ids: list[int]) -> np.ndarray:
