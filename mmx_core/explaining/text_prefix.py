@@ -15,7 +15,9 @@ def holes_refused(config: Any) -> str | None:
     """
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-    kinds = {type(layer) for layer in DynamicCache(config=config).layers}
+    # Layers that keep nothing of their own read another's keys, or none.
+    layers = DynamicCache(config=config).layers
+    kinds = {type(layer) for layer in layers if type(layer).__name__ != "DummyLayer"}
     other = kinds - {DynamicLayer, DynamicSlidingWindowLayer}
     if not other:
         return None

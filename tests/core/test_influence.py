@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
 from mmx_core import Explainer, Explanation, Sample
 from mmx_core.events.wire import decode_explanation, encode_explanation
@@ -25,48 +23,12 @@ from tests.models.test_families import ALL, tiny_of
 from tests.models.test_placeless import MAKERS as PLACELESS
 from tests.models.test_placeless import tiny_of as placeless
 from tests.support.explanations import make_explanation
+from tests.support.taken_away import log_probability, without_keys
 from tests.support.tiny_models import TinyModel, make_tiny
 
 ANSWER = "a red circle is left"
 RECURRENT = {"qwen3_5", "qwen3_5_moe", "qwen4_exp", "minicpmv4_6", "lfm2_vl"}
 """Their recurrent layers hold what they have read: there is no key to hide."""
-
-
-@contextmanager
-def without_keys(length: int, columns: Sequence[int]) -> Iterator[list[int]]:
-    """Attention over so many positions as if these keys were not there; counts its calls."""
-    own, calls = functional.scaled_dot_product_attention, []
-
-    def attend(
-        query: Any,
-        key: Any,
-        value: Any,
-        attn_mask: Any = None,
-        is_causal: bool = False,
-        **rest: Any,
-    ) -> Any:
-        if query.shape[-2] != length or key.shape[-2] != length:
-            return own(query, key, value, attn_mask=attn_mask, is_causal=is_causal, **rest)
-        calls.append(length)
-        seen = torch.ones(length, length, dtype=torch.bool)
-        seen = seen.tril() if is_causal else seen
-        if attn_mask is not None:
-            seen = seen & (attn_mask if attn_mask.dtype == torch.bool else attn_mask == 0)
-        seen = seen.clone()
-        seen[..., list(columns)] = False
-        return own(query, key, value, attn_mask=seen, **rest)
-
-    functional.scaled_dot_product_attention = attend
-    try:
-        yield calls
-    finally:
-        functional.scaled_dot_product_attention = own
-
-
-def log_probability(adapter: ModelAdapter, encoded: EncodedInput, ids: list[int]) -> np.ndarray:
-    states = adapter.hidden_states(encoded)[encoded.predicting_positions]
-    found: np.ndarray = adapter.logits(states).double().log_softmax(1)[range(len(ids)), ids].numpy()
-    return found
 
 
 def with_other(

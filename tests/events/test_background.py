@@ -30,7 +30,7 @@ from mmx_core.events import (
     writer as writing,
 )
 from mmx_core.events.background import Background, held_bytes, snapshot
-from mmx_core.explanation import Alternative, EncodedImage, ExplainedImage
+from mmx_core.explanation import Alternative, ContextWord, EncodedImage, ExplainedImage
 from tests.support.explanations import assert_close, make_explanation
 from tests.support.odd_explanations import make_several_images
 
@@ -309,9 +309,18 @@ def arrays_of(value) -> list[np.ndarray]:
 
 def test_a_snapshot_shares_no_array_and_is_counted_whole():
     made = make_explanation()
-    beside = Alternative(3, made.candidates[3][0], (made.heatmap[0].copy(),), 0.5)
-    shares = np.ones((len(made.tokens), 1), np.float32)
-    made = dataclasses.replace(made, alternatives=(beside,), image_grounding=shares)
+    shares, words = (np.ones((len(made.tokens), 1), np.float32) for _ in range(2))
+    maps = made.heatmap[0].copy()
+    beside = Alternative(3, made.candidates[3][0], (maps,), 0.5, influence=words[0].copy())
+    made = dataclasses.replace(
+        made,
+        alternatives=(beside,),
+        image_grounding=shares,
+        context_words=(ContextWord(1, 1, "red"),),
+        influence=words,
+        estimate=made.relevance.copy(),
+        used=(made.base.map.copy(),),
+    )
     own = snapshot(made)
     theirs, ours = arrays_of(made), arrays_of(own)
     assert len(ours) == len(theirs) > 10
