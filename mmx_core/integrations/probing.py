@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mmx_core.events.guard import guarded
-from mmx_core.events.sinks import sink_of
+from mmx_core.events.sinks import UnknownLogger, sink_of
 from mmx_core.events.tags import check_names
 from mmx_core.events.writer import ExplanationWriter, add_explanation, add_metrics
 from mmx_core.explainer import Explainer
@@ -76,7 +76,12 @@ class Probe:
         self.strict = strict
         self.also = tuple(also)
         for board in self.also:
-            sink_of(board)
+            try:
+                sink_of(board)
+            except UnknownLogger:
+                raise
+            except Exception:  # its run may begin later
+                continue
         self.writer: ExplanationWriter | None = None
         self.explained: set[int] = set()
         self.failure: str | None = None

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+import mmx_core as mmx
 from mmx_core.events import add_explanation, add_metrics
 from mmx_core.integrations.boards import file_of
+from mmx_core.integrations.transformers import ExplainCallback
 from tests.support.explanations import make_explanation
 
 FIGURE = "mmx_sample_metrics/val/7/obj_iou"
@@ -91,6 +93,8 @@ def test_a_run_of_mlflow_holds_pages_pictures_and_figures(
     assert is_page(page.read_text()) and page.with_suffix(".png").is_file()
     with pytest.raises(ValueError, match="expected an active run"):
         logged(mlflow)
+    # A callback is made before the framework begins the run.
+    ExplainCallback([mmx.Sample("7", "7.png", "what ?", "a dog")], also=[mlflow])
 
 
 def test_a_run_of_trackio_holds_pages_pictures_and_figures(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import runpy
 import subprocess
@@ -80,6 +81,19 @@ def test_a_generate_loop_logs_every_second_answer(
     run("generate_loop", tmp_path, monkeypatch)
     numbers = [f"generate/{index:06d}" for index in (0, 2, 4)]
     assert steps(tmp_path) == [(".", number, 0) for number in numbers]
+
+
+def test_the_notebooks_cells_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = json.loads((ROOT / "examples" / "notebook.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+    (tmp_path / "build").mkdir()
+    (tmp_path / "examples").mkdir()  # where it looks for the checkout
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for source in code:
+        exec(source, names)
+    assert steps(tmp_path / "build" / "notebook") == [(".", "val/scene", 0)]
+    assert (tmp_path / "build" / "scene.html").stat().st_size > 10_000
 
 
 def test_trl_logs_each_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
