@@ -86,6 +86,7 @@ def test_probabilities_are_those_of_the_model_itself(released: TinyModel) -> Non
     np.testing.assert_allclose(explanation.base.probability, expected.numpy(), rtol=2e-3)
 
 
+@pytest.mark.parametrize("released", ["smollm2"], indirect=True)
 def test_a_special_token_of_the_vocabulary_ends_an_answer_and_another_is_part_of_it(
     released: TinyModel,
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_special_token_of_the_vocabulary_ends_an_answer_and_another_is_part_of
     assert tokenizer.eos_token_id not in [token.id for token in told.tokens]
 
 
+@pytest.mark.parametrize("released", ["smollm2"], indirect=True)
 def test_turns_and_written_words_are_those_of_the_conversation(released: TinyModel) -> None:
     user = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}
     talk = [user, {"role": "assistant", "content": "Paris."}, {"role": "user", "content": "Sure?"}]
