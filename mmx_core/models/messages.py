@@ -71,7 +71,7 @@ def _checked(index: int, message: Any) -> dict[str, Any]:
         if kind not in ("image", "video", "text"):
             raise ValueError(
                 f"messages[{index}]: expected parts of type image, video or text, got "
-                f"{reprlib.repr(part)}"
+                f"{reprlib.repr(part)}{_INSTEAD.get(str(kind), '')}"
             )
         if kind == "text" and not isinstance(part.get("text"), str):
             raise ValueError(
@@ -80,6 +80,13 @@ def _checked(index: int, message: Any) -> dict[str, Any]:
             )
         parts.append({"type": "text", "text": part["text"]} if kind == "text" else {"type": kind})
     return {"role": role, "content": parts, **rest}
+
+
+_INSTEAD = {
+    "thinking": "; give the thought as the message's reasoning_content, or write it into its text "
+    "as the model does ([THINK]...[/THINK], <think>...</think>)",
+    "audio": "; sound is not explained, leave it out",
+}
 
 
 def forms(placeholders: Mapping[str, str]) -> tuple[Form, ...]:

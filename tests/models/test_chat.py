@@ -197,6 +197,11 @@ def test_messages_are_taken_in_their_form_and_pixels_left_out() -> None:
         ([{"role": "user", "content": 3}], "expected {'role'"),
         ([{"role": "user", "content": ["red"]}], "parts of type image, video or text"),
         ([{"role": "user", "content": [{"type": "audio"}]}], "parts of type image, video or text"),
+        ([{"role": "user", "content": [{"type": "audio"}]}], "sound is not explained"),
+        (
+            [{"role": "assistant", "content": [{"type": "thinking", "thinking": "red"}]}],
+            r"give the thought as the message's reasoning_content, or .* \(\[THINK\]",
+        ),
         ([{"role": "user", "content": [{"type": "text"}]}], "expected {'type': 'text', 'text'"),
     ],
 )

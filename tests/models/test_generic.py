@@ -271,6 +271,30 @@ def test_row_ends_and_marks_among_the_visual_tokens_are_found(plain: TinyModel) 
     assert raster.offsets == [1 + 9 * i + j for i in range(8) for j in range(8)]
 
 
+def test_two_tokens_of_each_cell_are_refused(plain: TinyModel) -> None:
+    """128 tokens make no grid of squares; 8 rows of 16 would be right by their number alone."""
+    adapter = spoiled(plain, lambda tokens: tokens.repeat_interleave(2, dim=0))
+    with pytest.raises(ValueError, match=r"rows and columns over 56x56 pixels, got 128"):
+        adapter.layout(WIDE, 1.0)
+
+
+def test_a_small_whole_before_the_cells_is_refused(plain: TinyModel) -> None:
+    """With 16 tokens of a thumbnail there are 80; with 36 as many as 10 x 10 cells have."""
+
+    def whole(side: int):
+        def put(tokens: torch.Tensor) -> torch.Tensor:
+            square = tokens.T.reshape(1, -1, 8, 8)
+            small = torch.nn.functional.adaptive_avg_pool2d(square, side)
+            return torch.cat([small.flatten(2)[0].T, tokens])
+
+        return put
+
+    with pytest.raises(ValueError, match=r"rows and columns over 56x56 pixels, got 80"):
+        spoiled(plain, whole(4)).layout(WIDE, 1.0)
+    with pytest.raises(ValueError, match=r"only \d+ of 48 painted cells \(\d+%, not 95%\)"):
+        spoiled(plain, whole(6)).layout(WIDE, 1.0)
+
+
 def marked(plain: TinyModel, *, template: str | None = None, named: bool = False) -> GenericAdapter:
     """An adapter whose tokenizer knows a token that begins an image and one that ends it."""
     own = plain.tokenizer

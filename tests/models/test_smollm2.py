@@ -84,3 +84,31 @@ def test_probabilities_are_those_of_the_model_itself(released: TinyModel) -> Non
     rows = logits[encoded.prompt_length - 1 : -1].softmax(-1)
     expected = rows[torch.arange(len(ids)), torch.tensor(ids)]
     np.testing.assert_allclose(explanation.base.probability, expected.numpy(), rtol=2e-3)
+
+
+@pytest.mark.parametrize("released", ["smollm2"], indirect=True)
+def test_a_special_token_of_the_vocabulary_ends_an_answer_and_another_is_part_of_it(
+    released: TinyModel,
+) -> None:
+    tokenizer = released.tokenizer
+    explainer = build(released)
+    user = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}
+    told = explainer.explain(
+        picture(), messages=[user, {"role": "assistant", "content": "a <|im_start|> b"}]
+    )
+    marks = [token.special for token in told.tokens]
+    assert told.answer == "a <|im_start|> b" and sum(marks) == 1
+    assert tokenizer.eos_token_id not in [token.id for token in told.tokens]
+
+
+@pytest.mark.parametrize("released", ["smollm2"], indirect=True)
+def test_turns_and_written_words_are_those_of_the_conversation(released: TinyModel) -> None:
+    user = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}
+    talk = [user, {"role": "assistant", "content": "Paris."}, {"role": "user", "content": "Sure?"}]
+    rendered = build(released).adapter.render(talk, pictures=[picture()])
+    said = [
+        released.tokenizer.decode([i for i, w, t in rows if w and t == turn]).split()
+        for turn in range(3)
+        for rows in [list(zip(rendered.ids, rendered.written, rendered.turns, strict=True))]
+    ]
+    assert said == [PROMPT.split(), ["Paris."], ["Sure?"]]
