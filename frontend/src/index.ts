@@ -3,7 +3,6 @@ import "./words/answer_strip";
 import "./words/candidates";
 import "./view/header";
 import "./pixels/legend";
-import "./matrix/matrix_tip";
 import "./view/notice";
 import "./words/sentence_line";
 import "./matrix/relevance_matrix";
