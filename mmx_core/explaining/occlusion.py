@@ -18,6 +18,7 @@ from mmx_core.explaining.prepare import Prepared
 from mmx_core.explaining.reading import (
     Reading,
     all_finite,
+    estimated,
     find_targets,
     on_host,
     predict,
@@ -85,6 +86,7 @@ def read_occlusion(
             "view_grounding": absent.new_full((len(absent), len(spans)), torch.nan),
             "candidate_ids": ranked.ids[:, : settings.candidates],
             "candidate_probabilities": ranked.probability[:, : settings.candidates],
+            **estimated(passes, targets),
             # Of one scale, which is its own aggregate.
             **{("map", 0, view): values for view, values in enumerate(maps)},
             **{("heatmap", view): values for view, values in enumerate(maps)},

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from mmx_core.explaining.flow import Flow, Wanted, watched
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.layout import VisualSpan
@@ -54,11 +56,19 @@ class Text:
 
 @dataclass(frozen=True)
 class Passes:
-    """What is kept of one sample's passes: states per scale, text at scale 1.0, and its index."""
+    """What is kept of one sample's passes.
+
+    Attributes:
+        states: Per scale.
+        text: At scale 1.0.
+        base: The index of that scale.
+        flow: What flowed to the targets there; or why it could not be read.
+    """
 
     states: list[States]
     text: Text
     base: int
+    flow: Flow | str
 
 
 def run_passes(
@@ -73,6 +83,7 @@ def run_passes(
         raise ValueError(f"scales: expected 1.0 among them, got {tuple(scales)}")
     states: list[list[States]] = [[] for _ in batch]
     texts: dict[int, Text] = {}
+    flows: list[Flow | str] = []
     for factor in scales:
         inputs = [
             adapter.encode(
@@ -80,7 +91,10 @@ def run_passes(
             )
             for p in batch
         ]
-        whole = forward_together(adapter, inputs)
+        if factor == 1.0:
+            whole, flows = _watched_together(adapter, inputs, batch)
+        else:
+            whole = forward_together(adapter, inputs)
         for index, (prepared, encoded) in enumerate(zip(batch, inputs, strict=True)):
             hidden, context = whole[index], encoded.context_positions
             rows = prepared.targets(len(context))[0].to(context.device)
@@ -101,7 +115,7 @@ def run_passes(
                 )
         del whole, hidden
     base = list(scales).index(1.0)
-    return [Passes(kept, texts[index], base) for index, kept in enumerate(states)]
+    return [Passes(kept, texts[index], base, flows[index]) for index, kept in enumerate(states)]
 
 
 def forward_together(adapter: ModelAdapter, inputs: Sequence[EncodedInput]) -> Sequence[Tensor]:
@@ -109,6 +123,28 @@ def forward_together(adapter: ModelAdapter, inputs: Sequence[EncodedInput]) -> S
     if len(inputs) > 1 and adapter.can_collate(inputs):
         return adapter.forward(adapter.collate(inputs)).unbind()
     return [adapter.hidden_states(encoded) for encoded in inputs]
+
+
+def _watched_together(
+    adapter: ModelAdapter, inputs: Sequence[EncodedInput], batch: Sequence[Prepared]
+) -> tuple[Sequence[Tensor], list[Flow | str]]:
+    """As :func:`forward_together`, and what flows to each sample's targets."""
+    wanted = []
+    for prepared, encoded in zip(batch, inputs, strict=True):
+        context = encoded.context_positions
+        index, ids = (values.to(context.device) for values in prepared.targets(len(context)))
+        wanted.append(Wanted((context[index] - 1).clamp_min(0), context, ids))
+    if len(inputs) > 1 and adapter.can_collate(inputs):
+        together = adapter.collate(inputs)
+        whole, found = watched(adapter, wanted, lambda: adapter.forward(together))
+        return whole.unbind(), [found] * len(inputs) if isinstance(found, str) else [*found]
+    states: list[Tensor] = []
+    flows: list[Flow | str] = []
+    for encoded, one in zip(inputs, wanted, strict=True):
+        hidden, found = watched(adapter, [one], partial(adapter.hidden_states, encoded))
+        states.append(hidden)
+        flows += [found] if isinstance(found, str) else found
+    return states, flows
 
 
 def positions_of(encoded: EncodedInput) -> int:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mmx_core.attribution.agreement import Agreement, agreement
 from mmx_core.attribution.arc import rank_biased_overlap
+from mmx_core.attribution.flow import estimate
 from mmx_core.attribution.logit_lens import gathered_logits, lens, view_grounding
 from mmx_core.attribution.msea import aggregate
 from mmx_core.attribution.rank_filter import rank_gaussian_filter
@@ -44,6 +45,7 @@ unpacked each time."""
 class Reading:
     """Everything read from the passes, on the host. Lists have one entry per scale.
 
+    ``estimate`` is None where what flows could not be read, and ``no_estimate`` says why.
     ``maps`` and ``heatmaps`` have one array per view. ``frames`` are those of each view of a
     picture, by its index; empty for an image.
     """
@@ -65,6 +67,8 @@ class Reading:
     view_grounding: FloatArray
     candidate_ids: NDArray[np.int64]
     candidate_probabilities: FloatArray
+    estimate: FloatArray | None
+    no_estimate: str | None
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,7 @@ def read_passes(
         "candidate_ids": ranked.ids[:, : settings.candidates],
         "candidate_probabilities": ranked.probability[:, : settings.candidates],
     }
+    tensors |= estimated(passes, targets)
     tensors |= {("heatmap", view): maps for view, maps in enumerate(heatmaps)}
     for scale, (states, raw) in enumerate(zip(passes.states, lenses.maps, strict=True)):
         tensors |= {("map", scale, view): m for view, m in enumerate(states.on_planes(raw))}
@@ -201,7 +206,18 @@ def on_host(tensors: Mapping[Any, Tensor], passes: Passes) -> Reading:
         view_grounding=found["view_grounding"],
         candidate_ids=found["candidate_ids"],
         candidate_probabilities=found["candidate_probabilities"],
+        estimate=found.get("estimate"),
+        no_estimate=passes.flow if isinstance(passes.flow, str) else None,
     )
+
+
+def estimated(passes: Passes, targets: Targets) -> dict[str, Tensor]:
+    """``estimate`` ``(R, C)``, where what flows could be read."""
+    if isinstance(passes.flow, str):
+        return {}
+    flow = passes.flow
+    found = estimate(flow.logit, flow.share, targets.before & targets.written)
+    return {"estimate": found.masked_fill(~targets.before, torch.nan)}
 
 
 def find_targets(prepared: Prepared, passes: Passes) -> Targets:

@@ -27,7 +27,9 @@ def weight_of_head(model: Any) -> Tensor:
     weight = _parameter(head, "weight")
     # Quantised layers hand out their weight by a call, in a form of its own.
     weight = weight() if callable(weight) and not isinstance(weight, Tensor) else weight
-    return weight.dequantize() if weight.is_quantized else weight
+    # As torch packs it, or a subclass of others (torchao, quanto), which may not take single rows.
+    packed = weight.is_quantized or type(weight).dequantize is not Tensor.dequantize
+    return weight.dequantize() if packed else weight
 
 
 def bias_of_head(model: Any) -> Tensor | None:

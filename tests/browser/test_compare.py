@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmx_core.events import read_explanations
 from tests.browser.browser import open_panel, wait_ready
@@ -254,6 +256,32 @@ def test_the_table_of_samples_finds_sorts_and_opens(page, base):
         "!document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-sample-table')"
         ".shadowRoot.querySelector('.rows [role=row]')"
     )
+
+
+def test_a_comparison_is_exported_with_both_names_answers_and_the_legend(
+    page, base, tmp_path, logged
+):
+    panel = open_panel(page, base, f"{VIEW}&p.mmx.compare=swipe&p.mmx.brun={OTHER_RUN}")
+    page.keyboard.press("e")
+    files = {}
+    for kind in ("png", "svg"):
+        with page.expect_download() as download:
+            panel.click(f'a[download$=".{kind}"]')
+        named = f"val_0_{RUN}_step-{STEPS[-1]}_vs_{OTHER_RUN}_step-{STEPS[-1]}_swipe.{kind}"
+        assert download.value.suggested_filename == named
+        files[kind] = tmp_path / named
+        download.value.save_as(files[kind])
+    with Image.open(files["png"]) as picture:
+        assert picture.width == 1920  # twice its size on a page
+        assert len(picture.convert("RGB").resize((96, 96)).getcolors(96 * 96)) > 50
+    tree = ElementTree.parse(files["svg"])
+    svg = "{http://www.w3.org/2000/svg}"
+    said = " ".join("".join(text.itertext()) for text in tree.iter(f"{svg}text"))
+    for name, run in (("A", RUN), ("B", OTHER_RUN)):
+        assert f"{name} · {run} · step {STEPS[-1]}" in said
+        assert all(word in said for word in logged[run, STEPS[-1]].answer.split())
+    assert "logit" in said and len(list(tree.iter(f"{svg}linearGradient"))) == 1
+    assert len(list(tree.iter(f"{svg}image"))) == 1
 
 
 def test_export_offers_a_picture_a_command_and_a_page_that_opens_without_a_server(

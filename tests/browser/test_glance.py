@@ -64,8 +64,9 @@ def tinted(page, frame) -> dict[str, float]:
 
 
 def test_untrained_control_and_trained_are_told_apart_by_the_strip_alone(page, demo):
-    places = (UNTRAINED, CONTROL, TRAINED)
-    seen = {place: tinted(page, opened(page, demo, place)) for place in places}
+    seen = {
+        place: tinted(page, opened(page, demo, place)) for place in (UNTRAINED, CONTROL, TRAINED)
+    }
     standing_out = {
         place: {word for word, share in shares.items() if share > 0.3}
         for place, shares in seen.items()

@@ -83,6 +83,21 @@ def test_the_images_gain_is_a_column_where_it_is_asked_for(
     ]
 
 
+def test_the_word_that_matters_most_is_a_column_where_influence_is_asked_for(
+    checkpoint, image, tmp_path, capsys
+) -> None:
+    options = ["--answer", ANSWER, "--scales", "1", "--influence"]
+    assert main(command(checkpoint, image, tmp_path, *options)) == 0
+    (read,) = read_explanations(tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split() == ["token", "probability", "grounding", "most", "by", "word"]
+    for line, row in zip(lines[3:], read.influence, strict=False):
+        most = int(np.nanargmax(np.abs(row)))
+        word, nats = line.split()[-2:]
+        assert word == read.context_words[most].text.strip()
+        assert float(nats) == pytest.approx(row[most], rel=1e-3, abs=1e-3)
+
+
 def test_a_sample_is_named_after_its_image_and_the_model_answers(
     checkpoint, image, tmp_path, capsys
 ) -> None:

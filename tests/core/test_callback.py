@@ -120,10 +120,11 @@ def test_the_images_gain_is_measured_against_the_other_samples_unless_it_is_swit
     tmp_path: Path, device: torch.device, settings: dict[str, Any]
 ) -> None:
     tiny = make_tiny(device=str(device))
-    callback = build_callback(tiny, samples=probe(3), **settings)
+    callback = build_callback(tiny, samples=probe(3), influence=bool(settings), **settings)
     make_trainer(tiny, tmp_path, callback, steps=1).train()
     found = list(mmx.read_explanations(tmp_path / "explanations"))
     assert len(found) == 3
+    assert all((e.influence is None) != bool(settings) for e in found)
     assert all((e.image_gain is None) == bool(settings) for e in found)
     if not settings:
         assert [e.provenance["image_gain"] for e in found] == [{"references": 2}] * 3

@@ -59,7 +59,7 @@ def masked() -> mmx.Sample:
 
 
 def explained(model: Any, tiny: TinyModel) -> list[Any]:
-    made = explainer(model, tiny, faithfulness=True)
+    made = explainer(model, tiny, faithfulness=True, influence=True)
     return list(made.explain_batch([masked(), sample("generated", answer=None)]))
 
 
@@ -160,6 +160,7 @@ def test_a_sharded_model_is_explained_as_the_whole_and_trains_on_unharmed(
             np.testing.assert_allclose(
                 ours.base.probability, whole.base.probability, atol=1e-5, rtol=1e-5
             )
+            np.testing.assert_allclose(ours.influence, whole.influence, atol=1e-4)
             assert ours.metrics == pytest.approx(whole.metrics, abs=1e-5, nan_ok=True)
 
 

@@ -47,7 +47,7 @@ def test_the_locks_name_the_constraints_and_nothing_else(python):
     }
 
 
-@pytest.mark.parametrize("lock", ["test.lock", "node.lock", "tools.lock"])
+@pytest.mark.parametrize("lock", ["test.lock", "node.lock", "tools.lock", "docs.lock"])
 def test_every_entry_of_a_lock_has_its_hashes(lock):
     text = (LOCKS / lock).read_text(encoding="utf-8").replace("\\\n", " ")
     entries = [line for line in text.splitlines() if not line.startswith("#")]
@@ -56,9 +56,10 @@ def test_every_entry_of_a_lock_has_its_hashes(lock):
         assert re.fullmatch(r"\S+==\S+( ; [^-]+)?(\s+--hash=sha256:[0-9a-f]{64})+", entry), entry
 
 
-def test_the_tools_that_are_asked_for_are_locked():
-    asked = versions(LOCKS / "tools.in", "3.12")
-    assert asked.items() <= versions(LOCKS / "tools.lock", "3.12").items()
+@pytest.mark.parametrize("tools", ["tools", "docs"])
+def test_the_tools_that_are_asked_for_are_locked(tools):
+    asked = versions(LOCKS / f"{tools}.in", "3.12")
+    assert asked.items() <= versions(LOCKS / f"{tools}.lock", "3.12").items()
 
 
 def test_all_that_the_tests_stand_on_is_locked(wheel):

@@ -3,7 +3,7 @@
 import { LitElement, type PropertyDeclarations, css, html } from "lit";
 import { Latest } from "../data/latest";
 import type { Point, Size } from "../pixels/geometry";
-import { isShown } from "./host";
+import { isShown } from "./shown";
 import type { Sort } from "../samples/sample_rows";
 import type { ViewState } from "./state";
 

@@ -1,24 +1,26 @@
 // Export that works in a sandboxed frame: a picture to save or copy, a page that needs no server,
 // a command and a link to copy.
 import { type PropertyValues, css, html, nothing } from "lit";
-import { cssColor } from "../pixels/color";
 import { embed, standalonePage } from "../data/embedded";
 import type { Explanation } from "../data/explanation";
-import { fetchChecked } from "../data/fetch_checked";
-import { drawFigure, figureLines } from "../pixels/figure";
+import { DARK, LIGHT, type Shown, figureOf, fileName, shownBy } from "../figure/figure";
+import { measure, paint, svgOf } from "../figure/paint";
 import { reason } from "../data/reason";
-import { fileLink, inVsCode, permalink } from "./host";
+import { type Host, isRooted } from "./host";
 import type { PanelModel } from "./model";
-import type { StagePicture } from "../pixels/stage_picture";
 import { INITIAL_VIEW, type ViewState, toParameters } from "./state";
-import { sampleName } from "./text";
+import { sampleName, stepText } from "./text";
 import { unattributed } from "./base";
 import { Dialog } from "./dialog";
+
+/** Of the picture, per CSS pixel. */
+const RATIO = 2;
 
 export class ExportDialog extends Dialog {
   static override properties = {
     place: unattributed,
     picture: { state: true },
+    vectors: { state: true },
     page: { state: true },
     said: { state: true },
     failed: { state: true },
@@ -27,6 +29,8 @@ export class ExportDialog extends Dialog {
   place = "";
   /** Object URL of the drawn figure. */
   picture = "";
+  /** Object URL of the same as SVG. */
+  vectors = "";
   /** Object URL of the standalone page; empty while it is made. */
   page = "";
   said = "";
@@ -35,9 +39,12 @@ export class ExportDialog extends Dialog {
 
   protected override readonly heading = "Export";
   private model: PanelModel | null = null;
+  private host: Host | null = null;
   /** What was in view when the picture was drawn. */
   private view: ViewState = INITIAL_VIEW;
   private drawn: Blob | null = null;
+  /** Of what is saved, without what kind it is. */
+  private file = "";
 
   static override styles = [
     Dialog.styles,
@@ -100,27 +107,34 @@ export class ExportDialog extends Dialog {
     `,
   ];
 
-  open(model: PanelModel, picture: StagePicture): void {
+  /** `curtain`: where A ends and B begins, 0 to 1. */
+  open(model: PanelModel, curtain: number, host: Host): void {
+    const shown = shownBy(model, curtain);
+    if (!shown) return;
     this.model = model;
+    this.host = host;
     this.view = model.view;
+    this.file = fileName(shown);
     this.failed = "";
     this.said = "";
     this.closed();
     const dark = getComputedStyle(this).colorScheme === "dark";
-    const lines = figureLines(model, picture.range.low < 0);
-    const figure = drawFigure(picture, model.view, lines, (at) => cssColor(picture.colors, at), dark);
+    const scene = figureOf(shown, dark ? DARK : LIGHT, measure);
     const wanted = this.latest.ask();
-    void figure.convertToBlob({ type: "image/png" }).then((blob) => {
+    void paint(scene, RATIO).convertToBlob({ type: "image/png" }).then((blob) => {
       if (!wanted()) return;
       this.drawn = blob;
       this.picture = URL.createObjectURL(blob);
+    });
+    void svgOf(scene).then((text) => {
+      if (wanted()) this.vectors = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
     });
     const take = (page: string, said: string) => {
       if (!wanted()) return;
       if (page) this.page = URL.createObjectURL(new Blob([page], { type: "text/html" }));
       this.failed = said;
     };
-    void this.standalone(lines[0]!).then(
+    void this.standalone(titleOf(shown)).then(
       (page) => take(page, ""),
       (error) => take("", `no standalone page: ${reason(error)}`),
     );
@@ -133,17 +147,28 @@ export class ExportDialog extends Dialog {
   }
 
   protected override content() {
-    const name = sampleName(this.view.tag).replace(/[^\w.-]+/g, "_");
-    const file = `${name}_step-${this.view.step}`;
+    const { file } = this;
     return html`${this.picture ? html`<img src=${this.picture} alt="The picture that is exported" />` : nothing}
         <div class="actions">
           ${this.picture
-            ? html`<a href=${this.picture} download="${file}.png">PNG</a><button @click=${this.copyPicture}>Copy picture</button>`
+            ? html`${this.saved("PNG", this.picture, `${file}.png`)}<button @click=${this.copyPicture}>Copy picture</button>`
             : nothing}
-          ${this.page ? html`<a href=${this.page} download="${file}.html">Standalone page (HTML)</a>` : html`<span class="muted">${this.failed || "making the page…"}</span>`}
+          ${this.vectors ? this.saved("SVG", this.vectors, `${file}.svg`) : nothing}
+          ${this.page ? this.saved("Standalone page (HTML)", this.page, `${file}.html`) : html`<span class="muted">${this.failed || "making the page…"}</span>`}
           <span class="muted" role="status">${this.said}</span>
         </div>
-        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.model ? permalink(toParameters(this.view)) : "")}`;
+        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.host?.link(toParameters(this.view)) ?? "")}`;
+  }
+
+  /** What is made, to be saved: by a link, or by the host where links save nothing. */
+  private saved(what: string, address: string, name: string) {
+    if (!this.host?.save) return html`<a href=${address} download=${name}>${what}</a>`;
+    return html`<button @click=${() => this.save(address, name)}>${what}</button>`;
+  }
+
+  private async save(address: string, name: string): Promise<void> {
+    const content = await (await fetch(address)).blob();
+    this.said = (await this.host!.save!(name, content)) ? "saved" : "not saved";
   }
 
   /** The user's line that logged this; a link where the host can open it. */
@@ -151,10 +176,10 @@ export class ExportDialog extends Dialog {
     const place = this.model?.explanation?.loggedAt;
     if (!place) return nothing;
     const text = `${place.file}:${place.line}`;
-    const link = inVsCode() && fileLink(place);
+    const open = isRooted(place.file) && this.host?.openSource;
     return html`<div class="line">
       <span class="muted name">Logged at</span>
-      ${link ? html`<a href=${link}>open ${text}</a>` : html`<code>${text}</code>`}
+      ${open ? html`<button @click=${() => open.call(this.host, place)}>open ${text}</button>` : html`<code>${text}</code>`}
     </div>`;
   }
 
@@ -183,7 +208,7 @@ export class ExportDialog extends Dialog {
       { run, tag, step: step!, images: hashes(explanation) },
       ...(otherPlace ? [{ ...otherPlace, images: hashes(other?.explanation) }] : []),
     ];
-    return standalonePage(await embed(api, index!, places, toParameters(view)), await bundle(), title);
+    return standalonePage(await embed(api, index!, places, toParameters(view)), await this.host!.bundle(), title);
   }
 
   private async copy(text: string, id: string): Promise<void> {
@@ -209,18 +234,17 @@ export class ExportDialog extends Dialog {
   /** What is still being made is no longer wanted either. */
   protected override closed(): void {
     this.latest.ask();
-    for (const url of [this.picture, this.page]) if (url) URL.revokeObjectURL(url);
+    for (const url of [this.picture, this.vectors, this.page]) if (url) URL.revokeObjectURL(url);
     this.picture = "";
+    this.vectors = "";
     this.page = "";
   }
 }
 customElements.define("mmx-export-dialog", ExportDialog);
 
-/** The whole panel as one module, to live on in a page of its own. */
-async function bundle(): Promise<string> {
-  const own = [...document.scripts].find((script) => script.type === "module" && script.textContent && !script.src);
-  if (document.getElementById("mmx-data") && own) return own.textContent.replaceAll("<\\/script", "</script");
-  return (await fetchChecked(new URL(/* @vite-ignore */ "./standalone.js", import.meta.url).href)).text();
+function titleOf({ view, a, b }: Shown): string {
+  const place = ({ explanation: { run, step } }: typeof a) => `${run} · step ${stepText(step)}`;
+  return [sampleName(view.tag), place(a), ...(b ? ["against", place(b)] : [])].join(" · ");
 }
 
 function quoted(text: string): string {

@@ -3,6 +3,7 @@ import { html, nothing } from "lit";
 import { besideOf } from "../words/beside";
 import { besideNote } from "../words/beside_note";
 import { answerLength, answerToken, seenAt } from "../data/explanation";
+import type { Host } from "./host";
 import type { PanelModel } from "./model";
 import { changedBy, isForPanel } from "./keys";
 import type { ViewState } from "./state";
@@ -42,6 +43,7 @@ export class Panel extends PanelElement {
     guided: { state: true },
   };
   declare model: PanelModel;
+  declare host: Host;
   dark = false;
   hover: Hover = NO_HOVER;
   /** Where the pointer is on the image, linked between stages. */
@@ -267,8 +269,8 @@ export class Panel extends PanelElement {
 
   private async export(): Promise<void> {
     if (!(await this.parts.load("export"))) return;
-    const { side, otherSide } = this.model;
-    if (side) await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, this.picture(side, otherSide)));
+    const curtain = this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.curtain ?? 1;
+    await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, curtain, this.host));
   }
 
   private async opened<Kind extends Dialog>(name: string, open: (dialog: Kind) => void): Promise<void> {

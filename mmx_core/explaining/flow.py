@@ -1,0 +1,334 @@
+"""What flows from the context to each target through attention, read while a forward runs.
+
+Any attention function of transformers, eager or not, is given queries, keys and values after
+rotation and norms: the rows wanted are computed again from these, layer by layer, and nothing of
+the size of all attention is kept. The output projection is asked by a gradient for its transpose,
+so that it may be adapted or quantised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmx_core.attribution.flow import attention_rows, flow_along
+from mmx_core.models.base import ModelAdapter
+from mmx_core.models.restoring import Undo, contents, restoring
+
+_ELEMENTS = 1 << 24
+"""Attention weights formed at once: 64 MB."""
+
+_ROWS = 4096
+"""Rows of the head that its mean is taken over, at least, where it has as many."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Of one sample of a batch.
+
+    Attributes:
+        rows: ``(R,)`` positions that predict.
+        columns: ``(C,)`` positions of the context.
+        ids: ``(R,)`` what is predicted.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    ids: Tensor
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What flowed to one sample's targets; ``(R, C)`` float32 each, summed over the layers.
+
+    Attributes:
+        logit: Along the target's row of the head.
+        share: Of what each layer's attention adds.
+    """
+
+    logit: Tensor
+    share: Tensor
+
+
+def watched(
+    adapter: ModelAdapter, wanted: Sequence[Wanted], forward: Callable[[], Tensor]
+) -> tuple[Tensor, list[Flow] | str]:
+    """Runs a forward and reads what flows in it.
+
+    Args:
+        adapter: The model's.
+        wanted: Of each sample of the batch.
+        forward: Of the batch; its states ``(B, L, d)``.
+
+    Returns:
+        What the forward returns; and the flows, or why there are none.
+    """
+    from transformers.modeling_utils import AttentionInterface
+
+    layers = getattr(_decoder(adapter), "layers", None)
+    if adapter.sharding is not None:
+        return forward(), "its weights are spread over processes"
+    if layers is None:
+        return forward(), "its text model has no layers that could be found"
+    watch = _Watch(adapter, wanted)
+    own = AttentionInterface.get_interface
+    modules = {module for layer in layers for module in (layer, *layer.children(), *_inner(layer))}
+
+    def choose(self: Any, name: str, default: Callable[..., Any]) -> Callable[..., Any]:
+        return partial(watch.attend, own(self, name, default))
+
+    def run() -> Tensor:
+        for layer in layers:
+            # A layer's own comes last: its parts are called within it.
+            layer.register_forward_pre_hook(watch.begin)
+            for module in (*_inner(layer), *layer.children()):
+                module.register_forward_hook(watch.follow)
+            layer.register_forward_hook(watch.finish)
+        AttentionInterface.get_interface = choose
+        return forward()
+
+    undo: list[Undo] = [partial(setattr, AttentionInterface, "get_interface", own)]
+    for module in modules:
+        undo += [*contents(module._forward_hooks), *contents(module._forward_pre_hooks)]
+    return restoring(undo, run), watch.found(len(layers))
+
+
+def _decoder(adapter: ModelAdapter) -> Any:
+    """What holds the text model's layers; some families' decoder is a whole model about it."""
+    decoder = adapter.model.get_decoder()
+    return next((module for module in decoder.modules() if hasattr(module, "layers")), decoder)
+
+
+def _inner(layer: Any) -> list[Any]:
+    """The parts of a layer's parts."""
+    return [part for child in layer.children() for part in child.children()]
+
+
+@dataclass
+class _Attended:
+    """One layer's attention, as it runs.
+
+    Attributes:
+        module: The attention module.
+        output: ``(B, L, H, v)`` of its attention function.
+        rows: Weights of some rows of one sample, ``(H, R, L)``.
+        values: ``(B, G, L, v)``.
+        projection: What follows, with what it was given and what it made.
+        normed: What a norm made of the projection's output, where one follows.
+    """
+
+    module: Any
+    output: Tensor
+    rows: Callable[[int, Tensor], Tensor]
+    values: Tensor
+    projection: tuple[Any, Tensor, Tensor] | None = None
+    normed: Tensor | None = None
+
+
+class _Watch:
+    """Sees each layer's attention and what is done with what it puts out."""
+
+    def __init__(self, adapter: ModelAdapter, wanted: Sequence[Wanted]) -> None:
+        self.wanted = wanted
+        self.directions = [_directions(adapter, each.ids) for each in wanted]
+        self.flows = [
+            Flow(*torch.zeros(2, len(w.rows), len(w.columns), device=w.rows.device).unbind())
+            for w in wanted
+        ]
+        self.layers = 0
+        self.refused: str | None = None
+        self.parts: frozenset[int] = frozenset()
+        self.current: _Attended | None = None
+
+    def found(self, layers: int) -> list[Flow] | str:
+        """The flows, or why there are none."""
+        if self.refused is not None:
+            return self.refused
+        if self.layers < layers:
+            return f"{layers - self.layers} of its {layers} layers showed no attention"
+        return self.flows
+
+    def begin(self, layer: Any, args: Any) -> None:
+        """Before a layer."""
+        self.parts, self.current = frozenset(map(id, layer.children())), None
+
+    def attend(self, own: Callable[..., Any], module: Any, *args: Any, **kwargs: Any) -> Any:
+        """In place of an attention function."""
+        found = own(module, *args, **kwargs)
+        if id(module) in self.parts and self.refused is None:
+            self._keep(module, found[0], *args, **kwargs)
+        return found
+
+    def _keep(
+        self,
+        module: Any,
+        output: Tensor,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Any = None,
+        *,
+        scaling: float | None = None,
+        softcap: float | None = None,
+        sliding_window: int | None = None,
+        s_aux: Tensor | None = None,
+        position_bias: Tensor | None = None,
+        is_causal: bool | None = None,
+        **others: Any,
+    ) -> None:
+        if query.shape[2] != key.shape[2]:
+            self.refused = "its text attends to something else than itself"
+        elif s_aux is not None or position_bias is not None:
+            self.refused = "its attention adds to its scores"
+        elif not isinstance(attention_mask, Tensor | None):
+            self.refused = "its attention's mask is no tensor"
+        causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+
+        def rows(index: int, at: Tensor) -> Tensor:
+            bias = _bias(
+                attention_mask, index, at, causal=causal, window=sliding_window, keys=key.shape[2]
+            )
+            return attention_rows(
+                query[index][:, at], key[index], scale, bias=bias, softcap=softcap
+            )
+
+        self.current = _Attended(module, output, rows, value)
+
+    def follow(self, module: Any, args: tuple[Any, ...], output: Any) -> None:
+        """Behind a part of a layer or of its attention."""
+        now = self.current
+        if now is None or not args or not isinstance(args[0], Tensor):
+            return
+        if now.projection is not None and args[0] is now.projection[2]:
+            now.normed = output
+        elif args[0].numel() == now.output.numel() and module in set(now.module.children()):
+            now.projection = module, args[0], output
+
+    def finish(self, layer: Any, args: Any, output: Any) -> None:
+        """Behind a layer."""
+        now, self.current = self.current, None
+        if now is None or self.refused is not None:
+            return
+        if now.projection is None:
+            self.refused = "what follows its attention could not be found"
+            return
+        self.layers += 1
+        projection, given, made = now.projection
+        given = given.view(now.output.shape)
+        heads, length = now.output.shape[2], now.output.shape[1]
+        for index, (wanted, flow) in enumerate(zip(self.wanted, self.flows, strict=True)):
+            columns = wanted.columns.to(given.device)
+            values = now.values[index][:, columns, : given.shape[-1]]
+            size = max(1, _ELEMENTS // (heads * length))
+            for some in torch.split(torch.arange(len(wanted.rows)), size):
+                at = wanted.rows[some.to(wanted.rows.device)].to(given.device)
+                along = self.directions[index][some.to(self.directions[index].device)]
+                # A gate before the projection and a norm behind it only stretch.
+                gate = _ratio(given[index, at], now.output[index, at])
+                norm = (
+                    None if now.normed is None else _ratio(now.normed[index, at], made[index, at])
+                )
+                logit, added, squared = _brought(projection, given[index, at], along, norm)
+                weights = now.rows(index, at)[..., columns]
+                there = some.to(flow.logit.device)
+                found = flow_along(weights, values, logit * gate)
+                flow.logit[there] += found.to(there.device)
+                found = flow_along(weights, values, added * gate).clamp_min(0)
+                found = found / squared.clamp_min(torch.finfo(found.dtype).tiny)[:, None]
+                flow.share[there] += found.to(there.device)
+
+
+def _ratio(changed: Tensor, plain: Tensor) -> Tensor:
+    """Elementwise, 0 where there was nothing to stretch."""
+    plain = plain.float()
+    return torch.where(plain == 0, 0.0, changed.float() / plain)
+
+
+def _brought(
+    projection: Any, given: Tensor, along: Tensor, norm: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Directions in the stream, brought to what a projection takes.
+
+    Args:
+        projection: Affine.
+        given: ``(R, H, v)`` what it was given.
+        along: ``(R, d)`` directions.
+        norm: ``(R, d)`` what its output is stretched by, where a norm follows.
+
+    Returns:
+        ``(R, H, v)`` float32 for ``along`` and for what is added without a bias; and the squared
+        length ``(R,)`` of that.
+    """
+    with torch.enable_grad():
+        start = given.detach().flatten(1).requires_grad_()
+        # Not called as a module: hooks, others' too, have seen it.
+        output = projection.forward(start)
+        bias = getattr(projection, "bias", None)
+        made = output.detach().float() - (0.0 if bias is None else bias.detach().float())
+        stretch = torch.ones_like(made) if norm is None else norm
+        made = made * stretch
+        both = [
+            (direction.to(made.device) * stretch).to(output.dtype) for direction in (along, made)
+        ]
+        (logit,) = torch.autograd.grad(output, start, both[0], retain_graph=True)
+        (added,) = torch.autograd.grad(output, start, both[1])
+    squared = made.square().sum(dim=1)
+    return logit.float().view(given.shape), added.float().view(given.shape), squared
+
+
+def _bias(
+    mask: Tensor | None,
+    index: int,
+    rows: Tensor,
+    *,
+    causal: bool,
+    window: int | None,
+    keys: int,
+) -> Tensor:
+    """``(R, L)`` or ``(H, R, L)`` float32: 0 where a row sees a key, ``-inf`` where not."""
+    columns = torch.arange(keys, device=rows.device)
+    seen = torch.ones(len(rows), keys, dtype=torch.bool, device=rows.device)
+    added: Tensor | None = None
+    if mask is None or mask.ndim == 2:
+        if causal:
+            seen = columns <= rows[:, None]
+        if window is not None:
+            seen = seen & (columns > rows[:, None] - window)
+        if mask is not None:
+            seen = seen & mask[min(index, len(mask) - 1), :keys].bool()
+    else:
+        one = mask[min(index, len(mask) - 1)][:, rows, :keys]
+        one = one[0] if len(one) == 1 else one
+        if one.dtype == torch.bool:
+            seen = one
+        else:
+            added = one.float()
+            seen = added > torch.finfo(mask.dtype).min / 2
+    free = torch.zeros((), device=rows.device) if added is None else added
+    return torch.where(seen, free, -torch.inf)
+
+
+def _directions(adapter: ModelAdapter, ids: Tensor) -> Tensor:
+    """``(R, d)`` float32: the targets' rows of the head less the mean, through the norm's gain."""
+    weight = adapter.head_weight
+    # Of evenly spaced rows: all of a large head take as long to read as a layer to run.
+    some = weight[:: max(1, len(weight) // _ROWS)]
+    rows = weight[ids.to(weight.device)].float() - some.mean(dim=0, dtype=torch.float32)
+    return rows * _gain(adapter, weight.shape[1]).to(rows.device)
+
+
+def _gain(adapter: ModelAdapter, width: int) -> Tensor:
+    """``(d,)`` of the norm before the head, whatever it adds to its weight; 1 without one."""
+    norm = getattr(_decoder(adapter), "norm", None)
+    if norm is None:
+        return torch.ones(width)
+    # Of mean 0 and mean square 1, so that a norm of either kind changes nothing else of it.
+    signs = torch.ones(width, dtype=adapter.model.dtype, device=adapter.head_device)
+    signs[1::2] = -1
+    return (norm(signs) - norm(-signs)).float() / 2 * signs.float()

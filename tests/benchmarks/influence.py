@@ -1,0 +1,138 @@
+"""Cost of the influence of words, beside its floor and beside the explanation of five scales.
+
+    python -m tests.benchmarks.influence [--device cuda --size 2b|7b] [--words 100] [--repeats 3]
+
+The floor is what no way of taking words away one by one can avoid: the positions behind each word
+through the text model's layers, which attend to what was kept of all in front (its own cache, no
+holes, rows of their mean length), and the head for the tokens behind each word. The picture is read
+once before (its own column). All are timed in turn in one process (on a CPU its own time, so that
+others may run), the fastest of each counts. ``--side`` is the picture's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+SCALES = (0.5, 0.75, 1.0, 1.5, 2.0)
+
+
+def main() -> None:
+    """Prints one line per picture size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--size", choices=("2b", "7b"), help="real shapes, random weights (CUDA)")
+    parser.add_argument("--words", type=int, default=100, help="half the user's, half the answer's")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--side", type=int, help="of the picture, pixels")
+    arguments = parser.parse_args()
+    cases = [("demo", 160), ("demo", 480)]
+    if arguments.size:
+        cases = [(arguments.size, side) for side in (448, 896)]
+    if arguments.side:
+        cases = [(cases[-1][0], arguments.side)]
+    print(
+        f"{'model':6} {'picture':>9} {'cells':>5} {'words':>5} {'five scales s':>13} "
+        f"{'influence s':>11} {'of it picture':>13} {'floor s':>8} {'of it head':>10} "
+        f"{'x floor':>7} {'x five':>6}"
+    )
+    for model, side in cases:
+        print(_line(model, side, arguments), flush=True)
+
+
+def _line(model: str, side: int, arguments: Any) -> str:
+    import torch
+    from transformers import DynamicCache
+
+    from mmx_core import Explainer, Sample
+    from mmx_core.explaining.context_words import context_words
+    from mmx_core.explaining.influence import measure_influence
+    from mmx_core.explaining.passes import forward_positions
+    from mmx_core.explaining.taken_away import Reader
+    from mmx_core.explaining.text_pass import read_text
+    from mmx_core.models.running import undisturbed
+    from tests.benchmarks.models import load, picture
+
+    parts = load(model, arguments.device)
+    names = sorted(parts.tokenizer.get_vocab().items(), key=lambda item: item[1])
+    texts = [word for word, index in names if index not in parts.tokenizer.all_special_ids]
+    half = arguments.words // 2
+    asked, answer = (
+        " ".join(texts[(17 * i + offset) % len(texts)] for i in range(half)) for offset in (5, 3)
+    )
+    sample = Sample("own", picture(side), asked, answer)
+    explainer = Explainer(parts.model, **parts.parts, scales=SCALES)
+    adapter, base = explainer.adapter, Explainer(parts.model, **parts.parts, scales=(1.0,))
+    prepared = explainer.prepare(sample)
+    words = context_words(base.explain_prepared(sample, base.prepare(sample)))
+    encoded = adapter.encode(prepared.pictures, prepared.rendered, prepared.answer_ids, factor=1.0)
+    text = undisturbed(parts.model, read_text, adapter, encoded)
+    context = encoded.context_positions.tolist()
+    last = encoded.length - 1
+    spans = [last - context[word.first] for word in words]
+    mean = max(1, sum(spans) // len(spans))
+    rows = max(1, 8192 // mean)
+    targets = sum(min(len(prepared.answer_ids), span) for span in spans)
+
+    def layers() -> None:
+        for start in range(0, len(words), rows):
+            count = min(rows, len(words) - start)
+            cache = DynamicCache()
+            for index, layer in enumerate(text.cache.layers):
+                # Nothing is copied yet.
+                cache.update(layer.keys[:, :, :0], layer.values[:, :, :0], index)
+                for name in ("keys", "values"):
+                    kept = getattr(layer, name)[:, :, : last - mean].expand(count, -1, -1, -1)
+                    setattr(cache.layers[index], name, kept)
+            text.module(
+                inputs_embeds=text.embeddings[:, last - mean : last].expand(count, -1, -1),
+                position_ids=text.positions[..., last - mean : last].expand(-1, count, -1),
+                past_key_values=cache,
+                use_cache=True,
+            )
+
+    def head() -> None:
+        states = text.states[-1:].expand(2048, -1)
+        for start in range(0, targets, len(states)):
+            adapter.logits(states[: min(len(states), targets - start)]).float().logsumexp(1)
+
+    works: dict[str, Callable[[], Any]] = {
+        "five": lambda: explainer.explain_prepared(sample, prepared),
+        "influence": lambda: measure_influence(
+            Reader(adapter, prepared),
+            words,
+            range(len(words)),
+            seconds=1e9,
+            positions=forward_positions(adapter),
+        ),
+        "picture": lambda: read_text(adapter, encoded),
+        "layers": layers,
+        "head": head,
+    }
+    clock = time.process_time if arguments.device == "cpu" else time.perf_counter
+    fastest = dict.fromkeys(works, float("inf"))
+    for turn in range(arguments.repeats + 1):
+        for name, work in works.items():
+            if arguments.device == "cuda":
+                torch.cuda.synchronize()
+            begin = clock()
+            undisturbed(parts.model, work)
+            if arguments.device == "cuda":
+                torch.cuda.synchronize()
+            if turn:  # the first warms up
+                fastest[name] = min(fastest[name], clock() - begin)
+    floor = fastest["layers"] + fastest["head"]
+    behind = fastest["influence"] - fastest["picture"]
+    cells = sum(len(span.positions) for span in encoded.visual)
+    return (
+        f"{model:6} {side:4}x{side:<4} {cells:5} {len(words):5} {fastest['five']:13.3f} "
+        f"{fastest['influence']:11.3f} {fastest['picture']:13.3f} {floor:8.3f} "
+        f"{fastest['head']:10.3f} {behind / floor:7.2f} "
+        f"{fastest['influence'] / fastest['five']:6.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
