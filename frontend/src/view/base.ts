@@ -4,6 +4,8 @@ import { LitElement, type PropertyDeclarations, css, html } from "lit";
 import { Latest } from "../data/latest";
 import type { Point, Size } from "../pixels/geometry";
 import { isShown } from "./shown";
+import type { Kept } from "../samples/comparison";
+import type { Note } from "../samples/notes";
 import type { Sort } from "../samples/sample_rows";
 import type { ViewState } from "./state";
 
@@ -17,7 +19,10 @@ export const NO_HOVER: Hover = { row: null, column: null };
 
 export interface PanelEvents {
   "view-change": Partial<ViewState>;
-  "table-change": { query?: string; sort?: Sort };
+  "table-change": { query?: string; sort?: Sort; kept?: Kept };
+  /** Of the sample in view. */
+  "note-change": Partial<Note>;
+  "go-back": null;
   "token-select": number;
   "span-select": { from: number; to: number };
   "cursor-change": Point | null;
@@ -229,6 +234,14 @@ export const controls = css`
   .number {
     font-variant-numeric: tabular-nums;
   }
+  .unseen {
+    position: absolute;
+    width: 1px;
+    height: 1px;
+    overflow: hidden;
+    clip-path: inset(50%);
+    white-space: nowrap;
+  }
 `;
 
 export const palette = css`
@@ -246,6 +259,7 @@ export const palette = css`
     --accent-soft: #e8f0fc;
     --warning: #b3261e;
     --warning-soft: #fdeceb;
+    --better: #1a7f37;
     --grounding: 232 113 10;
     --side-a: #1a66d6;
     --side-b: #c2185b;
@@ -268,6 +282,7 @@ export const palette = css`
     --accent-soft: #2a3548;
     --warning: #f5a9a2;
     --warning-soft: #46292a;
+    --better: #7ee2a0;
     --grounding: 214 100 10;
     --side-a: #8ab4f8;
     --side-b: #f48fb1;
@@ -275,5 +290,28 @@ export const palette = css`
     --hatch: rgb(255 255 255 / 0.4);
     --grid: rgb(255 255 255 / 0.18);
     color-scheme: dark;
+  }
+  /* The reader's colours for all but what colours say here: bars, tint, marks and maps stay. */
+  @media (forced-colors: active) {
+    :host,
+    :host(.dark) {
+      forced-color-adjust: none;
+      --background: Canvas;
+      --surface: Canvas;
+      --chrome: Canvas;
+      --stage: Canvas;
+      --text: CanvasText;
+      --muted: CanvasText;
+      --line: CanvasText;
+      --track: CanvasText;
+      --hover: Canvas;
+      --accent: Highlight;
+      --accent-soft: Canvas;
+      --warning: CanvasText;
+      --warning-soft: Canvas;
+      --side-a: Highlight;
+      --side-b: LinkText;
+      --on-side: Canvas;
+    }
   }
 `;

@@ -1,13 +1,15 @@
 // The keyboard: which keys are the panel's, and those that change nothing but the view.
-import { type Explanation, MATRIX_MODES } from "../data/explanation";
-import { methodOf } from "../data/method";
+import type { Explanation } from "../data/explanation";
+import { modeIn, modesOf } from "../matrix/matrix_values";
 import { COLOR_MAPS } from "../pixels/color";
 import { UNITS } from "../words/units";
+import { isCharacter, shortcutsOn } from "./shortcuts";
 import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
 
 /** Not for a control that has a use for it, nor for browser and screen reader. */
 export function isForPanel(event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return false;
+  if (isCharacter(event.key) && !shortcutsOn()) return false;
   const target = event.composedPath()[0];
   if (target instanceof HTMLSelectElement) return false;
   if (target instanceof HTMLButtonElement) return event.key !== " ";
@@ -15,6 +17,13 @@ export function isForPanel(event: KeyboardEvent): boolean {
   if (target.type !== "checkbox" && target.type !== "range") return false;
   const slides = target.type === "range" && target.ariaLabel !== "Scale";
   return event.key !== " " && !(slides && event.key.startsWith("Arrow"));
+}
+
+/** Alt + ←, but where it moves through typed text. */
+export function isBack(event: KeyboardEvent): boolean {
+  const target = event.composedPath()[0];
+  const typed = target instanceof HTMLInputElement && !["checkbox", "range"].includes(target.type);
+  return event.altKey && event.key === "ArrowLeft" && !typed;
 }
 
 /** What a key changes of the view; undefined where it is not one of these. */
@@ -27,7 +36,7 @@ export function changedBy(key: string, view: ViewState, explanation: Explanation
     case "l":
       return { samples: !view.samples };
     case "m":
-      return { matrix: following(explanation ? methodOf(explanation).modes : MATRIX_MODES, view.matrix) };
+      return { matrix: explanation ? following(modesOf(explanation), modeIn(explanation, view.matrix)) : view.matrix };
     case "r":
       return { range: following(rangesFor(view.compare), view.range) };
     case "c":

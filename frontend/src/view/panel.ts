@@ -5,9 +5,11 @@ import { besideNote } from "../words/beside_note";
 import { answerLength, answerToken, seenAt } from "../data/explanation";
 import type { Host } from "./host";
 import type { PanelModel } from "./model";
-import { changedBy, isForPanel } from "./keys";
+import { changedBy, isBack, isForPanel } from "./keys";
+import { browserNotes } from "../samples/notes";
+import { sampleTable } from "./table_view";
 import type { ViewState } from "./state";
-import { selectedTokens, tokensAt } from "./selection";
+import { tokensAt } from "./selection";
 import type { Peaks } from "../pixels/range";
 import type { Said } from "../words/sentence";
 import { placeText } from "./text";
@@ -24,6 +26,7 @@ import type { Help } from "./help";
 import { keep, recall } from "./memory";
 import { PARTS } from "./part_list";
 import { Parts } from "./parts";
+import { readingSection } from "./reading";
 import { type Asked, watchTerms } from "./terms";
 import { panelStyle } from "./panel_style";
 import type { Stage } from "../pixels/stage";
@@ -49,13 +52,14 @@ export class Panel extends PanelElement {
   /** Where the pointer is on the image, linked between stages. */
   cursor: Point | null = null;
   /** The table's own search and order. */
-  table: PanelEvents["table-change"] = { query: "", sort: { key: "name", descending: false } };
+  table: Required<PanelEvents["table-change"]> = { query: "", sort: { key: "name", descending: false }, kept: { worse: false, between: null } };
   playing = false;
   /** What the reader asks the meaning of. */
   asked: Asked | null = null;
   /** The look around is open: on a first visit, and on request. */
   guided = !recall(GUIDE);
 
+  private readonly notes = browserNotes();
   /** The sample that was last shown. */
   private played = "";
   private readonly parts = new Parts<keyof typeof PARTS>(PARTS, () => this.requestUpdate());
@@ -75,6 +79,11 @@ export class Panel extends PanelElement {
     this.addEventListener("export-open", () => void this.export());
     this.addEventListener("play-toggle", () => this.play(!this.playing));
     this.addEventListener("help-open", () => void this.help());
+    this.addEventListener("go-back", () => void this.model.back());
+    this.addEventListener("note-change", ({ detail }) => {
+      this.notes.set(this.model.view.tag, detail);
+      this.requestUpdate();
+    });
     this.addEventListener("guide-toggle", ({ detail }) => {
       this.guided = detail;
       keep(GUIDE, "1");
@@ -92,18 +101,22 @@ export class Panel extends PanelElement {
     return html`
       ${runs.length
         ? html`<mmx-header
+            role="banner"
             .runs=${runs}
             .view=${model.view}
             .summaries=${model.summaries}
             .other=${model.otherPlace}
+            .note=${this.notes.of(model.view.tag)}
             ?playing=${this.playing}
+            ?first=${model.history.isEmpty}
           ></mmx-header>`
         : nothing}
-      <div class="page ${model.busy ? "busy" : ""}" data-status=${status.kind} aria-busy=${model.busy}>
+      <main class="page ${model.busy ? "busy" : ""}" data-status=${status.kind} aria-busy=${model.busy}>
+        <mmx-spoken .view=${model.view} .explanation=${explanation}></mmx-spoken>
         <div class="progress" role="progressbar" aria-label="Loading" ?hidden=${!model.busy}></div>
         ${model.news ? html`<div class="news" role="status">${model.news}</div>` : nothing}
         ${this.parts.trouble("help", () => this.help())} ${this.parts.trouble("export", () => this.export())}
-        ${runs.length && model.view.samples ? this.parts.show("table", () => this.samples()) : nothing}
+        ${runs.length && model.view.samples ? this.parts.show("table", () => sampleTable(model, this.table, this.notes)) : nothing}
         ${model.notice ? html`<div class="note" role="status">${model.notice}</div>` : nothing}
         ${showsOlder
           ? html`<div class="note" role="alert">
@@ -114,7 +127,7 @@ export class Panel extends PanelElement {
         ${explanation && (status.kind === "ready" || showsOlder)
           ? this.content()
           : html`<mmx-notice .status=${status} .place=${placeText(model.view)}></mmx-notice>`}
-      </div>
+      </main>
       ${this.asked ? html`<mmx-term-tip .term=${this.asked.term} .at=${this.asked.at}></mmx-term-tip>` : nothing}
       <mmx-help></mmx-help>
       <mmx-export-dialog .place=${this.shownPlace}></mmx-export-dialog>
@@ -136,21 +149,6 @@ export class Panel extends PanelElement {
     return JSON.stringify([run, tag, step, other?.run, other?.step]);
   }
 
-  private samples() {
-    const { model } = this;
-    const { run, step, tag } = model.view;
-    const other = model.otherPlace;
-    return html`<mmx-sample-table
-      .records=${model.recordsOf(run)}
-      .step=${step}
-      .other=${other ? { records: model.recordsOf(other.run), step: other.step } : null}
-      .selected=${tag}
-      .thumbnail=${(hash: string) => model.api.imageAddress(run, hash)}
-      .query=${this.table.query}
-      .sort=${this.table.sort}
-    ></mmx-sample-table>`;
-  }
-
   private content() {
     const { view, image, side, otherSide, other } = this.model;
     const whole = this.model.explanation!;
@@ -161,8 +159,6 @@ export class Panel extends PanelElement {
     const comparing = view.compare !== "single";
     const held = heldBy(side!, otherSide, view);
     const picture = this.picture(side!, otherSide);
-    const film = view.film ? this.model.film() : null;
-    const place = this.model.otherPlace;
     return html`
       <mmx-answer-strip
         .explanation=${explanation}
@@ -179,7 +175,7 @@ export class Panel extends PanelElement {
       >
         <mmx-sentence .said=${side} .earlier=${this.earlier(held)} .other=${comparing ? otherSide : null} .view=${view}></mmx-sentence>
       </mmx-answer-strip>
-      <main>
+      <div class="halves">
         <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
           ${several
             ? this.parts.show("images", () => html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .held=${held} .view=${view} ?dark=${this.dark}></mmx-image-strip>`)
@@ -197,47 +193,20 @@ export class Panel extends PanelElement {
                 ></mmx-compare-stage>`,
               )
             : html`<mmx-stage .picture=${picture} .view=${view} .cursor=${this.cursor} ?dark=${this.dark}></mmx-stage>`}
-          <mmx-legend .picture=${picture} .view=${view} .held=${held}></mmx-legend>
+          <mmx-legend .picture=${picture} .second=${otherSide && pictureOf(otherSide, view, side)} .view=${view} .held=${held}></mmx-legend>
           <mmx-scale-scrubber
             class=${beside === null ? "" : "void"}
             .explanation=${explanation}
             .held=${held}
+            .other=${comparing ? otherSide : null}
             .image=${image}
             .view=${view}
             ?dark=${this.dark}
           ></mmx-scale-scrubber>
           ${beside === null ? nothing : besideNote(explanation, explanation.alternatives[beside]!, () => this.change({ beside: "", context: null }))}
         </section>
-        <section class="read" aria-label="Words">
-          <span class="tabs segments" role="group" aria-label="Beside the image">
-            <button aria-pressed=${!film} title="Which words each one leaned on (f)" @click=${() => this.change({ film: false })}>words</button>
-            <button aria-pressed=${film !== null} title="The selected token over all steps (f)" @click=${() => this.change({ film: true })}>over steps</button>
-          </span>
-          ${film
-            ? this.parts.show(
-                "film",
-                () => html`<mmx-filmstrip
-                  .film=${film}
-                  .steps=${this.model.filmSteps}
-                  .total=${this.model.steps.length}
-                  .image=${image}
-                  .view=${view}
-                  .held=${held}
-                  .other=${place?.run === view.run ? place.step : null}
-                  ?dark=${this.dark}
-                ></mmx-filmstrip>`,
-              )
-            : html`<mmx-relevance-matrix
-                .explanation=${view.compare === "difference" ? this.model.difference : explanation}
-                .view=${view}
-                .hover=${this.hover.column === null && view.context !== null ? { row: this.hover.row, column: view.context } : this.hover}
-                ?dark=${this.dark}
-              ></mmx-relevance-matrix>`}
-          ${view.region
-            ? this.parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
-            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside} .held=${held}></mmx-candidates>`}
-        </section>
-      </main>
+        ${readingSection({ model: this.model, parts: this.parts, explanation, hover: this.hover, held, dark: this.dark })}
+      </div>
       ${this.guided ? this.guide(side!) : nothing}
     `;
   }
@@ -344,6 +313,10 @@ export class Panel extends PanelElement {
   }
 
   private key(event: KeyboardEvent): void {
+    if (isBack(event) && !this.model.history.isEmpty) {
+      event.preventDefault();
+      return void this.model.back();
+    }
     if (this.dialogOpen || !isForPanel(event)) return;
     const arrow = event.key.startsWith("Arrow");
     const action = this.action(event.shiftKey && arrow ? `Shift+${event.key}` : event.key);
