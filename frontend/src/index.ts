@@ -4,7 +4,6 @@ import "./words/candidates";
 import "./view/header";
 import "./pixels/legend";
 import "./view/notice";
-import "./words/sentence_line";
 import "./view/spoken";
 import "./matrix/relevance_matrix";
 import "./samples/sample_picker";

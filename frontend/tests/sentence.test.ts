@@ -5,7 +5,8 @@ import { doubtfulUnits, followingDoubt } from "../src/words/doubtful";
 import { isLittle, tintOf } from "../src/words/evidence";
 import { gainOf, insteadOf } from "../src/words/figures";
 import { influenceIn, influencesOn, lineOf } from "../src/words/influence";
-import { type Said, changeText, clausesOf, natsText } from "../src/words/sentence";
+import { type Said, changeText, clausesOf } from "../src/words/sentence";
+import { natsText } from "../src/view/text";
 import { pointing } from "../src/words/where";
 import { explanation, layer } from "./fixture";
 

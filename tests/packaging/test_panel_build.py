@@ -37,6 +37,7 @@ def checkout(tmp_path: Path) -> Path:
     write(root / "frontend" / "package.json", "{}")
     write(root / "frontend" / "package-lock.json", "{}")
     write(root / "frontend" / "src" / "index.ts", "export function render() {}")
+    write(root / "docs" / "glossary.md", "# What the numbers say")
     return root
 
 
@@ -91,6 +92,9 @@ def test_changed_sources_in_a_checkout_are_built_again_without_reinstalling(
     panel.ensure_built(checkout)
     assert npm_calls(checkout) == ["run build"]
     assert "new" in bundle(checkout).read_text(encoding="utf-8")
+    write(checkout / "docs" / "glossary.md", "# What the numbers say\n\nAnother sentence.")
+    panel.ensure_built(checkout)
+    assert npm_calls(checkout) == ["run build"]
 
 
 def test_changed_tests_of_the_panel_do_not_build_it_again(machine: Path, checkout: Path) -> None:

@@ -173,7 +173,10 @@ export class Panel extends PanelElement {
         .held=${held}
         .hover=${this.hover}
       >
-        <mmx-sentence .said=${side} .earlier=${this.earlier(held)} .other=${comparing ? otherSide : null} .view=${view}></mmx-sentence>
+        ${this.parts.show(
+          "sentence",
+          () => html`<mmx-sentence .said=${side} .earlier=${this.earlier(held)} .other=${comparing ? otherSide : null} .view=${view}></mmx-sentence>`,
+        )}
       </mmx-answer-strip>
       <div class="halves">
         <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>

@@ -10,6 +10,7 @@ export const PARTS = {
   help: ["the keyboard shortcuts", () => import("./help")],
   images: ["the strip of images", () => import("../pixels/image_strip")],
   readers: ["the words from pixels", () => import("../words/readers")],
+  sentence: ["the sentence of the selected word", () => import("../words/sentence_line")],
   table: ["the table of samples", () => import("../samples/sample_table")],
   thought: ["the way through the thought", () => import("../words/thought_chain")],
   terms: ["what the numbers say", () => import("../words/term_tip")],

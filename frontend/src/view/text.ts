@@ -28,6 +28,12 @@ export function valueText(value: number): string {
   return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
 }
 
+/** "+8.4": what the picture adds, in nats. */
+export function natsText(nats: number): string {
+  const text = Math.abs(nats).toFixed(1);
+  return `${Number(text) === 0 ? "±" : nats < 0 ? "−" : "+"}${text}`;
+}
+
 /** A sample as its user calls it: characters that a tag cannot have are percent-encoded in it. */
 export function sampleName(tag: string): string {
   return tag.replace(/^mmx\//, "").replace(/(?:%[0-9A-Fa-f]{2})+/g, (escapes) => {

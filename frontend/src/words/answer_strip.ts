@@ -12,11 +12,10 @@ import { insteadOf, ownAgreement, probabilityOf } from "./figures";
 import { type Influence, influenceIn, influencesOn, lineOf, without } from "./influence";
 import type { Peaks } from "../pixels/range";
 import { rove } from "./roving";
-import { natsText } from "./sentence";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt, unitsText } from "./units";
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
-import { probabilityText, startsWord, tokenText, valueText } from "../view/text";
+import { natsText, probabilityText, startsWord, tokenText, valueText } from "../view/text";
 import { versus } from "./versus";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 

@@ -10,7 +10,10 @@ export const stripStyle = css`
     gap: 6px 16px;
   }
   slot {
+    /* Two lines: what is below keeps its place while the sentence is on its way. */
     display: block;
+    min-height: 3em;
+    line-height: 1.5;
     grid-area: 2 / 1;
   }
   .side {

@@ -2,10 +2,10 @@
 import { css, html } from "lit";
 import { answerToken } from "../data/explanation";
 import { methodOf } from "../data/method";
-import { stepText, valueText } from "../view/text";
+import { natsText, stepText, valueText } from "../view/text";
 import { doubtfulUnits } from "./doubtful";
 import { evidenceOf } from "./evidence";
-import { type Said, natsText } from "./sentence";
+import type { Said } from "./sentence";
 import { answerUnits, rowText, tokensOf } from "./units";
 import { PanelElement, controls, unattributed } from "../view/base";
 

@@ -6,7 +6,7 @@ import { spanMap } from "../pixels/heatmap";
 import { picturesOf } from "../pixels/pictures";
 import type { Peaks } from "../pixels/range";
 import type { ViewState } from "../view/state";
-import { probabilityText, tokenText, valueText } from "../view/text";
+import { natsText, probabilityText, tokenText, valueText } from "../view/text";
 import { isLittle, strengthOf } from "./evidence";
 import { agreeing, gainOf, gainsOf, insteadOf, ownAgreement, probabilityOf } from "./figures";
 import { influencesOn, strongest, without } from "./influence";
@@ -72,12 +72,6 @@ export function changeText(one: Said, other: Said, view: Shown): string {
     if (hasMoved(first, second)) parts.push(`elsewhere (${first.text} before)`);
   }
   return parts.filter(Boolean).join(", ");
-}
-
-/** "+8.4": what the picture adds, in nats. */
-export function natsText(nats: number): string {
-  const text = Math.abs(nats).toFixed(1);
-  return `${Number(text) === 0 ? "±" : nats < 0 ? "−" : "+"}${text}`;
 }
 
 function chanceOf(explanation: Explanation, tokens: number[]): number {

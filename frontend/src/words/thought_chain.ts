@@ -3,8 +3,7 @@
 import { css, html, nothing } from "lit";
 import type { Explanation } from "../data/explanation";
 import { PanelElement, controls, unattributed } from "../view/base";
-import { tokenText } from "../view/text";
-import { natsText } from "./sentence";
+import { natsText, tokenText } from "../view/text";
 import { type Sentence, type Support, chainOf, thoughtIn } from "./through_thought";
 import { unitsText } from "./units";
 
