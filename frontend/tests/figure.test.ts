@@ -38,6 +38,7 @@ describe("the lines of a text", () => {
     expect(lines("one two three", 40)).toEqual([["one", "two"], ["three"]]);
     expect(lines("abcdefgh ij", 25)).toEqual([["abcde"], ["fgh"], ["ij"]]);
     expect(lines("", 25)).toEqual([]);
+    expect(lines("a dog .", 25)).toEqual([["a"], ["dog", "."]]);
   });
 
   it("have a word without a blank right behind the one before", () => {

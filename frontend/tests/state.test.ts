@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseHash } from "../src/view/host";
+import { parseHash } from "../src/view/tensorboard_host";
 import { INITIAL_VIEW, PARAMETER_NAMES, fromParameters, toParameters } from "../src/view/state";
 import { keepToken, layerIndex, nearestStep, selectedTokens } from "../src/view/selection";
 import { spanMap } from "../src/pixels/heatmap";
@@ -35,6 +35,7 @@ describe("the address", () => {
       context: 3,
       samples: true,
       film: true,
+      thought: true,
     } as const;
     const parameters = toParameters(view);
     expect(Object.keys(parameters).sort()).toEqual([...PARAMETER_NAMES].sort());

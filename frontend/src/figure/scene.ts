@@ -40,6 +40,9 @@ export function runsOf(text: string, style: Style): Run[] {
   return text.split(/\s+/).filter(Boolean).map((word) => ({ text: word, style, spaced: true }));
 }
 
+/** No line begins with these. */
+const CLOSING = /^[.,;:!?…)\]}»”’、。，！？]+$/;
+
 /** In lines of at most `width`; a run that is wider is cut. */
 export function flow(runs: readonly Run[], width: number, measure: Measure): Placed[][] {
   const lines: Placed[][] = [];
@@ -48,8 +51,10 @@ export function flow(runs: readonly Run[], width: number, measure: Measure): Pla
     const wide = measure(run.text, run.style);
     const gap = run.spaced && lines.length ? measure(" ", run.style) : 0;
     if (x + gap + wide > width) {
-      lines.push([]);
-      x = 0;
+      const before = lines.at(-1);
+      const kept = before && before.length > 1 && CLOSING.test(run.text) ? [{ ...before.pop()!, x: 0 }] : [];
+      lines.push(kept);
+      x = kept[0] ? kept[0].width + gap : 0;
     } else x += gap;
     lines.at(-1)!.push({ ...run, x, width: wide });
     x += wide;

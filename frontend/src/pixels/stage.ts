@@ -5,6 +5,7 @@ import { type Point, type Region, within } from "./geometry";
 import { PointerGestures, wheelZoom } from "./gesture";
 import { cellRegion } from "./region";
 import type { StagePicture } from "./stage_picture";
+import { steered, strongestCell } from "./steer";
 import { GRID_CELL_PX, WHOLE, type Zoom, follow, imagePoint, imageRect, panBy, stagePlane, zoomAt } from "./zoom";
 import type { ViewState } from "../view/state";
 import { valueText } from "../view/text";
@@ -22,6 +23,7 @@ export class Stage extends PanelElement {
     side: { type: String, reflect: true },
     dark: { type: Boolean },
     drawn: { state: true },
+    steering: { state: true },
   };
   declare picture: StagePicture;
   declare view: ViewState;
@@ -33,6 +35,8 @@ export class Stage extends PanelElement {
   declare dark: boolean;
   /** The region being drawn. */
   drawn: Region | null = null;
+  /** Arrows move the region. */
+  steering = false;
 
   private readonly gestures = new PointerGestures();
   /** Where a region begins; null while the image is moved instead. */
@@ -52,10 +56,11 @@ export class Stage extends PanelElement {
         overflow: hidden;
         border-radius: 10px;
         background: var(--stage);
-        touch-action: none;
+        touch-action: pan-y;
         cursor: crosshair;
       }
       .stage.zoomed {
+        touch-action: none;
         cursor: grab;
       }
       canvas {
@@ -158,6 +163,9 @@ export class Stage extends PanelElement {
 
   override firstUpdated(): void {
     this.watchSize();
+    // One finger scrolls the page past a whole image; two are never the browser's.
+    const stage = this.renderRoot.querySelector<HTMLElement>(".stage")!;
+    stage.addEventListener("touchstart", (event) => event.touches.length > 1 && event.preventDefault(), { passive: false });
   }
 
   override render() {
@@ -167,7 +175,8 @@ export class Stage extends PanelElement {
       <div
         class="stage ${zoomed ? "zoomed" : ""}"
         tabindex="0"
-        role="img"
+        role="application"
+        aria-roledescription="image"
         aria-label=${this.described()}
         @wheel=${this.wheel}
         @pointerdown=${this.press}
@@ -177,6 +186,7 @@ export class Stage extends PanelElement {
         @pointerleave=${this.leave}
         @dblclick=${this.reset}
         @keydown=${this.key}
+        @blur=${() => (this.steering = false)}
       >
         <canvas class="image"></canvas>
         <canvas class="heatmap"></canvas>
@@ -185,7 +195,7 @@ export class Stage extends PanelElement {
         ${this.badge ? html`<span class="badge">${this.badge}</span>` : nothing}
         ${picture.caption ? html`<span class="chip caption ${picture.beside ? "beside" : ""}">${picture.caption}</span>` : nothing}
       </span>
-      ${this.reading()}
+      ${this.steering ? html`<span class="chip reading">Arrows move the region, with Shift they size it. Enter keeps it, Esc drops it.</span>` : this.reading()}
       ${picture.trouble ? html`<div class="damage" role="status">${picture.trouble}</div>` : nothing}
       <span class="zoom">
         <button aria-label="Zoom out" title="Zoom out (−)" @click=${() => this.zoomBy(1 / BUTTON_ZOOM)}>−</button>
@@ -335,8 +345,18 @@ export class Stage extends PanelElement {
     this.ask("cursor-change", null);
   }
 
-  /** With Shift the arrows move the image instead of the selection. */
+  /** With Shift the arrows move the image instead of the selection; after Enter, a region. */
   private key(event: KeyboardEvent): void {
+    const { map } = this.picture;
+    const region = this.steering && map && this.view.region && steered(this.view.region, event, map);
+    if (region || (event.key === "Enter" && map)) {
+      event.preventDefault();
+      event.stopPropagation();
+      if (!region) this.steering = !this.steering;
+      const kept = this.view.region ?? strongestCell(map!);
+      return this.ask("view-change", { region: region || kept });
+    }
+    if (event.key === "Escape") this.steering = false;
     const way = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (!way || !event.shiftKey) return;
     event.preventDefault();

@@ -186,7 +186,7 @@ export class SampleTable extends PanelElement {
   private head(columns: NumberColumn[]) {
     return html`
       <div class="row head" role="row" aria-rowindex="1">
-        <div role="columnheader" aria-label="Image"></div>
+        <div role="columnheader"><span class="unseen">Image</span></div>
         ${this.headCell("name", "sample", "")} ${this.headCell("answer", "answer", "")}
         ${columns.map(({ key, title, hint }) => this.headCell(key, title, hint, "number"))}
       </div>

@@ -3,7 +3,7 @@
 import { LitElement, type PropertyDeclarations, css, html } from "lit";
 import { Latest } from "../data/latest";
 import type { Point, Size } from "../pixels/geometry";
-import { isShown } from "./host";
+import { isShown } from "./shown";
 import type { Kept } from "../samples/comparison";
 import type { Note } from "../samples/notes";
 import type { Sort } from "../samples/sample_rows";
@@ -234,6 +234,14 @@ export const controls = css`
   .number {
     font-variant-numeric: tabular-nums;
   }
+  .unseen {
+    position: absolute;
+    width: 1px;
+    height: 1px;
+    overflow: hidden;
+    clip-path: inset(50%);
+    white-space: nowrap;
+  }
 `;
 
 export const palette = css`
@@ -282,5 +290,28 @@ export const palette = css`
     --hatch: rgb(255 255 255 / 0.4);
     --grid: rgb(255 255 255 / 0.18);
     color-scheme: dark;
+  }
+  /* The reader's colours for all but what colours say here: bars, tint, marks and maps stay. */
+  @media (forced-colors: active) {
+    :host,
+    :host(.dark) {
+      forced-color-adjust: none;
+      --background: Canvas;
+      --surface: Canvas;
+      --chrome: Canvas;
+      --stage: Canvas;
+      --text: CanvasText;
+      --muted: CanvasText;
+      --line: CanvasText;
+      --track: CanvasText;
+      --hover: Canvas;
+      --accent: Highlight;
+      --accent-soft: Canvas;
+      --warning: CanvasText;
+      --warning-soft: Canvas;
+      --side-a: Highlight;
+      --side-b: LinkText;
+      --on-side: Canvas;
+    }
   }
 `;

@@ -19,7 +19,7 @@ export abstract class Dialog extends PanelElement {
       dialog::backdrop {
         background: rgb(0 0 0 / 0.4);
       }
-      header {
+      .head {
         display: flex;
         align-items: center;
         justify-content: space-between;
@@ -37,10 +37,10 @@ export abstract class Dialog extends PanelElement {
 
   override render() {
     return html`<dialog aria-labelledby="title" @close=${this.closed} @click=${this.outside}>
-      <header>
+      <div class="head">
         <h1 id="title">${this.heading}</h1>
         <button class="quiet" aria-label="Close" @click=${this.close}>✕</button>
-      </header>
+      </div>
       ${this.content()}
     </dialog>`;
   }

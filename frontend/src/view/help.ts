@@ -1,6 +1,7 @@
 // The sheet of shortcuts.
 import { css, html } from "lit";
 import { Dialog } from "./dialog";
+import { keepShortcuts, shortcutsOn } from "./shortcuts";
 
 const SHORTCUTS: [string, string][] = [
   ["w", "words, or their tokens"],
@@ -16,6 +17,7 @@ const SHORTCUTS: [string, string][] = [
   ["/", "search samples"],
   ["+ − 0", "zoom in, out, whole image"],
   ["Shift + arrows", "move the zoomed image, focused"],
+  ["Enter", "begin or end a region of the image, focused: arrows move it, with Shift they size it"],
   ["arrows + − 0", "cells and zoom of the matrix, focused"],
   ["v", "one, side by side, swipe, blink, difference"],
   ["x", "swap A and B"],
@@ -53,6 +55,12 @@ export class Help extends Dialog {
         margin: 0;
         color: var(--muted);
       }
+      label {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        margin-top: 14px;
+      }
       p {
         margin: 14px 0;
         color: var(--muted);
@@ -65,6 +73,7 @@ export class Help extends Dialog {
 
   protected override content() {
     return html`<dl>${SHORTCUTS.map(([keys, what]) => html`<dt>${keys}</dt><dd>${what}</dd>`)}</dl>
+      <label><input type="checkbox" .checked=${shortcutsOn()} @change=${this.switched} />keys of one letter, digit or sign</label>
       <p>
         Orange: what the picture adds to a word. Red frame: a word, or a scale, where the model would have said another.
         Bright: places that would say the word. Any number tells what it says when pointed at, focused or tapped.
@@ -75,6 +84,10 @@ export class Help extends Dialog {
   private guide(): void {
     this.close();
     this.ask("guide-toggle", true);
+  }
+
+  private switched(event: Event): void {
+    keepShortcuts((event.target as HTMLInputElement).checked);
   }
 }
 customElements.define("mmx-help", Help);

@@ -3,11 +3,13 @@ import type { Explanation } from "../data/explanation";
 import { modeIn, modesOf } from "../matrix/matrix_values";
 import { COLOR_MAPS } from "../pixels/color";
 import { UNITS } from "../words/units";
+import { isCharacter, shortcutsOn } from "./shortcuts";
 import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
 
 /** Not for a control that has a use for it, nor for browser and screen reader. */
 export function isForPanel(event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return false;
+  if (isCharacter(event.key) && !shortcutsOn()) return false;
   const target = event.composedPath()[0];
   if (target instanceof HTMLSelectElement) return false;
   if (target instanceof HTMLButtonElement) return event.key !== " ";

@@ -3,12 +3,13 @@ import { html, nothing } from "lit";
 import { besideOf } from "../words/beside";
 import { besideNote } from "../words/beside_note";
 import { answerLength, answerToken, seenAt } from "../data/explanation";
+import type { Host } from "./host";
 import type { PanelModel } from "./model";
 import { changedBy, isBack, isForPanel } from "./keys";
 import { browserNotes } from "../samples/notes";
 import { sampleTable } from "./table_view";
 import type { ViewState } from "./state";
-import { selectedTokens, tokensAt } from "./selection";
+import { tokensAt } from "./selection";
 import type { Peaks } from "../pixels/range";
 import type { Said } from "../words/sentence";
 import { placeText } from "./text";
@@ -25,6 +26,7 @@ import type { Help } from "./help";
 import { keep, recall } from "./memory";
 import { PARTS } from "./part_list";
 import { Parts } from "./parts";
+import { readingSection } from "./reading";
 import { type Asked, watchTerms } from "./terms";
 import { panelStyle } from "./panel_style";
 import type { Stage } from "../pixels/stage";
@@ -44,6 +46,7 @@ export class Panel extends PanelElement {
     guided: { state: true },
   };
   declare model: PanelModel;
+  declare host: Host;
   dark = false;
   hover: Hover = NO_HOVER;
   /** Where the pointer is on the image, linked between stages. */
@@ -98,6 +101,7 @@ export class Panel extends PanelElement {
     return html`
       ${runs.length
         ? html`<mmx-header
+            role="banner"
             .runs=${runs}
             .view=${model.view}
             .summaries=${model.summaries}
@@ -107,7 +111,8 @@ export class Panel extends PanelElement {
             ?first=${model.history.isEmpty}
           ></mmx-header>`
         : nothing}
-      <div class="page ${model.busy ? "busy" : ""}" data-status=${status.kind} aria-busy=${model.busy}>
+      <main class="page ${model.busy ? "busy" : ""}" data-status=${status.kind} aria-busy=${model.busy}>
+        <mmx-spoken .view=${model.view} .explanation=${explanation}></mmx-spoken>
         <div class="progress" role="progressbar" aria-label="Loading" ?hidden=${!model.busy}></div>
         ${model.news ? html`<div class="news" role="status">${model.news}</div>` : nothing}
         ${this.parts.trouble("help", () => this.help())} ${this.parts.trouble("export", () => this.export())}
@@ -122,7 +127,7 @@ export class Panel extends PanelElement {
         ${explanation && (status.kind === "ready" || showsOlder)
           ? this.content()
           : html`<mmx-notice .status=${status} .place=${placeText(model.view)}></mmx-notice>`}
-      </div>
+      </main>
       ${this.asked ? html`<mmx-term-tip .term=${this.asked.term} .at=${this.asked.at}></mmx-term-tip>` : nothing}
       <mmx-help></mmx-help>
       <mmx-export-dialog .place=${this.shownPlace}></mmx-export-dialog>
@@ -154,8 +159,6 @@ export class Panel extends PanelElement {
     const comparing = view.compare !== "single";
     const held = heldBy(side!, otherSide, view);
     const picture = this.picture(side!, otherSide);
-    const film = view.film ? this.model.film() : null;
-    const place = this.model.otherPlace;
     return html`
       <mmx-answer-strip
         .explanation=${explanation}
@@ -172,7 +175,7 @@ export class Panel extends PanelElement {
       >
         <mmx-sentence .said=${side} .earlier=${this.earlier(held)} .other=${comparing ? otherSide : null} .view=${view}></mmx-sentence>
       </mmx-answer-strip>
-      <main>
+      <div class="halves">
         <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
           ${several
             ? this.parts.show("images", () => html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .held=${held} .view=${view} ?dark=${this.dark}></mmx-image-strip>`)
@@ -202,37 +205,8 @@ export class Panel extends PanelElement {
           ></mmx-scale-scrubber>
           ${beside === null ? nothing : besideNote(explanation, explanation.alternatives[beside]!, () => this.change({ beside: "", context: null }))}
         </section>
-        <section class="read" aria-label="Words">
-          <span class="tabs segments" role="group" aria-label="Beside the image">
-            <button aria-pressed=${!film} title="What the words do to each other (f)" @click=${() => this.change({ film: false })}>words</button>
-            <button aria-pressed=${film !== null} title="The selected token over all steps (f)" @click=${() => this.change({ film: true })}>over steps</button>
-          </span>
-          ${film
-            ? this.parts.show(
-                "film",
-                () => html`<mmx-filmstrip
-                  .film=${film}
-                  .steps=${this.model.filmSteps}
-                  .total=${this.model.steps.length}
-                  .image=${image}
-                  .view=${view}
-                  .held=${held}
-                  .other=${place?.run === view.run ? place.step : null}
-                  ?dark=${this.dark}
-                ></mmx-filmstrip>`,
-              )
-            : html`<mmx-relevance-matrix
-                .explanation=${view.compare === "difference" ? this.model.difference : explanation}
-                .other=${comparing ? (other?.explanation ?? null) : null}
-                .view=${view}
-                .hover=${this.hover.column === null && view.context !== null ? { row: this.hover.row, column: view.context } : this.hover}
-                ?dark=${this.dark}
-              ></mmx-relevance-matrix>`}
-          ${view.region
-            ? this.parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
-            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .other=${comparing ? otherSide : null} .beside=${beside} .held=${held}></mmx-candidates>`}
-        </section>
-      </main>
+        ${readingSection({ model: this.model, parts: this.parts, explanation, hover: this.hover, held, dark: this.dark })}
+      </div>
       ${this.guided ? this.guide(side!) : nothing}
     `;
   }
@@ -265,7 +239,7 @@ export class Panel extends PanelElement {
   private async export(): Promise<void> {
     if (!(await this.parts.load("export"))) return;
     const curtain = this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.curtain ?? 1;
-    await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, curtain));
+    await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, curtain, this.host));
   }
 
   private async opened<Kind extends Dialog>(name: string, open: (dialog: Kind) => void): Promise<void> {

@@ -53,7 +53,7 @@ export const panelStyle = css`
     outline-offset: -2px;
     border-radius: 10px;
   }
-  main {
+  .halves {
     flex: 1;
     display: grid;
     grid-template-columns: minmax(0, 1.12fr) minmax(0, 1fr);
@@ -163,7 +163,7 @@ export const panelStyle = css`
       height: auto;
       min-height: 100vh;
     }
-    main {
+    .halves {
       grid-template-columns: minmax(0, 1fr);
     }
     .seen {
