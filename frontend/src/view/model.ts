@@ -3,7 +3,7 @@
 import { type Pair, alignAnswers, counterpart } from "../words/alignment";
 import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "../data/api";
 import { reason } from "../data/reason";
-import { withDifferenceMatrix } from "../matrix/difference_matrix";
+import type { withDifferenceMatrix } from "../matrix/difference_matrix";
 import { type Explanation, answerLength, answerToken, seenAt } from "../data/explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
 import { ServerError } from "../data/fetch_checked";
@@ -48,6 +48,7 @@ export class PanelModel {
   private readonly records = new Map<string, IndexRecord[]>();
   private readonly recordsAsked = new Set<string>();
   private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
+  private subtract: typeof withDifferenceMatrix | null = null;
   private subtracted: { a: Explanation; b: Explanation; result: Explanation } | null = null;
   private listeners: (() => void)[] = [];
   readonly history = new ViewHistory();
@@ -84,7 +85,6 @@ export class PanelModel {
   get steps(): readonly number[] {
     return this.sample?.steps ?? [];
   }
-
   /** What was asked for and is not here, for as long as that is so. */
   get notice(): string {
     return this.missed && this.sample ? missingText(this.index!, this.missed, this.view) : "";
@@ -138,12 +138,13 @@ export class PanelModel {
     return this.summarised.summaries;
   }
 
-  /** A with A's minus B's matrix; made once per pair. */
   get difference(): Explanation | null {
     const { explanation: a, other } = this;
     if (!a || !other) return a;
+    const { subtract } = this;
+    if (!subtract) return void import("../matrix/difference_matrix").then((part) => ((this.subtract = part.withDifferenceMatrix), this.tell()), () => undefined), a;
     if (this.subtracted?.a !== a || this.subtracted.b !== other.explanation) {
-      this.subtracted = { a, b: other.explanation, result: withDifferenceMatrix(a, other.explanation) };
+      this.subtracted = { a, b: other.explanation, result: subtract(a, other.explanation) };
     }
     return this.subtracted.result;
   }
@@ -151,7 +152,6 @@ export class PanelModel {
   recordsOf(run: string): readonly IndexRecord[] {
     return this.records.get(run) ?? NO_RECORDS;
   }
-
   /** The steps of the film strip: all, or as many as can be held at once, evenly spread. */
   get filmSteps(): readonly number[] {
     return spread(this.steps, Math.floor(FILM_BYTES / (this.explanation?.bytes ?? 1)), this.view.step);
