@@ -35,7 +35,7 @@ for (const name of readdirSync(OUT).sort()) {
   files[name] = type;
   if (!name.endsWith(".js")) continue;
   // Packed once, and better than the server would each time; it sends these bytes.
-  const packed = gzipSync(readFileSync(join(OUT, name)), { level: 9 });
+  const packed = gzipSync(readFileSync(join(OUT, name)), { level: 9, memLevel: 9 });
   writeFileSync(join(OUT, `${name}.gz`), packed);
   console.log(`${name}: ${(packed.length / 1000).toFixed(1)} kB gzipped`);
   if (FIRST_VIEW.includes(name)) first += packed.length;

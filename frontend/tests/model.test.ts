@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { IndexResponse, PanelApi } from "../src/data/api";
-import { embed } from "../src/data/embedded";
+import { embed } from "../src/data/page";
 import { CACHE_BYTES, ExplanationSource } from "../src/data/explanation_source";
 import { PanelModel } from "../src/view/model";
 import { INITIAL_VIEW, type ViewState } from "../src/view/state";

@@ -58,3 +58,16 @@ def panel_of(page: Page, *, status: str = "ready") -> Frame:
 def wait_ready(frame: Frame, *, status: str = "ready") -> None:
     """Waits until nothing is on its way."""
     frame.wait_for_selector(f'.page[data-status="{status}"][aria-busy="false"]', timeout=READY_MS)
+
+
+def choose_run(panel: Frame, name: str, label: str = "Run") -> None:
+    """Picks a run, as a reader does: open the list, type, Enter."""
+    field = panel.locator(f'mmx-run-picker input[aria-label="{label}"]')
+    field.click()
+    field.fill(name)
+    field.press("Enter")
+
+
+def run_shown(panel: Frame, label: str = "Run") -> str:
+    """The name in the field."""
+    return panel.locator(f'mmx-run-picker input[aria-label="{label}"]').input_value()

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from mmx_core.events import read_explanations
-from tests.browser.browser import open_panel, wait_ready
+from tests.browser.browser import choose_run, open_panel, wait_ready
 from tests.browser.conftest import OTHER_RUN, RUN, STEPS
 
 VIEW = f"p.mmx.run={RUN}&p.mmx.tag=mmx%2Fval%2F0"
@@ -129,7 +129,7 @@ def test_the_difference_of_the_matrices_is_around_zero_too(page, base, logged):
 
 def test_b_can_be_any_step_of_any_run_and_be_swapped_with_a(page, base, logged):
     panel = open_panel(page, base, f"{VIEW}&p.mmx.compare=side&p.mmx.token=0")
-    panel.select_option('select[aria-label="Run of B"]', OTHER_RUN)
+    choose_run(panel, OTHER_RUN, "Run of B")
     wait_ready(panel)
     panel.select_option('select[aria-label="Step of B"]', str(STEPS[0]))
     wait_ready(panel)
@@ -251,7 +251,7 @@ def test_the_table_of_samples_finds_sorts_and_opens(page, base):
     panel.click('mmx-sample-table [role="columnheader"] button:has-text("lowest probability")')
     told = panel.locator("mmx-sample-table [aria-sort]:not([aria-sort='none'])").inner_text()
     assert "lowest probability" in told
-    panel.fill("mmx-sample-table input", "no such words anywhere")
+    panel.fill("mmx-sample-table input[type=search]", "no such words anywhere")
     panel.wait_for_function(
         "!document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-sample-table')"
         ".shadowRoot.querySelector('.rows [role=row]')"

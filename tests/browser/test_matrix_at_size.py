@@ -122,7 +122,7 @@ def on_page(panel: Frame, x: float, y: float) -> tuple[float, float]:
 def pointed_relevance(panel: Frame, place: dict[str, float]) -> str:
     """What the tip says first about the cell under the pointer."""
     panel.hover(CANVAS, position=place)
-    return panel.locator("mmx-matrix-tip .values span").first.inner_text()
+    return panel.locator("mmx-matrix-tip .values span:not(.measured)").first.inner_text()
 
 
 def selected(panel: Frame) -> str | None:

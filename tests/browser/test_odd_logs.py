@@ -9,7 +9,7 @@ import pytest
 from mmx_core.events import ExplanationWriter
 from mmx_core.events.records import explanation_event
 from mmx_core.events.sinks import EventFile
-from tests.browser.browser import open_panel, wait_ready
+from tests.browser.browser import choose_run, open_panel, run_shown, wait_ready
 from tests.browser.conftest import RUN
 from tests.support.explanations import make_explanation
 from tests.support.tensorboard_server import serve
@@ -77,10 +77,9 @@ def test_a_menu_shows_what_a_key_has_changed_after_it_was_used(page, base):
 def test_a_run_that_is_not_here_is_named_in_the_menu_and_another_can_be_chosen(page, base):
     view = f"p.mmx.run={RUN}&p.mmx.tag=mmx%2Fval%2F0"
     panel = open_panel(page, base, f"{view}&p.mmx.compare=side&p.mmx.brun=gone")
-    menu = panel.locator('select[aria-label="Run of B"]')
-    assert menu.input_value() == "gone"
+    assert run_shown(panel, "Run of B") == "gone"
     assert "“gone” is not here" in panel.locator("mmx-compare-stage .trouble").inner_text()
-    menu.select_option(RUN)
+    choose_run(panel, RUN, "Run of B")
     panel.wait_for_selector("section.seen:not([data-other-step=''])")
     assert panel.locator("mmx-stage").count() == 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from tests.browser.browser import open_panel
+from tests.browser.browser import choose_run, open_panel, run_shown
 from tests.support.starts import start_folder, write_lost, write_start
 from tests.support.tensorboard_server import serve
 
@@ -24,14 +24,15 @@ def test_a_start_that_appears_continues_the_run_that_is_open(page, tmp_path):
     write_start(tmp_path / "run" / FIRST, {"val/0": [0, 3, 9]}, seed=1)
     with serve(tmp_path) as base:
         panel = open_panel(page, base, f"p.mmx.run=run%2F{FIRST}&{SAMPLE}&p.mmx.step=3")
-        assert panel.locator("select.run").input_value() == "run"
+        assert run_shown(panel) == "run"
         assert panel.locator(".note").count() == 0
         write_start(tmp_path / "run" / RESUME, {"val/0": [6, 7]}, seed=2)
         reload(page)
-        panel.wait_for_selector('mmx-step-slider input[max="3"]')
+        panel.wait_for_selector('mmx-step-slider input[max="7"]')
         assert panel.locator(".news").inner_text() == "2 new steps"
-        assert panel.locator("select.run option").all_inner_texts() == ["run"]
-        panel.locator("mmx-step-slider input").fill("3")
+        panel.locator("mmx-run-picker input").click()
+        assert panel.locator("mmx-run-picker .option strong").all_inner_texts() == ["run"]
+        panel.locator("mmx-step-slider input").fill("7")
         panel.wait_for_selector('section.seen[data-step="7"]')
 
 
@@ -57,7 +58,7 @@ def test_what_was_told_of_a_run_goes_with_it(watched, tmp_path):
         write_start(tmp_path / "a", {"val/0": [0]}, seed=1)
         reload(page)
         panel.wait_for_selector(".note", state="detached")
-        assert panel.locator("select.run").first.input_value() == "b"
+        assert run_shown(panel) == "b"
 
 
 def test_a_lost_sample_is_listed_with_a_sentence_in_place_of_its_picture(page, tmp_path):
@@ -91,7 +92,10 @@ def test_hundreds_of_runs_and_a_long_name_leave_the_panel_as_it_is(page, tmp_pat
     with serve(tmp_path) as base:
         page.set_viewport_size({"width": 800, "height": 600})
         panel = open_panel(page, base, f"p.mmx.run={long}&{SAMPLE}&p.mmx.compare=side")
-        assert panel.locator("select.run").first.locator("option").count() == 301
+        panel.locator("mmx-run-picker input").first.click()
+        listed = panel.locator("mmx-run-picker .option strong").all_inner_texts()
+        assert listed[:3] == [long, "run-0", "run-1"]
+        assert panel.locator("mmx-run-picker .none").inner_text().startswith("101 more")
         assert panel.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        panel.locator("select.run").first.select_option("run-299")
+        choose_run(panel, "run-299")
         panel.wait_for_selector("section.seen")

@@ -25,6 +25,16 @@ export class ImageSource {
     return Promise.all(views.map(({ image }) => this.read(run, image?.hash)));
   }
 
+  /** Those that need no reading; null where one does. */
+  held({ run, views }: Explanation): ImageState[] | null {
+    const found = views.map(({ image }) => {
+      if (!image) return NO_IMAGE;
+      const bitmap = this.bitmaps.get(`${run}\n${image.hash}`);
+      return bitmap ? { bitmap, missing: "" } : null;
+    });
+    return found.every((one) => one !== null) ? found : null;
+  }
+
   private async read(run: string, hash: string | undefined): Promise<ImageState> {
     if (!hash) return NO_IMAGE;
     const key = `${run}\n${hash}`;

@@ -17,8 +17,8 @@ export const MODE_TITLES: Record<ShownMode, string> = {
   influence: "Measured: what the row's word loses when the column's word is taken away",
   estimate: "Estimated from one pass, not measured: what the column's word may add to the row's",
   relevance: "Alike in prediction (ARC): how far what would be said at both places overlaps",
-  activation: "What the context token's own state adds to the logit of the row's word",
-  weight: "How much the context token counted as interference, which was subtracted from the row's map",
+  activation: "What the column's word adds to the row's logit",
+  weight: "What of the column's word is taken out of the row's map",
 };
 export const MODE_SIGNS: Record<ShownMode, string> = { influence: "Δ", estimate: "≈", relevance: "ρ", activation: "r", weight: "w" };
 export const MODE_UNITS: Record<ShownMode, string> = { influence: "nats", estimate: "est.", relevance: "ρ", activation: "logit", weight: "w" };

@@ -37,6 +37,7 @@ export class ScaleScrubber extends PanelElement {
   declare view: ViewState;
   declare dark: boolean;
 
+  private frame = 0;
   private wheeled = 0;
   private revealed = -1;
 
@@ -203,6 +204,18 @@ export class ScaleScrubber extends PanelElement {
     // Not at every change: it makes the browser lay the page out at once.
     if (selected !== this.revealed) this.reveal();
     this.revealed = selected;
+    // Once per frame: the stage is what is looked at, and comes first.
+    this.frame ||= requestAnimationFrame(() => this.draw());
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+  }
+
+  private draw(): void {
+    this.frame = 0;
     const canvases = this.renderRoot.querySelectorAll("canvas");
     this.explanation.layers.forEach((layer, i) => this.drawThumbnail(canvases[i]!, layer));
   }

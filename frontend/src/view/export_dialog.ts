@@ -1,7 +1,7 @@
 // Export that works in a sandboxed frame: a picture to save or copy, a page that needs no server,
 // a command and a link to copy.
 import { type PropertyValues, css, html, nothing } from "lit";
-import { embed, standalonePage } from "../data/embedded";
+import { embed, standalonePage } from "../data/page";
 import type { Explanation } from "../data/explanation";
 import { DARK, LIGHT, type Shown, figureOf, fileName, shownBy } from "../figure/figure";
 import { measure, paint, svgOf } from "../figure/paint";

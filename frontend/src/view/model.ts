@@ -3,20 +3,22 @@
 import { type Pair, alignAnswers, counterpart } from "../words/alignment";
 import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "../data/api";
 import { reason } from "../data/reason";
-import { withDifferenceMatrix } from "../matrix/difference_matrix";
-import { type Explanation, type View, answerLength, answerToken, seenAt } from "../data/explanation";
+import type { withDifferenceMatrix } from "../matrix/difference_matrix";
+import { type Explanation, answerLength, answerToken, seenAt } from "../data/explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
 import { ServerError } from "../data/fetch_checked";
 import { ImageSource, type ImageState, NO_IMAGE, NO_SUCH_IMAGE } from "../data/images";
 import { Latest } from "../data/latest";
 import { mostChanged } from "../words/changes";
 import { ViewHistory } from "./history";
-import { missingText, otherPlace, placesOf, resolve, runNamed } from "./places";
+import { missingText, otherPlace, resolve, runNamed } from "./places";
 import { type Side, sideOf } from "../pixels/stage_picture";
 import { type SampleSummary, summarise } from "../samples/summaries";
 import { answerUnits, unitAt } from "../words/units";
-import type { Status } from "./status";
+import { LOST, type Status } from "./status";
+import { comparedOf, likeView } from "./compared";
 import { HeldPeaks } from "./held";
+import { reloaded } from "./reloaded";
 import { type ViewState, INITIAL_VIEW } from "./state";
 import { spread } from "./steps";
 import { keepToken, layerIndex, layerName, nearestStep, selectedTokens } from "./selection";
@@ -24,8 +26,6 @@ import { keepToken, layerIndex, layerName, nearestStep, selectedTokens } from ".
 const STEPS_AHEAD = 3;
 /** Of the cache; the rest is for what is looked at beside the film. */
 const FILM_BYTES = CACHE_BYTES / 2;
-const LOST =
-  "It was logged, but TensorBoard gave its tag to a scalar of the same name; “mmx list” and read_explanations still read it.";
 const NO_RECORDS: readonly IndexRecord[] = [];
 const NEEDS_DATA = ["run", "tag", "step", "compare", "otherRun", "otherStep", "film", "samples"] as const;
 
@@ -48,6 +48,7 @@ export class PanelModel {
   private readonly records = new Map<string, IndexRecord[]>();
   private readonly recordsAsked = new Set<string>();
   private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
+  private subtract: typeof withDifferenceMatrix | null = null;
   private subtracted: { a: Explanation; b: Explanation; result: Explanation } | null = null;
   private listeners: (() => void)[] = [];
   readonly history = new ViewHistory();
@@ -84,7 +85,6 @@ export class PanelModel {
   get steps(): readonly number[] {
     return this.sample?.steps ?? [];
   }
-
   /** What was asked for and is not here, for as long as that is so. */
   get notice(): string {
     return this.missed && this.sample ? missingText(this.index!, this.missed, this.view) : "";
@@ -117,7 +117,7 @@ export class PanelModel {
   get otherSide(): Side | null {
     if (!this.other || !this.explanation) return null;
     const { explanation, images, pairs } = this.other;
-    const at = this.inView(explanation);
+    const at = likeView(this.explanation, this.view.image, explanation);
     const held = this.peaks.over(explanation, this.index);
     if (at < 0) return { explanation, image: NO_SUCH_IMAGE, tokens: [], held };
     const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => counterpart(pairs, token) ?? []);
@@ -138,12 +138,13 @@ export class PanelModel {
     return this.summarised.summaries;
   }
 
-  /** A with A's minus B's matrix; made once per pair. */
   get difference(): Explanation | null {
     const { explanation: a, other } = this;
     if (!a || !other) return a;
+    const { subtract } = this;
+    if (!subtract) return void import("../matrix/difference_matrix").then((part) => ((this.subtract = part.withDifferenceMatrix), this.tell()), () => undefined), a;
     if (this.subtracted?.a !== a || this.subtracted.b !== other.explanation) {
-      this.subtracted = { a, b: other.explanation, result: withDifferenceMatrix(a, other.explanation) };
+      this.subtracted = { a, b: other.explanation, result: subtract(a, other.explanation) };
     }
     return this.subtracted.result;
   }
@@ -151,7 +152,6 @@ export class PanelModel {
   recordsOf(run: string): readonly IndexRecord[] {
     return this.records.get(run) ?? NO_RECORDS;
   }
-
   /** The steps of the film strip: all, or as many as can be held at once, evenly spread. */
   get filmSteps(): readonly number[] {
     return spread(this.steps, Math.floor(FILM_BYTES / (this.explanation?.bytes ?? 1)), this.view.step);
@@ -164,18 +164,9 @@ export class PanelModel {
       if (!result) return null;
       if (!("explanation" in result)) return undefined;
       const { explanation } = result;
-      const at = this.inView(explanation);
+      const at = likeView(this.explanation, this.view.image, explanation);
       return at < 0 ? { ...explanation, layers: explanation.layers.map((layer) => ({ ...layer, values: null })) } : seenAt(explanation, at);
     });
-  }
-
-  /** Which of another explanation's views shows what is in view; another one would mislead. */
-  private inView(explanation: Explanation): number {
-    const key = (view?: View) => view && `${view.picture}:${view.seconds}`;
-    const [{ views }, at] = [explanation, this.view.image];
-    const shown = key(this.explanation?.views[at]);
-    // Frames may share their times.
-    return key(views[at]) === shown ? at : views.findIndex((view) => key(view) === shown);
   }
 
   /** Read the index; the selection stays where it still exists. */
@@ -227,10 +218,9 @@ export class PanelModel {
     this.tell();
   }
 
-  /** To the view before. */
-  back(): Promise<void> {
+  async back(): Promise<void> {
     const view = this.history.back();
-    return view && this.index ? this.show(view) : Promise.resolve();
+    if (view && this.index) await this.show(view);
   }
 
   selectToken(index: number): Promise<void> {
@@ -254,8 +244,7 @@ export class PanelModel {
   }
 
   moveLayer(by: number): Promise<void> {
-    if (!this.explanation) return Promise.resolve();
-    return this.selectLayer(layerIndex(this.view, this.explanation) + by);
+    return this.explanation ? this.selectLayer(layerIndex(this.view, this.explanation) + by) : Promise.resolve();
   }
 
   /** Ask again for what failed or was damaged. */
@@ -277,7 +266,12 @@ export class PanelModel {
     const place = { run, tag, step };
     const second = this.otherPlace;
     const wait = [place, ...(second ? [second] : [])];
-    if (wait.some((entry) => !this.source.cached(entry))) {
+    const [here, beside = null] = wait.map((entry) => this.source.cached(entry));
+    // What is held is shown at once, so that scrubbing waits for no turn of anything.
+    if (here && "explanation" in here && !!beside === !!second && this.presentHeld(here.explanation, beside)) {
+      return this.prefetch(), this.readAll(wait);
+    }
+    if (!here || (second && !beside)) {
       this.busy = true;
       this.tell();
       this.source.dropStale(wait);
@@ -296,13 +290,30 @@ export class PanelModel {
       if (wanted()) this.fail(error);
     }
     // Behind the explanation: the records of a large run would keep the server from answering it.
-    for (const name of new Set(wait.map((entry) => entry.run))) void this.readRecords(name);
+    this.readAll(wait);
+  }
+
+  private readAll(places: readonly Place[]): void {
+    for (const name of new Set(places.map((entry) => entry.run))) void this.readRecords(name);
   }
 
   private async present(explanation: Explanation, other: StepResult | null, wanted: () => boolean): Promise<void> {
-    const compared = other && "explanation" in other ? other.explanation : null;
+    const compared = comparedOf(other);
     const [images, otherImages] = await Promise.all([this.imageSource.of(explanation), compared && this.imageSource.of(compared)]);
-    if (!wanted()) return;
+    if (wanted()) this.take(explanation, images, other, otherImages);
+  }
+
+  /** False where a picture has still to come. */
+  private presentHeld(explanation: Explanation, other: StepResult | null): boolean {
+    const compared = comparedOf(other);
+    const [images, otherImages] = [this.imageSource.held(explanation), compared && this.imageSource.held(compared)];
+    const ready = images && (!compared || otherImages);
+    if (ready) this.take(explanation, images, other, otherImages);
+    return !!ready;
+  }
+
+  private take(explanation: Explanation, images: ImageState[], other: StepResult | null, otherImages: ImageState[] | null): void {
+    const compared = comparedOf(other);
     this.images = images;
     this.explanation = explanation;
     this.other = compared && { explanation: compared, images: otherImages!, pairs: alignAnswers(explanation, compared) };
@@ -320,14 +331,9 @@ export class PanelModel {
 
   /** Takes in what a reload has brought, and lets go of what it has dropped or replaced. */
   private follow(before: IndexResponse, now: IndexResponse): void {
-    const [known, found] = [placesOf(before), placesOf(now)];
-    const samples = new Set(Array.from(known.values(), ({ place }) => JSON.stringify([place.run, place.tag])));
-    for (const [key, { place }] of found) {
-      if (!known.has(key) && samples.has(JSON.stringify([place.run, place.tag]))) this.arrived.push(place);
-    }
-    this.arrived = this.arrived.filter((place) => found.has(JSON.stringify(place)));
-    for (const [key, { place }] of [...known, ...found]) {
-      if (known.get(key)?.time === found.get(key)?.time) continue;
+    const { come, there, other } = reloaded(before, now);
+    this.arrived = [...this.arrived, ...come].filter(there);
+    for (const place of other) {
       this.source.forgetStep(place);
       this.peaks.forget(place);
     }

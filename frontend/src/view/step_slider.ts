@@ -153,14 +153,9 @@ export class StepSlider extends PanelElement {
   private pressed(event: KeyboardEvent): void {
     const at = this.steps.indexOf(this.step ?? NaN);
     const last = this.steps.length - 1;
-    const page = Math.max(1, Math.round(last / 10));
     const targets: Record<string, number> = {
       ArrowLeft: at - 1,
-      ArrowDown: at - 1,
       ArrowRight: at + 1,
-      ArrowUp: at + 1,
-      PageDown: at - page,
-      PageUp: at + page,
       Home: 0,
       End: last,
     };

@@ -16,7 +16,7 @@ import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, row
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
 import { natsText, probabilityText, startsWord, tokenText, valueText } from "../view/text";
-import { versus } from "./versus";
+import type { versus } from "./versus";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
 /** So many tokens before and after the selected one have a button: thousands would take seconds. */
@@ -42,6 +42,7 @@ export class AnswerStrip extends PanelElement {
     template: { type: Boolean },
     hover: unattributed,
     unfolded: { state: true },
+    versus: { state: true },
     stop: { state: true },
   };
   declare explanation: Explanation;
@@ -62,6 +63,8 @@ export class AnswerStrip extends PanelElement {
   declare hover: Hover;
   /** A long prompt is shown whole. */
   unfolded = false;
+  /** Sets B under A; loaded once there is a B. */
+  versus: typeof versus | null = null;
 
   /** The prompt's word that Tab comes to, as a context token. */
   stop = 0;
@@ -78,6 +81,7 @@ export class AnswerStrip extends PanelElement {
   static override styles = [controls, stripStyle];
 
   override willUpdate(): void {
+    if (this.other && !this.versus) void import("./versus").then((part) => (this.versus = part.versus), () => undefined);
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
     const pointed = (this.hover.column ?? -1) - this.explanation.promptLength;
     this.asked = pointed < 0 ? this.tokens : selectedTokens({ token: pointed, more: 0, unit: this.unit }, this.explanation);
@@ -106,7 +110,7 @@ export class AnswerStrip extends PanelElement {
       <div class="text">
         <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove} @focusin=${this.stopped}>${this.prompt(groups.slice(0, prompt), shown)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
-          ${this.other ? versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
+          ${this.other && this.versus ? this.versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
         </span>
         <span class="muted">
           ${context.length > REACH ? `… ${REACH} tokens before and after` : ""} ${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}
