@@ -87,6 +87,14 @@ def test_the_keyboard_reaches_prompt_words_and_regions_and_letters_can_be_switch
     frame.evaluate("localStorage.clear()")
 
 
+def test_text_is_as_large_as_the_reader_has_set_it(panel):
+    word = panel.locator("mmx-answer-strip .answer").first
+    size = "(word) => parseFloat(getComputedStyle(word).fontSize)"
+    before = word.evaluate(size)
+    panel.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert word.evaluate(size) == 2 * before > 0
+
+
 def test_a_finger_scrolls_past_the_whole_image_and_two_fingers_zoom(page, base):
     frame = open_panel(page, base, VIEW)
     action = "getComputedStyle(document.querySelector('mmx-panel').shadowRoot"
