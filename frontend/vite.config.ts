@@ -11,7 +11,7 @@ const unindented = {
   transform: (code: string, id: string) => {
     if (/\/@?lit[-/]/.test(id)) return needed(code);
     if (!id.includes("/frontend/src/") || !/\b(css|html)`/.test(code)) return undefined;
-    return code.replace(/\n\s+/g, "\n").replaceAll(" />", ">").replace(/css`[^`]*`/g, unspaced);
+    return code.replace(/\n\s+/g, "\n").replace(/css`[^`]*`/g, unspaced);
   },
 };
 

@@ -39,6 +39,7 @@ NAMES = (
     "influence",
     "influence_words",
     "influence_seconds",
+    "used",
     "rank_timeout",
 )
 """Of :class:`mmx_core.Explainer`'s settings."""
@@ -46,7 +47,7 @@ NAMES = (
 _OF_THE_LENS = ("aggregation", "suppression", "causal", "rank_filter", "gate")
 
 _POSITIVE = ("top_k", "candidates", "max_new_tokens", "max_visual_tokens", "influence_words")
-_SWITCHES = ("image_gain", "influence")
+_SWITCHES = ("image_gain", "influence", "used")
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Measured:
     influence: bool = False
     influence_words: int = 512
     influence_seconds: float = 60.0
+    used: bool = False
 
 
 MEASURED = Measured()

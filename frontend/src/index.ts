@@ -3,7 +3,6 @@ import "./words/answer_strip";
 import "./words/candidates";
 import "./view/header";
 import "./pixels/legend";
-import "./matrix/matrix_tip";
 import "./view/notice";
 import "./words/sentence_line";
 import "./view/spoken";
@@ -12,80 +11,72 @@ import "./samples/sample_picker";
 import "./pixels/scale_scrubber";
 import "./pixels/stage";
 import "./view/step_slider";
-import { HttpApi } from "./data/api";
 import { embeddedData } from "./data/embedded";
 import { ExplanationSource } from "./data/explanation_source";
-import { followTheme, listenToHost, readParameters, takeFocus, watchAddress, whenShown, writeParameters } from "./view/host";
+import type { Host } from "./view/host";
 import { PanelModel } from "./view/model";
-import { WorkerLoader } from "./data/step_loader";
-import { PARAMETER_NAMES, fromParameters, toParameters } from "./view/state";
+import { PageHost } from "./view/page_host";
 import { Panel } from "./view/panel";
+import { whenShown } from "./view/shown";
+import { PARAMETER_NAMES, fromParameters, toParameters } from "./view/state";
+import { TensorBoardHost } from "./view/tensorboard_host";
 
 const WRITE_DELAY_MS = 250;
 
-export async function render(): Promise<void> {
+export async function render(host: Host = ownHost()): Promise<void> {
   document.documentElement.lang = "en";
   document.title ||= "Explanations";
   document.body.style.margin = "0";
-  const { model, warmUp } = await makeModel();
+  const { api, loader, view } = await host.data();
+  const model = new PanelModel(api, new ExplanationSource(loader), fromParameters({ ...view, ...host.readState() }));
 
   const panel = new Panel();
   panel.model = model;
-  followTheme((dark) => {
+  panel.host = host;
+  host.followTheme((dark) => {
     panel.dark = dark;
     panel.classList.toggle("dark", dark);
     document.documentElement.style.background = dark ? "#1e1f22" : "#ffffff";
   });
   document.body.append(panel);
 
-  keepAddress(model);
-  keepFresh(model);
+  keepState(model, host);
+  keepFresh(model, host);
   await whenShown();
-  takeFocus();
-  warmUp();
+  host.takeFocus();
+  host.warmUp();
   await model.refresh();
 }
 
-async function makeModel(): Promise<{ model: PanelModel; warmUp: () => void }> {
+function ownHost(): Host {
   const data = embeddedData();
-  if (data) {
-    const { EmbeddedApi } = await import("./data/embedded_api");
-    const api = new EmbeddedApi(data);
-    const view = fromParameters({ ...data.view, ...readParameters() });
-    return { model: new PanelModel(api, new ExplanationSource(api), view), warmUp: () => undefined };
-  }
-  const worker = new URL(/* @vite-ignore */ "./static/worker.js", import.meta.url);
-  const loader = new WorkerLoader(document.baseURI, () => new Worker(worker, { type: "module" }));
-  const api = new HttpApi(document.baseURI);
-  const model = new PanelModel(api, new ExplanationSource(loader), fromParameters(readParameters()));
-  return { model, warmUp: () => loader.warmUp() };
+  return data ? new PageHost(data) : new TensorBoardHost();
 }
 
-/** The address follows the view, a moment later; a changed address changes the view. */
-function keepAddress(model: PanelModel): void {
+/** The host's state follows the view, a moment later; a changed state changes the view. */
+function keepState(model: PanelModel, host: Host): void {
   let timer = 0;
-  const write = () => writeParameters(PARAMETER_NAMES, toParameters(model.view));
+  const write = () => host.writeState(PARAMETER_NAMES, toParameters(model.view));
   model.subscribe(() => {
     window.clearTimeout(timer);
     if (model.status.kind === "ready") timer = window.setTimeout(write, WRITE_DELAY_MS);
   });
-  watchAddress(() => {
-    const view = fromParameters(readParameters());
+  host.watchState(() => {
+    const view = fromParameters(host.readState());
     if (view.run && JSON.stringify(view) !== JSON.stringify(model.view)) void model.change(view);
   });
 }
 
-/** New data is read when TensorBoard has reloaded; while the tab is hidden, once it is shown. */
-function keepFresh(model: PanelModel): void {
+/** New data is read when the host tells of it; while the tab is hidden, once it is shown. */
+function keepFresh(model: PanelModel, host: Host): void {
   let due = false;
-  const refresh = async () => {
+  host.watchNews(async () => {
     if (due) return;
     due = true;
     await whenShown();
     due = false;
-    void model.refresh();
-  };
-  listenToHost({ "experimental.DataReloaded": refresh, "experimental.RunsChanged": refresh });
+    await model.refresh();
+  });
 }
 
 // A standalone page has nobody to call render().

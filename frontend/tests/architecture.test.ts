@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 
 const SOURCES = fileURLToPath(new URL("../src/", import.meta.url));
 const LONGEST_FILE = 400;
-const IMPORT = /(?:^(?:import|export)\b[^;]*?|\bimport\()["'](\.[^"'?]*)["'](?:;|\))/gms;
+const IMPORT = /^(?:import|export)\b[^;]*?["'](\.[^"'?]*)["'];|\bimport\(["'](\.[^"'?]*)["']\)/gms;
 
 const files = new Map(
   readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
@@ -16,7 +16,7 @@ const files = new Map(
 /** What each file imports, types and what is loaded later included. */
 const imports = new Map(
   [...files].map(([name, text]) => {
-    const paths = [...text.matchAll(IMPORT)].map((match) => join(dirname(join(SOURCES, name)), match[1]!));
+    const paths = [...text.matchAll(IMPORT)].map((match) => join(dirname(join(SOURCES, name)), match[1] ?? match[2]!));
     return [name, paths.map((path) => `${relative(SOURCES, path)}.ts`)] as const;
   }),
 );

@@ -127,12 +127,12 @@ describe("tokens", () => {
     }
   });
 
-  it("are described by the context that a row leaned on most", () => {
+  it("are described by the context that a row is most alike with", () => {
     const sample = explanation("<s> see it | a dog");
     sample.matrix!.set([9, 0.5, 0.75, NaN, NaN]);
-    expect(describeRow(sample, "relevance", 0, "words")).toBe("Relevance. Row a: it 0.75, see 0.50");
+    expect(describeRow(sample, "relevance", 0, "words")).toBe("Alike. Row a: it 0.75, see 0.50");
     sample.matrix!.fill(NaN);
-    expect(describeRow(sample, "relevance", 1, "words")).toBe("Relevance. Row dog: no context");
+    expect(describeRow(sample, "relevance", 1, "words")).toBe("Alike. Row dog: no context");
     expect([largestValue(sample, "relevance"), largestValue(sample, "weight")]).toEqual([1, 0]);
   });
 });
@@ -146,12 +146,12 @@ describe("words of several tokens", () => {
   sample.matrix!.set([0.6, 0.2, 0.3, 0.9, 0.5], 18);
 
   it("are described whole, whichever of their tokens is selected", () => {
-    const spoken = "Relevance. Row dalmatian: dalmatian 0.90, see 0.60, my 0.20";
+    const spoken = "Alike. Row dalmatian: dalmatian 0.90, see 0.60, my 0.20";
     expect([1, 2, 3].map((token) => describeRow(sample, "relevance", token, "words"))).toEqual([spoken, spoken, spoken]);
   });
 
   it("are described by their tokens where tokens are read", () => {
-    expect(describeRow(sample, "relevance", 1, "tokens")).toBe("Relevance. Row dal: ian 0.50, mat 0.40, dal 0.30");
+    expect(describeRow(sample, "relevance", 1, "tokens")).toBe("Alike. Row dal: ian 0.50, mat 0.40, dal 0.30");
   });
 });
 

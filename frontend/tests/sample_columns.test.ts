@@ -3,22 +3,22 @@ import { columnFormat, fittingColumns, numberColumns } from "../src/samples/samp
 import { makeRows } from "../src/samples/sample_rows";
 
 describe("columns", () => {
-  it("are the metrics, the record's own numbers and, while comparing, the change", () => {
+  it("are the metrics, the record's own numbers and, while comparing, the changed words", () => {
     const records = [{ tag: "mmx/val/1", step: 1, metrics: { iou: 0.5 } }];
     const keys = (comparing: boolean) => numberColumns(makeRows(records, null, null), comparing).map(({ key }) => key);
     expect(keys(false)).toEqual(["metric:iou", "grounding", "lowest_grounding", "lowest_probability", "agreement"]);
-    expect(keys(true)).toEqual([...keys(false), "change"]);
+    expect(keys(true)).toEqual([...keys(false), "words"]);
   });
 
   it("give way from the least important, never the one sorted by", () => {
     const own = ["grounding", "lowest_grounding", "lowest_probability", "agreement"];
-    const columns = ["metric:iou", "metric:auc", ...own, "change"].map((key) => ({ key, width: 100 }));
+    const columns = ["metric:iou", "metric:auc", ...own, "words"].map((key) => ({ key, width: 100 }));
     const keys = (room: number, sorted?: string) => fittingColumns(columns, room, sorted).map(({ key }) => key);
     expect(keys(700)).toEqual(columns.map(({ key }) => key));
-    expect(keys(550)).toEqual(["metric:iou", "grounding", "lowest_grounding", "lowest_probability", "change"]);
-    expect(keys(350)).toEqual(["lowest_grounding", "lowest_probability", "change"]);
-    expect(keys(250)).toEqual(["lowest_probability", "change"]);
-    expect(keys(250, "metric:auc")).toEqual(["metric:auc", "change"]);
+    expect(keys(550)).toEqual(["metric:iou", "grounding", "lowest_grounding", "lowest_probability", "words"]);
+    expect(keys(350)).toEqual(["lowest_grounding", "lowest_probability", "words"]);
+    expect(keys(250)).toEqual(["lowest_probability", "words"]);
+    expect(keys(250, "metric:auc")).toEqual(["metric:auc", "words"]);
     expect(keys(20, "agreement")).toEqual(["agreement"]);
   });
 

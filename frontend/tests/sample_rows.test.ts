@@ -3,8 +3,7 @@ import {
   type SampleRecord,
   type SampleRow,
   answerParts,
-  changeOf,
-  filterRows,
+  changedWords,
   makeRows,
   metricNames,
   sortRows,
@@ -51,24 +50,19 @@ describe("rows", () => {
     const other = { records: [record("1", 0, { grounding: 0.2 }), record("1", 900)], step: 100 };
     const rows = makeRows([record("1", 300, { grounding: 0.7 }), record("2", 300)], 300, other);
     expect(rows[0]!.other!.step).toBe(0);
-    expect(rows[0]!.change!.amount).toBeCloseTo(0.5);
-    expect([rows[1]!.other, rows[1]!.change]).toEqual([null, null]);
+    expect(rows[0]!.words).toBe(0);
+    expect([rows[1]!.other, rows[1]!.words]).toEqual([null, null]);
   });
 });
 
-describe("the change", () => {
-  it("is the largest difference of the numbers that both have, A's less B's", () => {
-    const a = record("1", 1, { metrics: { iou: 0.25, only: 9 }, grounding: 0.5, agreement: 1 });
-    const b = record("1", 0, { metrics: { iou: 0.75 }, grounding: 0.25, agreement: null });
-    expect(changeOf(a, b)).toEqual({ answers: false, key: "metric:iou", amount: -0.5 });
+describe("the changed words", () => {
+  it("are those of either answer that the other does not say there", () => {
+    expect(changedWords(record("1", 1), record("1", 0))).toBe(0);
+    expect(changedWords(record("1", 1), record("1", 0, { answer: "a cat" }))).toBe(2);
   });
 
-  it("says when the answers differ, and when no number is shared", () => {
-    expect(changeOf(record("1", 1), record("1", 0, { answer: "a cat" }))).toEqual({ answers: true, key: "", amount: 0 });
-  });
-
-  it("is unknown of a damaged record", () => {
-    expect(changeOf(record("1", 1), record("1", 0, { error: "damaged: crc" }))).toBeNull();
+  it("are unknown of a damaged record", () => {
+    expect(changedWords(record("1", 1), record("1", 0, { error: "damaged: crc" }))).toBeNull();
   });
 
   it("marks the words that the other answer does not say there", () => {
@@ -109,32 +103,9 @@ describe("the order", () => {
     expect(names(sorted)).toEqual(["2", "10"]);
   });
 
-  it("puts other answers before the largest difference of numbers", () => {
-    const a = [record("a", 1, { grounding: 0.1 }), record("b", 1, { grounding: 0.9 }), record("c", 1, { grounding: 0.5 })];
-    const b = [record("a", 0, { grounding: 0.1, answer: "a cat" }), record("b", 0, { grounding: 0 }), record("c", 0, { grounding: 1 })];
-    const sorted = sortRows(makeRows(a, 1, { records: b, step: 0 }), { key: "change", descending: true });
-    expect(names(sorted)).toEqual(["a", "b", "c"]);
-  });
-
-});
-
-describe("the filter", () => {
-  const rows = rowsOf(
-    record("1", 1, { answer: "A Red circle", prompt: "describe" }),
-    record("2", 1, { answer: "a ring", prompt: "what is RED?" }),
-    record("3", 1, { answer: undefined, error: "damaged: crc" }),
-  );
-
-  it("finds every word, in any case, in name, answer or prompt", () => {
-    expect(names(filterRows(rows, "red"))).toEqual(["1", "2"]);
-    expect(names(filterRows(rows, "  RED ring "))).toEqual(["2"]);
-    expect(names(filterRows(rows, "val/3"))).toEqual(["3"]);
-    expect(filterRows(rows, "red cat")).toEqual([]);
-    expect(filterRows(rows, " ")).toEqual(rows);
-  });
-
-  it("finds no word across two fields", () => {
-    expect(filterRows(rows, "1a")).toEqual([]);
+  it("may be that of another reading of a number", () => {
+    const sorted = sortRows(rows, { key: "grounding", descending: false }, ({ name }) => -name.charCodeAt(4));
+    expect(names(sorted)).toEqual(["f", "e", "d", "c", "b", "a"]);
   });
 });
 

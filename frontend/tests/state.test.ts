@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseHash } from "../src/view/host";
+import { parseHash } from "../src/view/tensorboard_host";
 import { INITIAL_VIEW, PARAMETER_NAMES, fromParameters, toParameters } from "../src/view/state";
 import { keepToken, layerIndex, nearestStep, selectedTokens } from "../src/view/selection";
 import { spanMap } from "../src/pixels/heatmap";

@@ -14,6 +14,7 @@ _OWN = (
     "methods",
     "rivals.baselines",
     "rivals.attention",
+    "rivals.flows",
     "rivals.gradients",
     "rivals.occlusion",
     "rivals.floors",

@@ -15,12 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmx_core.explaining.passes import forward_positions
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.explaining.taken_away import Reader, Task, in_batches, in_short_batches, tasks_of
-from mmx_core.explaining.text_pass import read_text
 from mmx_core.explanation import FloatArray
-from mmx_core.models.base import ModelAdapter
 from mmx_core.parts import ContextWord
 
 
@@ -47,53 +43,36 @@ class Influence:
 
 
 def measure_influence(
-    adapter: ModelAdapter,
-    prepared: Prepared,
+    reader: Reader,
     words: Sequence[ContextWord],
     order: Sequence[int],
     *,
     seconds: float,
-    positions: int = 0,
+    positions: int,
 ) -> Influence:
     """Takes each word away and reads what the targets lose.
 
     Args:
-        adapter: The model's.
-        prepared: The sample.
+        reader: The sample's.
         words: The ``W`` words.
         order: Those to measure, the most important first.
         seconds: After which no further forward begins.
-        positions: Bound on those of one forward, 0 for a usual one.
+        positions: Bound on those of one forward.
     """
-    begun = time.monotonic()
-    encoded = adapter.encode(
-        prepared.pictures,
-        prepared.rendered,
-        prepared.answer_ids,
-        factor=1.0,
-        layouts=prepared.layouts.get(1.0),
-    )
-    text = read_text(adapter, encoded)
-    context = encoded.context_positions.cpu()
-    rows, ids = prepared.targets(len(context))
-    reader = Reader(adapter, text, context[rows] - 1, ids)
-    places = [context[word.first : word.first + word.count].tolist() for word in words]
+    begun, text = time.monotonic(), reader.text
+    places = [reader.context[word.first : word.first + word.count].tolist() for word in words]
     tasks, ends = tasks_of(text, places, order, reader.predicting)
-    values = np.full((len(rows), len(words)), np.nan, np.float32)
+    values = np.full((len(reader.predicting), len(words)), np.nan, np.float32)
     how = ["unmeasured"] * len(words)
-    bound = positions or forward_positions(adapter)
     stopped = False
-    for batch in in_batches(tasks, text, bound):
-        late = time.monotonic() - begun > seconds
-        if adapter.sharding is not None:  # all ranks stop together
-            late = bool(adapter.sharding.first(late))
-        if stopped := late:
+    for batch in in_batches(tasks, text, positions):
+        if stopped := reader.late(begun, seconds):
             break
         _measure(reader, batch, values, how)
     done = {index for index in order if how[index] != "unmeasured"}
     waiting = {task.word for task in tasks}
     ends = [task for task in ends if task.word in done or task.word not in waiting]
-    for batch in in_short_batches(ends, text, bound):
+    for batch in in_short_batches(ends, text, positions):
         _measure(reader, batch, values, how, short=True)
     whole = reader.whole.float().cpu().numpy()
     return Influence(values, whole, tuple(how), reader.neutral, text.no_holes, stopped)

@@ -10,13 +10,16 @@ import numpy as np
 
 from mmx_core.explaining.context_words import context_words, most_important
 from mmx_core.explaining.influence import Influence, measure_influence
+from mmx_core.explaining.passes import forward_positions
 from mmx_core.explaining.prepare import Prepared
+from mmx_core.explaining.taken_away import Reader
+from mmx_core.explaining.used import measure_used
 from mmx_core.explanation import Explanation, FloatArray
 from mmx_core.models.base import ModelAdapter
 from mmx_core.settings import Measured
 
 
-def with_influence(
+def with_measured(
     adapter: ModelAdapter,
     explanation: Explanation,
     prepared: Prepared,
@@ -24,11 +27,29 @@ def with_influence(
     *,
     positions: int = 0,
 ) -> Explanation:
-    """The explanation with the influence of words; see :func:`measure_influence`."""
+    """The explanation with what was asked for: the influence of words, the cells they used.
+
+    Args:
+        adapter: The model's.
+        explanation: Of the sample, so far.
+        prepared: The sample.
+        measured: What is asked for, and its bounds.
+        positions: Bound on those of one forward, 0 for a usual one.
+    """
+    reader = Reader(adapter, prepared)
+    bound = positions or forward_positions(adapter)
+    if measured.influence:
+        explanation = _with_influence(reader, explanation, measured, bound)
+    return _with_used(reader, explanation, measured, bound) if measured.used else explanation
+
+
+def _with_influence(
+    reader: Reader, explanation: Explanation, measured: Measured, positions: int
+) -> Explanation:
     words = context_words(explanation)
     order = most_important(explanation, words, measured.influence_words)
     found = measure_influence(
-        adapter, prepared, words, order, seconds=measured.influence_seconds, positions=positions
+        reader, words, order, seconds=measured.influence_seconds, positions=positions
     )
     count = len(explanation.tokens)
     reasons = over_alternatives(explanation, found.values)
@@ -42,7 +63,24 @@ def with_influence(
             replace(entry, influence=row)
             for entry, row in zip(explanation.alternatives, reasons, strict=True)
         ),
-        provenance={**explanation.provenance, "influence": _told(adapter, found)},
+        provenance={**explanation.provenance, "influence": _told(reader, found)},
+    )
+
+
+def _with_used(
+    reader: Reader, explanation: Explanation, measured: Measured, positions: int
+) -> Explanation:
+    kinds = reader.text.no_holes
+    told: dict[str, Any]
+    if kinds is not None:
+        told = {"refused": f"no key can be hidden from layers of {kinds}"}
+        return replace(explanation, provenance={**explanation.provenance, "used": told})
+    found = measure_used(
+        reader, len(explanation.tokens), seconds=measured.influence_seconds, positions=positions
+    )
+    told = {"windows": found.windows, **({"bound": "seconds"} if found.stopped else {})}
+    return replace(
+        explanation, used=found.maps, provenance={**explanation.provenance, "used": told}
     )
 
 
@@ -59,7 +97,7 @@ def over_alternatives(explanation: Explanation, values: FloatArray) -> FloatArra
     return found
 
 
-def _told(adapter: ModelAdapter, found: Influence) -> dict[str, Any]:
+def _told(reader: Reader, found: Influence) -> dict[str, Any]:
     """How many of how many words were measured, and how."""
     how = Counter(found.how)
     left_out = how["unmeasured"]
@@ -68,7 +106,7 @@ def _told(adapter: ModelAdapter, found: Influence) -> dict[str, Any]:
         "measured": len(found.how) - left_out,
         "hidden": how["hidden"],
         "replaced": how["replaced"],
-        "neutral": adapter.token_text(found.neutral),
+        "neutral": reader.neutral_text,
     }
     if found.no_holes is not None:
         told["no_holes"] = found.no_holes

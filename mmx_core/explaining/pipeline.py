@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from mmx_core.explaining.assemble import assemble
 from mmx_core.explaining.image_gain import measure_image_gain
-from mmx_core.explaining.measured import over_alternatives, with_influence
+from mmx_core.explaining.measured import over_alternatives, with_measured
 from mmx_core.explaining.occlusion import read_occlusion
 from mmx_core.explaining.passes import Passes, run_passes
 from mmx_core.explaining.perturbing import Perturber
@@ -52,6 +52,11 @@ class Pipeline:
                 f"model: {self.adapter.placeless}, so there is no lens to read; use "
                 "Explainer(..., method='occlusion'), which hides parts of the picture and measures "
                 "what each word loses"
+            )
+        if self.measured.used and self.adapter.placeless:
+            raise ValueError(
+                f"used: {self.adapter.placeless}, so no part of it can be hidden from the text; "
+                "use Explainer(..., method='occlusion'), which hides parts of the picture itself"
             )
 
     def check(self, sample: Sample) -> None:
@@ -114,9 +119,9 @@ class Pipeline:
                 )
                 if others is not None:
                     explanation = self._with_gain(explanation, prepared, passes, others, positions)
-                if self.measured.influence:
+                if self.measured.influence or self.measured.used:
                     explanation = self._computed(
-                        with_influence,
+                        with_measured,
                         self.adapter,
                         explanation,
                         prepared,

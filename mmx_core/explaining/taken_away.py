@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmx_core.explaining.passes import own_log_probability
-from mmx_core.explaining.text_pass import TextPass
+from mmx_core.explaining.prepare import Prepared
+from mmx_core.explaining.text_pass import TextPass, read_text
 from mmx_core.models.base import ModelAdapter
 
 _CALL = {"cpu": 32}
@@ -131,24 +133,46 @@ def _most_rows(text: TextPass, span: int, bound: int) -> int:
 
 
 class Reader:
-    """Reads how likely targets are in rows that lack something.
+    """Reads how likely a sample's targets are in rows of its text that lack something.
+
+    The targets are the answer's ``T`` tokens, then those beside them.
 
     Args:
         adapter: The model's.
-        text: The sample's.
+        prepared: The sample; one forward reads it.
+
+    Attributes:
+        text: What the text model was given.
+        visual: The views' tokens.
+        context: ``(C,)`` int64 on the CPU, the positions of all text.
         predicting: ``(R,)`` int64 on the CPU, where each target is predicted; -1 where nothing
             predicts it.
-        ids: ``(R,)`` int64, the targets.
+        whole: ``(R,)`` float32, ``log p`` of each with nothing taken away.
     """
 
-    def __init__(
-        self, adapter: ModelAdapter, text: TextPass, predicting: Tensor, ids: Tensor
-    ) -> None:
-        self.predicting = predicting
-        self._adapter, self._text = adapter, text
-        self._ids = ids.to(text.states.device)
-        states = text.states[predicting.clamp_min(0).to(text.states.device)]
+    def __init__(self, adapter: ModelAdapter, prepared: Prepared) -> None:
+        encoded = adapter.encode(
+            prepared.pictures,
+            prepared.rendered,
+            prepared.answer_ids,
+            factor=1.0,
+            layouts=prepared.layouts.get(1.0),
+        )
+        self.text = read_text(adapter, encoded)
+        self.visual = encoded.visual
+        self.context = encoded.context_positions.cpu()
+        rows, ids = prepared.targets(len(self.context))
+        self.predicting = self.context[rows] - 1
+        self._adapter, device = adapter, self.text.states.device
+        self._ids = ids.to(device)
+        states = self.text.states[self.predicting.clamp_min(0).to(device)]
         self.whole = own_log_probability(adapter, states, self._ids)
+
+    def late(self, begun: float, seconds: float) -> bool:
+        """Whether more time than that has gone by since, on the first rank: all stop together."""
+        late = time.monotonic() - begun > seconds
+        sharding = self._adapter.sharding
+        return late if sharding is None else bool(sharding.first(late))
 
     @cached_property
     def neutral(self) -> int:
@@ -162,6 +186,11 @@ class Reader:
         padding = getattr(tokenizer, "pad_token_id", None)
         return int(padding if padding is not None else min(special, default=0))
 
+    @property
+    def neutral_text(self) -> str:
+        """:attr:`neutral` as a person reads it."""
+        return self._adapter.token_text(self.neutral)
+
     def lost(self, batch: Sequence[Task], *, short: bool = False) -> list[NDArray[Any]]:
         """Of each row ``log p`` of its targets less what it is there, float32 nats.
 
@@ -169,7 +198,7 @@ class Reader:
             batch: The rows.
             short: Whether each ends at its own place, instead of all running over the same.
         """
-        text = self._text
+        text = self.text
         if text.cache is None:
             places = torch.arange(text.length).expand(len(batch), -1)
         elif short:
@@ -190,7 +219,7 @@ class Reader:
         return [values.numpy() for values in torch.split((self.whole[at] - left).cpu(), counts)]
 
     def _changes(self, batch: Sequence[Task], places: Tensor) -> dict[str, Tensor]:
-        text = self._text
+        text = self.text
         hidden = torch.zeros(len(batch), text.length, dtype=torch.bool)
         exchanged = torch.zeros_like(hidden)
         for row, task in enumerate(batch):

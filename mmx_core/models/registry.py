@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.sharding import sharding_of
+from mmx_core.models.unexplained import reason_against
 
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
@@ -80,7 +81,7 @@ def adapter_for(
     of what it assumes.
 
     Raises:
-        ValueError: Not a multimodal model.
+        ValueError: Not a multimodal model, or one of which it is known why it is not explained.
     """
     given, model = model, unwrapped(model)
     sharding = sharding_of(given, model)
@@ -96,6 +97,12 @@ def adapter_for(
         built = adapter(model, **parts)
         built.sharding = sharding
         return built
+    reason = reason_against(config)
+    if reason is not None:
+        raise ValueError(
+            f"model: {type(model).__name__} (model_type {model_type!r}) cannot be explained: "
+            f"{reason}; expected another model (docs/models.md)"
+        )
     from mmx_core.models.generic import GenericAdapter
 
     places = (model, getattr(model, "model", None))

@@ -49,6 +49,8 @@ def _line(model: str, side: int, arguments: Any) -> str:
     from mmx_core import Explainer, Sample
     from mmx_core.explaining.context_words import context_words
     from mmx_core.explaining.influence import measure_influence
+    from mmx_core.explaining.passes import forward_positions
+    from mmx_core.explaining.taken_away import Reader
     from mmx_core.explaining.text_pass import read_text
     from mmx_core.models.running import undisturbed
     from tests.benchmarks.models import load, picture
@@ -99,7 +101,11 @@ def _line(model: str, side: int, arguments: Any) -> str:
     works: dict[str, Callable[[], Any]] = {
         "five": lambda: explainer.explain_prepared(sample, prepared),
         "influence": lambda: measure_influence(
-            adapter, prepared, words, range(len(words)), seconds=1e9
+            Reader(adapter, prepared),
+            words,
+            range(len(words)),
+            seconds=1e9,
+            positions=forward_positions(adapter),
         ),
         "picture": lambda: read_text(adapter, encoded),
         "layers": layers,

@@ -54,8 +54,22 @@ def cell_centre(panel, *, row: int, column: int) -> dict[str, float]:
     }
 
 
+def over_steps(logged, largest) -> float:
+    """What the colours of the first sample are held to: the most at any of its steps."""
+    return max(largest(logged[RUN, "0", step]) for step in STEPS)
+
+
 def scales_high(explanation) -> float:
     return max(float(np.nanmax(scale.map)) for scale in explanation.scales)
+
+
+def whole_high(explanation) -> float:
+    return float(explanation.heatmap.max())
+
+
+def wait_for_range(panel) -> None:
+    """Until all steps have been read, which the colours are held to."""
+    panel.wait_for_selector("mmx-legend .scale:has-text('all steps')")
 
 
 def address(page) -> str:
@@ -79,16 +93,18 @@ def test_the_tab_is_there_and_opens_the_panel(page, base):
 
 def test_scrubbing_the_scales_draws_the_logged_maps(panel, logged):
     explanation = logged[RUN, "0", STEPS[-1]]
+    wait_for_range(panel)
+    high = over_steps(logged, scales_high)
     for token in (0, 3):
         select(panel, token)
         for index, scale in enumerate(explanation.scales):
             panel.click(f'[data-scale-index="{index}"]')
             drawn = drawn_cells(panel, *scale.grid, ASPECT)
-            assert_drawn(drawn, scale.map[token], scales_high(explanation), opacity=OPACITY)
+            assert_drawn(drawn, scale.map[token], high, opacity=OPACITY)
     panel.click(f'[data-scale-index="{len(explanation.scales)}"]')
     maps = explanation.heatmap
     drawn = drawn_cells(panel, *maps.shape[1:], ASPECT)
-    assert_drawn(drawn, maps[3], float(maps.max()), opacity=OPACITY)
+    assert_drawn(drawn, maps[3], over_steps(logged, whole_high), opacity=OPACITY)
 
 
 def test_the_range_and_the_colour_map_change_the_drawn_colours(page, panel, logged):
@@ -193,8 +209,9 @@ def test_the_checkpoint_slider_loads_another_step(panel, logged):
     panel.wait_for_selector(f'section.seen[data-step="{STEPS[0]}"]')
     assert selected(panel) == 2
     values = logged[RUN, "0", STEPS[0]].heatmap
+    wait_for_range(panel)
     drawn = drawn_cells(panel, *values.shape[1:], ASPECT)
-    assert_drawn(drawn, values[2], float(values.max()), opacity=OPACITY)
+    assert_drawn(drawn, values[2], over_steps(logged, whole_high), opacity=OPACITY)
     # Once the index records have come, which tell how many were logged.
     panel.wait_for_selector("mmx-step-slider .value:has-text('3 of 3 steps kept')")
 

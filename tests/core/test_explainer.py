@@ -376,7 +376,7 @@ def test_vocabulary_chunks_do_not_change_the_result(
     qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = build(qwen2).explain(picture(), PROMPT, answer=ANSWER)
-    monkeypatch.setattr("mmx_core.explaining.reading._CHUNK_ELEMENTS", 100)
+    monkeypatch.setattr("mmx_core.explaining.reading.LOGIT_ELEMENTS", 100)
     chunked = build(qwen2).explain(picture(), PROMPT, answer=ANSWER)
     assert np.allclose(whole.heatmap, chunked.heatmap, atol=1e-5)
     assert np.allclose(whole.relevance, chunked.relevance, equal_nan=True, atol=1e-6)

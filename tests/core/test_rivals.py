@@ -27,8 +27,9 @@ TOKEN = 4
 
 OTHERS = [name for name, found in methods().items() if ".rivals." in found.__module__]
 RIVALS = [name for name in OTHERS if name != "uniform"]
-WITH_TEXT = sorted(set(RIVALS) - {"occlusion", "random"})
-WITH_FORWARD = sorted(set(RIVALS) - {"random"})
+FLOORS = {"random", "centre"}
+WITH_TEXT = sorted(set(RIVALS) - FLOORS - {"occlusion"})
+WITH_FORWARD = sorted(set(RIVALS) - FLOORS)
 GRADIENTS = ("grad_cam", "gradient_input")
 
 
@@ -122,10 +123,12 @@ def test_methods_are_listed_by_the_names_that_they_are_reported_under() -> None:
         "lens",
         "attention",
         "rollout",
+        "flow",
         "grad_cam",
         "gradient_input",
         "occlusion",
         "random",
+        "centre",
         "uniform",
     ]
 
@@ -311,7 +314,7 @@ def test_occlusion_does_not_depend_on_how_its_work_is_cut(
     # By import: the package's attribute of this name is the method.
     module = importlib.import_module("mmx_core.explaining.occlusion")
     monkeypatch.setattr(module, "_BATCH_TOKENS", 300)
-    monkeypatch.setattr("mmx_core.explaining.passes._CHUNK_ELEMENTS", 100)
+    monkeypatch.setattr("mmx_core.explaining.passes.LOGIT_ELEMENTS", 100)
     cut = fresh.run("occlusion").maps
     assert np.allclose(whole, cut, atol=1e-5)
     assert all(count * length <= 300 for count, length in batches)
@@ -324,6 +327,37 @@ def test_the_lens_is_the_head_applied_to_every_state(case: Case, name: str) -> N
         output = case.model.model(**case.encoded.inputs).last_hidden_state[0]
         rows = case.model.lm_head(output)[:, case.ids].T.relu()
     case.compare(case.run(name), rows if name == "lens" else rows**2)
+
+
+def test_the_centre_is_a_gaussian_about_the_middle_whatever_is_said(case: Case) -> None:
+    maps = case.run("centre").maps  # 4 rows, 6 columns; a standard deviation is a quarter
+    assert (maps == maps[0]).all()
+    assert np.allclose(maps[0], maps[0, ::-1]) and np.allclose(maps[0], maps[0, :, ::-1])
+    assert np.isclose(maps[0, 1, 2], np.exp(-(0.5**2 + (1 / 3) ** 2) / 2))
+    assert np.isclose(maps[0, 0, 0], np.exp(-(1.5**2 + (5 / 3) ** 2) / 2))
+
+
+def test_flow_is_each_parts_length_along_what_attention_adds(
+    case: Case, attentions: list[torch.Tensor]
+) -> None:
+    values: list[torch.Tensor] = []
+    layers = case.model.get_decoder().layers
+    hooks = [
+        layer.self_attn.v_proj.register_forward_hook(lambda m, a, o: values.append(o[0]))
+        for layer in layers
+    ]
+    with torch.no_grad():
+        case.model.model(**case.encoded.inputs)
+    for hook in hooks:
+        hook.remove()
+    at, total = case.encoded.predicting_positions, 0
+    for layer, weights, value in zip(layers, attentions, values, strict=True):
+        out = layer.self_attn.o_proj.weight.view(64, 4, 16)
+        value = value.view(len(value), 2, 16).repeat_interleave(2, dim=1)
+        parts = torch.einsum("hrl,lhv,dhv->rld", weights[:, at], value.float(), out)
+        added = parts.sum(dim=1, keepdim=True)
+        total = total + (parts * added).sum(-1).relu() / added.square().sum(-1)
+    case.compare(case.run("flow"), torch.as_tensor(total))
 
 
 def test_noise_is_decided_by_its_seed_alone(case: Case) -> None:
@@ -340,7 +374,7 @@ def test_noise_is_decided_by_its_seed_alone(case: Case) -> None:
     assert 0.4 < first.mean() < 0.6
 
 
-@pytest.mark.parametrize("name", sorted(set(RIVALS) - {"occlusion", "random"}))
+@pytest.mark.parametrize("name", WITH_TEXT)
 def test_one_forward_serves_all_tokens(
     fresh: Case, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

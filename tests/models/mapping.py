@@ -25,7 +25,7 @@ def main(families: list[str]) -> None:
             for factor in SCALES
         ]
         right, tried = sum(each.right for each in found), sum(each.tried for each in found)
-        least = min(each.right / each.tried for each in found)
+        least = min(each.right / each.tried for each in found if each.tried)
         print(f"{family}: {right} of {tried} ({right / tried:.1%}), at least {least:.1%}")
 
 

@@ -69,6 +69,7 @@ SHARING: dict[str, tuple[str, str]] = {
     "minicpmv4_7": ("sharing", "make_minicpm_v4_7"),
     "qianfan_ocr": ("sharing", "make_qianfan_ocr"),
     "video_llava": ("llava", "make_video_llava"),
+    "vipllava": ("llava", "make_vipllava"),
 }
 """Families with another's layout, whose tests are test_sharing's."""
 ALL = (*QWEN, *MAKERS)

@@ -1,8 +1,9 @@
 // The values of the matrix's cells, and their coarser levels: the largest value of every 2×2 cells,
 // so that a single hot cell is seen from any distance.
-import { type Explanation, MATRIX_MODES, type MatrixMode, answerLength, matrixValue } from "../data/explanation";
+import type { Explanation } from "../data/explanation";
 import type { Group } from "../words/units";
 import type { MatrixLayout } from "./matrix_layout";
+import { type ShownMode, addsUp, readerOf } from "./matrix_values";
 
 export interface MatrixCells {
   rows: number;
@@ -11,26 +12,39 @@ export interface MatrixCells {
   values: Float32Array;
 }
 
-/** The largest value of each pair of groups. */
+/** The value of each pair of groups: the largest; of what adds up over a word's tokens, their sum. */
 export function gatherCells(
   explanation: Explanation,
-  mode: MatrixMode,
+  mode: ShownMode,
   { rows, columns }: Pick<MatrixLayout, "rows" | "columns">,
 ): MatrixCells {
-  const matrix = explanation.matrix ?? new Float32Array();
-  const width = explanation.context.length;
-  const start = MATRIX_MODES.indexOf(mode) * answerLength(explanation) * width;
+  const read = readerOf(explanation, mode);
+  const sums = addsUp(mode);
   const values = new Float32Array(rows.length * columns.length).fill(NaN);
   let i = 0;
   for (const row of rows) {
     for (const column of columns) {
-      for (let t = row.first; t < row.end; t++) {
-        for (let j = column.first; j < column.end; j++) values[i] = larger(values[i]!, matrix[start + t * width + j]!);
+      if (sums) values[i] = summed(read, row, column);
+      else {
+        for (let t = row.first; t < row.end; t++) {
+          for (let j = column.first; j < column.end; j++) values[i] = larger(values[i]!, read(t, j));
+        }
       }
       i++;
     }
   }
   return { rows: rows.length, columns: columns.length, values };
+}
+
+/** Of the column's strongest word, over the row's tokens; NaN where one of them has none. */
+function summed(read: (row: number, column: number) => number, row: Group, column: Group): number {
+  let best = NaN;
+  for (let j = column.first; j < column.end; j++) {
+    let sum = 0;
+    for (let t = row.first; t < row.end; t++) sum += read(t, j);
+    best = larger(best, sum);
+  }
+  return best;
 }
 
 /** Half as many rows and columns. */
@@ -62,14 +76,16 @@ export function strongestCell(cells: MatrixCells, level: number, r: number, c: n
 }
 
 /** The tokens of two groups whose value is the groups'. */
-export function strongestPair(explanation: Explanation, mode: MatrixMode, rows: Group, columns: Group): { row: number; column: number } {
-  return strongest(rows, columns, (row, column) => matrixValue(explanation, mode, row, column));
+export function strongestPair(explanation: Explanation, mode: ShownMode, rows: Group, columns: Group): { row: number; column: number } {
+  return strongest(rows, columns, readerOf(explanation, mode));
 }
 
 /** The groups' value. */
-export function strongestValue(explanation: Explanation, mode: MatrixMode, rows: Group, columns: Group): number {
-  const { row, column } = strongestPair(explanation, mode, rows, columns);
-  return matrixValue(explanation, mode, row, column);
+export function strongestValue(explanation: Explanation, mode: ShownMode, rows: Group, columns: Group): number {
+  const read = readerOf(explanation, mode);
+  if (addsUp(mode)) return summed(read, rows, columns);
+  const { row, column } = strongest(rows, columns, read);
+  return read(row, column);
 }
 
 function strongest(rows: Group, columns: Group, valueOf: (row: number, column: number) => number, row = rows.first, column = columns.first) {

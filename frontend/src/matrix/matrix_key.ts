@@ -11,12 +11,15 @@ export class MatrixKey extends PanelElement {
     high: unattributed,
     unit: unattributed,
     signed: { type: Boolean },
+    ends: unattributed,
   };
   declare colors: ColorMap;
   declare high: number;
   declare unit: string;
-  /** A difference: the bar begins as far below zero as it ends above. */
+  /** The bar begins as far below zero as it ends above. */
   declare signed: boolean;
+  /** What its two ends mean; then it is a difference's, where none. */
+  declare ends: [string, string] | undefined;
 
   static override styles = [
     controls,
@@ -45,9 +48,15 @@ export class MatrixKey extends PanelElement {
     return html`
       <div class="bar" style="background:linear-gradient(to right,${stops})"></div>
       <div class="ends number">
-        <span>${this.signed ? `−${high}` : 0}</span><span>${this.signed ? "+" : ""}${high} <span class="muted">${this.unit}</span></span>
+        ${this.signed && this.ends
+          ? html`<span>±${high} <span class="muted">${this.unit}</span></span>`
+          : html`<span>${this.signed ? `−${high}` : 0}</span><span>${this.signed ? "+" : ""}${high} <span class="muted">${this.unit}</span></span>`}
       </div>
-      ${this.signed ? html`<div class="ends"><strong>B</strong><span class="muted">more in</span><strong>A</strong></div>` : nothing}
+      ${!this.signed
+        ? nothing
+        : this.ends
+          ? html`<div class="ends"><strong>${this.ends[0]}</strong><strong>${this.ends[1]}</strong></div>`
+          : html`<div class="ends"><strong>B</strong><span class="muted">more in</span><strong>A</strong></div>`}
     `;
   }
 }

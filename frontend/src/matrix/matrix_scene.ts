@@ -2,13 +2,14 @@
 // costly to make, the layout and the painted cells, until something that it was made from changes.
 import type { ColorMap } from "../pixels/color";
 import { drawCells, drawnLevel } from "./draw_matrix";
-import type { Explanation, MatrixMode } from "../data/explanation";
+import type { Explanation } from "../data/explanation";
 import { gatherCells, strongestCell } from "./matrix_cells";
 import type { Grouping } from "./matrix_groups";
 import { type Group, groupIndex } from "../words/units";
 import { type MatrixLayout, cellUnder, layoutMatrix, placeOf } from "./matrix_layout";
 import { MatrixPicture } from "./matrix_picture";
 import { largestValue } from "./matrix_text";
+import { type ShownMode, isSigned } from "./matrix_values";
 import { FITTED, matrixPlane, reveal, zoomedLayout } from "./matrix_zoom";
 import type { Point, Rect, Size } from "../pixels/geometry";
 import type { Gesture } from "../pixels/gesture";
@@ -16,7 +17,7 @@ import { type Zoom, follow, zoomAt } from "../pixels/zoom";
 
 export interface MatrixSubject {
   explanation: Explanation;
-  mode: MatrixMode;
+  mode: ShownMode;
   colors: ColorMap;
   template: boolean;
   grouping: Grouping;
@@ -130,7 +131,7 @@ export class MatrixScene {
     const { explanation, mode, colors } = this.subject;
     this.picture ??= new MatrixPicture(
       gatherCells(explanation, mode, this.layout),
-      explanation.difference ? -this.high : 0,
+      isSigned(explanation, mode) ? -this.high : 0,
       this.high,
       colors,
     );

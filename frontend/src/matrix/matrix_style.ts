@@ -12,7 +12,7 @@ export const matrixStyle = css`
     display: flex;
     flex-wrap: wrap;
     align-items: center;
-    gap: 4px 12px;
+    gap: 4px 7px;
     margin-bottom: 6px;
     font-size: 12px;
   }
@@ -23,6 +23,20 @@ export const matrixStyle = css`
     color: var(--muted);
     white-space: nowrap;
     cursor: pointer;
+  }
+  .sentence {
+    flex: 1 1 100%;
+    margin: 0;
+    overflow: hidden;
+    color: var(--muted);
+    text-overflow: ellipsis;
+    white-space: nowrap;
+  }
+  .modes button {
+    padding: 0 6px;
+  }
+  .warning {
+    color: var(--warning);
   }
   header select {
     height: 26px;

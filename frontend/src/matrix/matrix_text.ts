@@ -3,38 +3,51 @@ import { type Explanation, MATRIX_MODES, type MatrixMode } from "../data/explana
 import { type Unit, answerUnits, contextUnits, groupText, rowText, unitAt } from "../words/units";
 import { valueText } from "../view/text";
 import { strongestValue } from "./matrix_cells";
+import { type ShownMode, isSigned } from "./matrix_values";
 
-export const MODE_NAMES: Record<MatrixMode, string> = {
-  relevance: "Relevance",
+export const MODE_NAMES: Record<ShownMode, string> = {
+  influence: "Influence",
+  estimate: "Estimate",
+  relevance: "Alike",
   activation: "Activation",
   weight: "Interference",
 };
-export const MODE_TITLES: Record<MatrixMode, string> = {
-  relevance: "ρ: how far the predictions at both places overlap (rank-biased, 0 to 1)",
-  activation: "r: what the context token adds to the logit",
-  weight: "w: how much the context token counted as interference",
+/** What each says, in one sentence. */
+export const MODE_TITLES: Record<ShownMode, string> = {
+  influence: "Measured: what the row's word loses when the column's word is taken away",
+  estimate: "Estimated from one pass, not measured: what the column's word may add to the row's",
+  relevance: "Alike in prediction (ARC): how far what would be said at both places overlaps",
+  activation: "What the context token's own state adds to the logit of the row's word",
+  weight: "How much the context token counted as interference, which was subtracted from the row's map",
 };
-export const MODE_UNITS: Record<MatrixMode, string> = { relevance: "ρ", activation: "logit", weight: "w" };
+export const MODE_SIGNS: Record<ShownMode, string> = { influence: "Δ", estimate: "≈", relevance: "ρ", activation: "r", weight: "w" };
+export const MODE_UNITS: Record<ShownMode, string> = { influence: "nats", estimate: "est.", relevance: "ρ", activation: "logit", weight: "w" };
+/** What is meant where a colour is below zero, and above. */
+export const MODE_ENDS: Partial<Record<ShownMode, [string, string]>> = { influence: ["against", "for"], estimate: ["against", "for"] };
 
 const NAMED = 3;
 
 /** The value of the last colour. Overlap has a scale of its own; the other modes, and differences,
  * end at their largest value. */
-export function largestValue(explanation: Explanation, mode: MatrixMode): number {
-  if (!explanation.matrix || (mode === "relevance" && !explanation.difference)) return 1;
-  const size = explanation.matrix.length / MATRIX_MODES.length;
-  const at = MATRIX_MODES.indexOf(mode) * size;
+export function largestValue(explanation: Explanation, mode: ShownMode): number {
+  if (mode === "relevance" && (!explanation.difference || !explanation.matrix)) return 1;
+  const values = mode === "influence" || mode === "estimate" ? explanation[mode] : partOf(explanation, mode);
   let largest = 0;
-  for (let i = at; i < at + size; i++) {
-    const value = Math.abs(explanation.matrix[i]!);
-    if (value > largest) largest = value;
+  for (const value of values ?? []) {
+    if (Math.abs(value) > largest) largest = Math.abs(value);
   }
   // Where nothing differs the middle colour must say so: any range but an empty one.
-  return largest || (explanation.difference ? 1 : 0);
+  return largest || (isSigned(explanation, mode) ? 1 : 0);
+}
+
+function partOf({ matrix }: Explanation, mode: MatrixMode): Float32Array | undefined {
+  const size = (matrix?.length ?? 0) / MATRIX_MODES.length;
+  const at = MATRIX_MODES.indexOf(mode) * size;
+  return matrix?.subarray(at, at + size);
 }
 
 /** The row that holds an answer token by its strongest context: "Relevance. Row dog: brown 0.81, the 0.40". */
-export function describeRow(explanation: Explanation, mode: MatrixMode, token: number, unit: Unit): string {
+export function describeRow(explanation: Explanation, mode: ShownMode, token: number, unit: Unit): string {
   const group = answerUnits(explanation, unit)[unitAt(explanation, unit, token)]!;
   const strongest = contextUnits(explanation, unit)
     .map((column) => ({ column, value: strongestValue(explanation, mode, group, column) }))

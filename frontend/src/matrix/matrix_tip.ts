@@ -1,9 +1,12 @@
-// A cell of the matrix in full: its three values, and the two lists of predictions whose overlap
-// the relevance measures. Lines join what stands in both.
+// A cell of the matrix in full: its values, and the two lists of predictions whose overlap
+// “alike” measures. Lines join what stands in both.
 import { css, html, nothing, svg } from "lit";
-import { type Candidate, type Explanation, isContext, matrixValue } from "../data/explanation";
-import { methodOf } from "../data/method";
-import { MODE_TITLES } from "./matrix_text";
+import { type Candidate, type Explanation, isContext } from "../data/explanation";
+import { ownAgreement } from "../words/figures";
+import { influenceIn, influencesOn, without } from "../words/influence";
+import { MODE_SIGNS } from "./matrix_text";
+import { type ShownMode, modesOf, readerOf } from "./matrix_values";
+import { twinValue } from "./twin_value";
 import { tipPlace } from "./matrix_tip_place";
 import type { Rect, Size } from "../pixels/geometry";
 import { probabilityText, tokenText, valueText } from "../view/text";
@@ -17,6 +20,7 @@ const GUTTER = 30;
 export class MatrixTip extends PanelElement {
   static override properties = {
     explanation: unattributed,
+    other: unattributed,
     row: unattributed,
     column: unattributed,
     words: unattributed,
@@ -24,6 +28,8 @@ export class MatrixTip extends PanelElement {
     room: unattributed,
   };
   declare explanation: Explanation;
+  /** B, while something is compared. */
+  declare other: Explanation | null;
   declare row: number;
   declare column: number;
   /** What the row and the column are called: more than their token where it is a word's piece. */
@@ -53,6 +59,10 @@ export class MatrixTip extends PanelElement {
         flex-wrap: wrap;
         gap: 0 12px;
         margin: 2px 0 6px;
+      }
+      .measured {
+        flex-basis: 100%;
+        font-weight: 600;
       }
       .lists {
         display: grid;
@@ -107,7 +117,7 @@ export class MatrixTip extends PanelElement {
       </div>
       <div class="values number">
         ${isContext(explanation, row, column)
-          ? methodOf(explanation).modes.map((mode) => html`<span>${MODE_TITLES[mode][0]} ${valueText(matrixValue(explanation, mode, row, column))}</span>`)
+          ? html`${this.without()}${modesOf(explanation).map((mode) => html`<span>${MODE_SIGNS[mode]} ${this.theirs(mode)}${valueText(readerOf(explanation, mode)(row, column))}</span>`)}`
           : html`<span class="muted">not context of this token</span>`}
       </div>
       ${mine.length || theirs.length
@@ -116,6 +126,22 @@ export class MatrixTip extends PanelElement {
           </div>`
         : html`<span class="muted">No predictions were logged.</span>`}
     `;
+  }
+
+  /** B's value before A's, while something is compared. */
+  private theirs(mode: ShownMode): string {
+    const { explanation, other, row, column } = this;
+    const one = (at: number) => ({ first: at, end: at + 1 });
+    return other ? `${valueText(twinValue(explanation, other, mode, one(row), one(column)))} → ` : "";
+  }
+
+  /** What was measured, in words. */
+  private without() {
+    const { explanation, row, column, words } = this;
+    const found = explanation.difference ? null : influenceIn(influencesOn(explanation, [row]), { first: column, end: column + 1 });
+    const chance = ownAgreement(explanation)?.probability[row] ?? null;
+    if (!found || chance === null) return nothing;
+    return html`<span class="measured">without “${words.column}”: ${probabilityText(chance)} → ${probabilityText(without(chance, found))}</span>`;
   }
 
   override updated(): void {

@@ -1,17 +1,17 @@
-// Answer tokens (rows) against context tokens (columns): which words each token leaned on. The cells
+// Answer tokens (rows) against context tokens (columns): what each word does to the others. The cells
 // and what is marked on them are drawn on two canvases, at most once per frame.
 import { type PropertyValues, html, nothing } from "lit";
-import { matrixColors } from "../pixels/color";
+import { type ColorMap, matrixColors } from "../pixels/color";
 import { drawMarks } from "./draw_matrix";
-import { type Explanation, MATRIX_MODES } from "../data/explanation";
-import { methodOf } from "../data/method";
+import type { Explanation } from "../data/explanation";
 import { strongestPair } from "./matrix_cells";
 import { GROUPINGS, type Grouping } from "./matrix_groups";
 import type { MatrixLayout } from "./matrix_layout";
 import { MatrixScene } from "./matrix_scene";
 import { matrixStyle } from "./matrix_style";
+import { type ShownMode, isSigned, modeIn, modesOf } from "./matrix_values";
 import { groupIndex, groupText, rowText } from "../words/units";
-import { MODE_NAMES, MODE_UNITS, describeRow } from "./matrix_text";
+import { MODE_ENDS, MODE_NAMES, MODE_TITLES, MODE_UNITS, describeRow } from "./matrix_text";
 import type { Point, Size } from "../pixels/geometry";
 import { PointerGestures, wheelZoom } from "../pixels/gesture";
 import type { ViewState } from "../view/state";
@@ -27,6 +27,7 @@ const SETTLED_MS = 150;
 export class RelevanceMatrix extends PanelElement {
   static override properties = {
     explanation: unattributed,
+    other: unattributed,
     view: unattributed,
     hover: unattributed,
     dark: { type: Boolean },
@@ -34,6 +35,8 @@ export class RelevanceMatrix extends PanelElement {
     byTurns: { state: true },
   };
   declare explanation: Explanation;
+  /** B, while something is compared. */
+  declare other: Explanation | null;
   declare view: ViewState;
   declare hover: Hover;
   declare dark: boolean;
@@ -50,7 +53,10 @@ export class RelevanceMatrix extends PanelElement {
   private stale = true;
   private settling = 0;
   private readonly gestures = new PointerGestures();
-  private readonly parts = new Parts({ table: ["the table", () => import("./matrix_table")] }, () => this.requestUpdate());
+  private readonly parts = new Parts(
+    { table: ["the table", () => import("./matrix_table")], tip: ["the cell's figures", () => import("./matrix_tip")] },
+    () => this.requestUpdate(),
+  );
   /** For the canvases in whole pixels, or they would be blurred. */
   private room: Size = this.size;
 
@@ -73,13 +79,14 @@ export class RelevanceMatrix extends PanelElement {
   override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has("size")) this.room = { width: Math.floor(this.size.width), height: Math.floor(this.size.height) };
     const { explanation, view, room, grouping } = this;
-    const { matrix: mode, template, token } = view;
+    const { mode, colors } = this;
+    const { template, token } = view;
     const before = changed.has("view") ? changed.get("view") : view;
-    if (changed.has("explanation") || before?.matrix !== mode || before.token !== token || before.unit !== view.unit) {
+    if (changed.has("explanation") || before?.matrix !== view.matrix || before.token !== token || before.unit !== view.unit) {
       this.description = describeRow(explanation, mode, token ?? 0, view.unit);
     }
     if (!room.width) return;
-    const subject = { explanation, mode, colors: matrixColors(view.colors, explanation.difference), template, grouping, room };
+    const subject = { explanation, mode, colors, template, grouping, room };
     if (this.scene) this.scene.show(subject);
     else this.scene = new MatrixScene(subject);
     if (before?.token !== token) this.scene.reveal({ row: token ?? 0, column: null });
@@ -91,10 +98,9 @@ export class RelevanceMatrix extends PanelElement {
     return html`
       <header>
         <span class="modes segments" role="group" aria-label="What the matrix shows">
-          ${MATRIX_MODES.map(
+          ${modesOf(explanation).map(
             (mode) => html`<button
-              aria-pressed=${mode === view.matrix}
-              ?disabled=${!methodOf(explanation).modes.includes(mode)}
+              aria-pressed=${mode === this.mode}
               data-term=${mode}
               @click=${() => this.ask("view-change", { matrix: mode })}
             >${MODE_NAMES[mode]}</button>`,
@@ -124,6 +130,7 @@ export class RelevanceMatrix extends PanelElement {
               />template</label
             >`
           : nothing}
+        <p class="sentence" title=${MODE_TITLES[this.mode]}>${MODE_TITLES[this.mode]}.${explanation.measuredDamage ? html` <span class="warning">${explanation.measuredDamage}</span>` : nothing}</p>
       </header>
       <div class="room ${this.tabular ? "scrolled" : ""}">
         ${explanation.matrixDamage
@@ -131,11 +138,19 @@ export class RelevanceMatrix extends PanelElement {
           : this.tabular
             ? this.parts.show(
                 "table",
-                () => html`<mmx-matrix-table .explanation=${explanation} .row=${view.token ?? 0} .unit=${view.unit} ?template=${view.template}></mmx-matrix-table>`,
+                () => html`<mmx-matrix-table .explanation=${explanation} .other=${explanation.difference ? null : this.other} .row=${view.token ?? 0} .unit=${view.unit} ?template=${view.template}></mmx-matrix-table>`,
               )
             : this.drawn()}
       </div>
     `;
+  }
+
+  private get mode(): ShownMode {
+    return modeIn(this.explanation, this.view.matrix);
+  }
+
+  private get colors(): ColorMap {
+    return matrixColors(this.view.colors, isSigned(this.explanation, this.mode));
   }
 
   private get grouping(): Grouping {
@@ -171,10 +186,11 @@ export class RelevanceMatrix extends PanelElement {
       <div class="corner">
         ${zoomed || this.scene?.dense ? this.zoomButtons(zoomed) : nothing}
         <mmx-matrix-key
-          .colors=${matrixColors(this.view.colors, this.explanation.difference)}
-          ?signed=${this.explanation.difference}
+          .colors=${this.colors}
+          ?signed=${isSigned(this.explanation, this.mode)}
+          .ends=${this.explanation.difference ? undefined : MODE_ENDS[this.mode]}
           .high=${this.scene?.high ?? 1}
-          .unit=${MODE_UNITS[this.view.matrix]}
+          .unit=${MODE_UNITS[this.mode]}
         ></mmx-matrix-key>
       </div>
       ${this.tip()}`;
@@ -192,15 +208,19 @@ export class RelevanceMatrix extends PanelElement {
     const { explanation } = this;
     const cell = this.scene?.cellOf(this.hover);
     if (!cell) return nothing;
-    const pair = strongestPair(explanation, this.view.matrix, cell.row, cell.column);
-    return html`<mmx-matrix-tip
-      .explanation=${explanation}
-      .row=${pair.row}
-      .column=${pair.column}
-      .words=${{ row: rowText(explanation, cell.row), column: groupText(explanation, cell.column) }}
-      .cell=${cell.rect}
-      .room=${this.room}
-    ></mmx-matrix-tip>`;
+    const pair = strongestPair(explanation, this.mode, cell.row, cell.column);
+    return this.parts.show(
+      "tip",
+      () => html`<mmx-matrix-tip
+        .explanation=${explanation}
+        .other=${explanation.difference ? null : this.other}
+        .row=${pair.row}
+        .column=${pair.column}
+        .words=${{ row: rowText(explanation, cell.row), column: groupText(explanation, cell.column) }}
+        .cell=${cell.rect}
+        .room=${this.room}
+      ></mmx-matrix-tip>`,
+    );
   }
 
   override updated(changed: PropertyValues): void {

@@ -1,6 +1,7 @@
 // The selected token over all steps (columns) and scales (rows), and what changed as numbers.
 import { css, html, svg } from "lit";
 import { drawMap, drawPicture } from "./draw_map";
+import { columnAt, filmPlaces } from "./film_places";
 import type { Rect } from "./geometry";
 import type { Explanation, Layer } from "../data/explanation";
 import { sameLayer, spanMap } from "./heatmap";
@@ -64,11 +65,15 @@ export class Filmstrip extends PanelElement {
         grid-template-columns: ${LABEL_ROOM - 8}px max-content;
         gap: ${GAP}px 8px;
         align-items: center;
+        width: max-content;
+        min-width: 100%;
       }
       .label {
         position: sticky;
         z-index: 1;
         left: 0;
+        align-self: stretch;
+        align-content: center;
         padding-right: 4px;
         background: var(--background);
         font-size: 11px;
@@ -80,7 +85,6 @@ export class Filmstrip extends PanelElement {
       }
       .steps {
         display: flex;
-        gap: ${GAP}px;
       }
       .steps button {
         flex: none;
@@ -105,7 +109,12 @@ export class Filmstrip extends PanelElement {
         cursor: pointer;
       }
       .scales {
+        position: sticky;
+        z-index: 1;
+        left: 0;
         display: grid;
+        justify-items: stretch;
+        background: var(--background);
         grid-auto-rows: ${CELL_HEIGHT}px;
         gap: ${GAP}px;
         align-items: center;
@@ -139,6 +148,7 @@ export class Filmstrip extends PanelElement {
     const known = this.film.find((entry) => entry);
     if (!known) return html`<p class="muted">Reading the steps…</p>`;
     const width = this.cellWidth(known);
+    const places = this.places(width);
     const shown = this.film[this.steps.indexOf(this.view.step ?? NaN)] ?? known;
     const word = unitsText(shown, tokensAt(this.view, shown), this.view.unit);
     const layers = this.layers();
@@ -154,7 +164,8 @@ export class Filmstrip extends PanelElement {
         <span class="label">step</span>
         <div class="steps" role="group" aria-label="Steps">
           ${this.steps.map(
-            (step) => html`<button
+            (step, i) => html`<button
+              style="margin-left:${places[i]! - (i ? places[i - 1]! + width : 0)}px"
               class=${step === this.other ? "b" : ""}
               aria-current=${step === this.view.step}
               title="Step ${stepText(step)}${step === this.other ? " (B)" : ""}; Shift and click compares with it"
@@ -168,7 +179,7 @@ export class Filmstrip extends PanelElement {
           )}
         </div>
         <canvas role="img" aria-label="Heatmaps of “${word}”: ${layers.length} scales at ${this.steps.length} steps" @click=${this.pick}></canvas>
-        ${seriesOf(this.film, this.view).map((series) => this.sparkline(series, width))}
+        ${seriesOf(this.film, this.view).map((series) => this.sparkline(series, places, width))}
       </div>
     `;
   }
@@ -187,14 +198,15 @@ export class Filmstrip extends PanelElement {
     if (!canvas || !known) return;
     const cell = this.cellWidth(known);
     const layers = this.layers();
-    const [width, height] = [this.steps.length * (cell + GAP) - GAP, layers.length * (CELL_HEIGHT + GAP) - GAP];
+    const places = this.places(cell);
+    const [width, height] = [places.at(-1)! + cell, layers.length * (CELL_HEIGHT + GAP) - GAP];
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
     const context = prepareCanvas(canvas, width, height);
     const style = getComputedStyle(this);
     const highs = layers.map((layer) => this.highOver(layer));
     this.film.forEach((explanation, column) => {
-      const x = column * (cell + GAP);
+      const x = places[column]!;
       for (const [row, wanted] of layers.entries()) {
         const box = { x, y: row * (CELL_HEIGHT + GAP), width: cell, height: CELL_HEIGHT };
         context.fillStyle = style.getPropertyValue("--stage");
@@ -259,17 +271,17 @@ export class Filmstrip extends PanelElement {
     return Math.max(...highs);
   }
 
-  private sparkline({ name, term, values, high }: Series, cell: number) {
+  private sparkline({ name, term, values, high }: Series, places: readonly number[], cell: number) {
     const finite = values.filter(Number.isFinite);
     const [low, top] = high === null ? [Math.min(...finite), Math.max(...finite)] : [0, high];
-    const x = (i: number) => i * (cell + GAP) + cell / 2;
+    const x = (i: number) => places[i]! + cell / 2;
     const y = (value: number) => SPARK_HEIGHT - 5 - (SPARK_HEIGHT - 10) * (top > low ? (value - low) / (top - low) : 0.5);
     const points = values.flatMap((value, i) => (Number.isFinite(value) ? [{ i, value }] : []));
     const now = values[this.steps.indexOf(this.view.step ?? NaN)] ?? NaN;
     const text = high === null ? valueText(now) : probabilityText(now);
     return html`
       <span class="label"><span tabindex="0" data-term=${term}>${name}</span> <strong>${text}</strong></span>
-      <svg width=${this.steps.length * (cell + GAP)} height=${SPARK_HEIGHT} role="img" aria-label="${name} over the steps: ${values.map((value) => probabilityText(value)).join(", ")}">
+      <svg width=${places.at(-1)! + cell} height=${SPARK_HEIGHT} role="img" aria-label="${name} over the steps: ${values.map((value) => probabilityText(value)).join(", ")}">
         <polyline points=${points.map(({ i, value }) => `${x(i)},${y(value).toFixed(1)}`).join(" ")} />
         ${points.map(({ i, value }) => {
           const step = this.steps[i];
@@ -278,6 +290,10 @@ export class Filmstrip extends PanelElement {
         })}
       </svg>
     `;
+  }
+
+  private places(cell: number): number[] {
+    return filmPlaces(this.steps, cell, GAP, this.clientWidth - LABEL_ROOM - GAP);
   }
 
   private cellWidth(explanation: Explanation): number {
@@ -289,7 +305,8 @@ export class Filmstrip extends PanelElement {
 
   private pick(event: MouseEvent): void {
     const known = this.film.find((entry) => entry)!;
-    const step = this.steps[Math.floor(event.offsetX / (this.cellWidth(known) + GAP))];
+    const cell = this.cellWidth(known);
+    const step = this.steps[columnAt(this.places(cell), cell, event.offsetX)];
     const layer = this.layers()[Math.floor(event.offsetY / (CELL_HEIGHT + GAP))];
     if (step === undefined || !layer) return;
     if (!event.shiftKey) this.ask("view-change", { step, layer: layerName(layer.factor) });

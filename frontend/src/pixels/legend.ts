@@ -10,8 +10,10 @@ import { PanelElement, controls, prepareCanvas, unattributed } from "../view/bas
 const BAR = { width: 132, height: 10 };
 
 export class Legend extends PanelElement {
-  static override properties = { picture: unattributed, view: unattributed, held: unattributed };
+  static override properties = { picture: unattributed, second: unattributed, view: unattributed, held: unattributed };
   declare picture: StagePicture;
+  /** B's, while something is compared: it may measure something else. */
+  declare second: StagePicture | null;
   declare view: ViewState;
   /** What its colours are held to. */
   declare held: Peaks;
@@ -85,7 +87,7 @@ export class Legend extends PanelElement {
         <span class="muted">
           <span tabindex="0" data-term=${this.picture.unit === "logit" ? "logit" : "lost"}>${this.picture.unit}</span>${signed
             ? nothing
-            : html` · <span tabindex="0" data-term="sample">${this.rangeName()}</span>`}
+            : html` · <span tabindex="0" data-term="sample">${this.rangeName()}</span>`}${this.others()}
         </span>
       </span>
       <span class="how">
@@ -125,6 +127,13 @@ export class Legend extends PanelElement {
     // Until the others have come, or where they are too many.
     const some = steps < total && (range === "sample" || range === "compared");
     return `${own ? "A: " : ""}${some ? `${steps} of ${total} steps` : RANGE_NAMES[range]}`;
+  }
+
+  /** B's own range and unit, where they are not A's. */
+  private others(): string {
+    const { picture, second } = this;
+    if (!second || second.unit === picture.unit) return "";
+    return ` (A) · B: ${valueText(second.range.low).replace(/\.0+$/, "")} to ${valueText(second.range.high)} ${second.unit}`;
   }
 
   private box(name: "smooth" | "grey", title: string) {

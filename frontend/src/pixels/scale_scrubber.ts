@@ -4,14 +4,14 @@ import { css, html, nothing } from "lit";
 import { drawMap, drawPicture } from "./draw_map";
 import type { Explanation, Layer } from "../data/explanation";
 import { methodOf } from "../data/method";
-import { spanMap } from "./heatmap";
+import { sameLayer, spanMap } from "./heatmap";
 import type { ImageState } from "../data/images";
 import { type Peaks, rangeOf } from "./range";
 import { imageRect } from "./zoom";
 import type { ViewState } from "../view/state";
 import { cardText, layerIndex, selectedTokens } from "../view/selection";
 import { probabilityText, tokenText } from "../view/text";
-import { firstOther, probabilityOf } from "../words/figures";
+import { agreeing, firstOther, probabilityOf } from "../words/figures";
 import { unitsText } from "../words/units";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
 
@@ -22,6 +22,7 @@ const WHEEL_STEP = 60;
 export class ScaleScrubber extends PanelElement {
   static override properties = {
     explanation: unattributed,
+    other: unattributed,
     held: unattributed,
     image: unattributed,
     view: unattributed,
@@ -30,6 +31,8 @@ export class ScaleScrubber extends PanelElement {
   declare explanation: Explanation;
   /** What its colours are held to. */
   declare held: Peaks;
+  /** B and the tokens that stand for A's, while something is compared. */
+  declare other: { explanation: Explanation; tokens: number[] } | null;
   declare image: ImageState;
   declare view: ViewState;
   declare dark: boolean;
@@ -111,6 +114,9 @@ export class ScaleScrubber extends PanelElement {
       .texts small {
         font-size: 11px;
         color: var(--muted);
+      }
+      .b {
+        color: var(--side-b);
       }
       .differs .verdict {
         color: var(--warning);
@@ -224,11 +230,25 @@ export class ScaleScrubber extends PanelElement {
         <canvas aria-hidden="true"></canvas>
         <span class="texts number">
           <span><strong>${cardText(this.explanation, layer)}</strong> <small>${layer.agreement ? gridText(layer) : ""}</small></span>
-          <span>${verdict.figure}</span>
+          <span>${this.theirs(layer) ?? verdict.figure}</span>
           <span class="verdict ${verdict.differs ? "" : "muted"}">${verdict.text}</span>
         </span>
       </button>
     `;
+  }
+
+  /** B's probability, or how many of its scales agree, before A's. */
+  private theirs(layer: Layer) {
+    const { other } = this;
+    if (!other?.tokens.length) return null;
+    const { explanation, tokens } = other;
+    const twin = sameLayer(explanation, layer);
+    if (!twin?.agreement || !layer.agreement) return null;
+    const token = firstOther(twin.agreement, tokens);
+    const says = token === undefined ? "the same word" : `“${tokenText(twin.agreement.top[token]?.text ?? "?")}”`;
+    const own = probabilityOf(layer.agreement, selectedTokens(this.view, this.explanation));
+    const [before, now] = [probabilityOf(twin.agreement, tokens), own].map(probabilityText);
+    return html`<span class="b" title="B would say ${says} at this scale">${before}</span> → ${now}`;
   }
 
   private verdict(layer: Layer): { figure: string; text: string; differs: boolean } {
@@ -241,9 +261,9 @@ export class ScaleScrubber extends PanelElement {
       const { rank, top } = layer.agreement;
       return { figure, text: `rank ${rank[token]! + 1}: ${tokenText(top[token]?.text ?? "?")}`, differs: true };
     }
-    const scales = this.explanation.layers.flatMap((other) => other.agreement ?? []);
-    const agreeing = scales.filter((agreement) => firstOther(agreement, tokens) === undefined).length;
-    return { figure: gridText(layer), text: `${agreeing} of ${scales.length} agree`, differs: false };
+    const [agree, all] = agreeing(this.explanation, tokens);
+    const before = this.other?.tokens.length ? `${agreeing(this.other.explanation, this.other.tokens)[0]} → ` : "";
+    return { figure: gridText(layer), text: `${before}${agree} of ${all} agree`, differs: false };
   }
 
   private valueText(selected: number): string {

@@ -1,4 +1,5 @@
 // The columns of numbers in the table of samples: which there are, which fit, how they write.
+import { differenceOf } from "./comparison";
 import { type SampleRow, metricKey, metricNames, numberOf } from "./sample_rows";
 
 export interface NumberColumn {
@@ -9,13 +10,13 @@ export interface NumberColumn {
   /** In pixels. */
   width: number;
   format: (value: number) => string;
+  /** Shown as B's value, A's and the difference. */
+  compared: boolean;
 }
 
 const CHARACTER_WIDTH = 7;
 const NARROWEST = 64;
 const WIDEST = 160;
-/** Room for a mark, the name of a number and the number. */
-const CHANGE_WIDTH = 192;
 
 const OWN_COLUMNS: [key: string, title: string][] = [
   ["grounding", "share on picture"],
@@ -23,37 +24,32 @@ const OWN_COLUMNS: [key: string, title: string][] = [
   ["lowest_probability", "lowest probability"],
   ["agreement", "scales agree"],
 ];
-const CHANGE_HINT = "Whether A's answer is another than B's, and the number that differs most (A less B)";
+const WORDS_HINT = "How many words of the two answers differ";
 /** First what a triage starts from; a metric not named here comes after those that are. */
-const IMPORTANCE = ["change", "lowest_probability", "lowest_grounding", "grounding"];
+const IMPORTANCE = ["words", "lowest_probability", "lowest_grounding", "grounding"];
 
 export function numberColumns(rows: readonly SampleRow[], comparing: boolean): NumberColumn[] {
   const columns = [
     ...metricNames(rows).map((name): [string, string] => [metricKey(name), name]),
     ...OWN_COLUMNS,
-  ].map(([key, title]) => column(key, title, "", rows, ({ record }) => numberOf(record, key)));
+  ].map(([key, title]) => column(key, title, "", rows, comparing));
   if (!comparing) return columns;
-  const change = column("change", "change", CHANGE_HINT, rows, (row) => row.change?.amount ?? null);
-  return [...columns, { ...change, width: CHANGE_WIDTH }];
+  return [...columns, { ...made("words", "words", WORDS_HINT, rows.flatMap(({ words }) => words ?? [])), compared: false }];
 }
 
-function column(
-  key: string,
-  title: string,
-  hint: string,
-  rows: readonly SampleRow[],
-  read: (row: SampleRow) => number | null,
-): NumberColumn {
-  const values: number[] = [];
-  let [least, most] = [Infinity, -Infinity];
-  for (const row of rows) {
-    const value = read(row);
-    if (value === null) continue;
-    values.push(value);
-    if (value < least) least = value;
-    if (value > most) most = value;
-  }
+function column(key: string, title: string, hint: string, rows: readonly SampleRow[], comparing: boolean): NumberColumn {
+  const values = rows.flatMap(({ record, other }) => [numberOf(record, key) ?? [], (other && numberOf(other, key)) ?? []].flat());
+  const one = made(key, title, hint, values);
+  const compared = comparing && rows.some((row) => differenceOf(row, key));
+  if (!compared) return { ...one, compared };
+  // "0.51 → 0.47 −0.04", of which the digits are the longest's.
+  const longest = Math.max(...values.map((value) => one.format(value).length));
+  return { ...one, compared, width: Math.max(one.width, 26 + 7.6 * (3 * longest + 5)), hint: `${hint}: B → A, and A less B` };
+}
+
+function made(key: string, title: string, hint: string, values: readonly number[]): Omit<NumberColumn, "compared"> {
   const format = columnFormat(values);
+  const [least, most] = values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
   // With the same digits after the point, the ends of the range are the longest to write.
   const longest = Math.max(title.length, ...(values.length ? [format(least).length, format(most).length] : []));
   return { key, title, hint, width: Math.min(WIDEST, Math.max(NARROWEST, 24 + CHARACTER_WIDTH * longest)), format };

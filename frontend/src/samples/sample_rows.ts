@@ -1,7 +1,7 @@
 // The rows of the table of samples: which records they show, their order, and which are in view.
 import { align } from "../words/alignment";
 import type { IndexRecord as SampleRecord } from "../data/api";
-import { sampleName } from "../view/text";
+import { naturalText, sampleName } from "../view/text";
 
 export type { SampleRecord };
 
@@ -11,25 +11,18 @@ export interface RecordsAtStep {
   step: number | null;
 }
 
-export interface Change {
-  /** The answers differ. */
-  answers: boolean;
-  /** Key of the number that differs most; empty where the two share none. */
-  key: string;
-  /** A's value less B's. */
-  amount: number;
-}
-
 export interface SampleRow {
   tag: string;
   name: string;
   record: SampleRecord;
   /** B's; null where B has none, or nothing is compared. */
   other: SampleRecord | null;
-  change: Change | null;
+  /** How many words of the two answers the other does not say; null without B, or of damaged records. */
+  words: number | null;
 }
 
-/** What rows are ordered by: "name", "answer", "change", or a number's key. */
+/** What rows are ordered by: "name", "answer", "words" that changed, or a number's key: its difference, while
+ * something is compared. */
 export interface Sort {
   key: string;
   descending: boolean;
@@ -65,7 +58,7 @@ export function makeRows(
       name: sampleName(record.tag),
       record,
       other: counterpart,
-      change: counterpart && changeOf(record, counterpart),
+      words: counterpart && changedWords(record, counterpart),
     };
   });
 }
@@ -84,19 +77,10 @@ function nearestRecords(records: readonly SampleRecord[], wanted: number | null)
 }
 
 /** Null where either record is damaged. */
-export function changeOf(a: SampleRecord, b: SampleRecord): Change | null {
+export function changedWords(a: SampleRecord, b: SampleRecord): number | null {
   if (a.error || b.error) return null;
-  const change: Change = { answers: answerOf(a) !== answerOf(b), key: "", amount: 0 };
-  const weigh = (kind: string, name: string, mine: Value, theirs: Value) => {
-    if (!isNumber(mine) || !isNumber(theirs)) return;
-    const amount = mine - theirs;
-    if (change.key && Math.abs(amount) <= Math.abs(change.amount)) return;
-    change.key = kind + name;
-    change.amount = amount;
-  };
-  for (const name in a.metrics) weigh(METRIC, name, a.metrics[name], b.metrics?.[name]);
-  for (const name of OWN_NUMBERS) weigh("", name, a[name], b[name]);
-  return change;
+  const [mine, theirs] = [wordsOf(answerOf(a)), wordsOf(answerOf(b))];
+  return align(mine, theirs).filter((pair) => pair.a === null || pair.b === null || mine[pair.a] !== theirs[pair.b]).length;
 }
 
 /** The names of all metrics that any row has. */
@@ -118,11 +102,16 @@ function isNumber(value: Value): value is number {
   return Number.isFinite(value);
 }
 
-/** Rows that have no value come last in either direction; equal rows keep their order. */
-export function sortRows(rows: readonly SampleRow[], sort: Sort | null): readonly SampleRow[] {
+/** Rows that have no value come last in either direction; equal rows keep their order.
+ * @param valueOf Of a number's key. */
+export function sortRows(
+  rows: readonly SampleRow[],
+  sort: Sort | null,
+  valueOf = ({ record }: SampleRow, key: string) => numberOf(record, key),
+): readonly SampleRow[] {
   if (!sort) return rows;
   const sign = sort.descending ? -1 : 1;
-  const keyed = rows.map((row) => ({ row, values: sortValues(row, sort.key) }));
+  const keyed = rows.map((row) => ({ row, values: sortValues(row, sort.key, valueOf) }));
   const known = keyed.filter(({ values }) => values.length);
   const missing = keyed.filter(({ values }) => !values.length);
   known.sort((one, two) => sign * compare(one.values, two.values));
@@ -130,17 +119,12 @@ export function sortRows(rows: readonly SampleRow[], sort: Sort | null): readonl
 }
 
 /** What a row is ordered by, first things first; empty where it has nothing. */
-function sortValues({ name, record, change }: SampleRow, key: string): readonly (number | string)[] {
+function sortValues(row: SampleRow, key: string, valueOf: (row: SampleRow, key: string) => number | null): readonly (number | string)[] {
+  const { name, record, words } = row;
   if (key === "name") return [naturalText(name)];
   if (key === "answer") return record.answer === undefined ? [] : [answerOf(record).toLowerCase()];
-  if (key === "change") return change ? [Number(change.answers), Math.abs(change.amount)] : [];
-  const value = numberOf(record, key);
+  const value = key === "words" ? words : valueOf(row, key);
   return value === null ? [] : [value];
-}
-
-/** Text whose order puts 2 before 10. A locale's collation takes far longer over many rows. */
-function naturalText(text: string): string {
-  return text.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(12, "0"));
 }
 
 function compare(one: readonly (number | string)[], two: readonly (number | string)[]): number {
@@ -149,16 +133,6 @@ function compare(one: readonly (number | string)[], two: readonly (number | stri
     if (one[i]! > two[i]!) return 1;
   }
   return 0;
-}
-
-/** The rows that have every word of the query in their name, answer or prompt. */
-export function filterRows(rows: readonly SampleRow[], query: string): readonly SampleRow[] {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  if (!words.length) return rows;
-  return rows.filter(({ name, record }) => {
-    const text = `${name}\n${answerOf(record)}\n${record.prompt ?? ""}`.toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
 }
 
 /** Which rows to draw, from `first` up to but without `end`: those in view and a few around. */

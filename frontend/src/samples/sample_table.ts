@@ -2,7 +2,13 @@
 // is shown, and what changed since the other one. Only the rows in view are in the page.
 import { type PropertyValues, html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { type NumberColumn, fittingColumns, numberColumns } from "./sample_columns";
+import { type NumberColumn, columnFormat, fittingColumns, numberColumns } from "./sample_columns";
+import { type Kept, differenceOf, gainOf, histogramOf, keptRows, summaryOf } from "./comparison";
+import "./difference_bar";
+import { kindOf, signed } from "./difference_bar";
+import { directionOf } from "./directions";
+import type { Notes } from "./notes";
+import { type Query, parseQuery } from "./query";
 import {
   type RecordsAtStep,
   type SampleRecord,
@@ -10,13 +16,12 @@ import {
   type Sort,
   answerOf,
   answerParts,
-  filterRows,
   makeRows,
   numberOf,
   sortRows,
   visibleRange,
 } from "./sample_rows";
-import { metricTerm, stepText } from "../view/text";
+import { metricTerm, sampleName, stepText } from "../view/text";
 import { type PanelEvents, PanelElement, controls, options, unattributed } from "../view/base";
 import { HEAD_HEIGHT, ROW_HEIGHT, SIDE, tableStyle } from "./sample_table_style";
 
@@ -38,6 +43,9 @@ export class SampleTable extends PanelElement {
     thumbnail: unattributed,
     query: unattributed,
     sort: { attribute: false, hasChanged: differs },
+    kept: unattributed,
+    notes: unattributed,
+    noted: unattributed,
     range: { state: true },
   };
   records: readonly SampleRecord[] = [];
@@ -52,9 +60,17 @@ export class SampleTable extends PanelElement {
   query = "";
   /** Null for the logged order. */
   sort: Sort | null = null;
+  /** Of the differences, while something is compared. */
+  declare kept: Kept;
+  declare notes: Notes;
+  /** All of them as JSON: what changes with each. */
+  declare noted: string;
   range = { first: 0, end: 0 };
 
   private all: SampleRow[] = [];
+  private asked: Query = { test: () => true, trouble: "" };
+  /** Those that the query finds: what is summed up. */
+  private found: readonly SampleRow[] = [];
   private rows: readonly SampleRow[] = [];
   private columns: NumberColumn[] = [];
   private longestName = 0;
@@ -75,9 +91,22 @@ export class SampleTable extends PanelElement {
       const latest = this.all.reduce((most, { record }) => Math.max(most, this.isElsewhere(record) ? record.step : 0), 0);
       this.longestStep = latest ? `step ${stepText(latest)}`.length : 0;
     }
-    if (remade || changed.has("query") || changed.has("sort")) {
-      this.rows = sortRows(filterRows(this.all, this.query), this.sort);
+    if (remade || changed.has("query") || changed.has("sort") || changed.has("kept") || changed.has("noted")) {
+      this.asked = parseQuery(this.query, this.columns.map(({ key }) => key), (tag) => this.notes.of(tag).again);
+      this.found = this.all.filter(this.asked.test);
+      const kept = this.chosen ? keptRows(this.found, this.chosen.key, this.kept) : this.found;
+      this.rows = sortRows(kept, this.sort, (row, key) => (this.isCompared(key) ? gainOf(row, key) : numberOf(row.record, key)));
     }
+  }
+
+  private isCompared(key: string): boolean {
+    return this.columns.some((column) => column.key === key && column.compared);
+  }
+
+  /** The number that is summed up: the one sorted by, else the first. */
+  private get chosen(): NumberColumn | undefined {
+    const compared = this.columns.filter((column) => column.compared);
+    return compared.find(({ key }) => key === this.sort?.key) ?? compared[0];
   }
 
   protected override updated(changed: PropertyValues<this>): void {
@@ -89,8 +118,7 @@ export class SampleTable extends PanelElement {
   }
 
   override render() {
-    const sized = this.isNarrow ? this.columns.map(narrowed) : this.columns;
-    const columns = fittingColumns(sized, this.roomForNumbers(), this.sort?.key);
+    const columns = fittingColumns(this.columns, this.roomForNumbers(), this.sort?.key);
     const template = [
       `${THUMBNAIL_WIDTH}px`,
       `${this.nameWidth()}px`,
@@ -107,18 +135,28 @@ export class SampleTable extends PanelElement {
         <input
           class="field"
           type="search"
-          aria-label="Filter samples by name, answer or prompt"
-          placeholder="Filter"
+          aria-label="Filter samples by name, answer, prompt or numbers"
+          title="Words to find, or conditions: obj_iou < .3 and p < .5; change.obj_iou < 0; tagged"
+          placeholder="Filter: words, or obj_iou < .3 and p < .5"
           spellcheck="false"
           .value=${this.query}
           @input=${(event: Event) => this.change({ query: (event.target as HTMLInputElement).value })}
           @keydown=${this.leaveFilter}
         />
-        <span class="count number" role="status">
-          ${count < total ? `${stepText(count)} of ` : ""}${stepText(total)} ${total === 1 ? "sample" : "samples"}
+        <span class="count number ${this.asked.trouble ? "trouble" : ""}" role="status">
+          ${this.asked.trouble || `${count < total ? `${stepText(count)} of ` : ""}${stepText(total)} ${total === 1 ? "sample" : "samples"}`}
         </span>
         ${columns.length < this.columns.length ? this.sortList() : nothing}
+        <input
+          class="field note"
+          aria-label="A note on ${sampleName(this.selected)}"
+          placeholder="A note on ${sampleName(this.selected)}"
+          .value=${this.notes.of(this.selected).text}
+          @change=${(event: Event) => this.ask("note-change", { text: (event.target as HTMLInputElement).value })}
+        />
+        ${this.notesButton()}
       </div>
+      ${this.differences()}
       <div
         class="grid"
         role="grid"
@@ -167,6 +205,27 @@ export class SampleTable extends PanelElement {
     `;
   }
 
+  private differences() {
+    const { chosen } = this;
+    const summary = chosen && summaryOf(this.found, chosen.key);
+    if (!summary) return nothing;
+    const bins = histogramOf(this.found, chosen.key);
+    return html`<mmx-difference-bar
+      .summary=${summary}
+      .name=${chosen.title}
+      .bins=${bins}
+      .kept=${this.kept}
+      .format=${columnFormat([summary.a, summary.b, summary.by, summary.margin ?? 0])}
+    ></mmx-difference-bar>`;
+  }
+
+  private notesButton() {
+    const { count } = this.notes;
+    if (!count) return nothing;
+    const address = `data:application/json;charset=utf-8,${encodeURIComponent(this.noted)}`;
+    return html`<a class="field" href=${address} download="notes.json" title="What you tagged and noted, as JSON">${count} tagged or noted ⤓</a>`;
+  }
+
   /** Columns that found no room: sorting by one brings it in. */
   private sortList() {
     const columns = this.columns.map(({ key, title }) => [key, title] as const);
@@ -190,13 +249,13 @@ export class SampleTable extends PanelElement {
         id="row-${index}"
         aria-rowindex=${index + 2}
         aria-selected=${tag === this.selected}
-        @click=${() => this.ask("view-change", { tag })}
+        @click=${() => this.open(row)}
       >
         <div class="image" role="gridcell">
           <span>${address ? html`<img loading="lazy" decoding="async" alt="" src=${address} />` : nothing}</span>
         </div>
-        <div class="name" role="rowheader" title=${elsewhere ? `${name}, ${elsewhere}` : name}>
-          ${name} ${elsewhere && !this.isNarrow ? html`<small>${elsewhere}</small>` : nothing}
+        <div class="name" role="rowheader" title=${[name, elsewhere, this.notes.of(tag).text].filter(Boolean).join(", ")}>
+          ${this.notes.of(tag).again ? html`<b class="again" aria-label="look again">★</b>` : nothing} ${name} ${elsewhere && !this.isNarrow ? html`<small>${elsewhere}</small>` : nothing}
         </div>
         ${record.error
           ? html`<div class="error" role="gridcell" aria-colspan=${columns.length + 1} title=${record.error}>${record.error}</div>`
@@ -204,29 +263,15 @@ export class SampleTable extends PanelElement {
               html`<div role="gridcell" title=${answerTitle(row)}>
                 ${answerParts(row).map(({ text, changed }) => (changed ? html`<mark>${text}</mark> ` : `${text} `))}
               </div>`,
-              ...columns.map((column) => (column.key === "change" ? this.changeCell(row, column) : numberCell(record, column))),
+              ...columns.map((column) => numberCell(row, column)),
             ]}
       </div>
     `;
   }
 
-  private changeCell({ change, other, record }: SampleRow, { format }: NumberColumn) {
-    if (!change) {
-      return html`<div class="number muted" role="gridcell" title=${other?.error ?? "B has no record of this sample"}>–</div>`;
-    }
-    const column = this.columns.find(({ key }) => key === change.key);
-    const [mine, theirs] = [record, other!].map((each) => column?.format(numberOf(each, change.key)!));
-    const title = [change.answers ? "another answer" : "the same answer", column && `${column.title}: ${theirs} in B, ${mine} in A`];
-    const amount = format(change.amount);
-    return html`
-      <div class="number change" role="gridcell" title=${title.filter(Boolean).join("; ")}>
-        ${change.answers ? html`<b aria-label="another answer">≠</b>` : nothing}
-        ${change.amount && !this.isNarrow ? html`<small>${column?.title}</small>` : nothing}
-        ${change.amount
-          ? html`<span>${change.amount > 0 ? "+" : ""}${amount}</span>`
-          : html`<span class="muted">${change.answers ? "" : "same"}</span>`}
-      </div>
-    `;
+  /** While something is compared, at the word that changed most. */
+  private open({ tag }: SampleRow): void {
+    this.ask("view-change", this.other ? { tag, token: null, more: 0 } : { tag });
   }
 
   /** Nothing was logged at the step that is shown. */
@@ -254,8 +299,8 @@ export class SampleTable extends PanelElement {
   }
 
   private sortBy(key: string): void {
-    // First what deserves a look: the largest change, the least grounded, the worst.
-    const descending = this.sort?.key === key ? !this.sort.descending : key === "change";
+    // First what deserves a look: the most words that changed, the least grounded, what got worst.
+    const descending = this.sort?.key === key ? !this.sort.descending : key === "words";
     this.change({ sort: { key, descending } });
   }
 
@@ -290,7 +335,7 @@ export class SampleTable extends PanelElement {
     event.preventDefault();
     const row = this.rows[Math.min(this.rows.length - 1, Math.max(0, wanted))];
     if (row?.tag === this.selected) this.reveal();
-    else if (row) this.ask("view-change", { tag: row.tag });
+    else if (row) this.open(row);
   }
 
   private viewport(): number {
@@ -320,21 +365,28 @@ function differs(one: object | null, other: object | null | undefined): boolean 
   return !one !== !other || mine.some(([name, value]) => value !== theirs.get(name));
 }
 
-/** Without the name of the number that changed. */
-function narrowed(column: NumberColumn): NumberColumn {
-  return column.key === "change" ? { ...column, width: 88 } : column;
-}
-
-function numberCell(record: SampleRecord, { key, format }: NumberColumn) {
+function numberCell(row: SampleRow, { key, format, compared }: NumberColumn) {
+  const { record, other, words } = row;
+  if (key === "words") {
+    if (words === null) return html`<div class="number muted" role="gridcell" title=${other?.error ?? "B has no record of this sample"}>–</div>`;
+    return html`<div class="number" role="gridcell">${words ? html`<b>${words}</b>` : html`<span class="muted">same</span>`}</div>`;
+  }
   const value = numberOf(record, key);
+  const difference = compared ? differenceOf(row, key) : null;
+  if (difference) {
+    return html`<div class="number" role="gridcell">
+      <span class="muted">${format(difference.b)} → </span>${format(difference.a)}
+      <b class=${kindOf(difference.by * directionOf(key))}>${signed(difference.by, format)}</b>
+    </div>`;
+  }
   if (value === null) return html`<div class="number muted" role="gridcell">–</div>`;
   const text = format(value);
   return html`<div class="number" role="gridcell">
-    ${SHARES.includes(key) ? html`<span class="share" style="--share: ${value}">${text}</span>` : text}
+    ${SHARES.includes(key) && !compared ? html`<span class="share" style="--share: ${value}">${text}</span>` : text}
   </div>`;
 }
 
-function answerTitle({ record, other, change }: SampleRow): string {
+function answerTitle({ record, other, words }: SampleRow): string {
   const answer = answerOf(record);
-  return change?.answers ? `A: ${answer}\nB: ${answerOf(other!)}` : answer;
+  return words ? `A: ${answer}\nB: ${answerOf(other!)}` : answer;
 }

@@ -22,15 +22,18 @@ export const tableStyle = css`
     padding: 0 16px 8px;
   }
   .bar input {
-    flex: 0 1 260px;
+    flex: 0 1 340px;
     min-width: 90px;
     padding: 0 10px;
     cursor: text;
   }
+  .bar .note {
+    flex: 0 1 200px;
+    margin-left: auto;
+  }
   .bar select {
     min-width: 0;
     max-width: 150px;
-    margin-left: auto;
   }
   .count {
     color: var(--muted);
@@ -162,23 +165,24 @@ export const tableStyle = css`
       linear-gradient(var(--track) 0 0) no-repeat left bottom / 100% 1px;
     line-height: 1.2;
   }
-  .change {
-    display: flex;
-    align-items: baseline;
-    justify-content: flex-end;
-    gap: 6px;
+  .better {
+    color: var(--better);
   }
-  .row > .change {
-    padding-left: 18px;
+  .worse,
+  .trouble {
+    color: var(--warning);
   }
-  .change small {
-    overflow: hidden;
-    text-overflow: ellipsis;
-    color: var(--muted);
+  .again {
+    color: rgb(var(--grounding));
   }
-  .change b {
-    margin-right: auto;
-    color: var(--accent);
+  a.field {
+    display: inline-flex;
+    align-items: center;
+    padding: 0 10px;
+    margin-left: auto;
+    border: 1px solid var(--line);
+    text-decoration: none;
+    white-space: nowrap;
   }
   .none {
     padding: 20px 16px;

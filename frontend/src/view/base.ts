@@ -3,7 +3,9 @@
 import { LitElement, type PropertyDeclarations, css, html } from "lit";
 import { Latest } from "../data/latest";
 import type { Point, Size } from "../pixels/geometry";
-import { isShown } from "./host";
+import { isShown } from "./shown";
+import type { Kept } from "../samples/comparison";
+import type { Note } from "../samples/notes";
 import type { Sort } from "../samples/sample_rows";
 import type { ViewState } from "./state";
 
@@ -17,7 +19,10 @@ export const NO_HOVER: Hover = { row: null, column: null };
 
 export interface PanelEvents {
   "view-change": Partial<ViewState>;
-  "table-change": { query?: string; sort?: Sort };
+  "table-change": { query?: string; sort?: Sort; kept?: Kept };
+  /** Of the sample in view. */
+  "note-change": Partial<Note>;
+  "go-back": null;
   "token-select": number;
   "span-select": { from: number; to: number };
   "cursor-change": Point | null;
@@ -254,6 +259,7 @@ export const palette = css`
     --accent-soft: #e8f0fc;
     --warning: #b3261e;
     --warning-soft: #fdeceb;
+    --better: #1a7f37;
     --grounding: 232 113 10;
     --side-a: #1a66d6;
     --side-b: #c2185b;
@@ -276,6 +282,7 @@ export const palette = css`
     --accent-soft: #2a3548;
     --warning: #f5a9a2;
     --warning-soft: #46292a;
+    --better: #7ee2a0;
     --grounding: 214 100 10;
     --side-a: #8ab4f8;
     --side-b: #f48fb1;

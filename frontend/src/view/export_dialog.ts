@@ -3,11 +3,10 @@
 import { type PropertyValues, css, html, nothing } from "lit";
 import { embed, standalonePage } from "../data/embedded";
 import type { Explanation } from "../data/explanation";
-import { fetchChecked } from "../data/fetch_checked";
 import { DARK, LIGHT, type Shown, figureOf, fileName, shownBy } from "../figure/figure";
 import { measure, paint, svgOf } from "../figure/paint";
 import { reason } from "../data/reason";
-import { fileLink, inVsCode, permalink } from "./host";
+import { type Host, isRooted } from "./host";
 import type { PanelModel } from "./model";
 import { INITIAL_VIEW, type ViewState, toParameters } from "./state";
 import { sampleName, stepText } from "./text";
@@ -40,6 +39,7 @@ export class ExportDialog extends Dialog {
 
   protected override readonly heading = "Export";
   private model: PanelModel | null = null;
+  private host: Host | null = null;
   /** What was in view when the picture was drawn. */
   private view: ViewState = INITIAL_VIEW;
   private drawn: Blob | null = null;
@@ -108,10 +108,11 @@ export class ExportDialog extends Dialog {
   ];
 
   /** `curtain`: where A ends and B begins, 0 to 1. */
-  open(model: PanelModel, curtain: number): void {
+  open(model: PanelModel, curtain: number, host: Host): void {
     const shown = shownBy(model, curtain);
     if (!shown) return;
     this.model = model;
+    this.host = host;
     this.view = model.view;
     this.file = fileName(shown);
     this.failed = "";
@@ -150,13 +151,24 @@ export class ExportDialog extends Dialog {
     return html`${this.picture ? html`<img src=${this.picture} alt="The picture that is exported" />` : nothing}
         <div class="actions">
           ${this.picture
-            ? html`<a href=${this.picture} download="${file}.png">PNG</a><button @click=${this.copyPicture}>Copy picture</button>`
+            ? html`${this.saved("PNG", this.picture, `${file}.png`)}<button @click=${this.copyPicture}>Copy picture</button>`
             : nothing}
-          ${this.vectors ? html`<a href=${this.vectors} download="${file}.svg">SVG</a>` : nothing}
-          ${this.page ? html`<a href=${this.page} download="${file}.html">Standalone page (HTML)</a>` : html`<span class="muted">${this.failed || "making the page…"}</span>`}
+          ${this.vectors ? this.saved("SVG", this.vectors, `${file}.svg`) : nothing}
+          ${this.page ? this.saved("Standalone page (HTML)", this.page, `${file}.html`) : html`<span class="muted">${this.failed || "making the page…"}</span>`}
           <span class="muted" role="status">${this.said}</span>
         </div>
-        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.model ? permalink(toParameters(this.view)) : "")}`;
+        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.host?.link(toParameters(this.view)) ?? "")}`;
+  }
+
+  /** What is made, to be saved: by a link, or by the host where links save nothing. */
+  private saved(what: string, address: string, name: string) {
+    if (!this.host?.save) return html`<a href=${address} download=${name}>${what}</a>`;
+    return html`<button @click=${() => this.save(address, name)}>${what}</button>`;
+  }
+
+  private async save(address: string, name: string): Promise<void> {
+    const content = await (await fetch(address)).blob();
+    this.said = (await this.host!.save!(name, content)) ? "saved" : "not saved";
   }
 
   /** The user's line that logged this; a link where the host can open it. */
@@ -164,10 +176,10 @@ export class ExportDialog extends Dialog {
     const place = this.model?.explanation?.loggedAt;
     if (!place) return nothing;
     const text = `${place.file}:${place.line}`;
-    const link = inVsCode() && fileLink(place);
+    const open = isRooted(place.file) && this.host?.openSource;
     return html`<div class="line">
       <span class="muted name">Logged at</span>
-      ${link ? html`<a href=${link}>open ${text}</a>` : html`<code>${text}</code>`}
+      ${open ? html`<button @click=${() => open.call(this.host, place)}>open ${text}</button>` : html`<code>${text}</code>`}
     </div>`;
   }
 
@@ -196,7 +208,7 @@ export class ExportDialog extends Dialog {
       { run, tag, step: step!, images: hashes(explanation) },
       ...(otherPlace ? [{ ...otherPlace, images: hashes(other?.explanation) }] : []),
     ];
-    return standalonePage(await embed(api, index!, places, toParameters(view)), await bundle(), title);
+    return standalonePage(await embed(api, index!, places, toParameters(view)), await this.host!.bundle(), title);
   }
 
   private async copy(text: string, id: string): Promise<void> {
@@ -233,13 +245,6 @@ customElements.define("mmx-export-dialog", ExportDialog);
 function titleOf({ view, a, b }: Shown): string {
   const place = ({ explanation: { run, step } }: typeof a) => `${run} · step ${stepText(step)}`;
   return [sampleName(view.tag), place(a), ...(b ? ["against", place(b)] : [])].join(" · ");
-}
-
-/** The whole panel as one module, to live on in a page of its own. */
-async function bundle(): Promise<string> {
-  const own = [...document.scripts].find((script) => script.type === "module" && script.textContent && !script.src);
-  if (document.getElementById("mmx-data") && own) return own.textContent.replaceAll("<\\/script", "</script");
-  return (await fetchChecked(new URL(/* @vite-ignore */ "./standalone.js", import.meta.url).href)).text();
 }
 
 function quoted(text: string): string {

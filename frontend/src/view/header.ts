@@ -2,9 +2,12 @@
 import { css, html, nothing } from "lit";
 import { COLOR_MAPS } from "../pixels/color";
 import type { RunEntry } from "../data/api";
+import type { Note } from "../samples/notes";
 import type { SampleSummary } from "../samples/summaries";
 import type { Place } from "../data/explanation_source";
 import { COMPARE_MODES, type CompareMode, RANGE_NAMES, type ViewState, rangesFor } from "./state";
+import { shortened } from "./picker";
+import "./run_picker";
 import { stepText } from "./text";
 import { PanelElement, controls, options, unattributed } from "./base";
 import type { SamplePicker } from "../samples/sample_picker";
@@ -23,14 +26,19 @@ export class Header extends PanelElement {
     view: unattributed,
     summaries: unattributed,
     other: unattributed,
+    note: unattributed,
     playing: { type: Boolean },
+    first: { type: Boolean },
   };
   declare runs: readonly RunEntry[];
   /** Where B is; null while nothing is compared, or where there is none. */
   declare other: Place | null;
   declare view: ViewState;
   declare summaries: ReadonlyMap<string, SampleSummary>;
+  declare note: Note;
   declare playing: boolean;
+  /** There is no view to go back to. */
+  declare first: boolean;
 
   static override styles = [
     controls,
@@ -39,23 +47,22 @@ export class Header extends PanelElement {
         display: flex;
         flex-wrap: wrap;
         align-items: center;
-        gap: 8px 10px;
+        gap: 8px;
         padding: 9px 16px;
         border-bottom: 1px solid var(--line);
         background: var(--chrome);
       }
-      .run {
-        max-width: 190px;
-        font-weight: 600;
-        text-overflow: ellipsis;
-      }
       mmx-step-slider {
-        flex: 1 1 190px;
+        flex: 1 1 220px;
+        min-width: 216px;
         margin: 0 4px;
       }
       .icon {
         width: 30px;
         padding: 0;
+      }
+      .again {
+        color: rgb(var(--grounding));
       }
       .icons {
         display: flex;
@@ -63,6 +70,9 @@ export class Header extends PanelElement {
       }
       .segments button {
         padding: 0 8px;
+      }
+      .range {
+        max-width: 150px;
       }
       .compare {
         display: flex;
@@ -82,15 +92,13 @@ export class Header extends PanelElement {
       .mark.a {
         background: var(--side-a);
       }
+      @media (max-width: 700px) {
+        .range {
+          max-width: 92px;
+        }
+      }
       @media (max-width: 980px) {
-        :host {
-          gap: 8px;
-        }
-        .run {
-          max-width: 116px;
-        }
         mmx-step-slider {
-          flex-basis: 200px;
           margin: 0;
         }
       }
@@ -106,14 +114,19 @@ export class Header extends PanelElement {
     const sample = run?.samples.find((entry) => entry.tag === this.view.tag);
     const compared = this.view.compare !== "single";
     return html`
-      <select class="run" aria-label="Run" title="Run" @change=${this.choose("run")}>
-        ${options(this.names, this.view.run)}
-      </select>
+      <mmx-run-picker .runs=${this.names} .run=${this.view.run}></mmx-run-picker>
       <mmx-sample-picker
         .samples=${run?.samples ?? []}
         .tag=${this.view.tag}
         .summaries=${this.summaries}
       ></mmx-sample-picker>
+      <button
+        class="icon quiet ${this.note.again ? "again" : ""}"
+        aria-label="Look at this sample again"
+        aria-pressed=${this.note.again}
+        title=${["Look at this sample again", this.note.text].filter(Boolean).join(": ")}
+        @click=${() => this.ask("note-change", { again: !this.note.again })}
+      >${this.note.again ? "★" : "☆"}</button>
       <mmx-step-slider
         .steps=${sample?.steps ?? []}
         .step=${this.view.step}
@@ -130,13 +143,14 @@ export class Header extends PanelElement {
           >${mode}</button>`,
         )}
       </span>
-      <select aria-label="Range of the colours" title="Range of the colours (r)" @change=${this.choose("range")}>
+      <select class="range" aria-label="Range of the colours" title="Range of the colours (r)" @change=${this.choose("range")}>
         ${options(rangesFor(this.view.compare), this.view.range, (mode) => RANGE_NAMES[mode])}
       </select>
       <select aria-label="Colour map" title="Colour map (c)" @change=${this.choose("colors")}>
         ${options(COLOR_MAPS, this.view.colors)}
       </select>
       <span class="icons">
+        <button class="icon quiet" aria-label="Back to the view before" title="Back to the view before (Alt + ←)" ?disabled=${this.first} @click=${() => this.ask("go-back", null)}>←</button>
         <button
           class="icon quiet"
           aria-label="Table of samples"
@@ -160,12 +174,10 @@ export class Header extends PanelElement {
       ?.samples.find((entry) => entry.tag === (other?.tag ?? view.tag))?.steps;
     return html`
       <span class="compare">
-        <span class="mark a">A</span><span class="number">${view.run} · step ${stepText(view.step ?? 0)}</span>
+        <span class="mark a">A</span><span class="number" title=${view.run}>${shortened(view.run)} · step ${stepText(view.step ?? 0)}</span>
         <button title="A becomes B, and B becomes A (x)" ?disabled=${!other} @click=${() => this.swap()}>⇄ swap</button>
         <span class="mark">B</span>
-        <select class="run" aria-label="Run of B" @change=${(event: Event) => this.ask("view-change", { otherRun: valueOf(event), otherStep: null })}>
-          ${options(this.names, name)}
-        </select>
+        <mmx-run-picker .runs=${this.names} .run=${name} .side=${"b"}></mmx-run-picker>
         <select aria-label="Step of B" ?disabled=${!steps} @change=${(event: Event) => this.ask("view-change", { otherRun: name, otherStep: Number(valueOf(event)) })}>
           ${options(steps ?? [], other?.step, (step) => `step ${stepText(step)}`)}
         </select>
@@ -183,7 +195,7 @@ export class Header extends PanelElement {
     this.ask("view-change", { run: other.run, step: other.step, otherRun: view.run, otherStep: view.step });
   }
 
-  private choose(name: "run" | "range" | "colors") {
+  private choose(name: "range" | "colors") {
     return (event: Event) => this.ask("view-change", { [name]: valueOf(event) });
   }
 }

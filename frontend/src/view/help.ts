@@ -30,6 +30,7 @@ const SHORTCUTS: [string, string][] = [
   ["r", "range of the colours"],
   ["c", "colour map"],
   ["s g t", "smooth, grey image, template tokens"],
+  ["Alt + ←", "back to the view before"],
   ["?", "this sheet"],
 ];
 

@@ -1,6 +1,6 @@
 // The keyboard: which keys are the panel's, and those that change nothing but the view.
-import { type Explanation, MATRIX_MODES } from "../data/explanation";
-import { methodOf } from "../data/method";
+import type { Explanation } from "../data/explanation";
+import { modeIn, modesOf } from "../matrix/matrix_values";
 import { COLOR_MAPS } from "../pixels/color";
 import { UNITS } from "../words/units";
 import { isCharacter, shortcutsOn } from "./shortcuts";
@@ -19,6 +19,13 @@ export function isForPanel(event: KeyboardEvent): boolean {
   return event.key !== " " && !(slides && event.key.startsWith("Arrow"));
 }
 
+/** Alt + ←, but where it moves through typed text. */
+export function isBack(event: KeyboardEvent): boolean {
+  const target = event.composedPath()[0];
+  const typed = target instanceof HTMLInputElement && !["checkbox", "range"].includes(target.type);
+  return event.altKey && event.key === "ArrowLeft" && !typed;
+}
+
 /** What a key changes of the view; undefined where it is not one of these. */
 export function changedBy(key: string, view: ViewState, explanation: Explanation | null): Partial<ViewState> | undefined {
   switch (key) {
@@ -29,7 +36,7 @@ export function changedBy(key: string, view: ViewState, explanation: Explanation
     case "l":
       return { samples: !view.samples };
     case "m":
-      return { matrix: following(explanation ? methodOf(explanation).modes : MATRIX_MODES, view.matrix) };
+      return { matrix: explanation ? following(modesOf(explanation), modeIn(explanation, view.matrix)) : view.matrix };
     case "r":
       return { range: following(rangesFor(view.compare), view.range) };
     case "c":

@@ -6,25 +6,20 @@ import { reason } from "../data/reason";
 import { withDifferenceMatrix } from "../matrix/difference_matrix";
 import { type Explanation, type View, answerLength, answerToken, seenAt } from "../data/explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
-import { methodOf } from "../data/method";
 import { ServerError } from "../data/fetch_checked";
 import { ImageSource, type ImageState, NO_IMAGE, NO_SUCH_IMAGE } from "../data/images";
 import { Latest } from "../data/latest";
+import { mostChanged } from "../words/changes";
+import { ViewHistory } from "./history";
 import { missingText, otherPlace, placesOf, resolve, runNamed } from "./places";
 import { type Side, sideOf } from "../pixels/stage_picture";
 import { type SampleSummary, summarise } from "../samples/summaries";
 import { answerUnits, unitAt } from "../words/units";
+import type { Status } from "./status";
 import { HeldPeaks } from "./held";
 import { type ViewState, INITIAL_VIEW } from "./state";
 import { spread } from "./steps";
 import { keepToken, layerIndex, layerName, nearestStep, selectedTokens } from "./selection";
-
-export type Status =
-  | { kind: "loading" }
-  | { kind: "ready" }
-  | { kind: "empty" }
-  | { kind: "gone"; message: string }
-  | { kind: "damaged"; message: string };
 
 const STEPS_AHEAD = 3;
 /** Of the cache; the rest is for what is looked at beside the film. */
@@ -55,6 +50,7 @@ export class PanelModel {
   private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
   private subtracted: { a: Explanation; b: Explanation; result: Explanation } | null = null;
   private listeners: (() => void)[] = [];
+  readonly history = new ViewHistory();
   private readonly shown = new Latest();
   private readonly read = new Latest();
   /** What the address asked for and could not be had. */
@@ -225,9 +221,16 @@ export class PanelModel {
     // What is compared is drawn in one range, unless the reader has chosen another.
     if (compared && before.compare === "single" && view.range === "sample") view.range = "compared";
     if (!compared && view.range === "compared") view.range = "sample";
+    this.history.record(before, view);
     if (NEEDS_DATA.some((name) => view[name] !== before[name])) return this.show(view);
     this.view = this.named(view);
     this.tell();
+  }
+
+  /** To the view before. */
+  back(): Promise<void> {
+    const view = this.history.back();
+    return view && this.index ? this.show(view) : Promise.resolve();
   }
 
   selectToken(index: number): Promise<void> {
@@ -304,7 +307,7 @@ export class PanelModel {
     this.explanation = explanation;
     this.other = compared && { explanation: compared, images: otherImages!, pairs: alignAnswers(explanation, compared) };
     this.otherTrouble = this.other ? "" : other && "damage" in other ? `B cannot be read: ${other.damage}.` : this.lacking();
-    this.view = this.named({ ...this.view, token: keepToken(this.view, explanation) });
+    this.view = this.named({ ...this.view, token: this.tokenOf(this.view, explanation) });
     this.settle({ kind: "ready" });
   }
 
@@ -335,13 +338,17 @@ export class PanelModel {
   private named(view: ViewState): ViewState {
     if (!this.explanation) return view;
     const units = answerUnits(this.explanation, view.unit);
-    const at = unitAt(this.explanation, view.unit, keepToken({ ...view, word: "" }, this.explanation));
+    const at = unitAt(this.explanation, view.unit, this.tokenOf({ ...view, word: "" }, this.explanation));
     const token = units[at]!.first;
     const more = Math.min(view.more, units.length - 1 - at);
     const image = Math.min(view.image, this.explanation.views.length - 1);
-    const { modes } = methodOf(this.explanation);
-    const matrix = modes.includes(view.matrix) ? view.matrix : modes[0]!;
-    return { ...view, token, more, image, matrix, word: answerToken(this.explanation, token)!.text };
+    return { ...view, token, more, image, word: answerToken(this.explanation, token)!.text };
+  }
+
+  /** Where none is chosen: of two, the word that changed most. */
+  private tokenOf(view: ViewState, explanation: Explanation): number {
+    const changed = view.token === null && this.other ? mostChanged(explanation, this.other) : null;
+    return changed ?? keepToken(view, explanation);
   }
 
   private prefetch(): void {

@@ -1,6 +1,6 @@
 // What is said when there is nothing to show: loading, no data yet, damaged, server gone.
 import { css, html, nothing } from "lit";
-import type { Status } from "./model";
+import type { Status } from "./status";
 import { PanelElement, controls, unattributed } from "./base";
 
 const SNIPPET = [

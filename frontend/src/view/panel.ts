@@ -3,8 +3,11 @@ import { html, nothing } from "lit";
 import { besideOf } from "../words/beside";
 import { besideNote } from "../words/beside_note";
 import { answerLength, answerToken, seenAt } from "../data/explanation";
+import type { Host } from "./host";
 import type { PanelModel } from "./model";
-import { changedBy, isForPanel } from "./keys";
+import { changedBy, isBack, isForPanel } from "./keys";
+import { browserNotes } from "../samples/notes";
+import { sampleTable } from "./table_view";
 import type { ViewState } from "./state";
 import { selectedTokens, tokensAt } from "./selection";
 import type { Peaks } from "../pixels/range";
@@ -42,18 +45,20 @@ export class Panel extends PanelElement {
     guided: { state: true },
   };
   declare model: PanelModel;
+  declare host: Host;
   dark = false;
   hover: Hover = NO_HOVER;
   /** Where the pointer is on the image, linked between stages. */
   cursor: Point | null = null;
   /** The table's own search and order. */
-  table: PanelEvents["table-change"] = { query: "", sort: { key: "name", descending: false } };
+  table: Required<PanelEvents["table-change"]> = { query: "", sort: { key: "name", descending: false }, kept: { worse: false, between: null } };
   playing = false;
   /** What the reader asks the meaning of. */
   asked: Asked | null = null;
   /** The look around is open: on a first visit, and on request. */
   guided = !recall(GUIDE);
 
+  private readonly notes = browserNotes();
   /** The sample that was last shown. */
   private played = "";
   private readonly parts = new Parts<keyof typeof PARTS>(PARTS, () => this.requestUpdate());
@@ -73,6 +78,11 @@ export class Panel extends PanelElement {
     this.addEventListener("export-open", () => void this.export());
     this.addEventListener("play-toggle", () => this.play(!this.playing));
     this.addEventListener("help-open", () => void this.help());
+    this.addEventListener("go-back", () => void this.model.back());
+    this.addEventListener("note-change", ({ detail }) => {
+      this.notes.set(this.model.view.tag, detail);
+      this.requestUpdate();
+    });
     this.addEventListener("guide-toggle", ({ detail }) => {
       this.guided = detail;
       keep(GUIDE, "1");
@@ -89,13 +99,12 @@ export class Panel extends PanelElement {
     const showsOlder = status.kind === "gone" && explanation;
     return html`
       ${runs.length
-        ? html`<mmx-header
-            role="banner"
-            .runs=${runs}
-            .view=${model.view}
+        ? html`<mmx-header role="banner" .runs=${runs} .view=${model.view}
             .summaries=${model.summaries}
             .other=${model.otherPlace}
+            .note=${this.notes.of(model.view.tag)}
             ?playing=${this.playing}
+            ?first=${model.history.isEmpty}
           ></mmx-header>`
         : nothing}
       <main class="page ${model.busy ? "busy" : ""}" data-status=${status.kind} aria-busy=${model.busy}>
@@ -103,7 +112,7 @@ export class Panel extends PanelElement {
         <div class="progress" role="progressbar" aria-label="Loading" ?hidden=${!model.busy}></div>
         ${model.news ? html`<div class="news" role="status">${model.news}</div>` : nothing}
         ${this.parts.trouble("help", () => this.help())} ${this.parts.trouble("export", () => this.export())}
-        ${runs.length && model.view.samples ? this.parts.show("table", () => this.samples()) : nothing}
+        ${runs.length && model.view.samples ? this.parts.show("table", () => sampleTable(model, this.table, this.notes)) : nothing}
         ${model.notice ? html`<div class="note" role="status">${model.notice}</div>` : nothing}
         ${showsOlder
           ? html`<div class="note" role="alert">
@@ -134,21 +143,6 @@ export class Panel extends PanelElement {
     const { run, tag, step } = this.model.view;
     const other = this.model.otherPlace;
     return JSON.stringify([run, tag, step, other?.run, other?.step]);
-  }
-
-  private samples() {
-    const { model } = this;
-    const { run, step, tag } = model.view;
-    const other = model.otherPlace;
-    return html`<mmx-sample-table
-      .records=${model.recordsOf(run)}
-      .step=${step}
-      .other=${other ? { records: model.recordsOf(other.run), step: other.step } : null}
-      .selected=${tag}
-      .thumbnail=${(hash: string) => model.api.imageAddress(run, hash)}
-      .query=${this.table.query}
-      .sort=${this.table.sort}
-    ></mmx-sample-table>`;
   }
 
   private content() {
@@ -197,11 +191,12 @@ export class Panel extends PanelElement {
                 ></mmx-compare-stage>`,
               )
             : html`<mmx-stage .picture=${picture} .view=${view} .cursor=${this.cursor} ?dark=${this.dark}></mmx-stage>`}
-          <mmx-legend .picture=${picture} .view=${view} .held=${held}></mmx-legend>
+          <mmx-legend .picture=${picture} .second=${otherSide && pictureOf(otherSide, view, side)} .view=${view} .held=${held}></mmx-legend>
           <mmx-scale-scrubber
             class=${beside === null ? "" : "void"}
             .explanation=${explanation}
             .held=${held}
+            .other=${comparing ? otherSide : null}
             .image=${image}
             .view=${view}
             ?dark=${this.dark}
@@ -210,7 +205,7 @@ export class Panel extends PanelElement {
         </section>
         <section class="read" aria-label="Words">
           <span class="tabs segments" role="group" aria-label="Beside the image">
-            <button aria-pressed=${!film} title="Which words each one leaned on (f)" @click=${() => this.change({ film: false })}>words</button>
+            <button aria-pressed=${!film} title="What the words do to each other (f)" @click=${() => this.change({ film: false })}>words</button>
             <button aria-pressed=${film !== null} title="The selected token over all steps (f)" @click=${() => this.change({ film: true })}>over steps</button>
           </span>
           ${film
@@ -229,13 +224,14 @@ export class Panel extends PanelElement {
               )
             : html`<mmx-relevance-matrix
                 .explanation=${view.compare === "difference" ? this.model.difference : explanation}
+                .other=${comparing ? (other?.explanation ?? null) : null}
                 .view=${view}
                 .hover=${this.hover.column === null && view.context !== null ? { row: this.hover.row, column: view.context } : this.hover}
                 ?dark=${this.dark}
               ></mmx-relevance-matrix>`}
           ${view.region
             ? this.parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
-            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .beside=${beside} .held=${held}></mmx-candidates>`}
+            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .other=${comparing ? otherSide : null} .beside=${beside} .held=${held}></mmx-candidates>`}
         </section>
       </div>
       ${this.guided ? this.guide(side!) : nothing}
@@ -270,7 +266,7 @@ export class Panel extends PanelElement {
   private async export(): Promise<void> {
     if (!(await this.parts.load("export"))) return;
     const curtain = this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.curtain ?? 1;
-    await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, curtain));
+    await this.opened<ExportDialog>("mmx-export-dialog", (dialog) => dialog.open(this.model, curtain, this.host));
   }
 
   private async opened<Kind extends Dialog>(name: string, open: (dialog: Kind) => void): Promise<void> {
@@ -344,6 +340,10 @@ export class Panel extends PanelElement {
   }
 
   private key(event: KeyboardEvent): void {
+    if (isBack(event) && !this.model.history.isEmpty) {
+      event.preventDefault();
+      return void this.model.back();
+    }
     if (this.dialogOpen || !isForPanel(event)) return;
     const arrow = event.key.startsWith("Arrow");
     const action = this.action(event.shiftKey && arrow ? `Shift+${event.key}` : event.key);

@@ -1,5 +1,5 @@
 // The view: everything that a reload or a shared link brings back.
-import { MATRIX_MODES } from "../data/explanation";
+import { SHOWN_MODES } from "../matrix/matrix_values";
 import { COLOR_MAPS } from "../pixels/color";
 import { UNITS } from "../words/units";
 import { type Field, choice, count, flag, integer, positive, region, text, zoom } from "./fields";
@@ -55,7 +55,7 @@ const FIELDS = {
   opacity: positive("opacity", 0.85, 1),
   smooth: flag("smooth"),
   grey: flag("grey", true),
-  matrix: choice("matrix", MATRIX_MODES, "relevance"),
+  matrix: choice("matrix", SHOWN_MODES, "influence"),
   template: flag("template"),
   zoom: zoom("zoom"),
   /** Words are ranked by what they read from here. */

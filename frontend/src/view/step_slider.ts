@@ -1,5 +1,6 @@
 // The checkpoint slider: one tick per step that TensorBoard kept, and play.
 import { css, html } from "lit";
+import { nearestStep } from "./selection";
 import { stepText } from "./text";
 import { PanelElement, controls, playIcon, unattributed } from "./base";
 
@@ -34,7 +35,7 @@ export class StepSlider extends PanelElement {
       .slider {
         position: relative;
         flex: 1;
-        min-width: 80px;
+        min-width: 64px;
         height: 20px;
       }
       input {
@@ -78,10 +79,16 @@ export class StepSlider extends PanelElement {
         width: 30px;
         padding: 0;
       }
-      @media (max-width: 980px) {
+      button,
+      .value {
+        flex: none;
+      }
+      @media (max-width: 1400px) {
         label {
           display: none;
         }
+      }
+      @media (max-width: 980px) {
         :host {
           gap: 8px;
         }
@@ -91,6 +98,7 @@ export class StepSlider extends PanelElement {
 
   override render() {
     const last = this.steps.length - 1;
+    const [from, to] = [this.steps[0] ?? 0, this.steps.at(-1) ?? 0];
     const index = Math.max(0, this.steps.indexOf(this.step ?? NaN));
     const kept = this.steps.length;
     const step = this.step === null ? "–" : stepText(this.step);
@@ -99,19 +107,21 @@ export class StepSlider extends PanelElement {
       <span class="slider">
         <span class="ticks" aria-hidden="true">
           ${this.steps.map(
-            (step, i) => html`<span class="tick ${step === this.other ? "b" : ""}" style="left:${last ? (100 * i) / last : 0}%"></span>`,
+            (step) => html`<span class="tick ${step === this.other ? "b" : ""}" style="left:${to > from ? (100 * (step - from)) / (to - from) : 0}%"></span>`,
           )}
         </span>
         <input
           id="step"
           type="range"
-          min="0"
-          max=${Math.max(0, last)}
-          .value=${String(index)}
+          min=${from}
+          max=${to}
+          step="any"
+          .value=${String(this.step ?? from)}
           ?disabled=${last < 1}
           aria-valuetext="step ${step}, ${index + 1} of ${kept}"
           data-step=${this.step ?? ""}
           @input=${this.moved}
+          @keydown=${this.pressed}
         />
       </span>
       <span class="value number">
@@ -130,9 +140,36 @@ export class StepSlider extends PanelElement {
     `;
   }
 
+  /** Between two steps, to the nearer. */
   private moved(event: Event): void {
-    const step = this.steps[Number((event.target as HTMLInputElement).value)];
-    if (step !== undefined) this.ask("view-change", { step });
+    const input = event.target as HTMLInputElement;
+    const step = nearestStep(this.steps, Number(input.value));
+    if (step === null) return;
+    input.value = String(step);
+    if (step !== this.step) this.ask("view-change", { step });
+  }
+
+  /** The keys go from step to step, however far apart they are. */
+  private pressed(event: KeyboardEvent): void {
+    const at = this.steps.indexOf(this.step ?? NaN);
+    const last = this.steps.length - 1;
+    const page = Math.max(1, Math.round(last / 10));
+    const targets: Record<string, number> = {
+      ArrowLeft: at - 1,
+      ArrowDown: at - 1,
+      ArrowRight: at + 1,
+      ArrowUp: at + 1,
+      PageDown: at - page,
+      PageUp: at + page,
+      Home: 0,
+      End: last,
+    };
+    const wanted = targets[event.key];
+    if (wanted === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const step = this.steps[Math.max(0, Math.min(last, wanted))];
+    if (step !== undefined && step !== this.step) this.ask("view-change", { step });
   }
 }
 customElements.define("mmx-step-slider", StepSlider);

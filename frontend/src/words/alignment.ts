@@ -34,7 +34,9 @@ export function alignAnswers(a: Explanation, b: Explanation): Pair[] {
 
 /** B's token for A's; null where B has none. */
 export function counterpart(pairs: readonly Pair[], token: number): number | null {
-  return pairs.find((pair) => pair.a === token)?.b ?? null;
+  // A's tokens stand in order: only B's own can have pushed one back.
+  for (let i = token; i < pairs.length; i++) if (pairs[i]!.a === token) return pairs[i]!.b;
+  return null;
 }
 
 function byPosition(rows: number, cols: number): Pair[] {

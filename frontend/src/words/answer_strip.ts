@@ -1,7 +1,7 @@
 // The answer as text: each word or token tinted by what the picture adds to it, marked where the model
 // would have said another, and underlined by how alike its prediction is to the selected one's.
 import { type PropertyValues, html, nothing } from "lit";
-import { type Pair, counterpart } from "./alignment";
+import { type Compared, changeOf, isNotable, wordChangeText } from "./changes";
 import { besideKey } from "./beside";
 import { type Explanation, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
@@ -11,9 +11,8 @@ import { evidenceOf, tintOf } from "./evidence";
 import { insteadOf, ownAgreement, probabilityOf } from "./figures";
 import { type Influence, influenceIn, influencesOn, lineOf, without } from "./influence";
 import type { Peaks } from "../pixels/range";
-import { rove } from "./roving";
 import { natsText } from "./sentence";
-import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
+import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt, unitsText } from "./units";
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
 import { probabilityText, startsWord, tokenText, valueText } from "../view/text";
@@ -22,6 +21,12 @@ import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } f
 
 /** So many tokens before and after the selected one have a button: thousands would take seconds. */
 const REACH = 400;
+/** Words; a longer prompt would push the answer out of sight. */
+const LONGEST_PROMPT = 48;
+/** Nats; what loses less is not named. */
+const NOTABLE = 0.1;
+/** Of the words that another needs, how many are named. */
+const NAMED = 3;
 
 export class AnswerStrip extends PanelElement {
   static override properties = {
@@ -36,7 +41,7 @@ export class AnswerStrip extends PanelElement {
     held: { attribute: false, hasChanged: (one: Peaks, two?: Peaks) => JSON.stringify(one) !== JSON.stringify(two) },
     template: { type: Boolean },
     hover: unattributed,
-    stop: { state: true },
+    unfolded: { state: true },
   };
   declare explanation: Explanation;
   declare selected: number;
@@ -49,18 +54,19 @@ export class AnswerStrip extends PanelElement {
   /** The key of the word beside the answer that is shown. */
   declare beside: string;
   /** B's answer and how its tokens stand to these; null while nothing is compared. */
-  declare other: { explanation: Explanation; pairs: Pair[] } | null;
+  declare other: Compared | null;
   /** What the tint is held to. */
   declare held: Peaks;
   declare template: boolean;
   declare hover: Hover;
-
-  /** The prompt's word that Tab comes to, as a context token. */
-  stop = 0;
+  /** A long prompt is shown whole. */
+  unfolded = false;
 
   /** Those selected. */
   private tokens: number[] = [];
-  /** On those selected; empty where it was not measured. */
+  /** Those pointed at, else those selected. */
+  private asked: number[] = [];
+  /** On those; empty where it was not measured. */
   private influences: Influence[] = [];
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
@@ -69,7 +75,9 @@ export class AnswerStrip extends PanelElement {
 
   override willUpdate(): void {
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
-    this.influences = influencesOn(this.explanation, this.tokens);
+    const pointed = (this.hover.column ?? -1) - this.explanation.promptLength;
+    this.asked = pointed < 0 ? this.tokens : selectedTokens({ token: pointed, more: 0, unit: this.unit }, this.explanation);
+    this.influences = influencesOn(this.explanation, this.asked);
   }
 
   override render() {
@@ -77,29 +85,25 @@ export class AnswerStrip extends PanelElement {
     const spaced = context.some((token) => startsWord(token.text));
     let turn = turns.length > 2 ? -1 : Infinity;
     const groups = contextUnits(this.explanation, this.unit);
-    const seen = ({ first }: Group) => Math.abs(first - promptLength - this.selected) <= REACH && (!context[first]!.special || this.template);
-    const prompts = groups.filter((group) => group.first < promptLength && seen(group));
-    const stop = (prompts.find(({ first }) => first === this.stop) ?? prompts[0])?.first;
     const shown = groups.map((group) => {
       const j = group.first;
       const token = context[j]!;
-      if (!seen(group)) return nothing;
+      if (Math.abs(j - promptLength - this.selected) > REACH || (token.special && !this.template)) return nothing;
       const opens = token.turn > turn;
       if (opens) turn = token.turn;
-      const drawn = this.unitButton(group, !spaced || startsWord(group.name ?? token.text), j === stop);
+      const drawn = this.unitButton(group, !spaced || startsWord(group.name ?? token.text));
       return opens ? html`${j ? html`<br />` : nothing}<span class="turn">${turns[turn]}</span>${drawn}` : drawn;
     });
     const prompt = groups.findIndex(({ first }) => first >= promptLength);
     return html`
       <div class="text">
-        <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove} @focusin=${this.stopped}>${shown.slice(0, prompt)}</span>
+        <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove}>${this.prompt(groups.slice(0, prompt), shown)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
-          ${shown.slice(prompt)}
+          ${this.other ? versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
         </span>
         <span class="muted">
           ${context.length > REACH ? `… ${REACH} tokens before and after` : ""} ${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}
         </span>
-        ${this.other ? versus(this.explanation, this.other, this.unit, this.tokens) : nothing}
       </div>
       <slot></slot>
       <div class="side">
@@ -128,8 +132,29 @@ export class AnswerStrip extends PanelElement {
     `;
   }
 
+  override firstUpdated(): void {
+    this.watchSize();
+  }
+
+  /** Long ones fold to a line. */
+  private prompt(groups: readonly Group[], shown: readonly unknown[]) {
+    const words = groups.filter(({ first }) => !this.explanation.context[first]!.special);
+    const parts = shown.slice(0, groups.length);
+    if (words.length <= LONGEST_PROMPT) return parts;
+    const strongest = words
+      .map((group) => ({ text: groupText(this.explanation, group), line: this.lineUnder(group) }))
+      .sort((one, other) => other.line - one.line)
+      .slice(0, NAMED)
+      .filter(({ line }) => line > 0);
+    const said = `${words.length} words${strongest.length ? `; strongest: ${strongest.map(({ text }) => text).join(", ")}` : ""}`;
+    return html`<button class="quiet fold" aria-expanded=${this.unfolded} @click=${() => (this.unfolded = !this.unfolded)}>
+        ${this.unfolded ? "▾" : "▸"} prompt: ${said}
+      </button>
+      ${this.unfolded ? parts : nothing}`;
+  }
+
   override updated(changed: PropertyValues<this>): void {
-    if (!changed.has("selected") && !changed.has("unit") && !changed.has("explanation")) return;
+    if (!changed.has("size") && !changed.has("selected") && !changed.has("unit") && !changed.has("explanation")) return;
     const text = this.renderRoot.querySelector<HTMLElement>(".text")!;
     const token = this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]');
     if (!token) return;
@@ -177,30 +202,39 @@ export class AnswerStrip extends PanelElement {
     return html`<div class="key">
       <span class="tint"></span>
       <span class="number" tabindex="0" data-term=${measured ? "image_gain" : "strength"}>${measured ? "needs the picture" : tint}, 0 to ${valueText(full)} ${measured ? "nats" : unit}</span>
-      <span class="line"></span>
-      ${this.influences.length
-        ? html`<span tabindex="0" data-term="influence">“<bdi>${this.selectedText()}</bdi>” is less likely without</span>`
-        : html`<span tabindex="0" data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`}
+      <span class="line"></span>${this.lineKey()}
     </div>`;
   }
 
-  /** "; without it square: 0.11" */
-  private withoutText(influence: Influence): string {
+  private get askedText(): string {
+    return unitsText(this.explanation, this.asked, this.unit);
+  }
+
+  private lineKey() {
+    if (!this.influences.length) return html`<span tabindex="0" data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`;
+    const needed = this.influences.filter(({ nats }) => nats >= NOTABLE).sort((one, other) => other.nats - one.nats);
+    return html`<span class="without number" tabindex="0" data-term="influence">
+      <span>“<bdi>${this.askedText}</bdi>” ${needed.length ? "is less likely without" : "needs no single word"}</span>
+      ${needed.slice(0, NAMED).map((one) => html`<span>“<bdi>${one.word.text.trim()}</bdi>”: ${this.falls(one)}</span>`)}
+    </span>`;
+  }
+
+  /** "0.92 → 0.11" */
+  private falls(influence: Influence): string {
     const agreement = ownAgreement(this.explanation);
-    const probability = agreement && probabilityOf(agreement, this.tokens);
-    return probability === null ? "" : `; without it “${this.selectedText()}”: ${probabilityText(without(probability, influence))}`;
+    const probability = agreement && probabilityOf(agreement, this.asked);
+    return probability === null ? `${valueText(influence.nats)} nats` : `${probabilityText(probability)} → ${probabilityText(without(probability, influence))}`;
+  }
+
+  /** "; without it square: 0.92 → 0.11" */
+  private withoutText(influence: Influence): string {
+    return `; without it “${this.askedText}”: ${this.falls(influence)}`;
   }
 
   private evidenceText(tokens: number[]): string {
     const { value, measured } = evidenceOf(this.explanation, tokens, this.held);
     const { unit, tint } = methodOf(this.explanation);
     return measured ? `the picture adds ${natsText(value)} nats` : `${tint} ${valueText(value)} ${unit}`;
-  }
-
-  private differs(t: number): boolean {
-    if (!this.other) return false;
-    const b = counterpart(this.other.pairs, t);
-    return b === null || answerToken(this.other.explanation, b)!.text !== answerToken(this.explanation, t)!.text;
   }
 
   private press(t: number, event: PointerEvent): void {
@@ -218,11 +252,13 @@ export class AnswerStrip extends PanelElement {
     this.anchor = null;
   }
 
-  private stopped(event: FocusEvent): void {
-    this.stop = Number((event.composedPath()[0] as HTMLElement).dataset.contextIndex);
+  /** Of the prompt's words that have maps: the one that Tab goes to; arrows lead to the others. */
+  private get firstMapped() {
+    const { alternatives, context, promptLength } = this.explanation;
+    return alternatives.find((entry) => entry.context < promptLength && entry.candidate.id === context[entry.context]!.id);
   }
 
-  private unitButton(group: Group, word: boolean, stop: boolean) {
+  private unitButton(group: Group, word: boolean) {
     const { explanation } = this;
     const { promptLength, context } = explanation;
     const { first, end } = group;
@@ -231,7 +267,7 @@ export class AnswerStrip extends PanelElement {
     const hovered = holds(this.hover.column) || (this.hover.row !== null && holds(this.hover.row + promptLength));
     const kind = `token ${word ? "word" : ""} ${context[j]!.special ? "special" : ""} ${hovered ? "hovered" : ""}`;
     const influence = influenceIn(this.influences, group);
-    const line = this.influences.length ? lineOf(influence, this.influences) : this.alike(group);
+    const line = this.lineUnder(group);
     const style = `--line-strength:${line.toFixed(3)}`;
     const removed = influence ? this.withoutText(influence) : "";
     const over = () => this.ask("hover-change", { row: null, column: j });
@@ -245,7 +281,7 @@ export class AnswerStrip extends PanelElement {
       return html`<button
         class="${kind} prompt ${pinned ? "pinned" : ""} ${mapped ? "mapped" : ""}"
         aria-pressed=${pinned}
-        tabindex=${stop ? 0 : -1}
+        tabindex=${mapped && mapped === this.firstMapped ? 0 : -1}
         style=${style}
         title="${mapped ? "Show its map and mark" : "Mark"} its column${removed}"
         data-context-index=${j}
@@ -257,14 +293,15 @@ export class AnswerStrip extends PanelElement {
     const tokens = tokensOf({ first: t, end: end - promptLength });
     const tint = STRONGEST_TINT * tintOf(explanation, tokens, this.held);
     const instead = insteadOf(explanation, tokens);
+    const change = this.other && changeOf(explanation, this.other, tokens);
     const parts = tokens.map((token) => tokenText(answerToken(explanation, token)!.text)).join("|");
     return html`<button
-      class="${kind} answer ${tokens.some((token) => this.differs(token)) ? "changed" : ""} ${instead ? "doubtful" : ""}"
+      class="${kind} answer ${change && isNotable(change) ? "changed" : ""} ${instead ? "doubtful" : ""}"
       role="option"
       aria-selected=${this.tokens.includes(t)}
       tabindex=${t === this.tokens[0] ? 0 : -1}
       style="${style};--tint:${tint.toFixed(3)}"
-      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${removed}"
+      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${removed}${change ? `; B → A ${wordChangeText(change)}` : ""}"
       data-token-index=${t}
       data-context-index=${j}
       @pointerdown=${(event: PointerEvent) => this.press(t, event)}
@@ -273,6 +310,11 @@ export class AnswerStrip extends PanelElement {
       @mouseenter=${over}
       @mouseleave=${out}
     >${groupText(explanation, group)}</button>`;
+  }
+
+  /** What it costs to do without it, or where that was not measured how alike it predicts. */
+  private lineUnder(group: Group): number {
+    return this.influences.length ? lineOf(influenceIn(this.influences, group), this.influences) : this.alike(group);
   }
 
   /** How alike its prediction is to the selected tokens': the largest of its own tokens' to the first unit's. */
@@ -289,3 +331,14 @@ export class AnswerStrip extends PanelElement {
   }
 }
 customElements.define("mmx-answer-strip", AnswerStrip);
+
+/** From one of the prompt's words that have maps to the next. */
+function rove(event: KeyboardEvent): void {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  const here = event.target as HTMLElement;
+  if (!by || !here.classList.contains("mapped")) return;
+  const all = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>(".mapped")];
+  all[all.indexOf(here) + by]?.focus();
+  event.preventDefault();
+  event.stopPropagation();
+}

@@ -50,6 +50,11 @@ export const stripStyle = css`
     background: var(--accent);
     opacity: var(--line-strength, 0);
   }
+  .fold {
+    height: 26px;
+    padding: 0 6px;
+    font-size: 13px;
+  }
   .prompt {
     padding: 3px 2px 5px;
     font-size: 13px;
@@ -112,40 +117,54 @@ export const stripStyle = css`
     text-decoration: underline wavy var(--side-a) 1.5px;
     text-underline-offset: 4px;
   }
-  .versus {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: center;
-    margin-top: 2px;
+  .column {
+    display: inline-flex;
+    flex-direction: column;
+    align-items: flex-start;
+    vertical-align: top;
+    border-radius: 6px;
+  }
+  .under {
+    min-height: 24px;
+    padding: 0 4px;
     font-size: 14px;
-    line-height: 26px;
+    line-height: 24px;
+    color: var(--muted);
   }
-  .versus .mark {
-    margin-right: 6px;
-    padding: 1px 7px;
-    border-radius: 9px;
-    background: var(--side-b);
-    color: var(--on-side);
-    font-size: 11px;
-    font-weight: 600;
-  }
-  .versus span,
-  .versus ins {
-    margin-right: 2px;
+  .under ins,
+  .theirs {
     padding: 1px 3px;
-  }
-  .versus ins {
     border-radius: 4px;
-    background: color-mix(in srgb, var(--side-b) 22%, transparent);
+    background: rgb(var(--grounding) / var(--tint, 0));
+    color: var(--text);
+    text-decoration: none;
+  }
+  .under ins {
     text-decoration: underline wavy var(--side-b) 1.5px;
     text-underline-offset: 3px;
   }
-  .versus .gap {
+  .gap {
+    padding: 0 4px;
+    font-size: 14px;
     color: var(--muted);
   }
-  .versus .here {
+  .here .under > :first-child {
     box-shadow: 0 0 0 1.5px var(--side-b);
-    border-radius: 4px;
+  }
+  .mark {
+    align-self: flex-start;
+    padding: 0 7px;
+    margin: 5px 4px 5px 0;
+    border-radius: 9px;
+    background: var(--side-a);
+    color: var(--on-side);
+    font-size: 11px;
+    font-weight: 600;
+    line-height: 18px;
+  }
+  .mark.b {
+    margin: 3px 4px 3px 0;
+    background: var(--side-b);
   }
   .answer-start:dir(rtl) {
     display: block;
@@ -190,6 +209,9 @@ export const stripStyle = css`
     background: linear-gradient(to right, rgb(var(--grounding) / 0), rgb(var(--grounding) / ${STRONGEST_TINT}));
     box-shadow: inset 0 0 0 1px var(--line);
   }
+  .without {
+    display: grid;
+  }
   .line {
     width: 44px;
     height: 2.5px;
@@ -216,6 +238,12 @@ export const stripStyle = css`
     }
     slot {
       grid-area: 3 / 1;
+    }
+  }
+  /* Zoomed in to twice the size, say: the picture is what one came for. */
+  @media (max-height: 520px) {
+    .text {
+      max-height: 74px;
     }
   }
 `;

@@ -2,7 +2,7 @@
 import { css, html, nothing } from "lit";
 import { besideKey } from "./beside";
 import { whyNot } from "./candidate_search";
-import { type Alternative, type Explanation, answerToken } from "../data/explanation";
+import { type Alternative, type Candidate, type Explanation, answerToken } from "../data/explanation";
 import { probabilityText, tokenText, valueText } from "../view/text";
 import { methodOf } from "../data/method";
 import { isLittle, strengthOf } from "./evidence";
@@ -17,6 +17,7 @@ export class Candidates extends PanelElement {
     explanation: unattributed,
     tokens: { attribute: false, hasChanged: (one: number[], other?: number[]) => one.join() !== other?.join() },
     beside: unattributed,
+    other: unattributed,
     held: unattributed,
     typed: { state: true },
   };
@@ -25,6 +26,8 @@ export class Candidates extends PanelElement {
   declare tokens: number[];
   /** Which alternative is shown on the stage. */
   declare beside: number | null;
+  /** B and the tokens that stand for A's, while something is compared. */
+  declare other: { explanation: Explanation; tokens: number[] } | null;
   /** What its colours are held to. */
   declare held: Peaks;
   /** The word asked about. */
@@ -97,6 +100,17 @@ export class Candidates extends PanelElement {
       .said .number {
         font-weight: 600;
       }
+      .b {
+        color: var(--side-b);
+      }
+      .bars {
+        display: grid;
+        gap: 1px;
+      }
+      .bar.in-b {
+        height: 3px;
+        background: linear-gradient(var(--side-b), var(--side-b)) 0 0 / var(--share) 100% no-repeat var(--hover);
+      }
       .bar {
         height: 6px;
         border-radius: 3px;
@@ -112,19 +126,25 @@ export class Candidates extends PanelElement {
     const place = promptLength + first;
     const leading = candidates[place]?.slice(0, SHOWN) ?? [];
     const mapped = alternatives.filter(({ context }) => tokens.includes(context - promptLength));
-    const others = mapped.flatMap(({ candidate }) => (leading.some(({ id }) => id === candidate.id) ? [] : candidate));
+    const theirs = this.theirs;
+    // What B would have said has its line, even where A hardly thinks of it.
+    const beside = [...mapped.map(({ candidate }) => candidate), ...theirs.slice(0, 1).map((one) => ({ ...one, probability: NaN }))];
+    const others = beside.filter(({ id }, i) => !leading.some((one) => one.id === id) && beside.findIndex((one) => one.id === id) === i);
     return html`
       <header>
         <h2>Predictions for “<bdi>${tokenText(said?.text ?? "")}</bdi>”${tokens.length > 1 ? `, 1st of ${tokens.length} tokens` : ""}</h2>
-        ${this.share()}
+        ${theirs.length ? html`<h2><span class="b">B</span> → A</h2>` : nothing} ${this.share()}
       </header>
       <ol class=${mapped.length ? "mapped" : ""}>
         ${[...leading, ...others].map(
           (entry) => html`
             <li class=${entry.id === said?.id ? "said" : ""}>
               <span class="name">${tokenText(entry.text)}</span>
-              <span class="bar" style="--share:${(100 * entry.probability || 0).toFixed(1)}%"></span>
-              <span class="number">${probabilityText(entry.probability)}</span>
+              <span class="bars">
+                <span class="bar" style="--share:${(100 * entry.probability || 0).toFixed(1)}%"></span>
+                ${theirs.length ? html`<span class="bar in-b" style="--share:${(100 * chanceOf(theirs, entry.id) || 0).toFixed(1)}%"></span>` : nothing}
+              </span>
+              <span class="number">${theirs.length ? html`<span class="b">${probabilityText(chanceOf(theirs, entry.id))}</span> → ` : nothing}${probabilityText(entry.probability)}</span>
               ${mapped.length ? html`<span>${this.mapButton(mapped.find(({ candidate }) => candidate.id === entry.id))}</span>` : nothing}
             </li>
           `,
@@ -146,6 +166,13 @@ export class Candidates extends PanelElement {
     const { unit } = methodOf(explanation);
     const little = isLittle(explanation, tokens, held) ? ` of little: ${valueText(strengthOf(explanation, tokens))} ${unit}` : "";
     return html`<h2 class="number" tabindex="0" data-term="grounding">share on picture ${probabilityText(share)}${little}</h2>`;
+  }
+
+  /** B's predictions for the same place. */
+  private get theirs(): readonly Candidate[] {
+    const { other } = this;
+    const first = other?.tokens[0];
+    return first === undefined ? [] : (other!.explanation.candidates[other!.explanation.promptLength + first] ?? []);
   }
 
   private get first(): number {
@@ -177,3 +204,8 @@ export class Candidates extends PanelElement {
   }
 }
 customElements.define("mmx-candidates", Candidates);
+
+/** NaN where it is not among those kept. */
+function chanceOf(candidates: readonly Candidate[], id: number): number {
+  return candidates.find((one) => one.id === id)?.probability ?? NaN;
+}

@@ -1,29 +1,71 @@
-// B's answer below A's: what is the same, what is another, what is missing.
+// A's answer with B's under it, word by word: each line of A has B's below.
 import { html, nothing } from "lit";
-import type { Pair } from "./alignment";
+import { STRONGEST_TINT } from "./answer_strip_style";
+import { type Compared, changeOf, isNotable, wordChangeText } from "./changes";
+import { tintOf } from "./evidence";
+import { insteadOf } from "./figures";
 import { type Explanation, answerToken } from "../data/explanation";
-import { type Unit, answerUnits, groupIndex, rowText, unitAt, unitsText } from "./units";
+import type { Peaks } from "../pixels/range";
+import { type Unit, answerUnits, groupIndex, rowText, tokensOf, unitsText } from "./units";
 
-/** B's answer, as what differs from A's. */
-export function versus(first: Explanation, { explanation, pairs }: { explanation: Explanation; pairs: Pair[] }, unit: Unit, tokens: number[]) {
-  const units = answerUnits(explanation, unit);
-  const runs: { key: string; pairs: Pair[] }[] = [];
-  for (const pair of pairs) {
-    const key = pair.b === null ? `a${unitAt(first, unit, pair.a!)}` : `b${groupIndex(units, pair.b)}`;
-    if (runs.at(-1)?.key === key) runs.at(-1)!.pairs.push(pair);
-    else runs.push({ key, pairs: [pair] });
-  }
-  return html`<span class="versus" aria-label="B's answer" dir="auto">
-    <span class="mark">B</span>${runs.map(({ key, pairs }) => {
-      const mine = pairs.flatMap(({ a }) => a ?? []);
-      const here = mine.some((a) => tokens.includes(a)) ? "here" : "";
-      const title = mine.length ? `A has “${unitsText(first, mine, unit)}” here` : "A has nothing here";
-      const { b } = pairs[0]!;
-      if (b === null) return html`<span class="gap ${here}" title=${title}>∅</span>`;
-      if (answerToken(explanation, b)!.special) return nothing;
-      const text = rowText(explanation, units[Number(key.slice(1))]!);
-      const same = pairs.every(({ a, b }) => a !== null && answerToken(first, a)!.text === answerToken(explanation, b!)!.text);
-      return same ? html`<span class=${here}>${text}</span>` : html`<ins class=${here} title=${title}>${text}</ins>`;
-    })}
-  </span>`;
+interface Column {
+  /** Index among A's units; null for what only B says. */
+  a: number | null;
+  /** Indices among B's. */
+  b: number[];
+}
+
+/** Each of A's units with those of B's that begin in it; what only B says has a column of its own. */
+export function columnsOf(first: Explanation, { explanation, pairs }: Compared, unit: Unit): Column[] {
+  const [mine, theirs] = [answerUnits(first, unit), answerUnits(explanation, unit)];
+  const columns: Column[] = [];
+  const placed = new Set<number>();
+  pairs.forEach(({ a, b }, i) => {
+    const [at, other] = [a === null ? null : groupIndex(mine, a), b === null ? null : groupIndex(theirs, b)];
+    const isNew = other !== null && !placed.has(other);
+    const last = columns.at(-1);
+    if (at !== null && last?.a !== at) columns.push({ a: at, b: [] });
+    if (at === null && isNew) {
+      // What B says in the middle of a word of A's stands under it.
+      const next = pairs.slice(i).find((pair) => pair.a !== null)?.a ?? Infinity;
+      if (!last || last.a === null || mine[last.a]!.end <= next) columns.push({ a: null, b: [] });
+    }
+    if (!isNew) return;
+    placed.add(other);
+    columns.at(-1)!.b.push(other);
+  });
+  return columns;
+}
+
+/** A's answer over B's.
+ * @param drawn A's units, as they are drawn alone; nothing where one is not shown.
+ * @param selected A's tokens. */
+export function versus(first: Explanation, other: Compared, unit: Unit, selected: readonly number[], held: Peaks, drawn: readonly unknown[]) {
+  const { explanation } = other;
+  const [mine, theirs] = [answerUnits(first, unit), answerUnits(explanation, unit)];
+  const columns = columnsOf(first, other, unit).map(({ a, b }) => {
+    const own = a === null ? [] : tokensOf(mine[a]!);
+    const shown = b.filter((at) => !answerToken(explanation, theirs[at]!.first)!.special);
+    if (a !== null && drawn[a] === nothing) return nothing;
+    if (a === null && !shown.length) return nothing;
+    const change = own.length ? changeOf(first, other, own) : null;
+    const here = own.some((token) => selected.includes(token)) ? "here" : "";
+    const title = a === null ? "A has nothing here" : `A has “${unitsText(first, own, unit)}” here`;
+    const said = change ? wordChangeText(change) : "";
+    const words = shown.map((at) => {
+      const tokens = tokensOf(theirs[at]!);
+      const instead = insteadOf(explanation, tokens) ? "doubtful" : "";
+      const style = `--tint:${(STRONGEST_TINT * tintOf(explanation, tokens, held)).toFixed(3)}`;
+      const text = rowText(explanation, theirs[at]!);
+      const hint = said ? `${title}: ${said}` : title;
+      return !change || isNotable(change)
+        ? html`<ins class=${instead} style=${style} title=${hint}>${text}</ins>`
+        : html`<span class="theirs ${instead}" style=${style} title=${hint}>${text}</span>`;
+    });
+    return html`<span class="column ${here}">
+      ${a === null ? html`<span class="gap" title=${title}>∅</span>` : drawn[a]}
+      <span class="under" aria-hidden="true">${words.length ? words : html`<span class="gap" title="B has nothing here">∅</span>`}</span>
+    </span>`;
+  });
+  return html`<span class="column" aria-hidden="true"><span class="mark">A</span><span class="mark b">B</span></span>${columns}`;
 }

@@ -1,0 +1,39 @@
+// The views that were looked at, to go back through them. What is only scrubbed through is one.
+import type { ViewState } from "./state";
+
+/** What is looked at, and not how. */
+const LOOKED_AT = [
+  "run", "tag", "step", "compare", "otherRun", "otherStep", "token", "more", "layer", "film", "samples", "matrix", "region", "beside",
+] as const satisfies readonly (keyof ViewState)[];
+/** Changes of the same kind within so long are one. */
+const ONE_GESTURE_MS = 1500;
+const LONGEST = 100;
+
+export class ViewHistory {
+  private readonly views: ViewState[] = [];
+  private last = { kind: "", at: -Infinity };
+
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
+  /** Call with each change that the reader makes. */
+  record(before: ViewState, after: ViewState): void {
+    const kind = LOOKED_AT.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).join();
+    if (!kind) return;
+    const at = this.now();
+    const goesOn = kind === this.last.kind && at - this.last.at < ONE_GESTURE_MS;
+    this.last = { kind, at };
+    if (goesOn) return;
+    this.views.push(before);
+    if (this.views.length > LONGEST) this.views.shift();
+  }
+
+  get isEmpty(): boolean {
+    return !this.views.length;
+  }
+
+  /** The view before; it is no longer among those to go back to. */
+  back(): ViewState | undefined {
+    this.last = { kind: "", at: -Infinity };
+    return this.views.pop();
+  }
+}

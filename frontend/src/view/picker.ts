@@ -1,0 +1,224 @@
+// One of many, by name: a list that opens, and narrows while one types.
+import { type PropertyDeclarations, css, html, nothing } from "lit";
+import { PanelElement, controls } from "./base";
+
+export interface Choice {
+  value: string;
+  name: string;
+  /** Beside its name, and searched like it. */
+  hint: string;
+}
+
+const LONGEST_LIST = 200;
+
+export abstract class Picker extends PanelElement {
+  static override properties: PropertyDeclarations = {
+    query: { state: true },
+    marked: { state: true },
+  };
+  /** What is typed; null while the list is closed. */
+  query: string | null = null;
+  marked = 0;
+
+  static override styles = [
+    controls,
+    css`
+      :host {
+        position: relative;
+        display: flex;
+        align-items: center;
+      }
+      .field {
+        display: flex;
+        align-items: center;
+        padding: 0 2px;
+      }
+      .field:focus-within {
+        border-color: var(--accent);
+      }
+      .field button {
+        width: 24px;
+        height: 24px;
+        padding: 0;
+      }
+      input {
+        width: 9ch;
+        min-width: 9ch;
+        field-sizing: content;
+        max-width: 28ch;
+        border: 0;
+        outline: 0;
+        background: none;
+        font-weight: 600;
+        text-align: center;
+      }
+      input:focus-visible {
+        outline: 0;
+      }
+      .place {
+        padding: 0 8px 0 4px;
+        color: var(--muted);
+        white-space: nowrap;
+      }
+      .list {
+        position: absolute;
+        z-index: 20;
+        top: 36px;
+        left: 0;
+        width: min(420px, 86vw);
+        max-height: min(420px, 70vh);
+        overflow-y: auto;
+        padding: 4px;
+        border: 1px solid var(--line);
+        border-radius: 10px;
+        background: var(--surface);
+        box-shadow: 0 8px 28px rgb(0 0 0 / 0.18);
+      }
+      .option {
+        display: flex;
+        gap: 10px;
+        padding: 6px 8px;
+        border-radius: 6px;
+        cursor: pointer;
+        white-space: nowrap;
+      }
+      .option span {
+        overflow: hidden;
+        text-overflow: ellipsis;
+        color: var(--muted);
+      }
+      .option[aria-selected="true"] {
+        background: var(--accent-soft);
+      }
+      .none {
+        padding: 10px 8px;
+        color: var(--muted);
+        white-space: normal;
+      }
+    `,
+  ];
+
+  /** Of one, and of all. */
+  protected abstract get labels(): readonly [one: string, all: string];
+  protected abstract choices(): readonly Choice[];
+  protected abstract get chosen(): string;
+  protected abstract pick(value: string): void;
+
+  /** What stands around the field, where one can walk through them. */
+  protected around(field: unknown, _at: number, _choices: readonly Choice[]): unknown {
+    return field;
+  }
+
+  /** Open the list and wait for typing. */
+  search(): void {
+    this.renderRoot.querySelector("input")!.focus();
+  }
+
+  override willUpdate(): void {
+    if (this.query !== null) this.marked = Math.max(0, Math.min(this.marked, this.found().length - 1));
+  }
+
+  override render() {
+    const choices = this.choices();
+    const at = choices.findIndex(({ value }) => value === this.chosen);
+    const shown = choices[at]?.name ?? this.chosen;
+    const [one] = this.labels;
+    const field = html`<input
+      role="combobox"
+      aria-label=${one}
+      aria-expanded=${this.query !== null}
+      aria-controls="list"
+      aria-activedescendant=${this.query === null ? nothing : `option-${this.marked}`}
+      autocomplete="off"
+      spellcheck="false"
+      title=${shown}
+      .value=${this.query ?? shortened(shown)}
+      placeholder=${shortened(shown)}
+      @focus=${this.open}
+      @click=${this.open}
+      @blur=${this.close}
+      @input=${this.typed}
+      @keydown=${this.pressed}
+    />`;
+    return html`<span class="field">${this.around(field, at, choices)}</span>${this.query === null ? nothing : this.list()}`;
+  }
+
+  private list() {
+    const found = this.found();
+    const [one, all] = this.labels;
+    return html`
+      <div class="list" id="list" role="listbox" aria-label=${all} @mousedown=${(event: Event) => event.preventDefault()}>
+        ${found.slice(0, LONGEST_LIST).map(
+          ({ value, name, hint }, i) => html`
+            <div class="option" id="option-${i}" role="option" aria-selected=${i === this.marked} title=${name} @click=${() => this.choose(value)}>
+              <strong>${name}</strong><span>${hint}</span>
+            </div>
+          `,
+        )}
+        ${found.length ? nothing : html`<div class="none">No ${one.toLowerCase()} matches “${this.query}”.</div>`}
+        ${found.length > LONGEST_LIST
+          ? html`<div class="none">${found.length - LONGEST_LIST} more: type to narrow the list.</div>`
+          : nothing}
+      </div>
+    `;
+  }
+
+  private found(): Choice[] {
+    const words = (this.query ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+    return this.choices().filter(({ name, hint }) => {
+      const text = `${name} ${hint}`.toLowerCase();
+      return words.every((word) => text.includes(word));
+    });
+  }
+
+  private open(): void {
+    if (this.query !== null) return;
+    this.query = "";
+    this.marked = Math.max(0, this.choices().findIndex(({ value }) => value === this.chosen));
+    void this.updateComplete.then(() => this.reveal());
+  }
+
+  private close(): void {
+    this.query = null;
+  }
+
+  private typed(event: Event): void {
+    this.query = (event.target as HTMLInputElement).value;
+    this.marked = 0;
+  }
+
+  private pressed(event: KeyboardEvent): void {
+    const found = this.found();
+    const move = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (move) {
+      if (this.query === null) this.open();
+      this.marked = Math.min(found.length - 1, Math.max(0, this.marked + move));
+      void this.updateComplete.then(() => this.reveal());
+    } else if (event.key === "Enter" && found[this.marked]) {
+      this.choose(found[this.marked]!.value);
+    } else if (event.key === "Escape") {
+      (event.target as HTMLElement).blur();
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  private reveal(): void {
+    this.renderRoot.querySelector(`#option-${this.marked}`)?.scrollIntoView({ block: "nearest" });
+  }
+
+  private choose(value: string): void {
+    this.pick(value);
+    this.renderRoot.querySelector("input")!.blur();
+  }
+}
+
+const LONGEST_NAME = 26;
+
+/** What names begin and end with tells them apart. */
+export function shortened(name: string): string {
+  if (name.length <= LONGEST_NAME) return name;
+  const half = (LONGEST_NAME - 1) / 2;
+  return `${name.slice(0, Math.ceil(half))}…${name.slice(-Math.floor(half))}`;
+}

@@ -1,0 +1,73 @@
+"""Cost of the estimate of which words mattered, as a share of the forward that it is read from.
+
+    python -m tests.benchmarks.estimate [--device cuda --size 2b|7b] [--tokens 64] [--repeats 5]
+
+Both are timed in turn in one process, the fastest of each counts; on a CPU in time of the process,
+which others' work does not lengthen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from functools import partial
+from typing import Any
+
+
+def main() -> None:
+    """Prints one line per picture size."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--size", choices=("2b", "7b"), help="real shapes, random weights (CUDA)")
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    cases = [("demo", 160), ("wide", 448)]
+    if arguments.size:
+        cases = [(arguments.size, side) for side in (448, 896, 1344)]
+    print(
+        f"{'model':6} {'picture':>9} {'tokens':>6} {'forward s':>9} {'estimate s':>10} {'share':>6}"
+    )
+    for model, side in cases:
+        print(_line(model, side, arguments), flush=True)
+
+
+def _line(model: str, side: int, arguments: Any) -> str:
+    import torch
+
+    from mmx_core import Explainer, Sample
+    from mmx_core.explaining.flow import Wanted, watched
+    from mmx_core.explaining.prepare import prepare
+    from mmx_core.models.running import undisturbed
+    from tests.benchmarks.models import load, picture
+
+    parts = load(model, arguments.device)
+    adapter = Explainer(parts.model, **parts.parts).adapter
+    names = sorted(parts.tokenizer.get_vocab().items(), key=lambda item: item[1])
+    words = [word for word, index in names if index not in parts.tokenizer.all_special_ids]
+    answer = " ".join(words[(17 * i) % len(words)] for i in range(arguments.tokens))
+    prepared = prepare(adapter, Sample("own", picture(side), "describe the image .", answer))
+    encoded = adapter.encode(prepared.pictures, prepared.rendered, prepared.answer_ids, factor=1.0)
+    ids = torch.tensor(prepared.answer_ids, device=adapter.head_device)
+    wanted = Wanted(encoded.predicting_positions, encoded.context_positions, ids)
+    forward = partial(adapter.hidden_states, encoded)
+    ways = {"forward": forward, "both": partial(watched, adapter, [wanted], forward)}
+    clock = time.perf_counter if arguments.device == "cuda" else time.process_time
+    fastest = dict.fromkeys(ways, float("inf"))
+    for turn in range(arguments.repeats + 1):
+        for name, work in ways.items():
+            begin = clock()
+            undisturbed(adapter.model, work)
+            if arguments.device == "cuda":
+                torch.cuda.synchronize()
+            if turn:  # the first warms up
+                fastest[name] = min(fastest[name], clock() - begin)
+    spent = fastest["both"] - fastest["forward"]
+    return (
+        f"{model:6} {side:4}x{side:<4} {encoded.length:6} {fastest['forward']:9.3f} {spent:10.3f} "
+        f"{spent / fastest['forward']:6.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
