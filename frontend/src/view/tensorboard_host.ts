@@ -105,7 +105,7 @@ export class TensorBoardHost implements Host {
   }
 
   async bundle(): Promise<string> {
-    return (await fetchChecked(new URL(/* @vite-ignore */ "./standalone.js", import.meta.url).href)).text();
+    return (await fetchChecked(new URL(/* @vite-ignore */ "./static/standalone.js", import.meta.url).href)).text();
   }
 }
 
