@@ -35,6 +35,7 @@ describe("the address", () => {
       context: 3,
       samples: true,
       film: true,
+      thought: true,
     } as const;
     const parameters = toParameters(view);
     expect(Object.keys(parameters).sort()).toEqual([...PARAMETER_NAMES].sort());

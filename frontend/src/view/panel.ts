@@ -9,7 +9,7 @@ import { changedBy, isBack, isForPanel } from "./keys";
 import { browserNotes } from "../samples/notes";
 import { sampleTable } from "./table_view";
 import type { ViewState } from "./state";
-import { selectedTokens, tokensAt } from "./selection";
+import { tokensAt } from "./selection";
 import type { Peaks } from "../pixels/range";
 import type { Said } from "../words/sentence";
 import { placeText } from "./text";
@@ -26,6 +26,7 @@ import type { Help } from "./help";
 import { keep, recall } from "./memory";
 import { PARTS } from "./part_list";
 import { Parts } from "./parts";
+import { readingSection } from "./reading";
 import { type Asked, watchTerms } from "./terms";
 import { panelStyle } from "./panel_style";
 import type { Stage } from "../pixels/stage";
@@ -155,8 +156,6 @@ export class Panel extends PanelElement {
     const comparing = view.compare !== "single";
     const held = heldBy(side!, otherSide, view);
     const picture = this.picture(side!, otherSide);
-    const film = view.film ? this.model.film() : null;
-    const place = this.model.otherPlace;
     return html`
       <mmx-answer-strip
         .explanation=${explanation}
@@ -203,36 +202,7 @@ export class Panel extends PanelElement {
           ></mmx-scale-scrubber>
           ${beside === null ? nothing : besideNote(explanation, explanation.alternatives[beside]!, () => this.change({ beside: "", context: null }))}
         </section>
-        <section class="read" aria-label="Words">
-          <span class="tabs segments" role="group" aria-label="Beside the image">
-            <button aria-pressed=${!film} title="What the words do to each other (f)" @click=${() => this.change({ film: false })}>words</button>
-            <button aria-pressed=${film !== null} title="The selected token over all steps (f)" @click=${() => this.change({ film: true })}>over steps</button>
-          </span>
-          ${film
-            ? this.parts.show(
-                "film",
-                () => html`<mmx-filmstrip
-                  .film=${film}
-                  .steps=${this.model.filmSteps}
-                  .total=${this.model.steps.length}
-                  .image=${image}
-                  .view=${view}
-                  .held=${held}
-                  .other=${place?.run === view.run ? place.step : null}
-                  ?dark=${this.dark}
-                ></mmx-filmstrip>`,
-              )
-            : html`<mmx-relevance-matrix
-                .explanation=${view.compare === "difference" ? this.model.difference : explanation}
-                .other=${comparing ? (other?.explanation ?? null) : null}
-                .view=${view}
-                .hover=${this.hover.column === null && view.context !== null ? { row: this.hover.row, column: view.context } : this.hover}
-                ?dark=${this.dark}
-              ></mmx-relevance-matrix>`}
-          ${view.region
-            ? this.parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
-            : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .other=${comparing ? otherSide : null} .beside=${beside} .held=${held}></mmx-candidates>`}
-        </section>
+        ${readingSection({ model: this.model, parts: this.parts, explanation, hover: this.hover, held, dark: this.dark })}
       </div>
       ${this.guided ? this.guide(side!) : nothing}
     `;

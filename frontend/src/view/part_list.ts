@@ -11,5 +11,6 @@ export const PARTS = {
   images: ["the strip of images", () => import("../pixels/image_strip")],
   readers: ["the words from pixels", () => import("../words/readers")],
   table: ["the table of samples", () => import("../samples/sample_table")],
+  thought: ["the way through the thought", () => import("../words/thought_chain")],
   terms: ["what the numbers say", () => import("../words/term_tip")],
 } satisfies Record<string, Part>;

@@ -70,6 +70,8 @@ const FIELDS = {
   samples: flag("samples"),
   /** The selected token over all steps is shown. */
   film: flag("film"),
+  /** What the selected word rests on through the thought is shown, where there is one. */
+  thought: flag("thought"),
 };
 
 export type ViewState = { [Key in keyof typeof FIELDS]: (typeof FIELDS)[Key]["initial"] };

@@ -11,6 +11,7 @@ import { evidenceOf, tintOf } from "./evidence";
 import { insteadOf, ownAgreement, probabilityOf } from "./figures";
 import { type Influence, influenceIn, influencesOn, lineOf, without } from "./influence";
 import type { Peaks } from "../pixels/range";
+import { rove } from "./roving";
 import { natsText } from "./sentence";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt, unitsText } from "./units";
 import { selectedTokens } from "../view/selection";
@@ -42,6 +43,7 @@ export class AnswerStrip extends PanelElement {
     template: { type: Boolean },
     hover: unattributed,
     unfolded: { state: true },
+    stop: { state: true },
   };
   declare explanation: Explanation;
   declare selected: number;
@@ -61,6 +63,9 @@ export class AnswerStrip extends PanelElement {
   declare hover: Hover;
   /** A long prompt is shown whole. */
   unfolded = false;
+
+  /** The prompt's word that Tab comes to, as a context token. */
+  stop = 0;
 
   /** Those selected. */
   private tokens: number[] = [];
@@ -85,19 +90,22 @@ export class AnswerStrip extends PanelElement {
     const spaced = context.some((token) => startsWord(token.text));
     let turn = turns.length > 2 ? -1 : Infinity;
     const groups = contextUnits(this.explanation, this.unit);
+    const seen = ({ first }: Group) => Math.abs(first - promptLength - this.selected) <= REACH && (!context[first]!.special || this.template);
+    const prompts = groups.filter((group) => group.first < promptLength && seen(group));
+    const stop = (prompts.find(({ first }) => first === this.stop) ?? prompts[0])?.first;
     const shown = groups.map((group) => {
       const j = group.first;
       const token = context[j]!;
-      if (Math.abs(j - promptLength - this.selected) > REACH || (token.special && !this.template)) return nothing;
+      if (!seen(group)) return nothing;
       const opens = token.turn > turn;
       if (opens) turn = token.turn;
-      const drawn = this.unitButton(group, !spaced || startsWord(group.name ?? token.text));
+      const drawn = this.unitButton(group, !spaced || startsWord(group.name ?? token.text), j === stop);
       return opens ? html`${j ? html`<br />` : nothing}<span class="turn">${turns[turn]}</span>${drawn}` : drawn;
     });
     const prompt = groups.findIndex(({ first }) => first >= promptLength);
     return html`
       <div class="text">
-        <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove}>${this.prompt(groups.slice(0, prompt), shown)}</span>
+        <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove} @focusin=${this.stopped}>${this.prompt(groups.slice(0, prompt), shown)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
           ${this.other ? versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
         </span>
@@ -252,13 +260,11 @@ export class AnswerStrip extends PanelElement {
     this.anchor = null;
   }
 
-  /** Of the prompt's words that have maps: the one that Tab goes to; arrows lead to the others. */
-  private get firstMapped() {
-    const { alternatives, context, promptLength } = this.explanation;
-    return alternatives.find((entry) => entry.context < promptLength && entry.candidate.id === context[entry.context]!.id);
+  private stopped(event: FocusEvent): void {
+    this.stop = Number((event.composedPath()[0] as HTMLElement).dataset.contextIndex);
   }
 
-  private unitButton(group: Group, word: boolean) {
+  private unitButton(group: Group, word: boolean, stop: boolean) {
     const { explanation } = this;
     const { promptLength, context } = explanation;
     const { first, end } = group;
@@ -281,7 +287,7 @@ export class AnswerStrip extends PanelElement {
       return html`<button
         class="${kind} prompt ${pinned ? "pinned" : ""} ${mapped ? "mapped" : ""}"
         aria-pressed=${pinned}
-        tabindex=${mapped && mapped === this.firstMapped ? 0 : -1}
+        tabindex=${stop ? 0 : -1}
         style=${style}
         title="${mapped ? "Show its map and mark" : "Mark"} its column${removed}"
         data-context-index=${j}
@@ -331,14 +337,3 @@ export class AnswerStrip extends PanelElement {
   }
 }
 customElements.define("mmx-answer-strip", AnswerStrip);
-
-/** From one of the prompt's words that have maps to the next. */
-function rove(event: KeyboardEvent): void {
-  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  const here = event.target as HTMLElement;
-  if (!by || !here.classList.contains("mapped")) return;
-  const all = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>(".mapped")];
-  all[all.indexOf(here) + by]?.focus();
-  event.preventDefault();
-  event.stopPropagation();
-}

@@ -1,0 +1,83 @@
+// Beside the image: what words do to each other, the selected word over the steps, or its way through
+// the thought; below, what else might have been said.
+import { html, nothing } from "lit";
+import type { Explanation } from "../data/explanation";
+import type { Peaks } from "../pixels/range";
+import { besideOf } from "../words/beside";
+import { thoughtIn } from "../words/through_thought";
+import type { Hover } from "./base";
+import type { PanelModel } from "./model";
+import type { PARTS } from "./part_list";
+import type { Parts } from "./parts";
+import { selectedTokens } from "./selection";
+import type { ViewState } from "./state";
+
+interface Reading {
+  model: PanelModel;
+  parts: Parts<keyof typeof PARTS>;
+  /** Of the image in view. */
+  explanation: Explanation;
+  hover: Hover;
+  held: Peaks;
+  dark: boolean;
+}
+
+export function readingSection(reading: Reading) {
+  const { model, parts, explanation, held } = reading;
+  const { view } = model;
+  const beside = besideOf(explanation, view);
+  const other = view.compare === "single" ? null : model.otherSide;
+  const film = view.film && !thinks(reading);
+  const tab = (name: string, title: string, pressed: boolean, patch: Partial<ViewState>) =>
+    html`<button aria-pressed=${pressed} title=${title} @click=${() => void model.change(patch)}>${name}</button>`;
+  return html`<section class="read" aria-label="Words">
+    <span class="tabs segments" role="group" aria-label="Beside the image">
+      ${tab("words", "What the words do to each other (f)", !film && !thinks(reading), { film: false, thought: false })}
+      ${tab("over steps", "The selected token over all steps (f)", film, { film: true, thought: false })}
+      ${thoughtIn(explanation) ? tab("thought", "What the selected word rests on, through the thought", thinks(reading), { thought: true }) : nothing}
+    </span>
+    ${thinks(reading) ? thought(reading) : film ? overSteps(reading) : words(reading)}
+    ${view.region
+      ? parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
+      : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .other=${other} .beside=${beside} .held=${held}></mmx-candidates>`}
+  </section>`;
+}
+
+function thinks({ model, explanation }: Reading): boolean {
+  return model.view.thought && thoughtIn(explanation) !== null;
+}
+
+function thought({ model, parts, explanation }: Reading) {
+  const tokens = selectedTokens(model.view, explanation);
+  return parts.show("thought", () => html`<mmx-thought-chain .explanation=${explanation} .tokens=${tokens}></mmx-thought-chain>`);
+}
+
+function overSteps({ model, parts, held, dark }: Reading) {
+  const { view, image, filmSteps, steps, otherPlace } = model;
+  const film = model.film();
+  return parts.show(
+    "film",
+    () => html`<mmx-filmstrip
+      .film=${film}
+      .steps=${filmSteps}
+      .total=${steps.length}
+      .image=${image}
+      .view=${view}
+      .held=${held}
+      .other=${otherPlace?.run === view.run ? otherPlace.step : null}
+      ?dark=${dark}
+    ></mmx-filmstrip>`,
+  );
+}
+
+function words({ model, explanation, hover, dark }: Reading) {
+  const { view, other, difference } = model;
+  const pinned = hover.column === null && view.context !== null;
+  return html`<mmx-relevance-matrix
+    .explanation=${view.compare === "difference" ? difference : explanation}
+    .other=${view.compare === "single" ? null : (other?.explanation ?? null)}
+    .view=${view}
+    .hover=${pinned ? { row: hover.row, column: view.context } : hover}
+    ?dark=${dark}
+  ></mmx-relevance-matrix>`;
+}
