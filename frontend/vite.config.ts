@@ -4,7 +4,7 @@ import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 /** Templates of styles and markup need no indentation, styles no spaces but those between words;
- * nothing else of ours spans lines. */
+ * nothing else of ours spans lines. Text is as large as the reader has set it: its sizes become rem. */
 const unindented = {
   name: "unindented",
   enforce: "pre" as const,
@@ -28,7 +28,12 @@ function needed(code: string): string {
 
 function unspaced(style: string): string {
   const bare = style.replace(/\/\*.*?\*\//gs, "").replace(/([{};,`])\n\s*/g, "$1").replace(/([:,]) /g, "$1");
-  return bare.replaceAll(" {", "{").replaceAll(";}", "}").replace(/([ :,(])0\./g, "$1.");
+  const scaled = bare.replace(/(?:font(?:-size)?|line-height):[^;}]*/g, inRem);
+  return scaled.replaceAll(" {", "{").replaceAll(";}", "}").replace(/([ :,(])0\./g, "$1.");
+}
+
+function inRem(declaration: string): string {
+  return declaration.replace(/([\d.]+)px/g, (_, pixels: string) => `${Number(pixels) / 16}rem`);
 }
 
 /** Writes down what a build is made of; scripts/finish_build.mjs ships the licences that go with it. */

@@ -76,7 +76,7 @@ def contact_sheet(explanation: Explanation, tokens: Sequence[int] | None = None)
     sheet = Image.new("RGB", sheet_size, _GROUND)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(_TEXT_SIZE)
-    pictures = [grey_picture(_pixels(explanation, image), sizes[image]) for image in images]
+    pictures = [grey_picture(encoded_image(explanation, image), sizes[image]) for image in images]
     high = highest(explanation)
     for place, (index, image) in enumerate(tiles):
         left = MARGIN + place % across * step_x
@@ -85,7 +85,7 @@ def contact_sheet(explanation: Explanation, tokens: Sequence[int] | None = None)
         sheet.paste(Image.fromarray(lay_over(pictures[image], heatmap, high)), (left, top))
         caption = f"{index}  {token_name(explanation.tokens[index].text)}"
         caption += f"  image {image + 1}" if len(images) > 1 else ""
-        caption = _shortened(caption, font, width)
+        caption = shortened(caption, font, width)
         draw.text((left, top + height + 4), caption, fill=_INK, font=font)
     _draw_legend(sheet, draw, font, sheet_size[1] - _LEGEND_HEIGHT, high)
     return sheet
@@ -94,13 +94,14 @@ def contact_sheet(explanation: Explanation, tokens: Sequence[int] | None = None)
 def tile_size(explanation: Explanation, image: int = 0) -> tuple[int, int]:
     """Width and height of an image's tile: its shape, or the grid's where it is unknown."""
     rows, columns = explanation.heatmaps[image].shape[1:]
-    pixels = _pixels(explanation, image)
+    pixels = encoded_image(explanation, image)
     width, height = (pixels.width, pixels.height) if pixels else (columns, rows)
     factor = TILE_SIDE / max(width, height)
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
-def _pixels(explanation: Explanation, image: int) -> EncodedImage | None:
+def encoded_image(explanation: Explanation, image: int) -> EncodedImage | None:
+    """An image's file, where it was logged."""
     return explanation.images[image].image if explanation.images else None
 
 
@@ -127,7 +128,8 @@ def _draw_legend(
     draw.text((left + width + 6, top + 3), label, fill=_INK, font=font)
 
 
-def _shortened(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: float) -> str:
+def shortened(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: float) -> str:
+    """As much of a text as fits into so many pixels."""
     # First by characters: a token from a hostile log may be of any length.
     cut = text[:_LONGEST_CAPTION]
     if cut == text and font.getlength(text) <= width:

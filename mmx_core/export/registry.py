@@ -83,6 +83,24 @@ def png(entries: Sequence[PageEntry], options: Options) -> bytes:
     return file.getvalue()
 
 
+@export_format("gif", takes_steps=True, takes_tokens=True)
+def gif(entries: Sequence[PageEntry], options: Options) -> bytes:
+    """Moving: an answer token by token, or with several steps one token over the steps."""
+    return _moving(entries, options, "GIF")
+
+
+@export_format("webp", takes_steps=True, takes_tokens=True)
+def webp(entries: Sequence[PageEntry], options: Options) -> bytes:
+    """The same, smaller and in all colours."""
+    return _moving(entries, options, "WEBP")
+
+
+def _moving(entries: Sequence[PageEntry], options: Options, kind: str) -> bytes:
+    from mmx_core.export.moving import moving_picture
+
+    return moving_picture([entry.explanation for entry in entries], options.tokens, kind)
+
+
 @export_format("html", takes_steps=True)
 def html(entries: Sequence[PageEntry], options: Options) -> bytes:
     """The panel as one page that needs no server."""

@@ -84,7 +84,7 @@ def test_a_format_of_ones_own_is_written(
     assert Path("answer.txt").read_text() == made.answer
     with pytest.raises(SystemExit):
         main(["export", "--help"])
-    assert "formats: png html npz safetensors txt" in capsys.readouterr().out
+    assert "formats: png gif webp html npz safetensors txt" in capsys.readouterr().out
 
 
 def test_a_module_that_cannot_be_imported_is_told_with_its_reason(
@@ -130,4 +130,4 @@ def test_every_registry_lists_what_it_holds() -> None:
     assert {"qwen2_vl", "llava"} <= set(families_registry.families())
     assert {"mmx", "occlusion"} <= set(methods_registry.methods())
     assert {"obj_iou", "f1_iou"} <= set(metrics_registry.registered())
-    assert list(formats.formats()) == ["png", "html", "npz", "safetensors"]
+    assert list(formats.formats()) == ["png", "gif", "webp", "html", "npz", "safetensors"]

@@ -124,7 +124,7 @@ export const controls = css`
   button,
   select,
   .field {
-    height: 30px;
+    height: 1.875rem;
     border: 1px solid var(--line);
     border-radius: 8px;
     background: var(--surface);
@@ -220,7 +220,7 @@ export const controls = css`
     background: var(--hover);
   }
   .segments button {
-    height: 26px;
+    height: 1.625rem;
     border: 0;
     background: none;
     color: var(--muted);

@@ -100,10 +100,7 @@ export class Panel extends PanelElement {
     const showsOlder = status.kind === "gone" && explanation;
     return html`
       ${runs.length
-        ? html`<mmx-header
-            role="banner"
-            .runs=${runs}
-            .view=${model.view}
+        ? html`<mmx-header role="banner" .runs=${runs} .view=${model.view}
             .summaries=${model.summaries}
             .other=${model.otherPlace}
             .note=${this.notes.of(model.view.tag)}

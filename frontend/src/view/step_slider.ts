@@ -85,7 +85,10 @@ export class StepSlider extends PanelElement {
       }
       @media (max-width: 1400px) {
         label {
-          display: none;
+          position: absolute;
+          width: 1px;
+          overflow: hidden;
+          clip-path: inset(50%);
         }
       }
       @media (max-width: 980px) {
