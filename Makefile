@@ -7,6 +7,7 @@
 #   make test-core    the Python tests that need no browser (MMX_TEST_DEVICE=cuda runs them on a GPU)
 #   make lint         ruff, mypy, tsc
 #   make screenshots  draw every view into build/screenshots, and the README's pictures into docs/
+#   make vscode       build, check and pack the VS Code extension: build/mmx-explain-*.vsix
 #   make audit        look what is pinned up in the databases of known vulnerabilities
 #   make lock         write locks/ anew, after a change to constraints.txt or locks/tools.in
 #
@@ -47,7 +48,7 @@ NPM := $(RUN) build_tools/panel.py npm
 ASKED_FOR := constraints.txt pyproject.toml setup.py
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-core lint screenshots audit lock panel node chromium
+.PHONY: demo test test-core lint screenshots vscode audit lock panel node chromium
 
 demo: panel
 	$(RUN) -m demo.evaluate $(if $(filter 0,$(SERVE)),--no-serve,--serve)
@@ -71,6 +72,9 @@ lint: $(INSTALLED_FOR_TESTS) node
 screenshots: $(INSTALLED_FOR_TESTS) panel chromium
 	[ -d demo/runs ] || $(RUN) -m demo.evaluate --no-serve
 	$(RUN) -m tests.browser.screenshots
+
+vscode: node
+	$(RUN) build_tools/vscode.py
 
 audit: $(TOOLS)/.installed node
 	$(RUN) build_tools/audit.py $(TOOLS)/bin/pip-audit
