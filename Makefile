@@ -8,6 +8,7 @@
 #   make lint         ruff, mypy, tsc
 #   make docs         build the documentation into build/site, strictly (on Python >= 3.11)
 #   make screenshots  draw every view into build/screenshots, and the README's pictures into docs/
+#   make vscode       build, check and pack the VS Code extension: build/mmx-explain-*.vsix
 #   make audit        look what is pinned up in the databases of known vulnerabilities
 #   make lock         write locks/ anew, after a change to constraints.txt or locks/tools.in
 #
@@ -49,7 +50,7 @@ NPM := $(RUN) build_tools/panel.py npm
 ASKED_FOR := constraints.txt pyproject.toml setup.py
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-core lint docs screenshots audit lock panel node chromium
+.PHONY: demo test test-core lint docs screenshots vscode audit lock panel node chromium
 
 demo: panel
 	$(RUN) -m demo.evaluate $(if $(filter 0,$(SERVE)),--no-serve,--serve)
@@ -80,6 +81,9 @@ docs: $(DOCS_TOOLS)/.installed panel
 screenshots: $(INSTALLED_FOR_TESTS) panel chromium
 	[ -d demo/runs ] || $(RUN) -m demo.evaluate --no-serve
 	$(RUN) -m tests.browser.screenshots
+
+vscode: node
+	$(RUN) build_tools/vscode.py
 
 audit: $(TOOLS)/.installed node
 	$(RUN) build_tools/audit.py $(TOOLS)/bin/pip-audit

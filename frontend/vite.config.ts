@@ -55,13 +55,14 @@ function sourcesVersion(): string {
   return digest.digest("hex").slice(0, 8);
 }
 
-/** Three builds. The panel: what the first view needs, and parts that are loaded when asked for. The
+/** Four builds. The panel: what the first view needs, and parts that are loaded when asked for. The
  * worker: one module, since TensorBoard's policy forbids blob: workers. And all in one module, for
- * pages that have no server. TensorBoard serves index.js from one folder and all others from `static/`. */
+ * pages that have no server, and with VS Code's host for its webview. TensorBoard serves index.js from one folder and all others from `static/`. */
 const BUILDS: Record<string, { input: string; entry: string }> = {
   panel: { input: "src/index.ts", entry: "index.js" },
   worker: { input: "src/data/worker.ts", entry: "worker.js" },
   standalone: { input: "src/index.ts", entry: "standalone.js" },
+  vscode: { input: "src/vscode.ts", entry: "panel.js" },
 };
 
 export default defineConfig(({ mode }) => {
@@ -69,7 +70,7 @@ export default defineConfig(({ mode }) => {
   return {
     plugins: [unindented, listed(mode)],
     build: {
-      outDir: "../tb_mmx_plugin/static",
+      outDir: mode === "vscode" ? "../vscode/media" : "../tb_mmx_plugin/static",
       emptyOutDir: mode === "panel",
       target: "es2022",
       // No page of ours needs Vite's own loader of parts.

@@ -1,0 +1,57 @@
+// What VS Code calls. Nothing is started before it is asked for.
+import * as vscode from "vscode";
+import { Debugging } from "./debugging";
+import { LogEditors } from "./log_editor";
+import { Servers } from "./relay";
+import { SourceLines } from "./source_lines";
+import { doctor, explainPicture } from "./terminal";
+import { LogTree, type Node } from "./tree";
+
+export function activate(context: vscode.ExtensionContext): void {
+  const servers = new Servers();
+  const editors = new LogEditors(context.extensionUri, servers);
+  const tree = new LogTree(servers);
+  const lines = new SourceLines(servers);
+  const open = (logdir: string, view?: Record<string, string>) => {
+    editors.open(logdir, view);
+    void servers.of(logdir).start().then(() => lines.refresh(), () => undefined);
+  };
+  const commands: Record<string, (...given: never[]) => unknown> = {
+    "mmx.open": async (uri: vscode.Uri) => open(await directoryOf(uri)),
+    "mmx.openPath": async () => {
+      const logdir = await vscode.window.showInputBox({
+        prompt: "A log directory, also a remote one: s3://…, gs://…",
+        value: vscode.workspace.workspaceFolders?.[0]?.uri.fsPath ?? "",
+      });
+      if (logdir) open(logdir);
+    },
+    "mmx.openView": open,
+    "mmx.doctor": doctor,
+    "mmx.refresh": () => tree.refresh(),
+    "mmx.copyTag": (node: Node) => node.kind === "sample" && vscode.env.clipboard.writeText(node.sample.tag),
+    "mmx.explainPicture": async (picture: vscode.Uri) => {
+      try {
+        const logdir = await explainPicture(picture, context.workspaceState);
+        if (logdir) open(logdir);
+      } catch (error) {
+        void vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error));
+      }
+    },
+  };
+  context.subscriptions.push(
+    servers,
+    tree,
+    lines,
+    new Debugging(context.extensionUri),
+    ...Object.entries(commands).map(([name, act]) => vscode.commands.registerCommand(name, act)),
+    vscode.window.registerTreeDataProvider("mmx.logs", tree),
+    vscode.languages.registerCodeLensProvider({ language: "python", scheme: "file" }, lines),
+    vscode.window.registerWebviewPanelSerializer("mmx.log", editors),
+    vscode.window.registerCustomEditorProvider("mmx.events", editors, { webviewOptions: { retainContextWhenHidden: true } }),
+  );
+}
+
+async function directoryOf(uri: vscode.Uri): Promise<string> {
+  const { type } = await vscode.workspace.fs.stat(uri);
+  return type & vscode.FileType.Directory ? uri.fsPath : vscode.Uri.joinPath(uri, "..").fsPath;
+}
