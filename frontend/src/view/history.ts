@@ -7,7 +7,6 @@ const LOOKED_AT = [
 ] as const satisfies readonly (keyof ViewState)[];
 /** Changes of the same kind within so long are one. */
 const ONE_GESTURE_MS = 1500;
-const LONGEST = 100;
 
 export class ViewHistory {
   private readonly views: ViewState[] = [];
@@ -24,7 +23,6 @@ export class ViewHistory {
     this.last = { kind, at };
     if (goesOn) return;
     this.views.push(before);
-    if (this.views.length > LONGEST) this.views.shift();
   }
 
   get isEmpty(): boolean {

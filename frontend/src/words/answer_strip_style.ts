@@ -151,7 +151,7 @@ export const stripStyle = css`
     font-size: 14px;
     color: var(--muted);
   }
-  .here .under > :first-child {
+  .here .under > * {
     box-shadow: 0 0 0 1.5px var(--side-b);
   }
   .mark {
