@@ -57,7 +57,7 @@ demo: panel
 
 test: $(INSTALLED_FOR_TESTS) node chromium
 	$(NPM) run test
-	$(RUN) build_tools/panel.py
+	$(RUN) build_tools/vscode.py
 # Alone first; pytest ends with 5 where PYTEST_FLAGS choose none of these.
 	$(RUN) -m pytest -m serial $(PYTEST_FLAGS) || [ $$? -eq 5 ]
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not serial" $(PARALLEL) $(PYTEST_FLAGS)
