@@ -51,7 +51,7 @@ function plain({ views, matrix, context, candidates, alternatives, ...rest }: Ex
       agreement ? [[factor, agreement.probability, agreement.rank, agreement.top.map(word)]] : [],
     ),
     images: views.map(({ picture, seconds, share }) => [picture, seconds, share]),
-    maps: views.map(({ layers, beside }) => [...layers, ...(beside ? [beside] : [])].map(({ values }) => numbers(values!))),
+    maps: views.map(({ layers, alternative }) => [...layers, ...(alternative ? [alternative] : [])].map(({ values }) => numbers(values!))),
     matrix: numbers(matrix!),
   };
 }

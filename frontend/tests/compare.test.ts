@@ -208,8 +208,8 @@ it("tells of a word that was not said its rank, and where its map was logged", (
     { id: 2, text: " dog", probability: 0.9 },
     { id: 9, text: " Cat", probability: 0.1 },
   ];
-  expect(whyNot(said, 2, " Cat ")).toEqual({ rank: 2, probability: 0.1, mappedBy: null, beside: null });
+  expect(whyNot(said, 2, " Cat ")).toEqual({ rank: 2, probability: 0.1, mappedBy: null, alternative: null });
   // Another case is another word.
   expect(whyNot(said, 2, "cat").rank).toBeNull();
-  expect(whyNot(said, 2, "square")).toEqual({ rank: null, probability: null, mappedBy: 1, beside: null });
+  expect(whyNot(said, 2, "square")).toEqual({ rank: null, probability: null, mappedBy: 1, alternative: null });
 });

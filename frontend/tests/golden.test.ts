@@ -117,7 +117,7 @@ describe("the golden file", () => {
           used: view.used?.values,
         };
         if (array.name in plain) expectSame(plain[array.name]!, array.values);
-        else if (array.name === "alternatives") expectSame(view.beside!.values, array.values);
+        else if (array.name === "alternatives") expectSame(view.alternative!.values, array.values);
         else expectSame((array.name === "maps" ? view.layers[array.scale!]! : view.layers.at(-1)!).values, array.values);
       }
     }

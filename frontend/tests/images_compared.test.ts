@@ -33,7 +33,7 @@ const api: PanelApi = {
 function at(step: number): Explanation {
   const views = TIMES[step]!.map(([picture, seconds], i): View => {
     const maps = [layer(1, [[step, i], [step, i]]), layer(null, [[step, i], [step, i]])];
-    return { image: null, layers: maps, beside: null, share: null, picture, seconds };
+    return { image: null, layers: maps, alternative: null, share: null, picture, seconds };
   });
   return { ...explanation("| a dog"), step, views, layers: views[0]!.layers, bytes: 1 };
 }
@@ -92,15 +92,15 @@ it("keeps what it has to tell while a video plays, and not beyond the reader's o
 });
 
 it("leaves a word beside the answer for another scale or a span, but not where a link asks for it", async () => {
-  const model = await shown({ step: 10, beside: "0:1" });
-  expect(model.view.beside).toBe("0:1");
+  const model = await shown({ step: 10, alternative: "0:1" });
+  expect(model.view.alternative).toBe("0:1");
   await model.change({ grey: !model.view.grey });
-  expect(model.view.beside).toBe("0:1");
+  expect(model.view.alternative).toBe("0:1");
   await model.change({ layer: "1" });
-  expect(model.view.beside).toBe("");
-  await model.change({ beside: "0:1" });
+  expect(model.view.alternative).toBe("");
+  await model.change({ alternative: "0:1" });
   await model.change({ more: 1 });
-  expect(model.view.beside).toBe("");
-  await model.change({ ...model.view, more: 0, beside: "0:1" });
-  expect(model.view.beside).toBe("0:1");
+  expect(model.view.alternative).toBe("");
+  await model.change({ ...model.view, more: 0, alternative: "0:1" });
+  expect(model.view.alternative).toBe("0:1");
 });

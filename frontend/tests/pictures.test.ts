@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { besideKey, besideOf, besideText } from "../src/words/beside";
+import { alternativeKey, alternativeOf, alternativeText } from "../src/words/alternative";
 import { whyNot } from "../src/words/candidate_search";
 import { type Explanation, type View, seenAt } from "../src/data/explanation";
 import { NO_IMAGE } from "../src/data/images";
@@ -11,8 +11,8 @@ import { explanation, layer } from "./fixture";
 /** One of the sample's views: of which picture, when shown, what share of each token, how bright. */
 function view(picture: number, seconds: number[], share: (number | null)[] | null, peak = 1): View {
   const maps = [[0, peak], [0, peak / 2]];
-  const beside = layer(null, [[0, 3 * peak], [0, peak]]);
-  return { image: null, layers: [layer(1, maps), layer(null, maps)], beside, share, picture, seconds };
+  const alternative = layer(null, [[0, 3 * peak], [0, peak]]);
+  return { image: null, layers: [layer(1, maps), layer(null, maps)], alternative, share, picture, seconds };
 }
 
 /** An image, and two videos of two frames each; "dog" might have been " cat", " this" has a map. */
@@ -29,8 +29,8 @@ function mixed(): Explanation {
     { context: 3, candidate: { id: 99, text: " cat", probability: 0.125 } },
     { context: 1, candidate: { id: 1, text: " this", probability: 0.25 } },
   ];
-  const { image, layers, beside } = views[0]!;
-  return { ...base, views, image, layers, beside, alternatives };
+  const { image, layers, alternative } = views[0]!;
+  return { ...base, views, image, layers, alternative, alternatives };
 }
 
 describe("a sample's images and videos", () => {
@@ -74,19 +74,19 @@ describe("what the stage shows of them", () => {
     expect([0, 1, 2].map((i) => shown(i).range.high)).toEqual([4, 4, 4]);
     expect([0, 1].map((i) => shown(i, { range: "map" }).range.high)).toEqual([0.5, 2]);
     expect(shown(2).caption).toBe("“dog” · video 2, 1–1.5 s · all scales, 1×2");
-    expect(shown(2).beside).toBe(false);
+    expect(shown(2).alternative).toBe(false);
   });
 
   it("is a word that was not said, under its name and in one range, too", () => {
-    const beside = besideKey(mixed().alternatives[0]!);
-    expect(shown(0, { beside })).toMatchObject({
-      beside: true,
+    const alternative = alternativeKey(mixed().alternatives[0]!);
+    expect(shown(0, { alternative })).toMatchObject({
+      alternative: true,
       caption: "not said: “cat” in place of “dog” · image 1 · all scales, 1×2",
       map: { values: Float32Array.of(0, 3) },
       range: { low: 0, high: 12 },
     });
-    expect(shown(1, { beside }).range.high).toBe(12);
-    expect(shown(0, { beside, range: "map" }).range.high).toBe(3);
+    expect(shown(1, { alternative }).range.high).toBe(12);
+    expect(shown(0, { alternative, range: "map" }).range.high).toBe(3);
   });
 });
 
@@ -94,20 +94,20 @@ describe("a word beside the answer", () => {
   it("is found again where its place in the list has changed, and not shown while comparing", () => {
     const all = mixed();
     const turned = { ...all, alternatives: [...all.alternatives].reverse() };
-    const beside = besideKey(all.alternatives[0]!);
-    expect([all, turned].map((entry) => besideOf(entry, { beside, compare: "single" }))).toEqual([0, 1]);
-    expect(besideOf(all, { beside, compare: "side" })).toBeNull();
-    expect(besideOf(explanation("| a"), { beside, compare: "single" })).toBeNull();
-    expect(besideOf(all, { beside: "", compare: "single" })).toBeNull();
+    const alternative = alternativeKey(all.alternatives[0]!);
+    expect([all, turned].map((entry) => alternativeOf(entry, { alternative, compare: "single" }))).toEqual([0, 1]);
+    expect(alternativeOf(all, { alternative, compare: "side" })).toBeNull();
+    expect(alternativeOf(explanation("| a"), { alternative, compare: "single" })).toBeNull();
+    expect(alternativeOf(all, { alternative: "", compare: "single" })).toBeNull();
   });
 
   it("is either not said or asked", () => {
     const all = mixed();
-    expect(all.alternatives.map((entry) => besideText(all, entry))).toEqual(["not said: “cat” in place of “dog”", "asked: “this”"]);
+    expect(all.alternatives.map((entry) => alternativeText(all, entry))).toEqual(["not said: “cat” in place of “dog”", "asked: “this”"]);
   });
 
   it("is found by who types it, with its probability", () => {
-    expect(whyNot(mixed(), 1, "cat")).toEqual({ rank: null, probability: 0.125, mappedBy: null, beside: 0 });
-    expect(whyNot(mixed(), 0, "cat").beside).toBeNull();
+    expect(whyNot(mixed(), 1, "cat")).toEqual({ rank: null, probability: 0.125, mappedBy: null, alternative: 0 });
+    expect(whyNot(mixed(), 0, "cat").alternative).toBeNull();
   });
 });

@@ -31,7 +31,7 @@ describe("the address", () => {
       zoom: { factor: 2.5, x: 0.25, y: 0.75 },
       region: { left: 0.25, top: 0, right: 0.5, bottom: 1 },
       image: 2,
-      beside: "4:17",
+      alternative: "4:17",
       context: 3,
       samples: true,
       film: true,

@@ -150,7 +150,7 @@ def test_the_image_has_its_room_at_any_width(page, several_base, name, width, he
     assert before["height"] > 190
     if name == "words":
         panel.click("mmx-candidates li button")
-        panel.wait_for_selector(".beside")
+        panel.wait_for_selector(".alternative")
         after = panel.locator("mmx-stage").bounding_box()
         sizes = [(box["width"], box["height"]) for box in (before, after)]
         assert sizes[0] == sizes[1], "flipping between two words moves nothing"
@@ -276,7 +276,7 @@ def test_a_word_that_was_not_said_is_shown_as_such(page, several_base):
     button = "button[aria-label='Map of “cat”']"
     assert panel.locator("mmx-candidates li").last.inner_text().split() == ["cat", "0.13", "map"]
     panel.click(button)
-    note = panel.wait_for_selector(".beside")
+    note = panel.wait_for_selector(".alternative")
     assert "not said: “cat” in place of “blue”" in note.inner_text()
     assert "Only its map over all scales was logged" in note.inner_text()
     assert caption(panel).startswith("not said: “cat” in place of “blue”")
@@ -289,7 +289,7 @@ def test_a_word_that_was_not_said_is_shown_as_such(page, several_base):
     panel = panel_of(page)
     assert "not said" in caption(panel)
     assert panel.get_attribute(button, "aria-pressed") == "true"
-    panel.click(".beside button")
+    panel.click(".alternative button")
     panel.wait_for_selector("mmx-scale-scrubber .card")
     assert caption(panel).startswith("“blue”")
 
@@ -300,18 +300,18 @@ def test_who_asks_why_not_is_led_to_the_map(page, several_base):
     answer = panel.locator(".why").inner_text()
     assert "not among the predictions kept, p 0.13" in answer
     panel.click(".why button")
-    panel.wait_for_selector(".beside")
+    panel.wait_for_selector(".alternative")
 
 
 def test_another_token_or_a_comparison_ends_the_view_of_a_word(page, several_base):
     panel = shown(page, several_base, "words", "&p.mmx.token=2&p.mmx.beside=6:999")
-    panel.wait_for_selector(".beside")
+    panel.wait_for_selector(".alternative")
     panel.click('[data-token-index="1"]')
     panel.wait_for_selector("mmx-scale-scrubber .card")
     assert state(panel, "beside") == ""
     view = "&p.mmx.token=2&p.mmx.beside=6:999&p.mmx.compare=side"
     panel = shown(page, several_base, "words", view)
-    assert panel.locator(".beside").count() == 0
+    assert panel.locator(".alternative").count() == 0
 
 
 def test_a_word_of_the_prompt_that_has_a_map_can_be_chosen_from_the_keyboard(page, several_base):
@@ -320,7 +320,7 @@ def test_a_word_of_the_prompt_that_has_a_map_can_be_chosen_from_the_keyboard(pag
     assert token.get_attribute("tabindex") == "0"
     token.focus()
     page.keyboard.press("Enter")
-    assert "asked: “" in panel.wait_for_selector(".beside").inner_text()
+    assert "asked: “" in panel.wait_for_selector(".alternative").inner_text()
     panel.wait_for_timeout(150)
     cells = drawn_cells(panel, 12, 16, 24 / 16)
     assert cells[1, 1, 3] > 150 and cells[-2, -2, 3] < 20
@@ -334,17 +334,17 @@ def test_a_word_of_the_prompt_that_is_marked_shows_its_map_first_and_lets_go_the
     panel = shown(page, several_base, "words", "&p.mmx.context=1")
     token = '.prompt.mapped[data-context-index="1"]'
     panel.click(token)
-    panel.wait_for_selector(".beside")
+    panel.wait_for_selector(".alternative")
     assert state(panel, "context") == 1
     panel.click(token)
     panel.wait_for_selector("mmx-scale-scrubber .card")
     assert (state(panel, "context"), state(panel, "beside")) == (None, "")
     panel.click(token)
-    panel.wait_for_selector(".beside")
+    panel.wait_for_selector(".alternative")
     page.keyboard.press("v")  # comparing, no such map is shown
     panel.wait_for_selector("mmx-scale-scrubber .card")
     panel.click(token)
-    panel.wait_for_selector(".beside")
+    panel.wait_for_selector(".alternative")
 
 
 def test_what_the_model_does_not_see_is_hatched(page, several_base):

@@ -51,7 +51,7 @@ export async function decodeExplanation(
   const views = readViews(header, answer, vocabulary, alternatives.length, hints.occlusion);
   const places = placesOf(header);
   if (places.includes("used,,0")) addUsed(header, views, answer);
-  const { image, layers, beside, used } = views[0]!;
+  const { image, layers, alternative, used } = views[0]!;
   const explanation: Explanation = {
     ...origin,
     id: text(header.id),
@@ -62,7 +62,7 @@ export async function decodeExplanation(
     views,
     image,
     layers,
-    beside,
+    alternative,
     used,
     turns: list(turns).map(text),
     alternatives,
@@ -95,7 +95,7 @@ export async function decodeExplanation(
 
 /** All arrays of maps, of all images. */
 export function layersOf({ views }: Explanation): Layer[] {
-  return views.flatMap(({ layers, beside, used }) => [...layers, ...(beside ? [beside] : []), ...(used ? [used] : [])]);
+  return views.flatMap(({ layers, alternative, used }) => [...layers, ...(alternative ? [alternative] : []), ...(used ? [used] : [])]);
 }
 
 /** Decode blobs 1.. into their places; of two of the same name the last is meant. */
@@ -111,10 +111,10 @@ async function fill(
     if (!bytes) throw new DamagedError("not in the record");
     return decodeArray(bytes, shape);
   };
-  const work = explanation.views.flatMap(({ layers, beside, used }, image) =>
-    [...layers, beside, used].map(async (layer, scale) => {
+  const work = explanation.views.flatMap(({ layers, alternative, used }, image) =>
+    [...layers, alternative, used].map(async (layer, scale) => {
       if (!layer) return;
-      const special = layer === used ? "used," : layer === beside ? "alternatives," : null;
+      const special = layer === used ? "used," : layer === alternative ? "alternatives," : null;
       const name = special ?? (layer.factor === null ? "heatmaps," : `maps,${scale}`);
       try {
         layer.values = await decoded(`${name},${image}`, layer.maxima.length, layer.rows, layer.cols);
@@ -245,7 +245,7 @@ function readViews(header: Json, answer: number, vocabulary: Json, alternatives:
             ...factors.map((factor, s) => emptyLayer(factor, sides[s]![i]!, agreements[s]!, answer)),
             emptyLayer(null, grid, null, answer),
           ],
-      beside: alternatives ? emptyLayer(null, grid, null, alternatives) : null,
+      alternative: alternatives ? emptyLayer(null, grid, null, alternatives) : null,
       used: null,
       share: shares.length ? figures(shares[i], answer) : null,
       picture: whole(picture),

@@ -49,7 +49,7 @@ export interface View {
   /** Ascending factor, the aggregate last. */
   layers: Layer[];
   /** The aggregate of what is explained beside the answer; null without any. */
-  beside: Layer | null;
+  alternative: Layer | null;
   /** Nats that the later text loses without each part, per answer token; null where not measured. */
   used?: Layer | null;
   /** Per answer token, how much of its activation falls here; null where there is no other image. */
@@ -101,7 +101,7 @@ export interface Explanation {
   views: View[];
   image: ImageRef | null;
   layers: Layer[];
-  beside: Layer | null;
+  alternative: Layer | null;
   used?: Layer | null;
   /** The role of each message, the answer's last. */
   turns: string[];
@@ -160,8 +160,8 @@ export function seenAt(explanation: Explanation, image: number): Explanation {
   if (at < 1) return explanation;
   const known = seen.get(explanation) ?? [];
   seen.set(explanation, known);
-  const { image: shown, layers, beside, used } = explanation.views[at]!;
-  return (known[at] ??= { ...explanation, image: shown, layers, beside, used });
+  const { image: shown, layers, alternative, used } = explanation.views[at]!;
+  return (known[at] ??= { ...explanation, image: shown, layers, alternative, used });
 }
 
 /** One token's map of a layer, without copying. */

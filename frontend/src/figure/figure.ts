@@ -74,10 +74,10 @@ export function figureOf(shown: Shown, inks: Inks, measure: Measure): Scene {
   y = write.text(runsOf(a.explanation.prompt, write.style(14, 400, inks.muted)), { x: MARGIN, y, width: room }, PROMPT_LINES) + 12;
 
   const stages = stagesOf(shown);
-  const beside = b && stages.length > 1;
+  const alternative = b && stages.length > 1;
   const { width, height } = stages[0]!.picture.size;
-  const tall = !beside && width / height < TALL;
-  const widest = beside ? (room - GAP) / 2 : tall ? WIDEST : room;
+  const tall = !alternative && width / height < TALL;
+  const widest = alternative ? (room - GAP) / 2 : tall ? WIDEST : room;
   const stage = fitted({ width, height }, { width: widest, height: TALLEST });
   // Where the words stand beside it they need room, too.
   const columns = tall ? [MARGIN + stage.width + GAP] : stages.map((_, i) => MARGIN + i * (widest + GAP));
@@ -86,17 +86,17 @@ export function figureOf(shown: Shown, inks: Inks, measure: Measure): Scene {
 
   if (!tall) {
     stages.forEach((_, i) => {
-      if (beside) write.badge(sides[i]!, letters[i]!, { x: columns[i]!, y, width: widest });
+      if (alternative) write.badge(sides[i]!, letters[i]!, { x: columns[i]!, y, width: widest });
     });
-    if (!beside) sides.forEach((side, i) => write.badge(side, letters[i]!, { x: MARGIN + i * ((room + GAP) / 2), y, width: room / sides.length - GAP }));
+    if (!alternative) sides.forEach((side, i) => write.badge(side, letters[i]!, { x: MARGIN + i * ((room + GAP) / 2), y, width: room / sides.length - GAP }));
     y += 32;
   }
   const top = y;
   stages.forEach(({ picture, layers }, i) => {
-    const rect = { x: MARGIN + (beside ? i * (widest + GAP) : 0), y: top, ...stage };
+    const rect = { x: MARGIN + (alternative ? i * (widest + GAP) : 0), y: top, ...stage };
     marks.push({ kind: "raster", rect, canvas: raster(layers, stage, view, inks) });
     if (layers.length > 1) write.curtain(rect, shown.curtain);
-    y = write.text(runsOf(picture.caption, write.style(13, 400, inks.muted)), { x: rect.x, y: top + stage.height + 8, width: beside ? widest : stage.width }, 2);
+    y = write.text(runsOf(picture.caption, write.style(13, 400, inks.muted)), { x: rect.x, y: top + stage.height + 8, width: alternative ? widest : stage.width }, 2);
   });
   y = write.legend(stages[0]!.picture, view, b !== null, { x: MARGIN, y: y + 6, width: tall ? stage.width : room });
 

@@ -1,7 +1,7 @@
 // The sample's images, or a video's frames: which of them the selected tokens read from. One range
 // for all, so that the brightest is the one.
 import { css, html, nothing, svg } from "lit";
-import { besideOf } from "../words/beside";
+import { alternativeOf } from "../words/alternative";
 import { drawMap, drawPicture } from "./draw_map";
 import { type Explanation, seenAt } from "../data/explanation";
 import { type ImageState, NO_IMAGE } from "../data/images";
@@ -145,8 +145,8 @@ export class ImageStrip extends PanelElement {
     const most = Math.max(...shares.map((share) => share ?? 0), 1e-6);
     const film = pictures.some(({ video }) => video);
     // The shares are the selected token's, not those of a word shown in its place.
-    const beside = besideOf(this.explanation, this.view) !== null;
-    const known = beside ? shares.map(() => null) : shares;
+    const alternative = alternativeOf(this.explanation, this.view) !== null;
+    const known = alternative ? shares.map(() => null) : shares;
     return html`
       <div class="strip ${film ? "film" : ""}" role="group" aria-label="Images of the sample">
         ${pictures.map(({ index, video, views }) => {
@@ -154,7 +154,7 @@ export class ImageStrip extends PanelElement {
           return video
             ? html`<div class="picture" role="group" aria-label="Video ${index + 1}">
                 ${this.control(index, pictures.length > 1)}
-                <div class="frames">${cards}${beside ? nothing : this.curve(views, shares.map((share) => (share ?? 0) / most))}</div>
+                <div class="frames">${cards}${alternative ? nothing : this.curve(views, shares.map((share) => (share ?? 0) / most))}</div>
               </div>`
             : cards;
         })}

@@ -97,7 +97,7 @@ export class Stage extends PanelElement {
         position: static;
         max-width: 100%;
       }
-      .beside {
+      .alternative {
         background: var(--warning);
         color: var(--on-side);
         font-weight: 600;
@@ -193,7 +193,7 @@ export class Stage extends PanelElement {
       </div>
       <span class="top">
         ${this.badge ? html`<span class="badge">${this.badge}</span>` : nothing}
-        ${picture.caption ? html`<span class="chip caption ${picture.beside ? "beside" : ""}">${picture.caption}</span>` : nothing}
+        ${picture.caption ? html`<span class="chip caption ${picture.alternative ? "alternative" : ""}">${picture.caption}</span>` : nothing}
       </span>
       ${this.steering ? html`<span class="chip reading">Arrows move the region, with Shift they size it. Enter keeps it, Esc drops it.</span>` : this.reading()}
       ${picture.trouble ? html`<div class="damage" role="status">${picture.trouble}</div>` : nothing}

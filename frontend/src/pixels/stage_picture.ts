@@ -1,5 +1,5 @@
 // What a stage draws: of one explanation, or the difference of two.
-import { besideOf, besideText } from "../words/beside";
+import { alternativeOf, alternativeText } from "../words/alternative";
 import { type ColorMap, differenceColors } from "./color";
 import type { Explanation, Layer } from "../data/explanation";
 import { methodOf } from "../data/method";
@@ -25,7 +25,7 @@ export interface StagePicture {
   /** Of the map's values. */
   unit: string;
   /** The map is not the selected tokens'. */
-  beside: boolean;
+  alternative: boolean;
   /** Why something is missing. */
   trouble: string;
 }
@@ -42,8 +42,8 @@ export interface Side {
 /** `peer` is the other side of a comparison: the range may have to cover both. */
 export function pictureOf(side: Side, view: ViewState, peer: Side | null = null): StagePicture {
   const { explanation, image, tokens } = side;
-  const beside = besideOf(explanation, view);
-  if (beside !== null) return besidePicture(side, view, beside);
+  const alternative = alternativeOf(explanation, view);
+  if (alternative !== null) return alternativePicture(side, view, alternative);
   const [layer, map] = shownOf(side, view, peer !== null);
   const [peerLayer, peerMap] = peer && sameUnit(side, peer) ? shownOf(peer, view, true) : [layer, null];
   // Another scale in its place would be compared unawares.
@@ -58,34 +58,34 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
     caption: tokens.length ? captionOf(explanation, wordsText(explanation, tokens, view), layerText || "no such scale") : image === NO_SUCH_IMAGE ? "" : "no such token here",
     layerText,
     unit: methodOf(explanation).unit,
-    beside: false,
+    alternative: false,
     trouble: lacking || damageText(layer) || image.missing,
   };
 }
 
-function besidePicture(side: Side, view: ViewState, beside: number): StagePicture {
+function alternativePicture(side: Side, view: ViewState, alternative: number): StagePicture {
   const { explanation, image } = side;
-  const layer = explanation.beside!;
-  const map = spanMap(layer, [beside], "mean");
+  const layer = explanation.alternative!;
+  const map = spanMap(layer, [alternative], "mean");
   const layerText = named(explanation, layer);
   return {
     image,
     size: sizeOf(side, layer),
     map,
-    range: rangeOf(explanation, layer, view.range === "map" ? map : brightest(explanation, beside), view, side.held),
+    range: rangeOf(explanation, layer, view.range === "map" ? map : brightest(explanation, alternative), view, side.held),
     colors: view.colors,
-    caption: captionOf(explanation, besideText(explanation, explanation.alternatives[beside]!), layerText),
+    caption: captionOf(explanation, alternativeText(explanation, explanation.alternatives[alternative]!), layerText),
     layerText,
     unit: methodOf(explanation).unit,
-    beside: true,
+    alternative: true,
     trouble: damageText(layer) || image.missing,
   };
 }
 
 /** The word's map on the image where it is the strongest: one range for all of them. */
-function brightest({ views }: Explanation, beside: number): Heatmap | null {
-  const peaks = views.map((view) => view.beside!.maxima[beside]!);
-  return spanMap(views[peaks.indexOf(Math.max(...peaks))]!.beside!, [beside], "mean");
+function brightest({ views }: Explanation, alternative: number): Heatmap | null {
+  const peaks = views.map((view) => view.alternative!.maxima[alternative]!);
+  return spanMap(views[peaks.indexOf(Math.max(...peaks))]!.alternative!, [alternative], "mean");
 }
 
 function captionOf(explanation: Explanation, words: string, layerText: string): string {
@@ -126,7 +126,7 @@ export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
     caption: captionOf(a.explanation, `${wordsText(a.explanation, a.tokens, view)} · A − B`, layerText),
     layerText,
     unit: methodOf(a.explanation).unit,
-    beside: false,
+    alternative: false,
     trouble: map ? a.image.missing : `No map in common here: B ${mixed ? "was explained by another method" : "lacks the token, the image or the scale"}.`,
   };
 }

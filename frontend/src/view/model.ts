@@ -207,7 +207,7 @@ export class PanelModel {
     }
     const view = { ...before, ...patch };
     // The map of a word beside the answer has no scales, and is of no span.
-    if (view.more !== before.more || view.layer !== before.layer) view.beside = patch.beside ?? "";
+    if (view.more !== before.more || view.layer !== before.layer) view.alternative = patch.alternative ?? "";
     const compared = view.compare !== "single";
     // What is compared is drawn in one range, unless the reader has chosen another.
     if (compared && before.compare === "single" && view.range === "sample") view.range = "compared";
@@ -226,7 +226,7 @@ export class PanelModel {
   selectToken(index: number): Promise<void> {
     if (!this.explanation) return Promise.resolve();
     const token = Math.min(answerLength(this.explanation) - 1, Math.max(0, index));
-    return this.change({ token, more: 0, word: answerToken(this.explanation, token)!.text, beside: "" });
+    return this.change({ token, more: 0, word: answerToken(this.explanation, token)!.text, alternative: "" });
   }
 
   /** Everything between the two, both included. */
@@ -234,7 +234,7 @@ export class PanelModel {
     if (!this.explanation) return Promise.resolve();
     const [first, last] = [Math.min(from, to), Math.max(from, to)];
     const at = (token: number) => unitAt(this.explanation!, this.view.unit, token);
-    return this.change({ token: first, more: at(last) - at(first), word: answerToken(this.explanation, first)!.text, beside: "" });
+    return this.change({ token: first, more: at(last) - at(first), word: answerToken(this.explanation, first)!.text, alternative: "" });
   }
 
   selectLayer(index: number): Promise<void> {
@@ -266,12 +266,12 @@ export class PanelModel {
     const place = { run, tag, step };
     const second = this.otherPlace;
     const wait = [place, ...(second ? [second] : [])];
-    const [here, beside = null] = wait.map((entry) => this.source.cached(entry));
+    const [here, alternative = null] = wait.map((entry) => this.source.cached(entry));
     // What is held is shown at once, so that scrubbing waits for no turn of anything.
-    if (here && "explanation" in here && !!beside === !!second && this.presentHeld(here.explanation, beside)) {
+    if (here && "explanation" in here && !!alternative === !!second && this.presentHeld(here.explanation, alternative)) {
       return this.prefetch(), this.readAll(wait);
     }
-    if (!here || (second && !beside)) {
+    if (!here || (second && !alternative)) {
       this.busy = true;
       this.tell();
       this.source.dropStale(wait);

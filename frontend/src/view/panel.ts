@@ -1,7 +1,7 @@
 // The whole panel: lays out the parts, hands them the model's data, and answers their requests.
 import { html, nothing } from "lit";
-import { besideOf } from "../words/beside";
-import { besideNote } from "../words/beside_note";
+import { alternativeOf } from "../words/alternative";
+import { alternativeNote } from "../words/alternative_note";
 import { answerLength, answerToken, seenAt } from "../data/explanation";
 import type { Host } from "./host";
 import type { PanelModel } from "./model";
@@ -151,7 +151,7 @@ export class Panel extends PanelElement {
     const whole = this.model.explanation!;
     const explanation = seenAt(whole, view.image);
     const several = whole.views.length > 1;
-    const beside = besideOf(explanation, view);
+    const alternative = alternativeOf(explanation, view);
     const selected = view.token ?? 0;
     const comparing = view.compare !== "single";
     const held = heldBy(side!, otherSide, view);
@@ -164,7 +164,7 @@ export class Panel extends PanelElement {
         .unit=${view.unit}
         .combine=${view.combine}
         .pinned=${view.context}
-        .beside=${beside === null ? "" : view.beside}
+        .alternative=${alternative === null ? "" : view.alternative}
         .other=${comparing ? other : null}
         ?template=${view.template}
         .held=${held}
@@ -195,7 +195,7 @@ export class Panel extends PanelElement {
             : html`<mmx-stage .picture=${picture} .view=${view} .cursor=${this.cursor} ?dark=${this.dark}></mmx-stage>`}
           <mmx-legend .picture=${picture} .second=${otherSide && pictureOf(otherSide, view, side)} .view=${view} .held=${held}></mmx-legend>
           <mmx-scale-scrubber
-            class=${beside === null ? "" : "void"}
+            class=${alternative === null ? "" : "void"}
             .explanation=${explanation}
             .held=${held}
             .other=${comparing ? otherSide : null}
@@ -203,7 +203,7 @@ export class Panel extends PanelElement {
             .view=${view}
             ?dark=${this.dark}
           ></mmx-scale-scrubber>
-          ${beside === null ? nothing : besideNote(explanation, explanation.alternatives[beside]!, () => this.change({ beside: "", context: null }))}
+          ${alternative === null ? nothing : alternativeNote(explanation, explanation.alternatives[alternative]!, () => this.change({ alternative: "", context: null }))}
         </section>
         ${readingSection({ model: this.model, parts: this.parts, explanation, hover: this.hover, held, dark: this.dark })}
       </div>
@@ -352,7 +352,7 @@ export class Panel extends PanelElement {
       Escape: () => {
         this.parts.giveUp("export");
         this.parts.giveUp("help");
-        this.change({ region: null, more: 0, context: null, beside: "" });
+        this.change({ region: null, more: 0, context: null, alternative: "" });
       },
       x: () => this.element<Header>("mmx-header").swap(),
       b: () => this.renderRoot.querySelector<CompareStage>("mmx-compare-stage")?.flip(),

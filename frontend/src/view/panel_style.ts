@@ -74,7 +74,7 @@ export const panelStyle = css`
     grid-column: 1 / -1;
   }
   mmx-scale-scrubber,
-  .beside {
+  .alternative {
     grid-row: -2 / -1;
     grid-column: 1;
   }
@@ -82,7 +82,7 @@ export const panelStyle = css`
   .void {
     visibility: hidden;
   }
-  .beside {
+  .alternative {
     display: flex;
     flex-wrap: wrap;
     align-items: center;
@@ -93,11 +93,11 @@ export const panelStyle = css`
     background: var(--chrome);
     border-radius: 10px;
   }
-  .beside strong {
+  .alternative strong {
     flex-basis: 100%;
     color: var(--warning);
   }
-  .beside span {
+  .alternative span {
     flex: 1 1 120px;
     color: var(--muted);
   }
@@ -175,7 +175,7 @@ export const panelStyle = css`
       height: max(390px, calc(100vh - 150px));
     }
     mmx-scale-scrubber,
-    .beside {
+    .alternative {
       grid-row: -3 / -1;
       grid-column: 2;
     }
@@ -196,7 +196,7 @@ export const panelStyle = css`
       height: auto;
     }
     mmx-scale-scrubber,
-    .beside {
+    .alternative {
       grid-row: -2 / -1;
       grid-column: 1;
     }

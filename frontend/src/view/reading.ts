@@ -3,7 +3,7 @@
 import { html, nothing } from "lit";
 import type { Explanation } from "../data/explanation";
 import type { Peaks } from "../pixels/range";
-import { besideOf } from "../words/beside";
+import { alternativeOf } from "../words/alternative";
 import type { Hover } from "./base";
 import type { PanelModel } from "./model";
 import type { PARTS } from "./part_list";
@@ -24,7 +24,7 @@ interface Reading {
 export function readingSection(reading: Reading) {
   const { model, parts, explanation, held } = reading;
   const { view } = model;
-  const beside = besideOf(explanation, view);
+  const alternative = alternativeOf(explanation, view);
   const other = view.compare === "single" ? null : model.otherSide;
   const film = view.film && !thinks(reading);
   const tab = (name: string, title: string, pressed: boolean, patch: Partial<ViewState>) =>
@@ -38,7 +38,7 @@ export function readingSection(reading: Reading) {
     ${thinks(reading) ? thought(reading) : film ? overSteps(reading) : words(reading)}
     ${view.region
       ? parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
-      : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .other=${other} .beside=${beside} .held=${held}></mmx-candidates>`}
+      : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .other=${other} .alternative=${alternative} .held=${held}></mmx-candidates>`}
   </section>`;
 }
 

@@ -62,8 +62,8 @@ const FIELDS = {
   region: region("region"),
   /** Which of the sample's images. */
   image: count("image"),
-  /** Which of the explanation's alternatives is shown instead of the selected tokens (`besideKey`). */
-  beside: text("beside"),
+  /** Which of the explanation's alternatives is shown instead of the selected tokens (`alternativeKey`). */
+  alternative: text("beside"),
   /** The pinned context token. */
   context: integer("context"),
   /** The table of samples is open. */

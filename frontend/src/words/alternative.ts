@@ -4,18 +4,18 @@ import type { ViewState } from "../view/state";
 import { tokenText } from "../view/text";
 
 /** Stable from step to step, as an index would not be. */
-export function besideKey({ context, candidate }: Alternative): string {
+export function alternativeKey({ context, candidate }: Alternative): string {
   return `${context}:${candidate.id}`;
 }
 
 /** Which of the alternatives is in view; null for none, or while comparing: B may lack it. */
-export function besideOf(explanation: Explanation, view: Pick<ViewState, "beside" | "compare">): number | null {
-  const at = explanation.alternatives.findIndex((entry) => besideKey(entry) === view.beside);
+export function alternativeOf(explanation: Explanation, view: Pick<ViewState, "alternative" | "compare">): number | null {
+  const at = explanation.alternatives.findIndex((entry) => alternativeKey(entry) === view.alternative);
   return at < 0 || view.compare !== "single" ? null : at;
 }
 
 /** Whose map it is. */
-export function besideText({ context }: Explanation, { context: place, candidate }: Alternative): string {
+export function alternativeText({ context }: Explanation, { context: place, candidate }: Alternative): string {
   const token = context[place];
   const word = `“${tokenText(candidate.text)}”`;
   return token?.id === candidate.id ? `asked: ${word}` : `not said: ${word} in place of “${tokenText(token?.text ?? "")}”`;

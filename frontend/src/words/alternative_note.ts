@@ -2,11 +2,11 @@
 import { html } from "lit";
 import type { Alternative, Explanation } from "../data/explanation";
 import { probabilityText } from "../view/text";
-import { besideText } from "./beside";
+import { alternativeText } from "./alternative";
 
-export function besideNote(explanation: Explanation, entry: Alternative, back: () => void) {
-  return html`<div class="beside" role="status">
-    <strong>${besideText(explanation, entry)}</strong>
+export function alternativeNote(explanation: Explanation, entry: Alternative, back: () => void) {
+  return html`<div class="alternative" role="status">
+    <strong>${alternativeText(explanation, entry)}</strong>
     <span>p ${probabilityText(entry.candidate.probability)} there. Only its map over all scales was logged.</span>
     <button @click=${back}>Back to the answer</button>
   </div>`;

@@ -2,7 +2,7 @@
 // would have said another, and underlined by how alike its prediction is to the selected one's.
 import { type PropertyValues, html, nothing } from "lit";
 import { type Compared, changeOf, isNotable, wordChangeText } from "./changes";
-import { besideKey } from "./beside";
+import { alternativeKey } from "./alternative";
 import { type Explanation, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
 import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
@@ -36,7 +36,7 @@ export class AnswerStrip extends PanelElement {
     unit: unattributed,
     combine: unattributed,
     pinned: unattributed,
-    beside: unattributed,
+    alternative: unattributed,
     other: unattributed,
     held: { attribute: false, hasChanged: (one: Peaks, two?: Peaks) => JSON.stringify(one) !== JSON.stringify(two) },
     template: { type: Boolean },
@@ -54,7 +54,7 @@ export class AnswerStrip extends PanelElement {
   /** The pinned context token. */
   declare pinned: number | null;
   /** The key of the word beside the answer that is shown. */
-  declare beside: string;
+  declare alternative: string;
   /** B's answer and how its tokens stand to these; null while nothing is compared. */
   declare other: Compared | null;
   /** What the tint is held to. */
@@ -284,9 +284,9 @@ export class AnswerStrip extends PanelElement {
     if (t < 0) {
       const pinned = holds(this.pinned);
       const mapped = explanation.alternatives.find((entry) => holds(entry.context) && entry.candidate.id === context[entry.context]!.id);
-      const key = mapped ? besideKey(mapped) : "";
-      const again = mapped ? this.beside === key : pinned;
-      const asked = mapped && !again ? { beside: key, compare: "single" as const } : { beside: "" };
+      const key = mapped ? alternativeKey(mapped) : "";
+      const again = mapped ? this.alternative === key : pinned;
+      const asked = mapped && !again ? { alternative: key, compare: "single" as const } : { alternative: "" };
       return html`<button
         class="${kind} prompt ${pinned ? "pinned" : ""} ${mapped ? "mapped" : ""}"
         aria-pressed=${pinned}

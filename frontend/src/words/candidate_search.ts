@@ -10,7 +10,7 @@ export interface WhyNot {
    * logit lens asks every cell for a vocabulary entry, wherever it was said. */
   mappedBy: number | null;
   /** Among the alternatives, the word in this very place. */
-  beside: number | null;
+  alternative: number | null;
 }
 
 /** Of a typed word, at an answer token. */
@@ -21,13 +21,13 @@ export function whyNot(explanation: Explanation, token: number, typed: string): 
   const context = explanation.promptLength + token;
   const candidates = explanation.candidates[context] ?? [];
   const place = candidates.findIndex(({ text }) => same(text));
-  const beside = explanation.alternatives.findIndex((entry) => entry.context === context && same(entry.candidate.text));
+  const alternative = explanation.alternatives.findIndex((entry) => entry.context === context && same(entry.candidate.text));
   const others = Array.from({ length: answerLength(explanation) }, (_, i) => i);
   const mappedBy = others.find((i) => i !== token && same(answerToken(explanation, i)!.text));
   return {
     rank: place < 0 ? null : place + 1,
-    probability: candidates[place]?.probability ?? explanation.alternatives[beside]?.candidate.probability ?? null,
+    probability: candidates[place]?.probability ?? explanation.alternatives[alternative]?.candidate.probability ?? null,
     mappedBy: mappedBy ?? null,
-    beside: beside < 0 ? null : beside,
+    alternative: alternative < 0 ? null : alternative,
   };
 }

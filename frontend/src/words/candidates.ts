@@ -1,6 +1,6 @@
 // What the model would have said at the selected token's place, and how sure it was.
 import { css, html, nothing } from "lit";
-import { besideKey } from "./beside";
+import { alternativeKey } from "./alternative";
 import { whyNot } from "./candidate_search";
 import { type Alternative, type Candidate, type Explanation, answerToken } from "../data/explanation";
 import { probabilityText, tokenText, valueText } from "../view/text";
@@ -16,7 +16,7 @@ export class Candidates extends PanelElement {
   static override properties = {
     explanation: unattributed,
     tokens: { attribute: false, hasChanged: (one: number[], other?: number[]) => one.join() !== other?.join() },
-    beside: unattributed,
+    alternative: unattributed,
     other: unattributed,
     held: unattributed,
     typed: { state: true },
@@ -25,7 +25,7 @@ export class Candidates extends PanelElement {
   /** Those selected. */
   declare tokens: number[];
   /** Which alternative is shown on the stage. */
-  declare beside: number | null;
+  declare alternative: number | null;
   /** B and the tokens that stand for A's, while something is compared. */
   declare other: { explanation: Explanation; tokens: number[] } | null;
   /** What its colours are held to. */
@@ -128,8 +128,8 @@ export class Candidates extends PanelElement {
     const mapped = alternatives.filter(({ context }) => tokens.includes(context - promptLength));
     const theirs = this.theirs;
     // What B would have said has its line, even where A hardly thinks of it.
-    const beside = [...mapped.map(({ candidate }) => candidate), ...theirs.slice(0, 1).map((one) => ({ ...one, probability: NaN }))];
-    const others = beside.filter(({ id }, i) => !leading.some((one) => one.id === id) && beside.findIndex((one) => one.id === id) === i);
+    const alternative = [...mapped.map(({ candidate }) => candidate), ...theirs.slice(0, 1).map((one) => ({ ...one, probability: NaN }))];
+    const others = alternative.filter(({ id }, i) => !leading.some((one) => one.id === id) && alternative.findIndex((one) => one.id === id) === i);
     return html`
       <header>
         <h2>Predictions for “<bdi>${tokenText(said?.text ?? "")}</bdi>”${tokens.length > 1 ? `, 1st of ${tokens.length} tokens` : ""}</h2>
@@ -182,22 +182,22 @@ export class Candidates extends PanelElement {
   /** Puts the word's own map on the stage, and takes it off again. */
   private mapButton(entry: Alternative | undefined) {
     if (!entry) return nothing;
-    const shown = this.beside !== null && this.explanation.alternatives[this.beside] === entry;
+    const shown = this.alternative !== null && this.explanation.alternatives[this.alternative] === entry;
     const word = tokenText(entry.candidate.text);
     return html`<button
       aria-pressed=${shown}
       aria-label="Map of “${word}”"
       title="Where the model would have read it"
-      @click=${() => this.ask("view-change", { beside: shown ? "" : besideKey(entry), compare: "single" })}
+      @click=${() => this.ask("view-change", { alternative: shown ? "" : alternativeKey(entry), compare: "single" })}
     >map</button>`;
   }
 
   private answered() {
-    const { rank, probability, mappedBy, beside } = whyNot(this.explanation, this.first, this.typed);
+    const { rank, probability, mappedBy, alternative } = whyNot(this.explanation, this.first, this.typed);
     const kept = rank === null ? "not among the predictions kept" : `rank ${rank}`;
     return html`<span role="status">${kept}${probability === null ? "" : `, p ${probabilityText(probability)}`} ·</span>
-      ${beside !== null
-        ? this.mapButton(this.explanation.alternatives[beside])
+      ${alternative !== null
+        ? this.mapButton(this.explanation.alternatives[alternative])
         : mappedBy === null
           ? html`<span class="muted">no map of it was logged</span>`
           : html`<button class="quiet" @click=${() => this.ask("token-select", mappedBy)}>its map: token ${mappedBy + 1}</button>`}`;
