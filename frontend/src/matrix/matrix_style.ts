@@ -79,6 +79,7 @@ export const matrixStyle = css`
   .zoom {
     display: flex;
     gap: 2px;
+    margin-left: auto;
   }
   .zoom button {
     height: 22px;

@@ -95,6 +95,7 @@ export class RelevanceMatrix extends PanelElement {
   override render() {
     const { view, explanation } = this;
     const special = explanation.context.some((token) => token.special);
+    const zoomed = this.scene?.zoomed ?? false;
     return html`
       <header>
         <span class="modes segments" role="group" aria-label="What the matrix shows">
@@ -130,6 +131,7 @@ export class RelevanceMatrix extends PanelElement {
               />template</label
             >`
           : nothing}
+        ${!this.tabular && (zoomed || this.scene?.dense) ? this.zoomButtons(zoomed) : nothing}
         <p class="sentence" title=${MODE_TITLES[this.mode]}>${MODE_TITLES[this.mode]}.${explanation.measuredDamage ? html` <span class="warning">${explanation.measuredDamage}</span>` : nothing}</p>
       </header>
       <div class="room ${this.tabular ? "scrolled" : ""}">
@@ -184,7 +186,6 @@ export class RelevanceMatrix extends PanelElement {
       ></canvas>
       <canvas class="marks" style=${size} aria-hidden="true"></canvas>
       <div class="corner">
-        ${zoomed || this.scene?.dense ? this.zoomButtons(zoomed) : nothing}
         <mmx-matrix-key
           .colors=${this.colors}
           ?signed=${isSigned(this.explanation, this.mode)}
