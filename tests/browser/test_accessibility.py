@@ -26,6 +26,8 @@ VIEWS = {
 
 def violations(frame, rules: str = "") -> list[str]:
     """As one line each, whatever their impact; of all rules or of those named."""
+    if not frame.evaluate("'axe' in window"):
+        frame.evaluate(AXE.read_text(encoding="utf-8"))
     only = f", runOnly: ['{rules}']" if rules else ""
     found = frame.evaluate(
         f"axe.run({{resultTypes: ['violations']{only}}}).then((r) => r.violations)"
@@ -42,7 +44,6 @@ def test_no_view_has_a_violation(page, base, scheme):
     page.emulate_media(color_scheme=scheme)
     frame = open_panel(page, base, VIEW)
     assert frame.evaluate(f"{PANEL}.dark") == (scheme == "dark")
-    frame.evaluate(AXE.read_text(encoding="utf-8"))
     # A theme is nothing but colours.
     rules = "color-contrast" if scheme == "dark" else ""
     found = {}

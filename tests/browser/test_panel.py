@@ -193,6 +193,7 @@ def test_the_matrix_has_a_table_for_screen_readers(panel, logged):
     explanation = logged[RUN, "0", STEPS[-1]]
     select(panel, 3)
     panel.check("mmx-relevance-matrix .tabular")
+    panel.wait_for_selector("mmx-relevance-matrix tbody tr")  # a part that is loaded when asked for
     rows = panel.locator("mmx-relevance-matrix tbody tr").all_inner_texts()
     context = [
         f"{explanation.relevance[3, j]:.2f}"

@@ -89,8 +89,8 @@ def test_wrong_input_of_explain_is_named(given, wrong, told, capsys) -> None:
         (["--step", "first"], "expected a number, last or all, got 'first'"),
         (["--token", "5"], "expected indices from 0 to 4, got [5]; the answer is 0 "),
         (["--token", "-1"], "expected indices from 0 to 4"),
-        (["--token", "0", "--format", "npz"], "expected with --format png alone"),
-        (["--format", "gif"], "expected one of the formats, got 'gif'; there is png, html, npz"),
+        (["--token", "0", "--format", "npz"], "expected with --format png, gif, webp alone"),
+        (["--format", "bmp"], "expected one of the formats, got 'bmp'; there is png, gif, webp"),
         (["--out", "absent/folder/file.png"], "--out: expected a file that can be written"),
     ],
 )

@@ -24,7 +24,7 @@ def test_an_explanation_is_saved_as_what_its_name_ends_with(tmp_path: Path, pane
     with np.load(tmp_path / "x.npz") as arrays:
         np.testing.assert_array_equal(arrays["heatmaps"], explanation.heatmap)
         assert json.loads(str(arrays["metadata"]))["id"] == "7"
-    with pytest.raises(ValueError, match=r"ends with \.png, \.html, \.npz, .*got 'x.jpg'"):
+    with pytest.raises(ValueError, match=r"ends with \.png, \.gif, .*got 'x.jpg'"):
         explanation.save("x.jpg")
 
 
