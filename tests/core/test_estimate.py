@@ -26,7 +26,7 @@ def naive(tiny: Any, explanation: Explanation) -> np.ndarray:
     """From eager attention's own weights, every part formed: ``(T, C)``, NaN behind a token."""
     model = tiny.model
     decoder = model.get_decoder()
-    decoder.config._attn_implementation = "eager"
+    usual, decoder.config._attn_implementation = decoder.config._attn_implementation, "eager"
     kept: list[tuple[Any, dict[str, torch.Tensor]]] = []
     hooks = []
     for layer in decoder.layers:
@@ -46,6 +46,7 @@ def naive(tiny: Any, explanation: Explanation) -> np.ndarray:
         explained(tiny)
     for hook in hooks:
         hook.remove()
+    decoder.config._attn_implementation = usual  # the small models are shared
     ids = [token.id for token in explanation.tokens]
     places = [token.position for token in explanation.context]
     count = len(ids)

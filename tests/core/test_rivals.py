@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -311,10 +310,8 @@ def test_occlusion_does_not_depend_on_how_its_work_is_cut(
         return forward(inputs)
 
     monkeypatch.setattr(fresh.adapter, "forward", counted)
-    # By import: the package's attribute of this name is the method.
-    module = importlib.import_module("mmx_core.explaining.occlusion")
-    monkeypatch.setattr(module, "_BATCH_TOKENS", 300)
-    monkeypatch.setattr("mmx_core.explaining.passes.LOGIT_ELEMENTS", 100)
+    for name, bound in (("_CPU_POSITIONS", 300), ("_POSITIONS", 300), ("LOGIT_ELEMENTS", 100)):
+        monkeypatch.setattr(f"mmx_core.explaining.passes.{name}", bound)
     cut = fresh.run("occlusion").maps
     assert np.allclose(whole, cut, atol=1e-5)
     assert all(count * length <= 300 for count, length in batches)
