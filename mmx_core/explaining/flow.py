@@ -161,8 +161,15 @@ class _Watch:
         """In place of an attention function."""
         found = own(module, *args, **kwargs)
         if id(module) in self.parts and self.refused is None:
-            self._keep(module, found[0], *args, **kwargs)
+            self._guarded(self._keep, module, found[0], *args, **kwargs)
         return found
+
+    def _guarded(self, read: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+        """An estimate that cannot be had costs nobody the explanation."""
+        try:
+            read(*args, **kwargs)
+        except Exception as error:
+            self.refused = f"its layers cannot be read ({type(error).__name__})"
 
     def _keep(
         self,
@@ -215,10 +222,13 @@ class _Watch:
         now, self.current = self.current, None
         if now is None or self.refused is not None:
             return
+        self.layers += 1
+        self._guarded(self._read, now)
+
+    def _read(self, now: _Attended) -> None:
         if now.projection is None:
             self.refused = "what follows its attention could not be found"
             return
-        self.layers += 1
         projection, given, made = now.projection
         given = given.view(now.output.shape)
         heads, length = now.output.shape[2], now.output.shape[1]

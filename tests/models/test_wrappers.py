@@ -206,6 +206,9 @@ def test_a_quantised_model_is_explained_with_its_own_numbers(family: str) -> Non
         logits = model(**encoded.inputs).logits[0, encoded.predicting_positions]
     own = logits.softmax(1)[range(len(ids)), ids]
     np.testing.assert_allclose(explanation.base.probability, own, rtol=0.1)
+    # What cannot be had beside it, such as a gradient through these layers, is said and no more.
+    assert explanation.estimate is None
+    assert "cannot be read" in explanation.provenance["no_estimate"]
     exact = explain(tiny.model, family)
     assert np.corrcoef(
         np.nan_to_num(explanation.heatmap).ravel(), np.nan_to_num(exact.heatmap).ravel()
