@@ -58,6 +58,8 @@ def panel_of(page: Page, *, status: str = "ready") -> Frame:
 def wait_ready(frame: Frame, *, status: str = "ready") -> None:
     """Waits until nothing is on its way."""
     frame.wait_for_selector(f'.page[data-status="{status}"][aria-busy="false"]', timeout=READY_MS)
+    # Nor a part that is loaded when it is asked for.
+    frame.wait_for_selector(".coming", state="detached", timeout=READY_MS)
 
 
 def choose_run(panel: Frame, name: str, label: str = "Run") -> None:
