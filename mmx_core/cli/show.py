@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> None:
         print("(Ctrl-C ends it)", flush=True)
         try:
             while True:
-                time.sleep(3600)
+                # Not long: a signal that another thread is given does not wake this one.
+                time.sleep(1)
         except KeyboardInterrupt:
             return
 
