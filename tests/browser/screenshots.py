@@ -16,7 +16,7 @@ from tests.browser.browser import chromium, open_panel
 from tests.support.odd_explanations import write_odd_logdir
 from tests.support.tensorboard_server import ROOT, serve
 
-_RUN = "p.mmx.run=grounded&p.mmx.tag=mmx%2Fval%2F0003&p.mmx.token=2"
+_RUN = "p.mmx.run=grounded&p.mmx.tag=mmx%2Fval%2F0003&p.mmx.token=6"
 VIEWS = {
     "one": "",
     "side": "&p.mmx.compare=side&p.mmx.range=compared",
@@ -26,7 +26,7 @@ VIEWS = {
     "samples": "&p.mmx.samples=1",
     "region": "&p.mmx.region=0.1,0.05,0.35,0.4&p.mmx.more=1&p.mmx.token=1",
 }
-_ODD = "p.mmx.run=odd&p.mmx.token=2&p.mmx.tag=mmx%2Fval%2F"
+_ODD = "p.mmx.run=odd&p.mmx.token=13&p.mmx.tag=mmx%2Fval%2F"
 ODD_VIEWS = {
     "images": "images&p.mmx.image=2",
     "images-compared": "images&p.mmx.image=2&p.mmx.compare=side",
