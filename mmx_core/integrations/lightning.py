@@ -105,6 +105,7 @@ class ExplainCallback(*_bases()):  # type: ignore[misc]
             also=also or (),
             settings=settings,
         )
+        self.samples, self.set_name = self.probe.samples, self.probe.set_name
         self.logdir = None if logdir is None else os.fspath(logdir)
         self.private = private
         self._model = model

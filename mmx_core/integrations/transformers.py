@@ -99,6 +99,7 @@ class ExplainCallback(TrainerCallback):
             also=also,
             settings=settings,
         )
+        self.samples, self.set_name = self.probe.samples, self.probe.set_name
         # Not a Path, which would make one slash of a URL's two.
         self.logdir = None if logdir is None else os.fspath(logdir)
         self.private = private

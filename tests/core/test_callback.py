@@ -457,3 +457,12 @@ def test_samples_must_be_there_and_be_told_apart(device: torch.device) -> None:
         build_callback(tiny, samples=[])
     with pytest.raises(ValueError, match="distinct ids"):
         build_callback(tiny, samples=[*probe(1), *probe(1)])
+
+
+def test_what_a_callback_was_given_can_be_read_from_it(tmp_path):
+    sample = mmx.Sample("one", np.zeros((64, 96, 3), np.uint8), "What is it?")
+    callback = mmx.integrations.transformers.ExplainCallback(
+        [sample], logdir=tmp_path, set_name="probe"
+    )
+    assert [given.id for given in callback.samples] == ["one"]
+    assert callback.set_name == "probe"

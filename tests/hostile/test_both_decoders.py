@@ -78,7 +78,9 @@ def panels_answers(cases: list[Case], folder: Path) -> list[Any]:
     return json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
 
 
-def test_the_panel_refuses_and_reads_what_python_does_over_thousands_of_mutations(tmp_path: Path) -> None:
+def test_the_panel_refuses_and_reads_what_python_does_over_thousands_of_mutations(
+    tmp_path: Path,
+) -> None:
     cases = list(mutations(MUTATIONS))
     answers = panels_answers(cases, tmp_path)
     found = [read(case) for case in cases]
