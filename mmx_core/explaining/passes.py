@@ -6,7 +6,7 @@ answer (at scale 1.0, of all text).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -166,19 +166,33 @@ def log_probabilities(adapter: ModelAdapter, hidden: Tensor, ids: Tensor) -> Ten
 
 def own_log_probability(adapter: ModelAdapter, states: Tensor, ids: Tensor) -> Tensor:
     """``(N, d)`` predicting states to ``(N,)`` float32, each of its own token ``(N,)``."""
-    return predictions(adapter, states, ids)[0]
+    parts = [_own(logits, some) for logits, some in _in_chunks(adapter, states, ids)]
+    return torch.cat([states.new_empty(0, dtype=torch.float32), *parts])
 
 
 def predictions(adapter: ModelAdapter, states: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """What ``(N, d)`` predicting states say, each of its own token ``(N,)``.
+    """What ``(N, d)`` predicting states say, each of its own token ``(N,)``; at least one.
 
     Returns:
         ``(N,)`` float32 log-probabilities, and the first choices ``(N,)`` int64.
     """
-    chunk = max(1, LOGIT_ELEMENTS // adapter.vocabulary_size)
-    values, top = [states.new_empty(0, dtype=torch.float32)], [ids[:0]]
-    for some, own in zip(torch.split(states, chunk), torch.split(ids, chunk), strict=True):
-        logits = adapter.logits(some).float()
-        values.append(logits.gather(1, own[:, None])[:, 0] - logits.logsumexp(dim=1))
-        top.append(logits.argmax(dim=1))
-    return torch.cat(values), torch.cat(top)
+    parts = [
+        (_own(logits, some), logits.argmax(dim=1))
+        for logits, some in _in_chunks(adapter, states, ids)
+    ]
+    values, top = (torch.cat(part) for part in zip(*parts, strict=True))
+    return values, top
+
+
+def _own(logits: Tensor, ids: Tensor) -> Tensor:
+    return logits.gather(1, ids[:, None])[:, 0] - logits.logsumexp(dim=1)
+
+
+def _in_chunks(
+    adapter: ModelAdapter, states: Tensor, ids: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """``(n, V)`` float32 logits and the ids ``(n,)`` that they are asked about."""
+    size = max(1, LOGIT_ELEMENTS // adapter.vocabulary_size)
+    for some, own in zip(torch.split(states, size), torch.split(ids, size), strict=True):
+        if len(some):
+            yield adapter.logits(some).float(), own
