@@ -80,14 +80,6 @@ export class DifferenceBar extends PanelElement {
       .histogram button {
         height: 24px;
       }
-      input[type="number"] {
-        width: 74px;
-        height: 24px;
-        padding: 0 4px;
-        border: 1px solid var(--line);
-        border-radius: 6px;
-        background: var(--surface);
-      }
     `,
   ];
 
