@@ -21,6 +21,12 @@ THUMBNAIL_HEAT = """i => {
     canvas.width / 2, canvas.height / 2, 1, 1);
   return data[0] + data[1] - data[2];
 }"""
+LONG_LEGEND = """async () => {
+  const legend = document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-legend');
+  legend.held = { steps: 1234, total: 123456 };
+  await legend.updateComplete;
+  if (!legend.shadowRoot.textContent.includes('1234 of 123456 steps')) throw Error('not said');
+}"""
 PICTURE = """() => {
   const stage = document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-stage');
   const canvas = stage.shadowRoot.querySelector('canvas.image');
@@ -154,6 +160,9 @@ def test_the_image_has_its_room_at_any_width(page, several_base, name, width, he
         after = panel.locator("mmx-stage").bounding_box()
         sizes = [(box["width"], box["height"]) for box in (before, after)]
         assert sizes[0] == sizes[1], "flipping between two words moves nothing"
+        # Nor does what the legend says while the other steps are on their way.
+        panel.evaluate(LONG_LEGEND)
+        assert panel.locator("mmx-stage").bounding_box()["height"] == sizes[0][1]
     inside = panel.evaluate(
         "document.querySelector('mmx-panel').scrollWidth <= document.documentElement.clientWidth"
     )

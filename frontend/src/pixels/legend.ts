@@ -21,13 +21,25 @@ export class Legend extends PanelElement {
   static override styles = [
     controls,
     css`
+      /* As many lines as its width asks for, whatever it says: the picture above never moves. */
       :host {
+        container-type: inline-size;
+        font-size: 12px;
+      }
+      .line {
         display: flex;
-        flex-wrap: wrap;
         align-items: center;
         justify-content: space-between;
         gap: 4px 18px;
-        font-size: 12px;
+      }
+      @container (max-width: 520px) {
+        .line {
+          flex-direction: column;
+          align-items: start;
+        }
+        .scale {
+          max-width: 100%;
+        }
       }
       .scale,
       .how,
@@ -37,8 +49,19 @@ export class Legend extends PanelElement {
         gap: 8px;
         white-space: nowrap;
       }
+      .scale {
+        min-width: 0;
+      }
+      .scale > :not(.muted) {
+        flex: none;
+      }
+      .scale > .muted {
+        overflow: hidden;
+        text-overflow: ellipsis;
+      }
       .how {
         gap: 14px;
+        flex: none;
       }
       label {
         gap: 6px;
@@ -69,7 +92,7 @@ export class Legend extends PanelElement {
     const { view } = this;
     const { low, high } = this.picture.range;
     const signed = low < 0;
-    return html`
+    return html`<div class="line">
       <span class="scale number">
         <span class="low">${signed ? html`<strong>more in B</strong> ${valueText(low)}` : valueText(low).replace(/\.0+$/, "")}</span>
         <canvas aria-hidden="true"></canvas>
@@ -106,7 +129,7 @@ export class Legend extends PanelElement {
         </label>
         ${this.box("smooth", "Blend between cells (s)")} ${this.box("grey", "Image without colours (g)")}
       </span>
-    `;
+    </div>`;
   }
 
   override updated(changed: PropertyValues): void {
