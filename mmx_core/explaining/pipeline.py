@@ -19,9 +19,10 @@ from mmx_core.explaining.prepare import Prepared, check, fingerprint, prepare
 from mmx_core.explaining.provenance import describe_caller, describe_model, describe_versions
 from mmx_core.explaining.reading import read_passes
 from mmx_core.explaining.references import References
-from mmx_core.explanation import Explanation
+from mmx_core.explanation import Explanation, ObjectMask
 from mmx_core.images import Picture
 from mmx_core.metrics.faithfulness import faithfulness, head_tokens
+from mmx_core.metrics.objects import named_objects
 from mmx_core.metrics.registry import word_means
 from mmx_core.metrics.summary import explanation_metrics
 from mmx_core.models.base import ModelAdapter
@@ -133,7 +134,8 @@ class Pipeline:
                         positions=positions,
                     )
                 metrics = self._computed(self._metrics, sample, prepared, explanation)
-                yield replace(explanation, metrics=metrics)
+                objects = self._objects(sample, prepared, explanation)
+                yield replace(explanation, metrics=metrics, objects=objects)
 
     def provenance(self) -> dict[str, Any]:
         """Model, settings, versions, and the line that asked."""
@@ -216,6 +218,14 @@ class Pipeline:
                 found = faithfulness(perturber, explanation.heatmap[tokens], tokens)
                 figures |= word_means(found.scores())
         return figures
+
+    def _objects(
+        self, sample: Sample, prepared: Prepared, explanation: Explanation
+    ) -> tuple[ObjectMask, ...]:
+        if not sample.masks:
+            return ()
+        words = tokens_of_words(self.adapter.tokenizer, explanation.answer, prepared.answer_ids)
+        return named_objects(sample.word_masks(explanation.answer), words)
 
 
 @contextmanager
