@@ -54,6 +54,7 @@ EXTRAS = {
     "dev": [
         "accelerate>=1.1",
         "build>=1.2",
+        "debugpy>=1.8",  # what VS Code stops a Python program with, for tests/vscode
         "hypothesis>=6.100",
         "lightning>=2.4",
         "mypy>=1.15",
