@@ -50,6 +50,8 @@ EXTRAS = {
     "lightning": [*CORE, "lightning>=2.4"],
     # Explanations as tables, next to what tbparse reads from the same event files.
     "analysis": ["pandas>=2.2", "tbparse>=0.0.9"],
+    # The panel in a notebook, whose script the notebook is sent once instead of with every cell.
+    "notebook": ["anywidget>=0.9"],
     # The tools that test, check and package this repository.
     "dev": [
         "accelerate>=1.1",

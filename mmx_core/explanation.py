@@ -390,6 +390,12 @@ class Explanation(ByContent):
             f"grid {grids})"
         )
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any] | None:
+        """The panel as a widget, for notebooks; None takes :meth:`_repr_html_`."""
+        from mmx_core.export.notebook import as_widget
+
+        return as_widget(self)
+
     def _repr_html_(self) -> str:
         """The panel in a frame of its own, for notebooks; plain text where it is not built."""
         from mmx_core.export.notebook import as_html
