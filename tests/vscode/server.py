@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from tests.vscode.install import ROOT, installed, node
 
+
 @contextmanager
 def serve(state: Path, extension: Path) -> Iterator[str]:
     """Runs the server with the packed extension installed; yields its address."""

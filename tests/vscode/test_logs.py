@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import sys
 
-import pytest
-
 from mmx_core.events import ExplanationWriter
 from tests.browser.browser import wait_ready
 from tests.support.explanations import make_explanation
 from tests.vscode.conftest import Workbench
-
 
 
 def test_an_event_file_is_shown_live_while_it_grows(workbench: Workbench) -> None:
