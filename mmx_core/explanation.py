@@ -247,12 +247,9 @@ class Explanation(ByContent):
                     f"maps at scale {scale.factor}: expected those of {maps} image(s), got "
                     f"{len(scale.maps)}"
                 )
-        for alternative in self.alternatives:
-            if not 0 <= alternative.context_index < context:
-                raise ValueError(
-                    f"alternatives: expected indices below {context}, got "
-                    f"{alternative.context_index}"
-                )
+        indices = [entry.context_index for entry in self.alternatives]
+        if not all(0 <= index < context for index in indices):
+            raise ValueError(f"alternatives: expected indices below {context}, got {indices}")
         self._check_measured(count, context)
 
     def _check_measured(self, count: int, context: int) -> None:
