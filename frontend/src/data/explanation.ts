@@ -41,6 +41,8 @@ export interface Layer {
   maxima: Float32Array<ArrayBuffer>;
   agreement: Agreement | null;
   damage: string | null;
+  /** Nats that are lost without each part, whatever made the other maps. */
+  used?: boolean;
 }
 
 /** What has maps of its own: an image, or the frames that one patch of a video covers. */
@@ -162,6 +164,11 @@ export function seenAt(explanation: Explanation, image: number): Explanation {
   seen.set(explanation, known);
   const { image: shown, layers, alternative, used } = explanation.views[at]!;
   return (known[at] ??= { ...explanation, image: shown, layers, alternative, used });
+}
+
+/** All that can be shown of its words: the maps of its scales, their aggregate, and what was used. */
+export function shownLayers({ layers, used }: Explanation): Layer[] {
+  return used ? [...layers, used] : layers;
 }
 
 /** One token's map of a layer, without copying. */
