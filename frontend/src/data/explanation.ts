@@ -122,6 +122,8 @@ export interface Explanation {
   influence?: Float32Array<ArrayBuffer> | null;
   /** (E, W) nats, of what was said over each alternative. */
   alternativesInfluence?: Float32Array<ArrayBuffer> | null;
+  /** In a copy that shows reasons: the influence in this token's row is on what was said over this text. */
+  instead?: { token: number; text: string };
   /** (T, C): what one pass tells of each context token's influence. */
   estimate?: Float32Array<ArrayBuffer> | null;
   /** Why one of the three above cannot be shown. */

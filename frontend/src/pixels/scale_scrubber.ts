@@ -11,7 +11,7 @@ import type { ViewState } from "../view/state";
 import { cardText, layerIndex, selectedTokens } from "../view/selection";
 import { probabilityText, tokenText } from "../view/text";
 import { agreeing, firstOther, probabilityOf } from "../words/figures";
-import { USE_NAMES, useOf } from "../words/used";
+import type * as Used from "../words/used";
 import { unitsText } from "../words/units";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
 
@@ -28,6 +28,7 @@ export class ScaleScrubber extends PanelElement {
     image: unattributed,
     view: unattributed,
     dark: { type: Boolean },
+    used: { state: true },
   };
   declare explanation: Explanation;
   /** What its colours are held to. */
@@ -37,6 +38,9 @@ export class ScaleScrubber extends PanelElement {
   declare image: ImageState;
   declare view: ViewState;
   declare dark: boolean;
+
+  /** Tells whether what was used is what is seen; loaded once there is something used. */
+  used: typeof Used | null = null;
 
   private frame = 0;
   private wheeled = 0;
@@ -179,6 +183,10 @@ export class ScaleScrubber extends PanelElement {
     this.watchSize();
   }
 
+  override willUpdate(): void {
+    if (this.explanation.used && !this.used) void import("../words/used").then((part) => (this.used = part), () => undefined);
+  }
+
   override render() {
     const layers = shownLayers(this.explanation);
     const selected = layerIndex(this.view, this.explanation);
@@ -269,8 +277,8 @@ export class ScaleScrubber extends PanelElement {
     if (layer.damage) return { figure: "", text: "damaged", differs: true };
     const tokens = selectedTokens(this.view, this.explanation);
     if (layer.used) {
-      const use = useOf(this.explanation, tokens, this.held);
-      return use ? { figure: `${use.most.toFixed(1)} nats`, text: USE_NAMES[use.kind], differs: use.differs } : { figure: "", text: "", differs: false };
+      const use = this.used?.useOf(this.explanation, tokens, this.held);
+      return use ? { figure: `${use.most.toFixed(1)} nats`, text: this.used!.USE_NAMES[use.kind], differs: use.differs } : { figure: "", text: "", differs: false };
     }
     if (layer.agreement) {
       const figure = `p ${probabilityText(probabilityOf(layer.agreement, tokens))}`;

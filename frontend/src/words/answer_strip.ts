@@ -3,13 +3,14 @@
 import { type PropertyValues, html, nothing } from "lit";
 import { type Compared, changeOf, isNotable, wordChangeText } from "./changes";
 import { alternativeKey } from "./alternative";
+import { alternativeAt, choiceText, reasonTexts } from "./reasons";
 import { type Explanation, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
 import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
 import { doubtfulUnits, followingDoubt } from "./doubtful";
 import { evidenceOf, tintOf } from "./evidence";
 import { insteadOf, ownAgreement, probabilityOf } from "./figures";
-import { type Influence, influenceIn, influencesOn, lineOf, without } from "./influence";
+import { type Influence, NOTABLE, influenceIn, influencesOn, influencesOver, lineOf, without } from "./influence";
 import type { Peaks } from "../pixels/range";
 import { rove } from "./roving";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt, unitsText } from "./units";
@@ -23,8 +24,6 @@ import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } f
 const REACH = 400;
 /** Words; a longer prompt would push the answer out of sight. */
 const LONGEST_PROMPT = 48;
-/** Nats; what loses less is not named. */
-const NOTABLE = 0.1;
 /** Of the words that another needs, how many are named. */
 const NAMED = 3;
 
@@ -75,6 +74,8 @@ export class AnswerStrip extends PanelElement {
   private asked: number[] = [];
   /** On those; empty where it was not measured. */
   private influences: Influence[] = [];
+  /** The word beside the answer that they are on instead: what was said over it. */
+  private over: number | null = null;
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
 
@@ -85,7 +86,10 @@ export class AnswerStrip extends PanelElement {
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
     const pointed = (this.hover.column ?? -1) - this.explanation.promptLength;
     this.asked = pointed < 0 ? this.tokens : selectedTokens({ token: pointed, more: 0, unit: this.unit }, this.explanation);
-    this.influences = influencesOn(this.explanation, this.asked);
+    const beside = pointed < 0 ? alternativeAt(this.explanation, this.alternative) : -1;
+    const reasons = influencesOver(this.explanation, beside);
+    this.over = reasons.length ? beside : null;
+    this.influences = reasons.length ? reasons : influencesOn(this.explanation, this.asked);
   }
 
   override render() {
@@ -223,6 +227,12 @@ export class AnswerStrip extends PanelElement {
 
   private lineKey() {
     if (!this.influences.length) return html`<span tabindex="0" data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`;
+    if (this.over !== null) {
+      return html`<span class="without number" tabindex="0" data-term="reasons">
+        <span>for <bdi>${choiceText(this.explanation, this.over)}</bdi>:</span>
+        <span>${reasonTexts(this.explanation, this.over).slice(0, 2).join(", ")}</span>
+      </span>`;
+    }
     const needed = this.influences.filter(({ nats }) => nats >= NOTABLE).sort((one, other) => other.nats - one.nats);
     return html`<span class="without number" tabindex="0" data-term="influence">
       <span>“<bdi>${this.askedText}</bdi>” ${needed.length ? "is less likely without" : "needs no single word"}</span>
@@ -239,6 +249,7 @@ export class AnswerStrip extends PanelElement {
 
   /** "; without it square: 0.92 → 0.11" */
   private withoutText(influence: Influence): string {
+    if (this.over !== null) return `; ${natsText(influence.nats)} nats for ${choiceText(this.explanation, this.over)}`;
     return `; without it “${this.askedText}”: ${this.falls(influence)}`;
   }
 

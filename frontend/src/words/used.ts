@@ -37,8 +37,8 @@ export function useOf(explanation: Explanation, tokens: readonly number[], held:
 
 /** A part that costs nothing may be used together with others that hold the same: what needs the picture is not unused. */
 function kindOf(isSeen: boolean, seen: number, most: number, gain: number | null, apart: boolean): Use["kind"] {
-  if (apart && most >= NEEDS) return isSeen && seen < HELPS ? "elsewhere" : "unseen";
   if (seen >= HELPS) return "same";
+  if (apart && most >= NEEDS) return isSeen ? "elsewhere" : "unseen";
   if (gain !== null && gain >= NEEDS) return "together";
   return isSeen && gain !== null && gain < HELPS && most < HELPS ? "unused" : "none";
 }
