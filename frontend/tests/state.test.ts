@@ -26,6 +26,7 @@ describe("the address", () => {
       opacity: 0.5,
       smooth: true,
       grey: false,
+  outline: true,
       matrix: "weight",
       template: true,
       zoom: { factor: 2.5, x: 0.25, y: 0.75 },

@@ -14,7 +14,7 @@ VIEW = f"p.mmx.run={RUN}&p.mmx.tag=mmx%2Fval%2F0"
 PANEL = "document.querySelector('mmx-panel')"
 REGION = "{left: 0.2, top: 0.2, right: 0.5, bottom: 0.5}"
 VIEWS = {
-    "single": "{}",
+    "single": "{token: 1, word: '', outline: true}",
     "side": f"{{compare: 'side', otherRun: '{OTHER_RUN}', region: {REGION}}}",
     "swipe": "{compare: 'swipe', region: null}",
     "blink": "{compare: 'blink'}",

@@ -3,6 +3,7 @@
 import { cssColor } from "../pixels/color";
 import { drawMap, drawPicture, drawRegion } from "../pixels/draw_map";
 import type { Rect, Size } from "../pixels/geometry";
+import { drawOutline } from "../pixels/outline";
 import { type Side, type StagePicture, differenceOf, pictureOf } from "../pixels/stage_picture";
 import { imageRect } from "../pixels/zoom";
 import type { PanelModel } from "../view/model";
@@ -152,6 +153,7 @@ function raster(layers: Stage["layers"], size: Size, view: ViewState, inks: Inks
     context.fillRect(0, 0, size.width, size.height);
     if (image.bitmap) drawPicture(context, image.bitmap, rect, view.grey || range.low < 0);
     if (map) drawMap(context, map, rect, { range, colors, opacity: view.opacity, smooth: view.smooth, hatch: inks.hatch });
+    for (const mask of view.outline ? (picture.objects ?? []) : []) drawOutline(context, mask, rect, { line: 1.8, font: 13, room: { x: 4, y: 4, width: size.width - 8, height: size.height - 8 } });
     if (view.region) drawRegion(context, view.region, rect);
     context.restore();
   }

@@ -30,6 +30,7 @@ const SHORTCUTS: [string, string][] = [
   ["r", "range of the colours"],
   ["c", "colour map"],
   ["s g t", "smooth, grey image, template tokens"],
+  ["o", "outline of the object that the word names, where masks were logged"],
   ["Alt + ←", "back to the view before"],
   ["?", "this sheet"],
 ];

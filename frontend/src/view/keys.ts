@@ -45,6 +45,8 @@ export function changedBy(key: string, view: ViewState, explanation: Explanation
       return { smooth: !view.smooth };
     case "g":
       return { grey: !view.grey };
+    case "o":
+      return { outline: !view.outline };
     case "t":
       return { template: !view.template };
     case "w":

@@ -113,6 +113,7 @@ export class Panel extends PanelElement {
         <div class="progress" role="progressbar" aria-label="Loading" ?hidden=${!model.busy}></div>
         ${model.news ? html`<div class="news" role="status">${model.news}</div>` : nothing}
         ${this.parts.trouble("help", () => this.help())} ${this.parts.trouble("export", () => this.export())}
+        ${model.view.outline ? this.parts.want("outline") : nothing}
         ${runs.length && model.view.samples ? this.parts.show("table", () => sampleTable(model, this.table, this.notes)) : nothing}
         ${model.notice ? html`<div class="note" role="status">${model.notice}</div>` : nothing}
         ${showsOlder

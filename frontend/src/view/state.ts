@@ -55,6 +55,8 @@ const FIELDS = {
   opacity: positive("opacity", 0.85, 1),
   smooth: flag("smooth"),
   grey: flag("grey", true),
+  /** What the selected words name is drawn on the image, where masks were logged. */
+  outline: flag("outline"),
   matrix: choice("matrix", SHOWN_MODES, "influence"),
   template: flag("template"),
   zoom: zoom("zoom"),
