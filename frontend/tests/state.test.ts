@@ -37,6 +37,7 @@ describe("the address", () => {
       samples: true,
       film: true,
       thought: true,
+      talk: "steps",
     } as const;
     const parameters = toParameters(view);
     expect(Object.keys(parameters).sort()).toEqual([...PARAMETER_NAMES].sort());

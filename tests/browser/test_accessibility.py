@@ -20,7 +20,8 @@ VIEWS = {
     "blink": "{compare: 'blink'}",
     "difference": "{compare: 'difference'}",
     "film": "{compare: 'single', film: true}",
-    "samples": "{film: false, samples: true}",
+    "talk": "{talk: 'steps'}",
+    "samples": "{talk: 'off', film: false, samples: true}",
 }
 
 
@@ -76,7 +77,7 @@ def test_the_keyboard_draws_regions_and_its_letters_can_be_switched_off(page, ba
     page.keyboard.press("?")
     frame.uncheck("mmx-help input")
     page.keyboard.press("Escape")
-    page.keyboard.press("f")
+    page.keyboard.press("h")
     assert frame.evaluate(f"{PANEL}.model.view.film") is False
     frame.evaluate("localStorage.clear()")
 

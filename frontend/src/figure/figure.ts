@@ -11,7 +11,7 @@ import { RANGE_NAMES, type ViewState } from "../view/state";
 import { sampleName, startsWord, stepText, valueText } from "../view/text";
 import { changeText, clausesOf } from "../words/sentence";
 import { answerUnits, rowText, tokensOf, unitsText } from "../words/units";
-import { type Mark, type Measure, type Run, type Scene, type Style, about, flow, runsOf } from "./scene";
+import { type Mark, type Measure, type Run, type Scene, type Style, about, flow, readsFromRight, runsOf } from "./scene";
 
 const WIDTH = 960;
 const MARGIN = 28;
@@ -25,7 +25,6 @@ const PROMPT_LINES = 2;
 const ANSWER_LINES = 6;
 /** Of the pictures within, per CSS pixel. */
 const RATIO = 2;
-const RTL = /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
 export interface Inks {
   background: string;
@@ -221,7 +220,7 @@ function writer(marks: Mark[], measure: Measure, inks: Inks) {
   }
 
   function answer(side: Side, view: ViewState, place: Place): number {
-    return text(answerRuns(side, view, style(17, 400), inks.soft), place, ANSWER_LINES, RTL.test(side.explanation.answer));
+    return text(answerRuns(side, view, style(17, 400), inks.soft), place, ANSWER_LINES, readsFromRight(side.explanation.answer));
   }
 
   function curtain({ x, y, width, height }: Rect, at: number): void {

@@ -209,6 +209,7 @@ export class Panel extends PanelElement {
         ${readingSection({ model: this.model, parts: this.parts, explanation, hover: this.hover, held, dark: this.dark })}
       </div>
       ${this.guided ? this.guide(side!) : nothing}
+      ${view.talk === "off" ? nothing : this.parts.show("talk", () => html`<mmx-talk .model=${this.model}></mmx-talk>`)}
     `;
   }
 
@@ -318,7 +319,7 @@ export class Panel extends PanelElement {
       event.preventDefault();
       return void this.model.back();
     }
-    if (this.dialogOpen || !isForPanel(event)) return;
+    if (this.dialogOpen || this.model.view.talk !== "off" || !isForPanel(event)) return;
     const arrow = event.key.startsWith("Arrow");
     const action = this.action(event.shiftKey && arrow ? `Shift+${event.key}` : event.key);
     if (!action) return;

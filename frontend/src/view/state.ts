@@ -22,6 +22,10 @@ export function rangesFor(compare: CompareMode): RangeMode[] {
   return RANGE_MODES.filter((mode) => mode !== "compared" || compare !== "single");
 }
 
+/** Shown to others: the answer word by word, or the selected word over the steps. */
+export const TALK_MODES = ["off", "answer", "steps"] as const;
+export type TalkMode = (typeof TALK_MODES)[number];
+
 export const COMBINATIONS = ["mean", "sum", "max"] as const;
 /** How the maps of a span of tokens become one. */
 export type Combination = (typeof COMBINATIONS)[number];
@@ -72,6 +76,7 @@ const FIELDS = {
   samples: flag("samples"),
   /** The selected token over all steps is shown. */
   film: flag("film"),
+  talk: choice("talk", TALK_MODES, "off"),
   /** What the selected word rests on through the thought is shown, where there is one. */
   thought: flag("thought"),
 };
