@@ -60,9 +60,12 @@ export class LogEditors implements vscode.CustomReadonlyEditorProvider, vscode.W
       else if (message.type === "cancel") running.get(message.id)?.abort();
       else if (message.type === "ready" && view) void webview.postMessage({ type: "show", view });
     });
-    const timer = setInterval(() => panel.visible && void webview.postMessage({ type: "news" }), LOOK_AGAIN_MS);
+    const news = () => void webview.postMessage({ type: "news" });
+    const timer = setInterval(() => panel.visible && server.runs && news(), LOOK_AGAIN_MS);
+    const changes = this.servers.onDidChange(news);
     panel.onDidDispose(() => {
       clearInterval(timer);
+      changes.dispose();
       listening.dispose();
       for (const controller of running.values()) controller.abort();
       if (this.opened.get(logdir) === panel) this.opened.delete(logdir);
