@@ -1,5 +1,6 @@
 // A log directory in an editor tab: opened from an event file, a folder, the tree, or a typed path.
 import * as vscode from "vscode";
+import { servedWith } from "./logs";
 import { type Kept, fillPanel, panelOptions } from "./panel";
 import type { Servers } from "./relay";
 
@@ -19,7 +20,8 @@ export class LogEditors implements vscode.CustomReadonlyEditorProvider, vscode.W
   }
 
   resolveCustomEditor({ uri }: vscode.CustomDocument, panel: vscode.WebviewPanel): void {
-    this.fill(panel, vscode.Uri.joinPath(uri, "..").fsPath);
+    const { logdir, run } = servedWith(uri);
+    this.fill(panel, logdir, { run });
   }
 
   deserializeWebviewPanel(panel: vscode.WebviewPanel, state: Kept | undefined): Promise<void> {
