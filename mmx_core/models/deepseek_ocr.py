@@ -15,6 +15,8 @@ from mmx_core.models.registry import register
 _NAMES = ("pixel_values", "pixel_values_local", "num_local_patches")
 _DOWNSAMPLED = 4
 """The first encoder's patches along the side of what its queries look at."""
+_MOST_FOR_FEW = 144
+"""Of these, up to which the model takes the smaller of its two sets of queries."""
 
 
 @register("deepseek_ocr2")
@@ -66,4 +68,4 @@ class DeepseekOcr2Adapter(ModelAdapter):
         tower = self.model.model.vision_tower
         few, many = tower.query_768_resolution.weight, tower.query_1024_resolution.weight
         patch = int(self.model.config.vision_config.sam_config.patch_size)
-        return len(few if (side // patch // _DOWNSAMPLED) ** 2 <= len(few) else many)
+        return len(few if (side // patch // _DOWNSAMPLED) ** 2 <= _MOST_FOR_FEW else many)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -246,15 +245,8 @@ def make_deepseek_ocr2(seed: int = 0) -> TinyModel:
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
     )
     model = _model("DeepseekOcr2ForConditionalGeneration", config, tokenizer, seed)
+    # The class has 144, whatever its configuration.
+    model.model.vision_tower.query_768_resolution = torch.nn.Embedding(5, 32)
     _silence(model.lm_head.weight, tokenizer.eos_token_id, config.image_token_id)
     processor = DeepseekOcr2ImageProcessorPil(size={"height": 128, "width": 128}, tile_size=64)
     return TinyModel(model, processor, tokenizer)
-
-
-def holding(tiny: TinyModel) -> Any:
-    """What a user has who loaded InstructBLIP's processor."""
-    return SimpleNamespace(
-        image_processor=tiny.image_processor,
-        tokenizer=tiny.tokenizer,
-        qformer_tokenizer=tiny.tokenizer.qformer_tokenizer,
-    )
