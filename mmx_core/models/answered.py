@@ -14,6 +14,8 @@ prompt, and the answer begins behind. The rules where rendering and generation p
 * A text that closes what the generation prompt opens, or that writes itself what the template
   writes before answers (``<think>``, ``<|channel|>final<|message|>``), goes on from the generation
   prompt, also where the template would write that a second time.
+* Where a template opens answers without being asked to, and not before those that it writes
+  (``Answer:`` at the end of all), the answer stands behind it.
 * A text that the template would change (it drops thoughts, or writes no answers at all) stands as
   it was given, behind the generation prompt; likewise where the template shows an answered
   conversation without something that it shows before the answer (a system's text, thoughts).
@@ -119,6 +121,9 @@ def find_answer(
     head = around[0] if around is not None else ""
     written = _written(opened, head)
     goes_on = not calls and _goes_on(opened, written, said)
+    if not (goes_on or calls or head.startswith(opened.text)):
+        # A template may end so whatever there is, also behind an answer.
+        goes_on = template.rendering(messages, form, opened=False).text == opened.text
     if around is not None and not goes_on:
         # Blanks at its edges are of a text alone; a template that adds its own has both.
         whole = _answered(template, messages, answer, form, said)

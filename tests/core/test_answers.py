@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -315,6 +316,8 @@ def decided() -> Iterator[tuple[TinyModel, str]]:
         ({"penalty_alpha": 0.6, "top_k": 4}, "penalty_alpha=0.6"),
         ({"dola_layers": "low"}, "dola_layers='low'"),
         ({"guidance_scale": 3.0}, "guidance_scale=3.0"),
+        ({"guidance_scale": 1.0}, None),
+        ({"max_time": 1e-9}, "max_time=1e-09"),
         ({"token_healing": True}, "token_healing=True"),
         ({"prompt_lookup_num_tokens": 3}, "prompt_lookup_num_tokens=3"),
         ({"return_dict_in_generate": True, "output_scores": True, "output_logits": True}, None),
@@ -348,17 +351,40 @@ def test_a_checkpoints_way_of_answering_is_greedy_or_said_to_be_ignored(
     assert told is None or told in ours[0]
 
 
-def test_what_a_checkpoint_bans_is_not_said(decided: tuple[TinyModel, str]) -> None:
+def test_what_a_checkpoint_bans_is_not_said_and_the_explanation_tells_why(
+    decided: tuple[TinyModel, str],
+) -> None:
     tiny, said = decided
     first = tiny.tokenizer(said, add_special_tokens=False)["input_ids"][0]
     before = tiny.model.generation_config
+    explain = explainer(tiny, max_new_tokens=5).explain
     try:
         for banned in ({"bad_words_ids": [[first]]}, {"suppress_tokens": [first]}):
             tiny.model.generation_config = type(before)(**{**before.to_dict(), **banned})
-            explanation = explainer(tiny, max_new_tokens=5).explain(PICTURE, "describe the image .")
-            assert explanation.tokens[0].id != first
+            told = "with {}={!r}; probabilities and ranks".format(*next(iter(banned.items())))
+            with pytest.warns(UserWarning, match=re.escape(told)):
+                explanation = explain(PICTURE, "describe the image .")
+            assert explanation.tokens[0].id != first and explanation.base.rank[0] == 1
+            name, value = next(iter(banned.items()))
+            assert explanation.provenance["generation"] == {name: str(value)}
+            given = explain(PICTURE, "describe the image .", answer=said)
+            assert "generation" not in given.provenance
     finally:
         tiny.model.generation_config = before
+    assert "generation" not in explain(PICTURE, "describe the image .").provenance
+
+
+@pytest.mark.parametrize("wrong", [["a dog"], 7, b"a dog"])
+def test_what_is_no_text_is_refused_by_its_name(qwen: TinyModel, wrong: Any) -> None:
+    explain = explainer(qwen).explain
+    with pytest.raises(ValueError, match=f"answer: expected text, got {type(wrong).__name__}"):
+        explain(PICTURE, PROMPT, answer=wrong)
+    with pytest.raises(ValueError, match=f"prompt: expected text, got {type(wrong).__name__}"):
+        explain(PICTURE, wrong, answer="a dog")
+    with pytest.raises(ValueError, match="half a character"):
+        explain(PICTURE, PROMPT, answer="a \ud83d dog")
+    with pytest.raises(ValueError, match="give all of it, with its beginning"):
+        explain(PICTURE, PROMPT, chat_template_kwargs={"continue_final_message": True})
 
 
 def test_a_batch_answers_as_each_sample_does(smolvlm: TinyModel) -> None:

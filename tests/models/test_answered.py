@@ -191,12 +191,36 @@ def test_a_variable_that_the_template_does_not_read_is_named(source: Source) -> 
     made = family("qwen3_vl", source)
     with pytest.warns(UserWarning, match="does not read enable_thinkin, thinking, which"):
         made.render(ASKED, enable_thinkin=False, thinking=False, add_vision_id=True)
-    named = copy.copy(made.tokenizer)
-    named.chat_template = {"default": released.QWEN2_VL, "tool_use": released.QWEN3_VL_THINKING}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         made.render(ASKED, enable_thinking=False)
-        Family(named, made.image).render(ASKED, enable_thinking=False)
+
+
+def test_of_several_templates_the_one_is_taken_that_transformers_takes(source: Source) -> None:
+    made = family("qwen3_vl", source)
+    several = {"default": released.QWEN2_VL, "tool_use": released.QWEN3_VL_THINKING}
+    named = copy.copy(made.tokenizer)
+    named.chat_template = several
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {}}}]
+    plain, with_tools = made.render(ASKED).ids, made.render(ASKED, tools=tools).ids
+    default = family("qwen2_vl", source)
+    text = default.text(default.render(ASKED).ids)
+    for tokenizer, template in (
+        (named, None), (named, "default"), (made.tokenizer, several)
+    ):  # fmt: skip
+        found = Family(tokenizer, made.image, template=template)
+        assert made.text(found.render(ASKED).ids) == text
+        with pytest.warns(UserWarning, match="does not read enable_thinking"):
+            found.render(ASKED, enable_thinking=False)
+    for template in (None, "tool_use"):
+        assert Family(named, made.image, template=template).render(ASKED, tools=tools).ids == (
+            with_tools
+        )
+    assert Family(named, made.image, template="tool_use").render(ASKED).ids == plain
+    with pytest.raises(ValueError, match="named 'default', there are 'rag', 'tool_use'"):
+        Family(named, made.image, template={"rag": "a", "tool_use": "b"}).render(ASKED)
+    with pytest.raises(ValueError, match=r"Jinja source, .* got 'chat_template.jinja'; of a file"):
+        Family(named, made.image, template="chat_template.jinja").render(ASKED)
 
 
 @pytest.mark.parametrize("thinking", [False, True])
