@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Frame, Page
 
 from tests.browser.browser import READY_MS, chromium, wait_ready
-from tests.vscode.server import ROOT, Host, Unavailable, address, installed, serve
+from tests.vscode.install import ROOT, Unavailable, installed
+from tests.vscode.server import Host, address, serve
 
 
 @dataclass(frozen=True)

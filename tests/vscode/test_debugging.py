@@ -10,7 +10,7 @@ import pytest
 from tests.browser.browser import wait_ready
 from tests.browser.pixels import assert_drawn, drawn_cells
 from tests.vscode.conftest import Workbench
-from tests.vscode.server import ROOT
+from tests.vscode.install import ROOT
 
 SCRIPT = """\
 import numpy as np

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import sys
 
-import pytest
-
 from mmx_core.events import ExplanationWriter
 from tests.browser.browser import wait_ready
 from tests.support.explanations import make_explanation
 from tests.vscode.conftest import Workbench
 
 
-@pytest.mark.skip(reason="has not passed as a whole yet: what was drawn of step 300 differed")
 def test_an_event_file_is_shown_live_while_it_grows(workbench: Workbench) -> None:
     host, logdir = workbench.host, workbench.folder / "logs"
     with ExplanationWriter(logdir) as writer:

@@ -70,6 +70,17 @@ export interface Alternative {
   imageGain?: number | null;
 }
 
+/** Where what some words of the answer name is in the picture. */
+export interface ObjectMask {
+  name: string;
+  /** Ascending, of the answer. */
+  tokens: number[];
+  height: number;
+  width: number;
+  /** Cells in a row, line by line: outside, inside, outside .. */
+  runs: number[];
+}
+
 /** A word of the context and how it was taken away: "hidden", "replaced", or "unmeasured". */
 export interface ContextWord {
   /** Its first token's index among the context tokens, and how many it has. */
@@ -128,6 +139,8 @@ export interface Explanation {
   estimate?: Float32Array<ArrayBuffer> | null;
   /** Why one of the three above cannot be shown. */
   measuredDamage?: string | null;
+  /** What metrics of maps are measured on; empty where no masks were logged. */
+  objects?: ObjectMask[];
   /** Per context token, best first. */
   candidates: Candidate[][];
   metrics: Record<string, number>;

@@ -1,5 +1,5 @@
 // The selected token over all steps (columns) and scales (rows), and what changed as numbers.
-import { css, html, svg } from "lit";
+import { css, html, nothing, svg } from "lit";
 import { drawMap, drawPicture } from "./draw_map";
 import { columnAt, filmPlaces } from "./film_places";
 import type { Rect } from "./geometry";
@@ -20,6 +20,7 @@ const [NARROWEST, WIDEST] = [34, 74];
 const GAP = 4;
 const LABEL_ROOM = 142;
 const SPARK_HEIGHT = 26;
+const LEADER_HEIGHT = 16;
 
 export class Filmstrip extends PanelElement {
   static override properties = {
@@ -127,7 +128,8 @@ export class Filmstrip extends PanelElement {
         display: block;
         overflow: visible;
       }
-      polyline {
+      polyline,
+      .leaders path {
         fill: none;
         stroke: var(--muted);
         stroke-width: 1.5;
@@ -157,6 +159,7 @@ export class Filmstrip extends PanelElement {
       return found ? ` · ${found} ${text}` : "";
     };
     const part = this.steps.length < this.total ? `${this.steps.length} of ${this.total}` : this.total;
+    const labels = stepLabels(this.steps);
     const selected = layerName(shownLayers(shown)[layerIndex(this.view, shown)]!);
     return html`
       <h2>“${word}” over ${part} steps × ${layers.filter(({ agreement }) => agreement).length} scales${count(null, "to come")}${count(undefined, "damaged")}</h2>
@@ -170,9 +173,10 @@ export class Filmstrip extends PanelElement {
               aria-current=${step === this.view.step}
               title="Step ${stepText(step)}${step === this.other ? " (B)" : ""}; Shift and click compares with it"
               @click=${(event: MouseEvent) => this.choose(step, event.shiftKey)}
-            >${shortStep(step)}</button>`,
+            >${labels[i]}</button>`,
           )}
         </div>
+        ${this.leaders(places, width)}
         <div class="scales">
           ${layers.map(
             (layer) => html`<span class="label ${layerName(layer) === selected ? "chosen" : ""}">${cardText(shown, layer)}</span>`,
@@ -182,6 +186,19 @@ export class Filmstrip extends PanelElement {
         ${seriesOf(this.film, this.view).map((series) => this.sparkline(series, places, width))}
       </div>
     `;
+  }
+
+  /** From where each step lies in time to its column, where columns had to make room for each other. */
+  private leaders(places: readonly number[], cell: number) {
+    const extent = places.at(-1)! + cell;
+    const [first, last] = [this.steps[0]!, this.steps.at(-1)!];
+    const lies = this.steps.map((step) => cell / 2 + ((extent - cell) * (step - first)) / (last - first || 1));
+    const moved = lies.some((x, i) => Math.abs(x - places[i]! - cell / 2) > 1);
+    if (!moved) return nothing;
+    return html`<span class="label">in time</span>
+      <svg class="leaders" width=${extent} height=${LEADER_HEIGHT} aria-hidden="true">
+        <path d="M${cell / 2},.5H${extent - cell / 2}${lies.map((x, i) => `M${x.toFixed(1)},0V4L${places[i]! + cell / 2},${LEADER_HEIGHT}`).join("")}" />
+      </svg>`;
   }
 
   /** The step that was last scrolled to. */
@@ -323,7 +340,10 @@ export class Filmstrip extends PanelElement {
 }
 customElements.define("mmx-filmstrip", Filmstrip);
 
-/** "1.2k": room is short above a thumbnail. */
-function shortStep(step: number): string {
-  return Math.abs(step) < 10_000 ? stepText(step) : step.toLocaleString("en-US", { notation: "compact" });
+/** "12.5K": room is short above a thumbnail; as many digits as it takes to tell them apart. */
+function stepLabels(steps: readonly number[]): string[] {
+  const compact = (digits: number) => (step: number) =>
+    Math.abs(step) < 10_000 ? stepText(step) : step.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: digits });
+  const labels = [0, 1, 2].map((digits) => steps.map(compact(digits)));
+  return labels.find((texts) => new Set(texts).size === texts.length) ?? labels.at(-1)!;
 }

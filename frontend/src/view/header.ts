@@ -6,9 +6,8 @@ import type { Note } from "../samples/notes";
 import type { SampleSummary } from "../samples/summaries";
 import type { Place } from "../data/explanation_source";
 import { COMPARE_MODES, type CompareMode, RANGE_NAMES, type ViewState, rangesFor } from "./state";
-import { shortened } from "./picker";
 import "./run_picker";
-import { stepText } from "./text";
+import { shortened, stepText } from "./text";
 import { PanelElement, controls, options, unattributed } from "./base";
 import type { SamplePicker } from "../samples/sample_picker";
 
@@ -92,14 +91,43 @@ export class Header extends PanelElement {
       .mark.a {
         background: var(--side-a);
       }
+      .modes {
+        display: none;
+      }
+      @media (max-width: 980px) {
+        mmx-step-slider {
+          margin: 0;
+        }
+      }
       @media (max-width: 700px) {
         .range {
           max-width: 92px;
         }
       }
-      @media (max-width: 980px) {
-        mmx-step-slider {
-          margin: 0;
+      /* In a narrow panel, or one zoomed in to twice the size, controls leave the room to the picture. */
+      @media (max-width: 620px), (max-height: 520px) {
+        :host {
+          gap: 6px;
+          padding: 6px 16px;
+        }
+        .segments {
+          display: none;
+        }
+        .modes {
+          display: block;
+          max-width: 84px;
+        }
+      }
+      @media (max-width: 620px) {
+        .icon {
+          width: 26px;
+        }
+        .compare {
+          gap: 6px;
+        }
+        /* It is said by the run's own field above. */
+        .mark.a + span {
+          display: none;
         }
       }
     `,
@@ -114,7 +142,7 @@ export class Header extends PanelElement {
     const sample = run?.samples.find((entry) => entry.tag === this.view.tag);
     const compared = this.view.compare !== "single";
     return html`
-      <mmx-run-picker .runs=${this.names} .run=${this.view.run}></mmx-run-picker>
+      <mmx-run-picker .runs=${this.names} .run=${this.view.run} .beside=${compared ? (this.other?.run ?? "") : ""}></mmx-run-picker>
       <mmx-sample-picker
         .samples=${run?.samples ?? []}
         .tag=${this.view.tag}
@@ -134,6 +162,9 @@ export class Header extends PanelElement {
         .logged=${this.summaries.get(this.view.tag)?.logged ?? null}
         ?playing=${this.playing}
       ></mmx-step-slider>
+      <select class="modes" aria-label="Compare" title="Compare (v)" @change=${this.choose("compare")}>
+        ${options(COMPARE_MODES, this.view.compare)}
+      </select>
       <span class="segments" role="group" aria-label="Compare">
         ${COMPARE_MODES.map(
           (mode) => html`<button
@@ -174,10 +205,10 @@ export class Header extends PanelElement {
       ?.samples.find((entry) => entry.tag === (other?.tag ?? view.tag))?.steps;
     return html`
       <span class="compare">
-        <span class="mark a">A</span><span class="number" title=${view.run}>${shortened(view.run)} · step ${stepText(view.step ?? 0)}</span>
+        <span class="mark a">A</span><span class="number" title=${view.run}><span class="name">${shortened(view.run, name)} · </span>step ${stepText(view.step ?? 0)}</span>
         <button title="A becomes B, and B becomes A (x)" ?disabled=${!other} @click=${() => this.swap()}>⇄ swap</button>
         <span class="mark">B</span>
-        <mmx-run-picker .runs=${this.names} .run=${name} .side=${"b"}></mmx-run-picker>
+        <mmx-run-picker .runs=${this.names} .run=${name} .side=${"b"} .beside=${view.run}></mmx-run-picker>
         <select aria-label="Step of B" ?disabled=${!steps} @change=${(event: Event) => this.ask("view-change", { otherRun: name, otherStep: Number(valueOf(event)) })}>
           ${options(steps ?? [], other?.step, (step) => `step ${stepText(step)}`)}
         </select>
@@ -195,7 +226,7 @@ export class Header extends PanelElement {
     this.ask("view-change", { run: other.run, step: other.step, otherRun: view.run, otherStep: view.step });
   }
 
-  private choose(name: "range" | "colors") {
+  private choose(name: "compare" | "range" | "colors") {
     return (event: Event) => this.ask("view-change", { [name]: valueOf(event) });
   }
 }
