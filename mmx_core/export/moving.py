@@ -30,9 +30,7 @@ MOST_FRAMES = 600
 
 @dataclass(frozen=True)
 class _Frame:
-    """One moment: ``values`` is the map, None where the answer of that step lacks the token;
-    ``objects`` is what the token names.
-    """
+    """One moment; ``values`` is None where the answer lacks the token, ``objects`` what it names."""
 
     head: str
     place: str
