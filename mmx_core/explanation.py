@@ -247,12 +247,9 @@ class Explanation(ByContent):
                     f"maps at scale {scale.factor}: expected those of {maps} image(s), got "
                     f"{len(scale.maps)}"
                 )
-        for alternative in self.alternatives:
-            if not 0 <= alternative.context_index < context:
-                raise ValueError(
-                    f"alternatives: expected indices below {context}, got "
-                    f"{alternative.context_index}"
-                )
+        indices = [entry.context_index for entry in self.alternatives]
+        if not all(0 <= index < context for index in indices):
+            raise ValueError(f"alternatives: expected indices below {context}, got {indices}")
         self._check_measured(count, context)
 
     def _check_measured(self, count: int, context: int) -> None:
@@ -389,6 +386,12 @@ class Explanation(ByContent):
             f"Explanation({self.id!r}, {answer!r}, {len(self.tokens)} tokens, scales {scales}, "
             f"grid {grids})"
         )
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any] | None:
+        """The panel as a widget, for notebooks; None takes :meth:`_repr_html_`."""
+        from mmx_core.export.notebook import as_widget
+
+        return as_widget(self)
 
     def _repr_html_(self) -> str:
         """The panel in a frame of its own, for notebooks; plain text where it is not built."""

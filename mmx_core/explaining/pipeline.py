@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from mmx_core.explaining.assemble import assemble
+from mmx_core.explaining.begun import Kept
 from mmx_core.explaining.image_gain import measure_image_gain
 from mmx_core.explaining.measured import over_alternatives, with_measured
 from mmx_core.explaining.occlusion import read_occlusion
@@ -119,7 +120,10 @@ class Pipeline:
                     provenance=self.provenance(),
                 )
                 if others is not None:
-                    explanation = self._with_gain(explanation, prepared, passes, others, positions)
+                    begun = None if references is None else references.begun
+                    explanation = self._with_gain(
+                        explanation, prepared, passes, others, begun, positions
+                    )
                 if self.measured.influence or self.measured.used:
                     explanation = self._computed(
                         with_measured,
@@ -148,10 +152,17 @@ class Pipeline:
         prepared: Prepared,
         passes: Passes,
         references: Sequence[Picture],
+        begun: Kept | None,
         positions: int,
     ) -> Explanation:
         gain = self._computed(
-            measure_image_gain, self.adapter, prepared, passes, references, positions=positions
+            measure_image_gain,
+            self.adapter,
+            prepared,
+            passes,
+            references,
+            kept=begun,
+            positions=positions,
         )
         told = {"references": len(references) or "plain picture"}
         beside = over_alternatives(explanation, gain.whole)

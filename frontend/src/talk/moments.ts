@@ -1,5 +1,5 @@
 // What a talk goes through: the words of an answer, or one word at every checkpoint.
-import { type Explanation, type ObjectMask, answerToken, seenAt } from "../data/explanation";
+import { type Explanation, type ObjectMask, answerToken, seenAt, shownLayers } from "../data/explanation";
 import { methodOf } from "../data/method";
 import { type Heatmap, largest, spanMap } from "../pixels/heatmap";
 import { rangeOf } from "../pixels/range";
@@ -52,7 +52,7 @@ export function talkOf(model: Source, mode: Talk["mode"], film = mode === "steps
   const known = film.filter((entry) => entry) as Explanation[];
   const moments = mode === "answer" ? ofAnswer(seen, view) : ofSteps(film, model.filmSteps, view);
   const fixed = view.range === "fixed" ? view.fixedMax : 0;
-  const layer = seen.layers[layerIndex(view, seen)]!;
+  const layer = shownLayers(seen)[layerIndex(view, seen)]!;
   const high = mode === "answer" ? rangeOf(seen, layer, null, { range: "sample", fixedMax: 0 }, side.held).high : highest(known, view);
   return {
     mode,
@@ -113,8 +113,8 @@ function nowOf(moments: Moment[], explanation: Explanation, view: ViewState): nu
 
 /** Null where this step lacks the scale in view: another in its place would be compared unawares. */
 export function mapAt({ explanation, tokens }: Moment, view: ViewState): Heatmap | null {
-  const layer = explanation.layers[layerIndex(view, explanation)]!;
-  return layerName(layer.factor) === view.layer ? spanMap(layer, tokens, view.combine) : null;
+  const layer = shownLayers(explanation)[layerIndex(view, explanation)]!;
+  return layerName(layer) === view.layer ? spanMap(layer, tokens, view.combine) : null;
 }
 
 export function objectsAt({ explanation, tokens }: Moment): ObjectMask[] {
@@ -124,7 +124,7 @@ export function objectsAt({ explanation, tokens }: Moment): ObjectMask[] {
 /** Of the word at any step. */
 function highest(film: Explanation[], view: ViewState): number {
   const peaks = film.map((explanation) => {
-    const map = spanMap(explanation.layers[layerIndex(view, explanation)]!, tokensAt(view, explanation), view.combine);
+    const map = spanMap(shownLayers(explanation)[layerIndex(view, explanation)]!, tokensAt(view, explanation), view.combine);
     return map ? largest(map.values) : 0;
   });
   return Math.max(0, ...peaks);

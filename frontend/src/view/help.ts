@@ -10,6 +10,7 @@ const SHORTCUTS: [string, string][] = [
   ["n p", "next, previous word that the model would not have said"],
   ["Home End", "first, last word or token"],
   ["↑ ↓", "through the scales"],
+  ["u", "the map of what would say the word, or of what it used"],
   ["[ ]", "previous, next step"],
   [", .", "previous, next image or frame"],
   ["space", "play through the steps"],

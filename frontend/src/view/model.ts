@@ -4,7 +4,7 @@ import { type Pair, alignAnswers, counterpart } from "../words/alignment";
 import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "../data/api";
 import { reason } from "../data/reason";
 import type { withDifferenceMatrix } from "../matrix/difference_matrix";
-import { type Explanation, answerLength, answerToken, seenAt } from "../data/explanation";
+import { type Explanation, answerLength, answerToken, seenAt, shownLayers } from "../data/explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
 import { ServerError } from "../data/fetch_checked";
 import { ImageSource, type ImageState, NO_IMAGE, NO_SUCH_IMAGE } from "../data/images";
@@ -237,9 +237,9 @@ export class PanelModel {
   }
 
   selectLayer(index: number): Promise<void> {
-    const layers = this.explanation?.layers ?? [];
+    const layers = this.explanation ? shownLayers(this.explanation) : [];
     const layer = layers[Math.min(layers.length - 1, Math.max(0, index))];
-    return layer ? this.change({ layer: layerName(layer.factor) }) : Promise.resolve();
+    return layer ? this.change({ layer: layerName(layer) }) : Promise.resolve();
   }
 
   moveLayer(by: number): Promise<void> {
@@ -366,7 +366,7 @@ export class PanelModel {
     const nextStep = next && nearestStep(next.steps, step);
     if (next && nextStep !== null) this.source.prefetch(run, next.tag, [nextStep!]);
     for (const shown of [this.explanation, this.other?.explanation]) {
-      if (shown) this.source.prefetch(shown.run, tag, this.peaks.missing(shown, this.index));
+      if (shown) this.source.prefetchAll(this.peaks.missing(shown, this.index));
     }
   }
 

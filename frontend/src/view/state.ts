@@ -32,6 +32,8 @@ export type Combination = (typeof COMBINATIONS)[number];
 
 /** In place of a scale's factor, which is stable when scales are added. */
 export const AGGREGATE = "msea";
+/** Likewise of the map of what was used. */
+export const USED = "used";
 
 /** A line here is all that a new field takes. */
 const FIELDS = {

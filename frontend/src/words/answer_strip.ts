@@ -3,15 +3,18 @@
 import { type PropertyValues, html, nothing } from "lit";
 import { type Compared, changeOf, isNotable, wordChangeText } from "./changes";
 import { alternativeKey } from "./alternative";
-import { type Explanation, answerToken, matrixValue } from "../data/explanation";
+import { alternativeAt, choiceText, reasonTexts } from "./reasons";
+import { type Explanation, answerLength, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
+import type { Minimap } from "./minimap";
 import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
 import { doubtfulUnits, followingDoubt } from "./doubtful";
 import { evidenceOf, tintOf } from "./evidence";
 import { insteadOf, ownAgreement, probabilityOf } from "./figures";
-import { type Influence, influenceIn, influencesOn, lineOf, without } from "./influence";
+import { type Influence, NOTABLE, influenceIn, influencesOn, influencesOver, lineOf, without } from "./influence";
 import type { Peaks } from "../pixels/range";
 import { rove } from "./roving";
+import { inView, nearEnds, reveal } from "./scroll";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt, unitsText } from "./units";
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
@@ -19,12 +22,14 @@ import { natsText, probabilityText, startsWord, tokenText, valueText } from "../
 import type { versus } from "./versus";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
-/** So many tokens before and after the selected one have a button: thousands would take seconds. */
-const REACH = 400;
+/** So many tokens before and after `middle` have a button: thousands would take seconds. */
+const REACH = 200;
+/** Pixels from an end of what is drawn, at which more is. */
+const NEAR = 60;
+/** Words; a longer answer has a map of itself. */
+const LONG_ANSWER = 150;
 /** Words; a longer prompt would push the answer out of sight. */
 const LONGEST_PROMPT = 48;
-/** Nats; what loses less is not named. */
-const NOTABLE = 0.1;
 /** Of the words that another needs, how many are named. */
 const NAMED = 3;
 
@@ -44,6 +49,7 @@ export class AnswerStrip extends PanelElement {
     unfolded: { state: true },
     versus: { state: true },
     stop: { state: true },
+    middle: { state: true },
   };
   declare explanation: Explanation;
   declare selected: number;
@@ -65,9 +71,10 @@ export class AnswerStrip extends PanelElement {
   unfolded = false;
   /** Sets B under A; loaded once there is a B. */
   versus: typeof versus | null = null;
-
   /** The prompt's word that Tab comes to, as a context token. */
   stop = 0;
+  /** The answer token around which words have buttons: the selected one, until one scrolls away. */
+  middle = 0;
 
   /** Those selected. */
   private tokens: number[] = [];
@@ -75,17 +82,26 @@ export class AnswerStrip extends PanelElement {
   private asked: number[] = [];
   /** On those; empty where it was not measured. */
   private influences: Influence[] = [];
+  /** The word beside the answer that they are on instead: what was said over it. */
+  private over: number | null = null;
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
+  /** A word that was in view when more were drawn, and how far below the upper edge. */
+  private kept: { word: HTMLElement; top: number } | null = null;
 
   static override styles = [controls, stripStyle];
 
-  override willUpdate(): void {
+  override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("selected") || changed.has("explanation")) this.middle = this.selected;
+    if (this.isLong) void import("./minimap");
     if (this.other && !this.versus) void import("./versus").then((part) => (this.versus = part.versus), () => undefined);
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
     const pointed = (this.hover.column ?? -1) - this.explanation.promptLength;
     this.asked = pointed < 0 ? this.tokens : selectedTokens({ token: pointed, more: 0, unit: this.unit }, this.explanation);
-    this.influences = influencesOn(this.explanation, this.asked);
+    const beside = pointed < 0 ? alternativeAt(this.explanation, this.alternative) : -1;
+    const reasons = influencesOver(this.explanation, beside);
+    this.over = reasons.length ? beside : null;
+    this.influences = reasons.length ? reasons : influencesOn(this.explanation, this.asked);
   }
 
   override render() {
@@ -93,7 +109,7 @@ export class AnswerStrip extends PanelElement {
     const spaced = context.some((token) => startsWord(token.text));
     let turn = turns.length > 2 ? -1 : Infinity;
     const groups = contextUnits(this.explanation, this.unit);
-    const seen = ({ first }: Group) => Math.abs(first - promptLength - this.selected) <= REACH && (!context[first]!.special || this.template);
+    const seen = ({ first }: Group) => Math.abs(first - promptLength - this.middle) <= REACH && (!context[first]!.special || this.template);
     const prompts = groups.filter((group) => group.first < promptLength && seen(group));
     const stop = (prompts.find(({ first }) => first === this.stop) ?? prompts[0])?.first;
     const shown = groups.map((group) => {
@@ -107,14 +123,17 @@ export class AnswerStrip extends PanelElement {
     });
     const prompt = groups.findIndex(({ first }) => first >= promptLength);
     return html`
-      <div class="text">
+      <div class="reading">
+      <div class="text" @scroll=${this.scrolled}>
         <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove} @focusin=${this.stopped}>${this.prompt(groups.slice(0, prompt), shown)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
           ${this.other && this.versus ? this.versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
         </span>
-        <span class="muted">
-          ${context.length > REACH ? `… ${REACH} tokens before and after` : ""} ${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}
-        </span>
+        <span class="muted">${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}</span>
+      </div>
+      ${this.isLong
+        ? html`<mmx-minimap .explanation=${this.explanation} .selected=${this.selected} .unit=${this.unit} .held=${this.held}></mmx-minimap>`
+        : nothing}
       </div>
       <slot></slot>
       <div class="side">
@@ -158,20 +177,63 @@ export class AnswerStrip extends PanelElement {
       .slice(0, NAMED)
       .filter(({ line }) => line > 0);
     const said = `${words.length} words${strongest.length ? `; strongest: ${strongest.map(({ text }) => text).join(", ")}` : ""}`;
-    return html`<button class="quiet fold" aria-expanded=${this.unfolded} @click=${() => (this.unfolded = !this.unfolded)}>
+    return html`<button class="quiet fold" aria-expanded=${this.unfolded} @click=${this.fold}>
         ${this.unfolded ? "▾" : "▸"} prompt: ${said}
       </button>
       ${this.unfolded ? parts : nothing}`;
   }
 
   override updated(changed: PropertyValues<this>): void {
-    if (!changed.has("size") && !changed.has("selected") && !changed.has("unit") && !changed.has("explanation")) return;
-    const text = this.renderRoot.querySelector<HTMLElement>(".text")!;
-    const token = this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]');
-    if (!token) return;
-    // Within the strip alone: scrollIntoView would move the page as well.
-    const top = token.offsetTop - text.offsetTop;
-    text.scrollTop = Math.min(top, Math.max(top + token.offsetHeight + 6 - text.clientHeight, text.scrollTop));
+    if (["size", "selected", "unit", "explanation"].some((name) => changed.has(name as keyof AnswerStrip))) this.revealSelected();
+    else if (this.kept) this.text.scrollTop = this.kept.word.offsetTop - this.kept.top;
+    this.kept = null;
+    if (this.isLong) this.tellSeen();
+  }
+
+  /** With what B says below it. */
+  private revealSelected(): void {
+    const word = this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]');
+    if (word) reveal(this.text, word.closest<HTMLElement>(".column") ?? word);
+  }
+
+  private get text(): HTMLElement {
+    return this.renderRoot.querySelector<HTMLElement>(".text")!;
+  }
+
+  private get isLong(): boolean {
+    return answerUnits(this.explanation, this.unit).length > LONG_ANSWER;
+  }
+
+  /** Near an end of the words that are drawn, more are. */
+  private scrolled(): void {
+    const { text, middle } = this;
+    const first = this.unfolded ? -this.explanation.promptLength : 0;
+    const last = answerLength(this.explanation) - 1;
+    const [up, down] = nearEnds(text, NEAR);
+    if (up && middle - REACH > first) this.middle = middle - REACH / 2;
+    else if (down && middle + REACH < last) this.middle = middle + REACH / 2;
+    const word = this.middle === middle ? undefined : this.wordsInView[0];
+    if (word) this.kept = { word, top: word.offsetTop - text.scrollTop };
+    if (this.isLong) this.tellSeen();
+  }
+
+  private get wordsInView(): HTMLElement[] {
+    return inView(this.text, this.renderRoot.querySelectorAll<HTMLElement>(".answer"));
+  }
+
+  /** The map shows which words are in view. */
+  private tellSeen(): void {
+    const map = this.renderRoot.querySelector<Minimap>("mmx-minimap")!;
+    const words = this.wordsInView;
+    const [first, last] = [words[0], words.at(-1)].map((word) => Number(word?.dataset.tokenIndex));
+    map.seen = words.length ? [first!, last!] : null;
+    map.backwards = !!this.renderRoot.querySelector(".answer-start:dir(rtl)");
+  }
+
+  private fold(): void {
+    this.unfolded = !this.unfolded;
+    // It is what one wants to see.
+    if (this.unfolded) this.middle = Math.min(this.selected, REACH - this.explanation.promptLength);
   }
 
   /** Move the keyboard's focus along with the selection, where it already is on a token. */
@@ -223,6 +285,12 @@ export class AnswerStrip extends PanelElement {
 
   private lineKey() {
     if (!this.influences.length) return html`<span tabindex="0" data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`;
+    if (this.over !== null) {
+      return html`<span class="without number" tabindex="0" data-term="reasons">
+        <span>for <bdi>${choiceText(this.explanation, this.over)}</bdi>:</span>
+        <span>${reasonTexts(this.explanation, this.over).slice(0, 2).join(", ")}</span>
+      </span>`;
+    }
     const needed = this.influences.filter(({ nats }) => nats >= NOTABLE).sort((one, other) => other.nats - one.nats);
     return html`<span class="without number" tabindex="0" data-term="influence">
       <span>“<bdi>${this.askedText}</bdi>” ${needed.length ? "is less likely without" : "needs no single word"}</span>
@@ -239,6 +307,7 @@ export class AnswerStrip extends PanelElement {
 
   /** "; without it square: 0.92 → 0.11" */
   private withoutText(influence: Influence): string {
+    if (this.over !== null) return `; ${natsText(influence.nats)} nats for ${choiceText(this.explanation, this.over)}`;
     return `; without it “${this.askedText}”: ${this.falls(influence)}`;
   }
 

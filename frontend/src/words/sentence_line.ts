@@ -1,7 +1,7 @@
 // The selected word in one sentence, and what changed since the step before, or in B.
 import { css, html, nothing } from "lit";
 import type { ViewState } from "../view/state";
-import { stepText } from "../view/text";
+import { shortened, stepText } from "../view/text";
 import { type Said, changeText, clausesOf } from "./sentence";
 import { unitsText } from "./units";
 import { PanelElement, controls, unattributed } from "../view/base";
@@ -62,8 +62,8 @@ export class SentenceLine extends PanelElement {
     const { said, earlier, other, view } = this;
     if (other) {
       const { step, run } = other.explanation;
-      const name = run === said.explanation.run ? "" : `${run}, `;
-      return html`<span class="change"><span class="b">B</span> (${name}step ${stepText(step)}): ${changeText(said, other, view)}.</span>`;
+      const name = run === said.explanation.run ? "" : `${shortened(run, said.explanation.run)}, `;
+      return html`<span class="change"><span class="b">B</span> (<span title=${run}>${name}</span>step ${stepText(step)}): ${changeText(said, other, view)}.</span>`;
     }
     if (!earlier) return nothing;
     return html`<span class="change">Since step ${stepText(earlier.explanation.step)}: ${changeText(earlier, said, view)}.</span>`;
