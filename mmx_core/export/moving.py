@@ -30,7 +30,7 @@ MOST_FRAMES = 600
 
 @dataclass(frozen=True)
 class _Frame:
-    """One moment; ``values`` is None where the answer lacks the token, ``objects`` what it names."""
+    """One moment: ``values`` is None without the token, ``objects`` are what it names."""
 
     head: str
     place: str
