@@ -180,7 +180,7 @@ export class AnswerStrip extends PanelElement {
   }
 
   override updated(changed: PropertyValues<this>): void {
-    if (["size", "selected", "unit", "explanation"].some((name) => changed.has(name as keyof AnswerStrip))) this.revealSelected();
+    if (["size", "selected", "unit", "explanation", "other", "versus"].some((name) => changed.has(name as keyof AnswerStrip))) this.revealSelected();
     else if (this.kept) this.text.scrollTop = this.kept.word.offsetTop - this.kept.top;
     this.kept = null;
     if (this.isLong) this.tellSeen();
