@@ -15,7 +15,7 @@ from typing import Any
 from mmx_core.models.messages import Message
 
 _THOUGHT = re.compile(r"(</?think>|\[/?THINK\])")
-_MARKUP = re.compile(r"(</?[^\s<>]+>|\[/?[A-Z_]+\])")
+MARKUP = re.compile(r"(</?[^\s<>]+>|\[/?[A-Z_]+\])")
 """What a template may look for in a text, such as ``</think>``."""
 
 
@@ -42,7 +42,9 @@ class Marks:
         """The message with each text exchanged."""
         written = ("tool_calls", "reasoning_content", "reasoning", "thinking")
         parts = [
-            {**part, "text": self._word(turn, part["text"])} if part["type"] == "text" else part
+            {**part, part["type"]: self._word(turn, part[part["type"]])}
+            if part["type"] in ("text", "thinking")
+            else part
             for part in message["content"]
         ]
         rest = {name: self._all(turn, message[name]) for name in written if name in message}
@@ -83,7 +85,7 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
     Nothing but markup is a text, too, as of boxes; but for an empty thought, which is left out.
     """
     for index, part in enumerate(_THOUGHT.split(text)):
-        pieces = _MARKUP.split(part)
+        pieces = MARKUP.split(part)
         if index % 2 or not any(piece.strip() for piece in pieces[::2]):
             yield part, index % 2 == 1
         else:

@@ -3,7 +3,7 @@ import { css, html, nothing, svg } from "lit";
 import { drawMap, drawPicture } from "./draw_map";
 import { columnAt, filmPlaces } from "./film_places";
 import type { Rect } from "./geometry";
-import type { Explanation, Layer } from "../data/explanation";
+import { type Explanation, type Layer, shownLayers } from "../data/explanation";
 import { sameLayer, spanMap } from "./heatmap";
 import type { ImageState } from "../data/images";
 import { type Peaks, rangeOf } from "./range";
@@ -162,7 +162,7 @@ export class Filmstrip extends PanelElement {
     };
     const part = this.steps.length < this.total ? `${this.steps.length} of ${this.total}` : this.total;
     const labels = stepLabels(this.steps);
-    const selected = layerName(shown.layers[layerIndex(this.view, shown)]!.factor);
+    const selected = layerName(shownLayers(shown)[layerIndex(this.view, shown)]!);
     return html`
       <h2>“${word}” over ${part} steps × ${layers.filter(({ agreement }) => agreement).length} scales${count(null, "to come")}${count(undefined, "damaged")}</h2>
       <div class="grid number" style="--cell:${width}px;--row:${this.rowHeight(layers.length)}px">
@@ -181,7 +181,7 @@ export class Filmstrip extends PanelElement {
         ${this.leaders(places, width)}
         <div class="scales">
           ${layers.map(
-            (layer) => html`<span class="label ${layerName(layer.factor) === selected ? "chosen" : ""}">${cardText(shown, layer)}</span>`,
+            (layer) => html`<span class="label ${layerName(layer) === selected ? "chosen" : ""}">${cardText(shown, layer)}</span>`,
           )}
         </div>
         <canvas role="img" aria-label="Heatmaps of “${word}”: ${layers.length} scales at ${this.steps.length} steps" @click=${this.pick}></canvas>
@@ -273,12 +273,12 @@ export class Filmstrip extends PanelElement {
     drawMap(context, map, rect, { range, colors: this.view.colors, opacity: this.view.opacity, smooth: this.view.smooth, hatch });
   }
 
-  /** A row per scale of any step, since steps may have been logged at others; the aggregate last. */
+  /** A row per scale of any step, since steps may have been logged at others; the aggregate and what was used last. */
   private layers(): Layer[] {
-    const known = this.film.flatMap((explanation) => explanation?.layers ?? []);
-    const factors = [...new Set(known.map((layer) => layer.factor))];
-    const place = (factor: number | null) => factor ?? Infinity;
-    return factors.sort((a, b) => place(a) - place(b)).map((factor) => known.find((layer) => layer.factor === factor)!);
+    const known = this.film.flatMap((explanation) => (explanation ? shownLayers(explanation) : []));
+    const found = [...new Map(known.map((layer) => [layerName(layer), layer])).values()];
+    const place = ({ factor, used }: Layer) => (used ? Infinity : (factor ?? Number.MAX_VALUE));
+    return found.sort((a, b) => place(a) - place(b));
   }
 
   /** One range over all steps, so that growing is seen as growing. */
@@ -335,7 +335,7 @@ export class Filmstrip extends PanelElement {
     const layers = this.layers();
     const layer = layers[Math.floor(event.offsetY / (this.rowHeight(layers.length) + GAP))];
     if (step === undefined || !layer) return;
-    if (!event.shiftKey) this.ask("view-change", { step, layer: layerName(layer.factor) });
+    if (!event.shiftKey) this.ask("view-change", { step, layer: layerName(layer) });
     else this.choose(step, true);
   }
 

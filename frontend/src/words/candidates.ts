@@ -2,6 +2,7 @@
 import { css, html, nothing } from "lit";
 import { alternativeKey } from "./alternative";
 import { whyNot } from "./candidate_search";
+import { choiceText, reasonTexts } from "./reasons";
 import { type Alternative, type Candidate, type Explanation, answerToken } from "../data/explanation";
 import { probabilityText, tokenText, valueText } from "../view/text";
 import { methodOf } from "../data/method";
@@ -83,6 +84,10 @@ export class Candidates extends PanelElement {
         text-overflow: ellipsis;
         white-space: nowrap;
       }
+      .reasons {
+        margin: 8px 0 0;
+        line-height: 1.4;
+      }
       .why {
         display: flex;
         flex-wrap: wrap;
@@ -157,7 +162,7 @@ export class Candidates extends PanelElement {
           `,
         )}
       </ol>
-      ${leading.length ? "" : html`<p class="muted">No predictions were logged.</p>`}
+      ${leading.length ? "" : html`<p class="muted">No predictions were logged.</p>`} ${this.reasons()}
       <p class="why">
         <label>why not <input .value=${this.typed} placeholder="a word" @input=${(event: Event) => (this.typed = (event.target as HTMLInputElement).value)} /></label>
         ${this.typed.trim() ? this.answered() : nothing}
@@ -193,6 +198,14 @@ export class Candidates extends PanelElement {
     return this.tokens[0]!;
   }
 
+  /** Of the word beside the answer that is shown: what speaks for what was said over it. */
+  private reasons() {
+    const { alternative, explanation } = this;
+    const texts = alternative === null ? [] : reasonTexts(explanation, alternative);
+    if (!texts.length) return nothing;
+    return html`<p class="reasons number" role="status" tabindex="0" data-term="reasons">for <bdi>${choiceText(explanation, alternative!)}</bdi>: ${texts.join(", ")}</p>`;
+  }
+
   /** Puts the word's own map on the stage, and takes it off again. */
   private mapButton(entry: Alternative | undefined) {
     if (!entry) return nothing;
@@ -201,7 +214,7 @@ export class Candidates extends PanelElement {
     return html`<button
       aria-pressed=${shown}
       aria-label="Map of “${word}”"
-      title="Where the model would have read it"
+      title="Which places would say it, and what speaks for the one over the other"
       @click=${() => this.ask("view-change", { alternative: shown ? "" : alternativeKey(entry), compare: "single" })}
     >map</button>`;
   }
