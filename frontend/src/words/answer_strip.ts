@@ -21,8 +21,8 @@ import { COMBINATIONS, type Combination } from "../view/state";
 import { natsText, probabilityText, startsWord, tokenText, valueText } from "../view/text";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
-/** So many tokens before and after `middle` have a button: thousands would take seconds. */
-const REACH = 200;
+/** So many tokens before and after `middle` have a button: those of a long answer would take more than a frame. */
+const REACH = 80;
 /** Pixels from an end of what is drawn, at which more is. */
 const NEAR = 60;
 /** Words; a longer answer has a map of itself. */
@@ -72,7 +72,7 @@ export class AnswerStrip extends PanelElement {
   comparing: typeof import("./comparing") | null = null;
   /** The prompt's word that Tab comes to, as a context token. */
   stop = 0;
-  /** The answer token around which words have buttons: the selected one, until one scrolls away. */
+  /** The answer token around which words have buttons: near the selected one, until one scrolls away. */
   middle = 0;
 
   /** Those selected. */
@@ -91,8 +91,9 @@ export class AnswerStrip extends PanelElement {
   static override styles = [controls, stripStyle];
 
   override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("selected") || changed.has("explanation")) this.middle = this.selected;
-    if (this.isLong) void import("./minimap");
+    const far = Math.abs(this.selected - this.middle) > REACH / 2;
+    if (far && (changed.has("selected") || changed.has("explanation"))) this.middle = this.selected;
+    if (this.isLong) void import("./minimap").catch(() => undefined);
     if (this.other && !this.comparing) void import("./comparing").then((part) => (this.comparing = part), () => undefined);
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
     const pointed = (this.hover.column ?? -1) - this.explanation.promptLength;
@@ -183,7 +184,7 @@ export class AnswerStrip extends PanelElement {
   }
 
   override updated(changed: PropertyValues<this>): void {
-    if (["size", "selected", "unit", "explanation"].some((name) => changed.has(name as keyof AnswerStrip))) this.revealSelected();
+    if (["size", "selected", "unit", "explanation", "other", "versus"].some((name) => changed.has(name as keyof AnswerStrip))) this.revealSelected();
     else if (this.kept) this.text.scrollTop = this.kept.word.offsetTop - this.kept.top;
     this.kept = null;
     if (this.isLong) this.tellSeen();
@@ -207,20 +208,19 @@ export class AnswerStrip extends PanelElement {
   private scrolled(): void {
     const { text, middle } = this;
     const first = this.unfolded ? -this.explanation.promptLength : 0;
-    const last = answerLength(this.explanation) - 1;
     const [up, down] = nearEnds(text, NEAR);
     if (up && middle - REACH > first) this.middle = middle - REACH / 2;
-    else if (down && middle + REACH < last) this.middle = middle + REACH / 2;
+    else if (down && middle + REACH < answerLength(this.explanation) - 1) this.middle = middle + REACH / 2;
     const word = this.middle === middle ? undefined : this.wordsInView[0];
     if (word) this.kept = { word, top: word.offsetTop - text.scrollTop };
     if (this.isLong) this.tellSeen();
   }
 
-  private get wordsInView(): HTMLElement[] {
+  private get wordsInView() {
     return inView(this.text, this.renderRoot.querySelectorAll<HTMLElement>(".answer"));
   }
 
-  /** The map shows which words are in view. */
+  /** To the map. */
   private tellSeen(): void {
     const map = this.renderRoot.querySelector<Minimap>("mmx-minimap")!;
     const words = this.wordsInView;
