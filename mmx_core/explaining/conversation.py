@@ -12,7 +12,14 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from mmx_core.models.messages import Message, checked_messages, part_kind, text_of, user_turn
+from mmx_core.models.messages import (
+    Message,
+    checked_messages,
+    part_kind,
+    said_content,
+    text_of,
+    user_turn,
+)
 from mmx_core.sample import PICTURE_KEYS, ImageLike, Sample, Video
 
 
@@ -67,7 +74,7 @@ def conversation_of(sample: Sample) -> Conversation:
     if not text_of(answer).strip() and not answer.get("tool_calls"):
         raise ValueError(f"messages[{explained}]: expected an answer, got nothing but blanks")
     # What the answer shows itself is no part of what it was said about.
-    said = {**answer, "content": text_of(answer)}
+    said = {**answer, "content": said_content(answer)}
     return Conversation([*before, said], pictures[:count])
 
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmx_core.models.marks import MARKUP
-from mmx_core.models.messages import Form, Message, text_of
+from mmx_core.models.messages import Form, Message, text_of, thoughts_of
 from mmx_core.models.template import ChatTemplate, Rendering
 from mmx_core.text.thoughts import closes_thought, opens_thought
 from mmx_core.text.tokens import characters_of_tokens
@@ -191,7 +191,7 @@ def _answered(
     template: ChatTemplate, messages: Sequence[Message], answer: Message, form: Form, text: str
 ) -> Rendering | None:
     """The conversation with another text for its answer; None where the template refuses it."""
-    parts = [{"type": "text", "text": text}] if text else []
+    parts = [*thoughts_of(answer), *([{"type": "text", "text": text}] if text else [])]
     try:
         return template.rendering([*messages, {**answer, "content": parts}], form, opened=False)
     except ValueError:

@@ -38,6 +38,19 @@ def text_of(message: Message) -> str:
     return "".join(str(part["text"]) for part in content if part_kind(part) == "text")
 
 
+def said_content(message: Message) -> str | list[Mapping[str, Any]]:
+    """What is written in an answer's content: its text, behind its thoughts where it has any."""
+    thoughts, text = thoughts_of(message), text_of(message)
+    return [*thoughts, {"type": "text", "text": text}] if thoughts else text
+
+
+def thoughts_of(message: Message) -> list[Mapping[str, Any]]:
+    """The parts of a message's content that are thoughts."""
+    content = message.get("content")
+    parts = content if isinstance(content, (list, tuple)) else []
+    return [part for part in parts if part_kind(part) == "thinking"]
+
+
 def checked_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """The conversation, each content a list of parts, pictures without their pixels.
 
@@ -68,9 +81,12 @@ def _checked(index: int, message: Any) -> dict[str, Any]:
     parts = []
     for part in content:
         kind = part_kind(part)
+        if kind == "thinking":
+            parts.append(_thought(index, part))
+            continue
         if kind not in ("image", "video", "text"):
             raise ValueError(
-                f"messages[{index}]: expected parts of type image, video or text, got "
+                f"messages[{index}]: expected parts of type image, video, text or thinking, got "
                 f"{reprlib.repr(part)}{_INSTEAD.get(str(kind), '')}"
             )
         if kind == "text" and not isinstance(part.get("text"), str):
@@ -82,21 +98,31 @@ def _checked(index: int, message: Any) -> dict[str, Any]:
     return {"role": role, "content": parts, **rest}
 
 
-_INSTEAD = {
-    "thinking": "; give the thought as the message's reasoning_content, or write it into its text "
-    "as the model does ([THINK]...[/THINK], <think>...</think>)",
-    "audio": "; sound is not explained, leave it out",
-}
+def _thought(index: int, part: Mapping[str, Any]) -> dict[str, Any]:
+    """A thought as the templates take it: its text as one."""
+    thought = part.get("thinking")
+    if isinstance(thought, (list, tuple)) and all(part_kind(p) == "text" for p in thought):
+        thought = text_of({"content": thought})
+    if not isinstance(thought, str):
+        raise ValueError(
+            f"messages[{index}]: expected {{'type': 'thinking', 'thinking': text}}, got "
+            f"{reprlib.repr(part)}"
+        )
+    return {**part, "thinking": thought}
 
 
-def forms(placeholders: Mapping[str, str]) -> tuple[Form, ...]:
+_INSTEAD = {"audio": "; sound is not explained, leave it out"}
+
+
+def forms(placeholders: Mapping[str, str], *, thoughts: bool = False) -> tuple[Form, ...]:
     """In which a template may want its messages, the most usual first.
 
     Lists of parts; lists where there are pictures, else strings; strings alone, a picture written
-    as its placeholder.
+    as its placeholder. A thought stands among the parts, or is the message's reasoning.
 
     Args:
         placeholders: The text of each kind of picture.
+        thoughts: Whether there are any among the parts.
     """
 
     def in_parts(message: Message) -> Message:
@@ -113,4 +139,17 @@ def forms(placeholders: Mapping[str, str]) -> tuple[Form, ...]:
         ]
         return {**message, "content": "".join(texts)}
 
-    return in_parts, as_written, in_strings
+    if not thoughts:
+        return in_parts, as_written, in_strings
+
+    def behind(form: Form) -> Form:
+        return lambda message: form(_reasoned(message))
+
+    return in_parts, behind(in_parts), behind(as_written), behind(in_strings)
+
+
+def _reasoned(message: Message) -> Message:
+    """The message with the thoughts among its parts as its reasoning instead."""
+    thoughts = "".join(part["thinking"] for part in thoughts_of(message))
+    rest = [part for part in message["content"] if part["type"] != "thinking"]
+    return {**message, "content": rest, "reasoning_content": thoughts} if thoughts else message

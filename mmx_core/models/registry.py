@@ -34,6 +34,7 @@ _OWN = (
     "paligemma",
     "qwen_like",
     "qwen_vl",
+    "smolvlm",
     "video_llava",
 )
 Adapter = TypeVar("Adapter", bound=type[ModelAdapter])

@@ -16,9 +16,9 @@ from itertools import pairwise
 from typing import Any
 
 from mmx_core.models.marks import Marks, aligned, moved
-from mmx_core.models.messages import Form, Message, forms
+from mmx_core.models.messages import Form, Message, forms, thoughts_of
 
-_REPRESENTED = re.compile(r"""['"]text['"]: ['"]$""")
+_REPRESENTED = re.compile(r"""['"](text|thinking)['"]: ['"]$""")
 """Before a text: the template has written a list of parts as Python shows it."""
 
 _REPLY = {"role": "assistant", "content": [{"type": "text", "text": "answer"}]}
@@ -68,6 +68,8 @@ class ChatTemplate:
         source: Jinja source.
         variables: What else the template reads, such as ``enable_thinking``.
         placeholders: The text of each kind of picture.
+        exchanged: A text that the template writes, and what stands for it instead, one after
+            another, as often as it is there.
 
     Raises:
         ValueError: A variable that is no template's, or no template.
@@ -79,6 +81,7 @@ class ChatTemplate:
         source: str | None,
         variables: Mapping[str, Any],
         placeholders: Mapping[str, str],
+        exchanged: tuple[str, Sequence[str]] | None = None,
     ) -> None:
         if source is None and getattr(tokenizer, "chat_template", None) is None:
             raise ValueError(
@@ -103,6 +106,7 @@ class ChatTemplate:
         self._source = source
         self._variables = variables
         self._placeholders = placeholders
+        self._exchanged = exchanged
 
     def form_for(self, messages: Sequence[Message]) -> Form:
         """The form in which the template writes most of what the messages, and an answer, say.
@@ -111,9 +115,10 @@ class ChatTemplate:
             ValueError: It takes them in none.
         """
         refused: ValueError | None = None
+        thoughts = any(thoughts_of(message) for message in messages)
         for conversation in ([*messages, _REPLY], messages):
             best: tuple[int, Form] | None = None
-            for form in forms(self._placeholders):
+            for form in forms(self._placeholders, thoughts=thoughts):
                 try:
                     shown, count = self._shown(conversation, form)
                 except ValueError as error:
@@ -135,7 +140,7 @@ class ChatTemplate:
         found = {
             match[1]
             for match in marks.pattern.finditer(text)
-            if not _REPRESENTED.search(text, max(0, match.start() - 10), match.start())
+            if not _REPRESENTED.search(text, max(0, match.start() - 14), match.start())
         }
         return len(found), len(marks.texts)
 
@@ -178,7 +183,9 @@ class ChatTemplate:
             beside: What the answer's message holds beside its text, such as a thought.
         """
         marks = Marks([*messages, beside or {}])
+        thoughts = thoughts_of(beside or {})
         reply = {**(beside or {}), **marks.exchanged(len(messages), _REPLY)}
+        reply["content"] = [*thoughts, *reply["content"]]
         try:
             text = self._render([*messages, reply], form, opened=False)
         except ValueError:
@@ -201,7 +208,11 @@ class ChatTemplate:
             raise ValueError(
                 f"messages: expected a conversation that the model's chat template takes: {error}"
             ) from error
-        return str(text)
+        if self._exchanged is None:
+            return str(text)
+        mark, instead = self._exchanged
+        pieces = str(text).split(mark, len(instead))
+        return pieces[0] + "".join(f"{t}{p}" for t, p in zip(instead, pieces[1:], strict=False))
 
     def _tails(self, marked: Sequence[Message], form: Form, marks: Marks) -> dict[int, str]:
         """What closes each turn: that which follows its last text where the conversation ends."""
@@ -240,7 +251,7 @@ class ChatTemplate:
                 turn
                 for turn, message in enumerate(marked)
                 for part in message["content"]
-                if part["type"] != "text"
+                if part["type"] in ("image", "video")
             ]
         )
         names = "|".join(map(re.escape, filter(None, self._placeholders.values())))

@@ -195,13 +195,9 @@ def test_messages_are_taken_in_their_form_and_pixels_left_out() -> None:
         ([{"role": "user"}], "expected {'role'"),
         ([{"role": 3, "content": "red"}], "expected {'role'"),
         ([{"role": "user", "content": 3}], "expected {'role'"),
-        ([{"role": "user", "content": ["red"]}], "parts of type image, video or text"),
-        ([{"role": "user", "content": [{"type": "audio"}]}], "parts of type image, video or text"),
+        ([{"role": "user", "content": ["red"]}], "parts of type image, video, text or"),
+        ([{"role": "user", "content": [{"type": "audio"}]}], "parts of type image, video, text or"),
         ([{"role": "user", "content": [{"type": "audio"}]}], "sound is not explained"),
-        (
-            [{"role": "assistant", "content": [{"type": "thinking", "thinking": "red"}]}],
-            r"give the thought as the message's reasoning_content, or .* \(\[THINK\]",
-        ),
         ([{"role": "user", "content": [{"type": "text"}]}], "expected {'type': 'text', 'text'"),
     ],
 )

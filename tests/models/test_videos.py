@@ -11,7 +11,7 @@ from tests.models.test_families import tiny_of
 from tests.support.tiny_models import TinyModel
 
 SCALES: dict[str, tuple[float, ...]] = {
-    **dict.fromkeys(("qwen2_vl", "qwen3_vl", "glm4v", "internvl"), (0.5, 1.0, 2.0)),
+    **dict.fromkeys(("qwen2_vl", "qwen3_vl", "glm4v", "internvl", "smolvlm"), (0.5, 1.0, 2.0)),
     # They share what is tried above.
     **dict.fromkeys(("qwen2_5_vl", "qwen3_vl_moe", "qwen3_5"), (2.0,)),
     **dict.fromkeys(("qwen3_5_moe", "qwen4_exp"), (0.5,)),

@@ -36,12 +36,8 @@ class Unavailable(RuntimeError):
     """VS Code's server cannot be had here; the message says why."""
 
 
-def installed(cache: Path = CACHE, *, sha512: str = SHA512) -> Path:
+def installed(cache: Path = CACHE) -> Path:
     """The server, fetched the first time.
-
-    Args:
-        cache: Where it is kept.
-        sha512: What the archive must have, in Base64.
 
     Raises:
         Unavailable: A registry cannot be reached.
@@ -53,11 +49,9 @@ def installed(cache: Path = CACHE, *, sha512: str = SHA512) -> Path:
     shutil.rmtree(cache, ignore_errors=True)
     cache.mkdir(parents=True)
     npm = _npm(cache)
-    _run([*npm, "pack", PACKAGE, "--silent"], cache)
+    _run([*npm, "pack", PACKAGE, "--loglevel=error"], cache)
     [archive] = cache.glob("code-server-*.tgz")
-    found = b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    if found != sha512:
-        raise RuntimeError(f"{PACKAGE}: expected sha512 {sha512}, got {found}")
+    verify(archive)
     with tarfile.open(archive) as packed:
         for member in packed:
             if member.name.startswith(_KEPT) and not member.name.startswith(_LEFT_OUT):
@@ -66,9 +60,20 @@ def installed(cache: Path = CACHE, *, sha512: str = SHA512) -> Path:
     archive.unlink()
     # By its own lock. Its install scripts are not run: the server needs none.
     options = ["--omit=dev", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
-    _run([*npm, "ci", *options, "--legacy-peer-deps"], cache)
+    _run([*npm, "ci", *options, "--legacy-peer-deps", "--loglevel=error"], cache)
     done.write_text(PACKAGE, encoding="utf-8")
     return cache
+
+
+def verify(archive: Path) -> None:
+    """Whether it is the one that is pinned.
+
+    Raises:
+        RuntimeError: It is another.
+    """
+    found = b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if found != SHA512:
+        raise RuntimeError(f"{PACKAGE}: expected sha512 {SHA512}, got {found}")
 
 
 def node(cache: Path = CACHE) -> Path:

@@ -159,7 +159,7 @@ function placesOf(header: Json): string[] {
 /** Which cells the words used, on the grids of scale 1. */
 function addUsed(header: Json, views: View[], answer: number): void {
   const base = list(header.scales).map(object).find(({ factor }) => factor === 1)!;
-  gridsOf(base).forEach((grid, i) => (views[i]!.used = emptyLayer(null, grid, null, answer)));
+  gridsOf(base).forEach((grid, i) => (views[i]!.used = { ...emptyLayer(null, grid, null, answer), used: true }));
 }
 
 function maximaOf(values: Float32Array, maps: number): Float32Array<ArrayBuffer> {

@@ -4,7 +4,7 @@ import { type Pair, alignAnswers, counterpart } from "../words/alignment";
 import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "../data/api";
 import { reason } from "../data/reason";
 import type { withDifferenceMatrix } from "../matrix/difference_matrix";
-import { type Explanation, answerLength, answerToken, seenAt } from "../data/explanation";
+import { type Explanation, answerLength, answerToken, seenAt, shownLayers } from "../data/explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
 import { ServerError } from "../data/fetch_checked";
 import { ImageSource, type ImageState, NO_IMAGE, NO_SUCH_IMAGE } from "../data/images";
@@ -16,7 +16,7 @@ import { type Side, sideOf } from "../pixels/stage_picture";
 import { type SampleSummary, summarise } from "../samples/summaries";
 import { answerUnits, unitAt } from "../words/units";
 import { LOST, type Status } from "./status";
-import { comparedOf, likeView } from "./compared";
+import { comparedOf, inFilm, likeView } from "./compared";
 import { HeldPeaks } from "./held";
 import { reloaded } from "./reloaded";
 import { type ViewState, INITIAL_VIEW } from "./state";
@@ -27,7 +27,7 @@ const STEPS_AHEAD = 3;
 /** Of the cache; the rest is for what is looked at beside the film. */
 const FILM_BYTES = CACHE_BYTES / 2;
 const NO_RECORDS: readonly IndexRecord[] = [];
-const NEEDS_DATA = ["run", "tag", "step", "compare", "otherRun", "otherStep", "film", "samples"] as const;
+const NEEDS_DATA = ["run", "tag", "step", "compare", "otherRun", "otherStep", "film", "talk", "samples"] as const;
 
 export class PanelModel {
   view: ViewState;
@@ -159,14 +159,13 @@ export class PanelModel {
 
   /** The sample at each of those steps: null until it has come, undefined where it is damaged. */
   film(): (Explanation | null | undefined)[] {
-    return this.filmSteps.map((step) => {
-      const result = this.source.cached({ ...this.view, step });
-      if (!result) return null;
-      if (!("explanation" in result)) return undefined;
-      const { explanation } = result;
-      const at = likeView(this.explanation, this.view.image, explanation);
-      return at < 0 ? { ...explanation, layers: explanation.layers.map((layer) => ({ ...layer, values: null })) } : seenAt(explanation, at);
-    });
+    return this.filmSteps.map((step) => inFilm(this.source.cached({ ...this.view, step }), this.explanation, this.view.image));
+  }
+
+  /** The same once all have come that will. */
+  async wholeFilm(): Promise<(Explanation | null | undefined)[]> {
+    await Promise.all(this.filmSteps.map((step) => this.source.load({ ...this.view, step }).catch(() => undefined)));
+    return this.film();
   }
 
   /** Read the index; the selection stays where it still exists. */
@@ -238,9 +237,9 @@ export class PanelModel {
   }
 
   selectLayer(index: number): Promise<void> {
-    const layers = this.explanation?.layers ?? [];
+    const layers = this.explanation ? shownLayers(this.explanation) : [];
     const layer = layers[Math.min(layers.length - 1, Math.max(0, index))];
-    return layer ? this.change({ layer: layerName(layer.factor) }) : Promise.resolve();
+    return layer ? this.change({ layer: layerName(layer) }) : Promise.resolve();
   }
 
   moveLayer(by: number): Promise<void> {
@@ -361,13 +360,13 @@ export class PanelModel {
     const { run, tag, step } = this.view;
     const at = this.steps.indexOf(step ?? NaN);
     const near = [...this.steps.slice(at + 1, at + 1 + STEPS_AHEAD), ...this.steps.slice(Math.max(0, at - STEPS_AHEAD), at)];
-    this.source.prefetch(run, tag, this.view.film ? [...this.filmSteps] : near);
+    this.source.prefetch(run, tag, this.view.film || this.view.talk === "steps" ? [...this.filmSteps] : near);
     const samples = this.run?.samples ?? [];
     const next = samples[samples.findIndex((entry) => entry.tag === tag) + 1];
     const nextStep = next && nearestStep(next.steps, step);
     if (next && nextStep !== null) this.source.prefetch(run, next.tag, [nextStep!]);
     for (const shown of [this.explanation, this.other?.explanation]) {
-      if (shown) this.source.prefetch(shown.run, tag, this.peaks.missing(shown, this.index));
+      if (shown) this.source.prefetchAll(this.peaks.missing(shown, this.index));
     }
   }
 

@@ -3,7 +3,9 @@
 import { html, nothing } from "lit";
 import type { Explanation } from "../data/explanation";
 import type { Peaks } from "../pixels/range";
+import { modeIn } from "../matrix/matrix_values";
 import { alternativeOf } from "../words/alternative";
+import { withReasons } from "../words/reasons";
 import type { Hover } from "./base";
 import type { PanelModel } from "./model";
 import type { PARTS } from "./part_list";
@@ -31,8 +33,8 @@ export function readingSection(reading: Reading) {
     html`<button aria-pressed=${pressed} title=${title} @click=${() => void model.change(patch)}>${name}</button>`;
   return html`<section class="read" aria-label="Words">
     <span class="tabs segments" role="group" aria-label="Beside the image">
-      ${tab("words", "What the words do to each other (f)", !film && !thinks(reading), { film: false, thought: false })}
-      ${tab("over steps", "The selected token over all steps (f)", film, { film: true, thought: false })}
+      ${tab("words", "What the words do to each other (h)", !film && !thinks(reading), { film: false, thought: false })}
+      ${tab("over steps", "The selected token over all steps (h)", film, { film: true, thought: false })}
       ${mayThink(explanation) ? tab("thought", "What the selected word rests on, through the thought", thinks(reading), { thought: true }) : nothing}
     </span>
     ${thinks(reading) ? thought(reading) : film ? overSteps(reading) : words(reading)}
@@ -77,8 +79,10 @@ function overSteps({ model, parts, held, dark }: Reading) {
 function words({ model, explanation, hover, dark }: Reading) {
   const { view, other, difference } = model;
   const pinned = hover.column === null && view.context !== null;
+  const alternative = alternativeOf(explanation, view);
+  const single = alternative === null || modeIn(explanation, view.matrix) !== "influence" ? explanation : withReasons(explanation, alternative, view.unit);
   return html`<mmx-relevance-matrix
-    .explanation=${view.compare === "difference" ? difference : explanation}
+    .explanation=${view.compare === "difference" ? difference : single}
     .other=${view.compare === "single" ? null : (other?.explanation ?? null)}
     .view=${view}
     .hover=${pinned ? { row: hover.row, column: view.context } : hover}

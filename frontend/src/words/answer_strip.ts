@@ -3,6 +3,7 @@
 import { type PropertyValues, html, nothing } from "lit";
 import { type Compared, changeOf, isNotable, wordChangeText } from "./changes";
 import { alternativeKey } from "./alternative";
+import { alternativeAt, choiceText, reasonTexts } from "./reasons";
 import { type Explanation, answerLength, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
 import type { Minimap } from "./minimap";
@@ -10,7 +11,7 @@ import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
 import { doubtfulUnits, followingDoubt } from "./doubtful";
 import { evidenceOf, tintOf } from "./evidence";
 import { insteadOf, ownAgreement, probabilityOf } from "./figures";
-import { type Influence, influenceIn, influencesOn, lineOf, without } from "./influence";
+import { type Influence, NOTABLE, influenceIn, influencesOn, influencesOver, lineOf, without } from "./influence";
 import type { Peaks } from "../pixels/range";
 import { rove } from "./roving";
 import { inView, nearEnds, reveal } from "./scroll";
@@ -29,8 +30,6 @@ const NEAR = 60;
 const LONG_ANSWER = 150;
 /** Words; a longer prompt would push the answer out of sight. */
 const LONGEST_PROMPT = 48;
-/** Nats; what loses less is not named. */
-const NOTABLE = 0.1;
 /** Of the words that another needs, how many are named. */
 const NAMED = 3;
 
@@ -83,6 +82,8 @@ export class AnswerStrip extends PanelElement {
   private asked: number[] = [];
   /** On those; empty where it was not measured. */
   private influences: Influence[] = [];
+  /** The word beside the answer that they are on instead: what was said over it. */
+  private over: number | null = null;
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
   /** A word that was in view when more were drawn, and how far below the upper edge. */
@@ -97,7 +98,10 @@ export class AnswerStrip extends PanelElement {
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
     const pointed = (this.hover.column ?? -1) - this.explanation.promptLength;
     this.asked = pointed < 0 ? this.tokens : selectedTokens({ token: pointed, more: 0, unit: this.unit }, this.explanation);
-    this.influences = influencesOn(this.explanation, this.asked);
+    const beside = pointed < 0 ? alternativeAt(this.explanation, this.alternative) : -1;
+    const reasons = influencesOver(this.explanation, beside);
+    this.over = reasons.length ? beside : null;
+    this.influences = reasons.length ? reasons : influencesOn(this.explanation, this.asked);
   }
 
   override render() {
@@ -281,6 +285,12 @@ export class AnswerStrip extends PanelElement {
 
   private lineKey() {
     if (!this.influences.length) return html`<span tabindex="0" data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`;
+    if (this.over !== null) {
+      return html`<span class="without number" tabindex="0" data-term="reasons">
+        <span>for <bdi>${choiceText(this.explanation, this.over)}</bdi>:</span>
+        <span>${reasonTexts(this.explanation, this.over).slice(0, 2).join(", ")}</span>
+      </span>`;
+    }
     const needed = this.influences.filter(({ nats }) => nats >= NOTABLE).sort((one, other) => other.nats - one.nats);
     return html`<span class="without number" tabindex="0" data-term="influence">
       <span>“<bdi>${this.askedText}</bdi>” ${needed.length ? "is less likely without" : "needs no single word"}</span>
@@ -297,6 +307,7 @@ export class AnswerStrip extends PanelElement {
 
   /** "; without it square: 0.92 → 0.11" */
   private withoutText(influence: Influence): string {
+    if (this.over !== null) return `; ${natsText(influence.nats)} nats for ${choiceText(this.explanation, this.over)}`;
     return `; without it “${this.askedText}”: ${this.falls(influence)}`;
   }
 

@@ -6,11 +6,14 @@ import { gainOf } from "./figures";
 
 /** In nats (twenty times as likely): a sample of which no word reaches it keeps pale. */
 const LEAST_FULL = 3;
+/** In nats: with less a word is as likely without, and with so much it needs it. */
+export const HELPS = 0.3;
+export const NEEDS = 1;
 /** A value below this share of the largest is little. */
 const LITTLE = 0.15;
 
 /** The strongest value of their maps. */
-export function strengthOf({ views }: Explanation, tokens: readonly number[]): number {
+export function strengthOf({ views }: Pick<Explanation, "views">, tokens: readonly number[]): number {
   return Math.max(0, ...views.flatMap(({ layers }) => tokens.map((token) => layers.at(-1)!.maxima[token] ?? 0)));
 }
 

@@ -8,6 +8,8 @@ export interface Influence {
   nats: number;
 }
 
+/** Nats; what changes less is not named. */
+export const NOTABLE = 0.1;
 /** In nats: the darkest line is at least this much, so that next to nothing stays pale. */
 const LEAST_FULL = 1;
 
@@ -16,6 +18,15 @@ export function influencesOn({ contextWords = [], influence }: Explanation, toke
   if (!influence) return [];
   return contextWords.flatMap((word, w) => {
     const nats = tokens.reduce((sum, token) => sum + influence[token * contextWords.length + w]!, 0);
+    return Number.isNaN(nats) ? [] : { word, nats };
+  });
+}
+
+/** On the difference of what was said and an alternative, as far as measured. */
+export function influencesOver({ contextWords = [], alternativesInfluence }: Explanation, alternative: number): Influence[] {
+  if (!alternativesInfluence || alternative < 0) return [];
+  return contextWords.flatMap((word, w) => {
+    const nats = alternativesInfluence[alternative * contextWords.length + w]!;
     return Number.isNaN(nats) ? [] : { word, nats };
   });
 }
