@@ -29,7 +29,7 @@ _OVERLAPS = """() => {
   const within = [header, ...[...header.querySelectorAll(kinds)].map((part) => part.shadowRoot)];
   const parts = within
     .flatMap((one) => [...one.querySelectorAll('button, select, input, .value')])
-    .map((part) => ({ name: part.ariaLabel || part.textContent, box: part.getBoundingClientRect() }))
+    .map((p) => ({ name: p.ariaLabel || p.textContent, box: p.getBoundingClientRect() }))
     .filter(({ box }) => box.width);
   const meet = (a, b) =>
     Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
