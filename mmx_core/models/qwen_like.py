@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import Tensor
 
 from mmx_core.images import Clip
-from mmx_core.models.base import ModelAdapter
-from mmx_core.models.layout import Layout
+from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.qwen_vl import Qwen3VLAdapter, QwenVLAdapter
 from mmx_core.models.registry import register
 
@@ -54,6 +55,57 @@ class PaddleOcrVLAdapter(QwenLikeAdapter):
 
     def _smart_size(self, image: Image.Image, limits: Any) -> tuple[int, int]:
         from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import smart_resize
+
+        height, width = smart_resize(
+            image.height,
+            image.width,
+            factor=self._cell_pixels,
+            min_pixels=limits["shortest_edge"],
+            max_pixels=limits["longest_edge"],
+        )
+        return int(height), int(width)
+
+
+@register("hunyuan_vl")
+class HunYuanVLAdapter(QwenLikeAdapter):
+    """HunYuan-VL, HunyuanOCR: rows that end with a line break, between a beginning and an end.
+
+    These are visual tokens of the model's own, and show no place. In a batch the class counts the
+    images of all samples, so that their positions are counted here, sample by sample.
+    """
+
+    perturbed = ModelAdapter.perturbed
+
+    def collate(self, batch: Sequence[EncodedInput]) -> dict[str, Tensor]:
+        inputs = super().collate(batch)
+        if len(batch) == 1:
+            return inputs
+        length = inputs["input_ids"].shape[1]
+        names = ("input_ids", "mm_token_type_ids", "image_grid_thw", "attention_mask")
+        places = [
+            self.model.model.get_rope_index(**{n: e.inputs[n] for n in names if n in e.inputs})[0]
+            for e in batch
+        ]
+        filled = [torch.nn.functional.pad(p, (0, length - p.shape[2])) for p in places]
+        return {**inputs, "position_ids": torch.cat(filled, dim=1)}
+
+    @property
+    def video_placeholder_id(self) -> int | None:  # type: ignore[override]
+        return None
+
+    def layout(self, image: Image.Image, factor: float) -> Layout:
+        rows, columns = self._grid(image, factor)
+        offsets = [1 + r * (columns + 1) + c for r in range(rows) for c in range(columns)]
+        ids = (self.placeholder_id,) * (rows * (columns + 1) + 2)
+        return Layout(ids, (View((Raster(offsets, (rows, columns)),)),))
+
+    def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
+        kinds = (sequence == self.placeholder_id).int()
+        kinds[:, prompt_length:] = 0
+        return {"mm_token_type_ids": kinds}
+
+    def _smart_size(self, image: Image.Image, limits: Any) -> tuple[int, int]:
+        from transformers.models.hunyuan_vl.image_processing_pil_hunyuan_vl import smart_resize
 
         height, width = smart_resize(
             image.height,
