@@ -118,8 +118,64 @@ class HunYuanVLAdapter(QwenLikeAdapter):
 
 
 @register("video_llama_3")
-class VideoLlama3Adapter(QwenLikeAdapter):
-    """VideoLLaMA 3: each image comes with how many patches become one visual token."""
+class VideoLlama3Adapter(QwenVLAdapter):
+    """VideoLLaMA 3: each picture comes with how many patches become one visual token.
+
+    Of an image every patch is one, of a video's frames two by two are. All of these are kept:
+    where the processor drops those that hardly change (``use_token_compression``), the model sees
+    more here than there.
+    """
+
+    frames_merged = 2
+    """Patches along the side of a frame's visual token, where no processor says otherwise."""
+
+    def exchanged(self, videos: Sequence[Clip]) -> tuple[str, list[str]] | None:
+        mark = str(self.tokenizer.convert_ids_to_tokens(self.video_placeholder_id))
+        return (mark, [f"Time {v.seconds[0]:.1f}s:{mark}" for v in videos]) if videos else None
+
+    def video_layout(self, video: Clip, factor: float) -> Layout:
+        grid = self._frame_grid(video.frames[0], factor)
+        count = grid[0] * grid[1]
+        mark = str(self.tokenizer.convert_ids_to_tokens(self.video_placeholder_id))
+        ids: list[int] = []
+        views = []
+        for index, second in enumerate(video.seconds):
+            if index:
+                text = f"{mark},Time {second:.1f}s:{mark}"
+                ids += self.tokenizer(text, add_special_tokens=False)["input_ids"][1:-1]
+            offsets = range(len(ids), len(ids) + count)
+            ids += [self.video_placeholder_id] * count
+            views.append(View((Raster(offsets, grid),), (index,)))
+        return Layout(tuple(ids), tuple(views))
+
+    def video_inputs(self, videos: Sequence[Clip], factor: float) -> dict[str, Tensor]:
+        patch, merged = int(self.image_processor.patch_size), self._merged
+        values, grids = [], []
+        for video in videos:
+            rows, columns = (cells * merged for cells in self._frame_grid(video.frames[0], factor))
+            size = (columns * patch, rows * patch)
+            frames = [frame.resize(size, Image.Resampling.BICUBIC) for frame in video.frames]
+            made = self.image_processor(
+                images=frames, do_resize=False, merge_size=merged, return_tensors="pt"
+            )
+            values.append(made["pixel_values"])
+            grids.append([len(frames), rows, columns])
+        return {
+            "pixel_values_videos": torch.cat(values),
+            "video_grid_thw": torch.tensor(grids),
+            "video_merge_sizes": torch.tensor([merged] * len(videos)),
+        }
+
+    @property
+    def _merged(self) -> int:
+        own = getattr(self.processor, "video_processor", None)
+        return int(getattr(own, "merge_size", self.frames_merged))
+
+    def _frame_grid(self, frame: Image.Image, factor: float) -> tuple[int, int]:
+        """Of a frame that is resized as an image is, in whole cells."""
+        height, width = self._pixel_size(frame, factor)
+        cell = int(self.image_processor.patch_size) * self._merged
+        return max(1, round(height / cell)), max(1, round(width / cell))
 
     def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
         return {}
