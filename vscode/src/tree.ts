@@ -27,9 +27,7 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
 
   constructor(private readonly servers: Servers) {
     this.parts = [
-      this.watcher.onDidCreate(() => this.refresh()),
-      this.watcher.onDidDelete(() => this.refresh()),
-      this.watcher.onDidChange(() => this.grown()),
+      ...[this.watcher.onDidCreate, this.watcher.onDidChange, this.watcher.onDidDelete].map((event) => event(() => this.grown())),
       this.view.onDidChangeVisibility(() => this.refresh()),
       servers.onDidChange(() => this.refresh()),
       this.watcher,

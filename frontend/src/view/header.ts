@@ -112,6 +112,9 @@ export class Header extends PanelElement {
         .segments {
           display: none;
         }
+        .icon {
+          width: 26px;
+        }
         .modes {
           display: block;
           max-width: 84px;
@@ -127,9 +130,6 @@ export class Header extends PanelElement {
         }
       }
       @media (max-width: 620px) {
-        .icon {
-          width: 26px;
-        }
         .compare {
           gap: 6px;
         }

@@ -1,15 +1,13 @@
 // What the panel knows and shows: the index, the view, the explanation on screen. Elements read it
 // and ask for changes; it fetches, keeps the selection and tells them when something is new.
-import { type Pair, alignAnswers, counterpart } from "../words/alignment";
+import type { Pair } from "../words/alignment";
 import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "../data/api";
 import { reason } from "../data/reason";
-import type { withDifferenceMatrix } from "../matrix/difference_matrix";
 import { type Explanation, answerLength, answerToken, seenAt, shownLayers } from "../data/explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
 import { ServerError } from "../data/fetch_checked";
 import { ImageSource, type ImageState, NO_IMAGE, NO_SUCH_IMAGE } from "../data/images";
 import { Latest } from "../data/latest";
-import { mostChanged } from "../words/changes";
 import { ViewHistory } from "./history";
 import { missingText, otherPlace, resolve, runNamed } from "./places";
 import { type Side, sideOf } from "../pixels/stage_picture";
@@ -48,7 +46,8 @@ export class PanelModel {
   private readonly records = new Map<string, IndexRecord[]>();
   private readonly recordsAsked = new Set<string>();
   private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
-  private subtract: typeof withDifferenceMatrix | null = null;
+  /** Loaded once there is a B. */
+  private comparing: typeof import("../words/comparing") | null = null;
   private subtracted: { a: Explanation; b: Explanation; result: Explanation } | null = null;
   private listeners: (() => void)[] = [];
   readonly history = new ViewHistory();
@@ -120,7 +119,7 @@ export class PanelModel {
     const at = likeView(this.explanation, this.view.image, explanation);
     const held = this.peaks.over(explanation, this.index);
     if (at < 0) return { explanation, image: NO_SUCH_IMAGE, tokens: [], held };
-    const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => counterpart(pairs, token) ?? []);
+    const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => this.comparing!.counterpart(pairs, token) ?? []);
     return { explanation: seenAt(explanation, at), image: images[at] ?? NO_IMAGE, tokens, held };
   }
 
@@ -141,10 +140,8 @@ export class PanelModel {
   get difference(): Explanation | null {
     const { explanation: a, other } = this;
     if (!a || !other) return a;
-    const { subtract } = this;
-    if (!subtract) return void import("../matrix/difference_matrix").then((part) => ((this.subtract = part.withDifferenceMatrix), this.tell()), () => undefined), a;
     if (this.subtracted?.a !== a || this.subtracted.b !== other.explanation) {
-      this.subtracted = { a, b: other.explanation, result: subtract(a, other.explanation) };
+      this.subtracted = { a, b: other.explanation, result: this.comparing!.withDifferenceMatrix(a, other.explanation) };
     }
     return this.subtracted.result;
   }
@@ -298,6 +295,7 @@ export class PanelModel {
 
   private async present(explanation: Explanation, other: StepResult | null, wanted: () => boolean): Promise<void> {
     const compared = comparedOf(other);
+    if (compared) this.comparing ??= await import("../words/comparing");
     const [images, otherImages] = await Promise.all([this.imageSource.of(explanation), compared && this.imageSource.of(compared)]);
     if (wanted()) this.take(explanation, images, other, otherImages);
   }
@@ -306,7 +304,7 @@ export class PanelModel {
   private presentHeld(explanation: Explanation, other: StepResult | null): boolean {
     const compared = comparedOf(other);
     const [images, otherImages] = [this.imageSource.held(explanation), compared && this.imageSource.held(compared)];
-    const ready = images && (!compared || otherImages);
+    const ready = images && (!compared || (otherImages && this.comparing));
     if (ready) this.take(explanation, images, other, otherImages);
     return !!ready;
   }
@@ -315,7 +313,7 @@ export class PanelModel {
     const compared = comparedOf(other);
     this.images = images;
     this.explanation = explanation;
-    this.other = compared && { explanation: compared, images: otherImages!, pairs: alignAnswers(explanation, compared) };
+    this.other = compared && { explanation: compared, images: otherImages!, pairs: this.comparing!.alignAnswers(explanation, compared) };
     this.otherTrouble = this.other ? "" : other && "damage" in other ? `B cannot be read: ${other.damage}.` : this.lacking();
     this.view = this.named({ ...this.view, token: this.tokenOf(this.view, explanation) });
     this.settle({ kind: "ready" });
@@ -352,7 +350,7 @@ export class PanelModel {
 
   /** Where none is chosen: of two, the word that changed most. */
   private tokenOf(view: ViewState, explanation: Explanation): number {
-    const changed = view.token === null && this.other ? mostChanged(explanation, this.other) : null;
+    const changed = view.token === null && this.other ? this.comparing!.mostChanged(explanation, this.other) : null;
     return changed ?? keepToken(view, explanation);
   }
 

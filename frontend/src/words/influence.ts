@@ -1,6 +1,8 @@
 // What the words of the context do to those selected, measured by taking each of them away.
 import type { ContextWord, Explanation } from "../data/explanation";
-import { type Group } from "./units";
+import { probabilityText, valueText } from "../view/text";
+import { ownAgreement, probabilityOf } from "./figures";
+import type { Group } from "./units";
 
 export interface Influence {
   word: ContextWord;
@@ -50,4 +52,11 @@ export function lineOf(influence: Influence | null, influences: readonly Influen
 /** How likely what now has this probability would be. */
 export function without(probability: number, { nats }: Influence): number {
   return Math.min(1, probability * Math.exp(-nats));
+}
+
+/** "0.92 → 0.11", of the tokens that it is on. */
+export function fallsText(explanation: Explanation, tokens: readonly number[], influence: Influence): string {
+  const agreement = ownAgreement(explanation);
+  const probability = agreement && probabilityOf(agreement, tokens);
+  return probability === null ? `${valueText(influence.nats)} nats` : `${probabilityText(probability)} → ${probabilityText(without(probability, influence))}`;
 }
