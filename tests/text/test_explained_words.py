@@ -120,6 +120,11 @@ def test_what_was_not_said_stands_where_its_bytes_part_from_what_was(explainer: 
     assert mat.candidate.text.strip() in ("cat", "c")
     with pytest.raises(ValueError, match="what was said"):
         explainer.explain(IMAGE, "describe", answer=ANSWER, why_not={"犬": "犬"})
+    for said in (ANSWER, None):
+        with pytest.raises(ValueError, match="expected a word, got ' '"):
+            explainer.explain(IMAGE, "describe", answer=said, why_not={0: " "})
+        with pytest.raises(ValueError, match=r"'<\|im_start\|>' is no word"):
+            explainer.explain(IMAGE, "describe", answer=said, why_not={0: "<|im_start|>"})
 
 
 @pytest.mark.parametrize("firsts", [(1, 4), (0, 3), (0, 4, 4), (0, 5, 4), (0, 4, 9)])
