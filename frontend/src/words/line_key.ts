@@ -3,7 +3,7 @@
 import { html } from "lit";
 import type { Explanation } from "../data/explanation";
 import { selectedTokens } from "../view/selection";
-import { natsText, probabilityText, tokenText, valueText } from "../view/text";
+import { natsText, probabilityText, tokenText } from "../view/text";
 import { ownAgreement, probabilityOf } from "./figures";
 import { type Influence, NOTABLE, influencesOn, influencesOver, nameOf, without } from "./influence";
 import { alternativeAt, choiceText, reasonTexts } from "./reasons";
@@ -11,6 +11,8 @@ import { type Unit, unitsText } from "./units";
 
 /** Of the words that another needs, how many are named. */
 const NAMED = 3;
+/** Of less likely words the probabilities look alike. */
+const LEAST_SHOWN = 0.01;
 
 export interface Underlined {
   /** Of the answer: those pointed at, else those selected. */
@@ -61,5 +63,5 @@ export function withoutText(explanation: Explanation, unit: Unit, { tokens, over
 function falls(explanation: Explanation, tokens: readonly number[], influence: Influence): string {
   const agreement = ownAgreement(explanation);
   const probability = agreement && probabilityOf(agreement, tokens);
-  return probability === null ? `${valueText(influence.nats)} nats` : `${probabilityText(probability)} → ${probabilityText(without(probability, influence))}`;
+  return probability === null || probability < LEAST_SHOWN ? `${natsText(-influence.nats)} nats` : `${probabilityText(probability)} → ${probabilityText(without(probability, influence))}`;
 }
