@@ -51,17 +51,23 @@ function ownHost(): Host {
   return data ? new PageHost(data) : new TensorBoardHost();
 }
 
-/** The host's state follows the view, a moment later; a changed state changes the view. */
+/** The host's state follows the view, a moment later; a changed state changes the view, and is not written back:
+ * the browser goes through its own history. */
 function keepState(model: PanelModel, host: Host): void {
   let timer = 0;
-  const write = () => host.writeState(PARAMETER_NAMES, toParameters(model.view));
+  let written = 0;
+  const write = () => {
+    host.writeState(PARAMETER_NAMES, toParameters(model.view), model.history.count > written);
+    written = model.history.count;
+  };
   model.subscribe(() => {
     window.clearTimeout(timer);
     if (model.status.kind === "ready") timer = window.setTimeout(write, WRITE_DELAY_MS);
   });
   host.watchState(() => {
     const view = fromParameters(host.readState());
-    if (view.run && JSON.stringify(view) !== JSON.stringify(model.view)) void model.change(view);
+    if (!view.run || JSON.stringify(view) === JSON.stringify(model.view)) return;
+    void (model.history.isLast(view) ? model.back() : model.change(view));
   });
 }
 

@@ -26,6 +26,7 @@ describe("the address", () => {
       opacity: 0.5,
       smooth: true,
       grey: false,
+  outline: true,
       matrix: "weight",
       template: true,
       zoom: { factor: 2.5, x: 0.25, y: 0.75 },
@@ -36,6 +37,7 @@ describe("the address", () => {
       samples: true,
       film: true,
       thought: true,
+      talk: "steps",
     } as const;
     const parameters = toParameters(view);
     expect(Object.keys(parameters).sort()).toEqual([...PARAMETER_NAMES].sort());

@@ -12,7 +12,14 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from mmx_core.models.messages import Message, checked_messages, part_kind, text_of, user_turn
+from mmx_core.models.messages import (
+    Message,
+    checked_messages,
+    part_kind,
+    said_content,
+    text_of,
+    user_turn,
+)
 from mmx_core.sample import PICTURE_KEYS, ImageLike, Sample, Video
 
 
@@ -37,8 +44,11 @@ def conversation_of(sample: Sample) -> Conversation:
             pictures than places for them; or settings that contradict each other.
     """
     given = sample.image_list()
+    for name, text in (("prompt", sample.prompt or ""), ("answer", sample.answer or "")):
+        if not isinstance(text, str):
+            raise ValueError(f"{name}: expected text, got {type(text).__name__}")
     if sample.messages is None:
-        if not sample.prompt.strip():
+        if not (sample.prompt or "").strip():
             raise ValueError("prompt: expected text, got nothing")
         if sample.turn is not None:
             raise ValueError(f"turn: expected none without messages, got {sample.turn}")
@@ -67,7 +77,7 @@ def conversation_of(sample: Sample) -> Conversation:
     if not text_of(answer).strip() and not answer.get("tool_calls"):
         raise ValueError(f"messages[{explained}]: expected an answer, got nothing but blanks")
     # What the answer shows itself is no part of what it was said about.
-    said = {**answer, "content": text_of(answer)}
+    said = {**answer, "content": said_content(answer)}
     return Conversation([*before, said], pictures[:count])
 
 

@@ -86,6 +86,7 @@ class ModelAdapter(ABC):
     """Why no visual token of the family stands for a place of the picture, where none does: no lens
     can be read there. A sentence's beginning, without a full stop."""
 
+    processor: Any = None  # that the parts were taken from, where there was one
     sharding: Sharding | None = None
     """How processes that hold parts of the weights work together; None where each has the whole."""
 
@@ -187,8 +188,9 @@ class ModelAdapter(ABC):
             pictures=pictures,
             image_id=self.placeholder_id,
             video_id=self.video_placeholder_id,
-            chat_template=self.chat_template or self._fallback_template,
+            chat_template=self.template_for(pictures),
             variables={**self.chat_template_kwargs, **(variables or {})},
+            exchanged=self.exchanged([p for p in pictures if isinstance(p, Clip)]),
         )
         opening = getattr(self.tokenizer, "bos_token_id", None)
         # A template of ours may write it behind the pictures, where the model's own processor does;
@@ -196,6 +198,10 @@ class ModelAdapter(ABC):
         twice = rendered.ids[:1] == (opening,) and rendered.ids.count(opening) > 1
         drops = twice and pictures and self._fallback_template is not None
         return rendered.without({0}) if drops else rendered
+
+    def template_for(self, pictures: Sequence[Picture]) -> str | None:
+        """Jinja source; None where the tokenizer's own serves."""
+        return self.chat_template or self._fallback_template
 
     @property
     def _fallback_template(self) -> str | None:
@@ -226,6 +232,20 @@ class ModelAdapter(ABC):
         """As :meth:`pixel_inputs`, for one sample's videos."""
         raise ValueError(f"video: {type(self).__name__} takes images only; give frames as images")
 
+    def picture_inputs(self, pictures: Sequence[Picture], factor: float) -> dict[str, Tensor]:
+        """What the model's forward takes for one sample's images and videos."""
+        images = [picture for picture in pictures if not isinstance(picture, Clip)]
+        videos = [picture for picture in pictures if isinstance(picture, Clip)]
+        pixels = self.pixel_inputs(images, factor) if images else {}
+        return pixels | (self.video_inputs(videos, factor) if videos else {})
+
+    def exchanged(self, videos: Sequence[Clip]) -> tuple[str, list[str]] | None:
+        """What the template writes for a video, and what stands there instead for each.
+
+        The latter holds :attr:`video_placeholder_id`'s text once.
+        """
+        return None
+
     def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
         """What a family's forward takes per token beside ids and attention mask.
 
@@ -241,10 +261,8 @@ class ModelAdapter(ABC):
     def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
         """One layout per picture, image or video."""
         return [
-            self.video_layout(picture, factor)
-            if isinstance(picture, Clip)
-            else self.layout(picture, factor)
-            for picture in pictures
+            self.video_layout(p, factor) if isinstance(p, Clip) else self.layout(p, factor)
+            for p in pictures
         ]
 
     def encode(
@@ -273,11 +291,7 @@ class ModelAdapter(ABC):
             "attention_mask": torch.ones_like(sequence),
             **self.token_inputs(sequence, prompt_length),
         }
-        images = [picture for picture in pictures if not isinstance(picture, Clip)]
-        videos = [picture for picture in pictures if isinstance(picture, Clip)]
-        pixels = self.pixel_inputs(images, factor) if images else {}
-        if videos:
-            pixels |= self.video_inputs(videos, factor)
+        pixels = self.picture_inputs(pictures, factor)
         device = self.head_device
         return EncodedInput(
             token_inputs={name: value.to(self.device) for name, value in tokens.items()},

@@ -9,7 +9,7 @@ from typing import Any
 from mmx_core.images import Clip, Picture
 from mmx_core.models.answered import Tokens, find_answer, prompt_and_answer, tokenize
 from mmx_core.models.layout import Layout, View
-from mmx_core.models.messages import Message, checked_messages
+from mmx_core.models.messages import Message, checked_messages, thoughts_of
 from mmx_core.models.template import ChatTemplate, Rendering
 
 
@@ -125,6 +125,7 @@ def render_chat(
     video_id: int | None = None,
     chat_template: str | None = None,
     variables: Mapping[str, Any] | None = None,
+    exchanged: tuple[str, Sequence[str]] | None = None,
 ) -> RenderedPrompt:
     """Renders a conversation, ready for the answer or with it.
 
@@ -137,6 +138,7 @@ def render_chat(
         video_id: Of the video placeholder, where the family has one.
         chat_template: Jinja source.
         variables: What else the template reads, by name.
+        exchanged: See :class:`ChatTemplate`.
 
     Raises:
         ValueError: No template; or the template refuses the conversation, or yields other
@@ -144,11 +146,12 @@ def render_chat(
     """
     kinds = {"image": image_id} if video_id is None else {"image": image_id, "video": video_id}
     names = {kind: str(tokenizer.convert_ids_to_tokens(token)) for kind, token in kinds.items()}
-    template = ChatTemplate(tokenizer, chat_template, variables or {}, names)
+    template = ChatTemplate(tokenizer, chat_template, variables or {}, names, exchanged)
     asked = checked_messages(messages)
     given = asked.pop() if asked and asked[-1]["role"] == "assistant" else None
-    form = template.form_for(asked)
+    form = template.form_for([*asked, given] if given and thoughts_of(given) else asked)
     opened = template.rendering(asked, form, opened=True)
+    template.tell_of_unwritten(asked, given, form)
     around = template.around(asked, form)
     answer, answer_ids = None, None
     if given is None:

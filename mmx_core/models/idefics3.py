@@ -1,4 +1,4 @@
-"""Idefics3 and SmolVLM: square tiles named by row and column, then the whole image."""
+"""Idefics3: square tiles named by row and column, then the whole image."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from mmx_core.models.layout import Layout
 from mmx_core.models.registry import register
 from mmx_core.models.tiles import Tiling, covered, marked_layout, shuffled_grid
 
+NAMES = ("pixel_values", "pixel_attention_mask")
 
-@register("idefics3", "smolvlm")
+
+@register("idefics3")
 class Idefics3Adapter(ModelAdapter):
     """Adapter for images cut into tiles that are named in the prompt.
 
@@ -58,8 +60,7 @@ class Idefics3Adapter(ModelAdapter):
             raise ValueError(
                 f"image processor: expected {tiles} tiles of {side}x{side} pixels, got {shape}"
             )
-        names = ("pixel_values", "pixel_attention_mask")
-        return {name: encoded[name] for name in names if name in encoded}
+        return {name: encoded[name] for name in NAMES if name in encoded}
 
     def _tiling(self, image: Image.Image, factor: float) -> Tiling:
         from transformers.models.idefics3.image_processing_pil_idefics3 import MAX_IMAGE_SIZE
@@ -100,16 +101,27 @@ class Idefics3Adapter(ModelAdapter):
 
     def _marked_ids(self, tiling: Tiling) -> list[int]:
         """What the family's processor writes for an image, with one image token per tile."""
-        around = getattr(self.tokenizer, "fake_image_token", "<fake_token_around_image>")
+        around = self._around
         whole = getattr(self.tokenizer, "global_image_token", "<global-img>")
-        image = self.tokenizer.convert_ids_to_tokens(self.placeholder_id)
+        image = self._image
         text = ""
         for row in range(tiling.rows):
             for column in range(tiling.columns):
                 text += f"{around}<row_{row + 1}_col_{column + 1}>{image}"
             text += "\n"
         text += ("\n" if text else "") + around + whole + image + around
+        return self._ids(text)
+
+    def _ids(self, text: str) -> list[int]:
         return [int(i) for i in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
+
+    @property
+    def _around(self) -> str:
+        return str(getattr(self.tokenizer, "fake_image_token", "<fake_token_around_image>"))
+
+    @property
+    def _image(self) -> str:
+        return str(self.tokenizer.convert_ids_to_tokens(self.placeholder_id))
 
     @property
     def _patch(self) -> int:

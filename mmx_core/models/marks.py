@@ -42,7 +42,9 @@ class Marks:
         """The message with each text exchanged."""
         written = ("tool_calls", "reasoning_content", "reasoning", "thinking")
         parts = [
-            {**part, "text": self._word(turn, part["text"])} if part["type"] == "text" else part
+            {**part, part["type"]: self._word(turn, part[part["type"]])}
+            if part["type"] in ("text", "thinking")
+            else part
             for part in message["content"]
         ]
         rest = {name: self._all(turn, message[name]) for name in written if name in message}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -38,6 +39,19 @@ def text_of(message: Message) -> str:
     return "".join(str(part["text"]) for part in content if part_kind(part) == "text")
 
 
+def said_content(message: Message) -> str | list[Mapping[str, Any]]:
+    """What is written in an answer's content: its text, behind its thoughts where it has any."""
+    thoughts, text = thoughts_of(message), text_of(message)
+    return [*thoughts, {"type": "text", "text": text}] if thoughts else text
+
+
+def thoughts_of(message: Message) -> list[Mapping[str, Any]]:
+    """The parts of a message's content that are thoughts."""
+    content = message.get("content")
+    parts = content if isinstance(content, (list, tuple)) else []
+    return [part for part in parts if part_kind(part) == "thinking"]
+
+
 def checked_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """The conversation, each content a list of parts, pictures without their pixels.
 
@@ -63,14 +77,23 @@ def _checked(index: int, message: Any) -> dict[str, Any]:
             f"messages[{index}]: expected {{'role': ..., 'content': text or a list of parts}}, got "
             f"{reprlib.repr(message)}"
         )
+    wanted = _ROLES.get(role.lower(), role)
+    if role != wanted:
+        raise ValueError(
+            f"messages[{index}]: expected the role {wanted!r}, got {role!r}; the model's own name "
+            "for it is the chat template's to write"
+        )
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
     parts = []
     for part in content:
         kind = part_kind(part)
+        if kind == "thinking":
+            parts.append(_thought(index, part))
+            continue
         if kind not in ("image", "video", "text"):
             raise ValueError(
-                f"messages[{index}]: expected parts of type image, video or text, got "
+                f"messages[{index}]: expected parts of type image, video, text or thinking, got "
                 f"{reprlib.repr(part)}{_INSTEAD.get(str(kind), '')}"
             )
         if kind == "text" and not isinstance(part.get("text"), str):
@@ -78,25 +101,48 @@ def _checked(index: int, message: Any) -> dict[str, Any]:
                 f"messages[{index}]: expected {{'type': 'text', 'text': ...}}, got "
                 f"{reprlib.repr(part)}"
             )
+        if kind == "text" and re.search("[\ud800-\udfff]", part["text"]):
+            raise ValueError(
+                f"messages[{index}]: expected text, got half a character (a lone surrogate) in "
+                f"{reprlib.repr(part['text'])}"
+            )
         parts.append({"type": "text", "text": part["text"]} if kind == "text" else {"type": kind})
     return {"role": role, "content": parts, **rest}
 
 
-_INSTEAD = {
-    "thinking": "; give the thought as the message's reasoning_content, or write it into its text "
-    "as the model does ([THINK]...[/THINK], <think>...</think>)",
-    "audio": "; sound is not explained, leave it out",
+_ROLES = {
+    **{role: role for role in ("user", "assistant", "system", "tool")},
+    **dict.fromkeys(("model", "gpt", "bot", "chatbot", "ai"), "assistant"),
+    "human": "user",
 }
+"""What roles are called elsewhere, in small letters, and how messages have them."""
 
 
-def forms(placeholders: Mapping[str, str]) -> tuple[Form, ...]:
+def _thought(index: int, part: Mapping[str, Any]) -> dict[str, Any]:
+    """A thought as the templates take it: its text as one."""
+    thought = part.get("thinking")
+    if isinstance(thought, (list, tuple)) and all(part_kind(p) == "text" for p in thought):
+        thought = text_of({"content": thought})
+    if not isinstance(thought, str):
+        raise ValueError(
+            f"messages[{index}]: expected {{'type': 'thinking', 'thinking': text}}, got "
+            f"{reprlib.repr(part)}"
+        )
+    return {**part, "thinking": thought}
+
+
+_INSTEAD = {"audio": "; sound is not explained, leave it out"}
+
+
+def forms(placeholders: Mapping[str, str], *, thoughts: bool = False) -> tuple[Form, ...]:
     """In which a template may want its messages, the most usual first.
 
     Lists of parts; lists where there are pictures, else strings; strings alone, a picture written
-    as its placeholder.
+    as its placeholder. A thought stands among the parts, or is the message's reasoning.
 
     Args:
         placeholders: The text of each kind of picture.
+        thoughts: Whether there are any among the parts.
     """
 
     def in_parts(message: Message) -> Message:
@@ -113,4 +159,17 @@ def forms(placeholders: Mapping[str, str]) -> tuple[Form, ...]:
         ]
         return {**message, "content": "".join(texts)}
 
-    return in_parts, as_written, in_strings
+    if not thoughts:
+        return in_parts, as_written, in_strings
+
+    def behind(form: Form) -> Form:
+        return lambda message: form(_reasoned(message))
+
+    return in_parts, behind(in_parts), behind(as_written), behind(in_strings)
+
+
+def _reasoned(message: Message) -> Message:
+    """The message with the thoughts among its parts as its reasoning instead."""
+    thoughts = "".join(part["thinking"] for part in thoughts_of(message))
+    rest = [part for part in message["content"] if part["type"] != "thinking"]
+    return {**message, "content": rest, "reasoning_content": thoughts} if thoughts else message

@@ -22,7 +22,7 @@ def test_the_first_view_loads_no_more_than_it_shows_and_a_part_comes_once_it_is_
 
     first = {"index", "worker", "sentence", "sentence_line", "used", "where", "candidates"}
     assert scripts() == first
-    page.keyboard.press("f")
+    page.keyboard.press("h")
     panel.wait_for_selector("mmx-filmstrip canvas")
     assert scripts() == first | {"filmstrip"}
 

@@ -41,7 +41,6 @@ def serve(state: Path, extension: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     command = [*main, *places, "--host=127.0.0.1", f"--port={port}", "--without-connection-token"]
     command += ["--enable-smoke-test-driver", "--disable-telemetry", "--reconnection-grace-time=1"]
-    command.append("--disable-workspace-trust")
     with (state / "server.log").open("w") as log:
         process = subprocess.Popen(
             command, env=environment, stdout=log, stderr=log, start_new_session=True

@@ -1,11 +1,12 @@
 // Log directories of the workspace, their runs, their samples: the least probable word first.
 import * as vscode from "vscode";
-import { type Sample, readRuns } from "./logs";
+import { type Sample, readRuns, servedWith } from "./logs";
 import type { Servers } from "./relay";
 
 const EVENT_FILES = "**/*tfevents*";
 const IGNORED = "**/{node_modules,.git,.venv,site-packages}/**";
 const MOST_FILES = 2000;
+const GROWN_MS = 3000;
 
 export type Node =
   | { kind: "logdir"; logdir: string }
@@ -16,20 +17,54 @@ export type Node =
 export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<void>();
   readonly onDidChangeTreeData = this.changed.event;
-  private readonly watcher = vscode.workspace.createFileSystemWatcher(EVENT_FILES, false, true, false);
+  private readonly watcher = vscode.workspace.createFileSystemWatcher(EVENT_FILES);
+  private readonly view = vscode.window.createTreeView("mmx.logs", { treeDataProvider: this });
+  /** The last step of each sample when it was listed, by where it is. */
+  private readonly seen = new Map<string, number>();
+  private readonly listed = new Set<string>();
+  private waiting: NodeJS.Timeout | null = null;
+  private readonly parts: vscode.Disposable[];
 
   constructor(private readonly servers: Servers) {
-    this.watcher.onDidCreate(() => this.refresh());
-    this.watcher.onDidDelete(() => this.refresh());
+    this.parts = [
+      ...[this.watcher.onDidCreate, this.watcher.onDidChange, this.watcher.onDidDelete].map((event) => event(() => this.grown())),
+      this.view.onDidChangeVisibility(() => this.refresh()),
+      servers.onDidChange(() => this.refresh()),
+      this.watcher,
+      this.view,
+      this.changed,
+    ];
   }
 
   dispose(): void {
-    this.watcher.dispose();
-    this.changed.dispose();
+    if (this.waiting) clearTimeout(this.waiting);
+    this.parts.forEach((part) => part.dispose());
   }
 
   refresh(): void {
+    if (this.view.visible) this.view.badge = undefined;
     this.changed.fire();
+  }
+
+  /** Once per pause, however often a file is written to; TensorBoard reads it a moment later. */
+  private grown(): void {
+    this.waiting ??= setTimeout(() => {
+      this.waiting = null;
+      if (this.view.visible) this.refresh();
+      else void this.count();
+    }, GROWN_MS);
+  }
+
+  /** What came since the tree was looked at, in the logs that are served already. */
+  private async count(): Promise<void> {
+    const servers = this.servers.running.filter(({ logdir, runs }) => runs && this.listed.has(logdir));
+    const read = servers.map(async (server) => {
+      const samples = [...(await readRuns(server).catch(() => new Map<string, Sample[]>())).values()].flat();
+      return samples.filter(({ run, tag, steps }) => (steps.at(-1) ?? -1) > (this.seen.get(placeOf(server.logdir, run, tag)) ?? -1));
+    });
+    const fresh = (await Promise.all(read)).flat();
+    if (this.view.visible) return;
+    this.view.badge = fresh.length ? { value: fresh.length, tooltip: `${fresh.length} samples were explained since you looked` } : undefined;
   }
 
   async getChildren(node?: Node): Promise<Node[]> {
@@ -38,6 +73,8 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
     if (node.kind !== "logdir") return [];
     try {
       const runs = await readRuns(this.servers.of(node.logdir));
+      this.listed.add(node.logdir);
+      for (const { run, tag, steps } of [...runs.values()].flat()) this.seen.set(placeOf(node.logdir, run, tag), steps.at(-1) ?? -1);
       return [...runs].map(([run, samples]) => ({ kind: "run", logdir: node.logdir, run, samples }));
     } catch (error) {
       return [{ kind: "trouble", text: error instanceof Error ? error.message : String(error) }];
@@ -54,29 +91,26 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
     }
     if (node.kind === "run") {
       const item = new vscode.TreeItem(node.run, Collapsed);
-      return Object.assign(item, { contextValue: "run", description: `${node.samples.length} samples`, command: open({ run: node.run }) });
+      return Object.assign(item, { contextValue: "run", description: `${node.samples.length} sample${node.samples.length === 1 ? "" : "s"}`, command: open({ run: node.run }) });
     }
     const { run, tag, steps, probability } = node.sample;
     const item = new vscode.TreeItem(tag.replace(/^mmx\//, ""), None);
     const least = probability === null ? "" : `least probable word ${(100 * probability).toPrecision(2)} %, `;
     return Object.assign(item, {
       contextValue: "sample",
-      description: `${least}${steps.length} steps`,
+      description: `${least}${steps.length} step${steps.length === 1 ? "" : "s"}`,
       command: open({ run, tag, step: String(steps.at(-1)) }),
     });
   }
 }
 
+function placeOf(...names: string[]): string {
+  return names.join("\0");
+}
+
 /** The directories that hold event files, none of which is in another: a directory is served whole. */
 async function logdirs(): Promise<string[]> {
   const files = await vscode.workspace.findFiles(EVENT_FILES, IGNORED, MOST_FILES);
-  const tops = new Set<string>();
-  for (const file of files) {
-    const root = vscode.workspace.getWorkspaceFolder(file)?.uri.fsPath ?? "";
-    // …/LOGDIR/RUN/START/events…: what is served is above the runs, but never above the workspace.
-    const parts = vscode.Uri.joinPath(file, "..").fsPath.slice(root.length).split("/").filter(Boolean);
-    const start = parts.at(-1)?.startsWith("mmx-") ? parts.slice(0, -1) : parts;
-    tops.add([root, ...(start.length > 1 ? start.slice(0, -1) : start)].join("/"));
-  }
+  const tops = new Set(files.map((file) => servedWith(file).logdir));
   return [...tops].filter((one) => ![...tops].some((other) => one !== other && one.startsWith(`${other}/`))).sort();
 }

@@ -15,7 +15,9 @@ import { probabilityText, stepText, valueText } from "../view/text";
 import { unitsText } from "../words/units";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
 
-const CELL_HEIGHT = 46;
+const [LOWEST, HIGHEST] = [28, 46];
+/** Of the heading, the steps, and three of the curves. */
+const ROOM_BESIDE = 164;
 const [NARROWEST, WIDEST] = [34, 74];
 const GAP = 4;
 const LABEL_ROOM = 142;
@@ -116,7 +118,7 @@ export class Filmstrip extends PanelElement {
         display: grid;
         justify-items: stretch;
         background: var(--background);
-        grid-auto-rows: ${CELL_HEIGHT}px;
+        grid-auto-rows: var(--row);
         gap: ${GAP}px;
         align-items: center;
       }
@@ -163,7 +165,7 @@ export class Filmstrip extends PanelElement {
     const selected = layerName(shownLayers(shown)[layerIndex(this.view, shown)]!);
     return html`
       <h2>“${word}” over ${part} steps × ${layers.filter(({ agreement }) => agreement).length} scales${count(null, "to come")}${count(undefined, "damaged")}</h2>
-      <div class="grid number" style="--cell:${width}px">
+      <div class="grid number" style="--cell:${width}px;--row:${this.rowHeight(layers.length)}px">
         <span class="label">step</span>
         <div class="steps" role="group" aria-label="Steps">
           ${this.steps.map(
@@ -216,7 +218,8 @@ export class Filmstrip extends PanelElement {
     const cell = this.cellWidth(known);
     const layers = this.layers();
     const places = this.places(cell);
-    const [width, height] = [places.at(-1)! + cell, layers.length * (CELL_HEIGHT + GAP) - GAP];
+    const row = this.rowHeight(layers.length);
+    const [width, height] = [places.at(-1)! + cell, layers.length * (row + GAP) - GAP];
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
     const context = prepareCanvas(canvas, width, height);
@@ -224,12 +227,12 @@ export class Filmstrip extends PanelElement {
     const highs = layers.map((layer) => this.highOver(layer));
     this.film.forEach((explanation, column) => {
       const x = places[column]!;
-      for (const [row, wanted] of layers.entries()) {
-        const box = { x, y: row * (CELL_HEIGHT + GAP), width: cell, height: CELL_HEIGHT };
+      for (const [at, wanted] of layers.entries()) {
+        const box = { x, y: at * (row + GAP), width: cell, height: row };
         context.fillStyle = style.getPropertyValue("--stage");
         context.fillRect(box.x, box.y, box.width, box.height);
         const layer = explanation && sameLayer(explanation, wanted);
-        if (layer) this.drawCell(context, explanation, layer, box, highs[row]!, style.getPropertyValue("--hatch"));
+        if (layer) this.drawCell(context, explanation, layer, box, highs[at]!, style.getPropertyValue("--hatch"));
       }
       const step = this.steps[column];
       const mark = step === this.view.step ? "--side-a" : step === this.other ? "--side-b" : "";
@@ -316,15 +319,21 @@ export class Filmstrip extends PanelElement {
   private cellWidth(explanation: Explanation): number {
     const size = this.image.bitmap ?? explanation.image ?? { width: 1, height: 1 };
     const fitting = (this.clientWidth - LABEL_ROOM) / this.steps.length - GAP;
-    const natural = Math.min(WIDEST, (CELL_HEIGHT * size.width) / size.height);
+    const natural = Math.min(WIDEST, (HIGHEST * size.width) / size.height);
     return Math.floor(Math.max(NARROWEST, Math.min(natural, fitting)));
+  }
+
+  /** As high as leaves the first curves in view. */
+  private rowHeight(layers: number): number {
+    return Math.floor(Math.max(LOWEST, Math.min(HIGHEST, (this.clientHeight - ROOM_BESIDE) / layers - GAP)));
   }
 
   private pick(event: MouseEvent): void {
     const known = this.film.find((entry) => entry)!;
     const cell = this.cellWidth(known);
     const step = this.steps[columnAt(this.places(cell), cell, event.offsetX)];
-    const layer = this.layers()[Math.floor(event.offsetY / (CELL_HEIGHT + GAP))];
+    const layers = this.layers();
+    const layer = layers[Math.floor(event.offsetY / (this.rowHeight(layers.length) + GAP))];
     if (step === undefined || !layer) return;
     if (!event.shiftKey) this.ask("view-change", { step, layer: layerName(layer) });
     else this.choose(step, true);

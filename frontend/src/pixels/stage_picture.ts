@@ -1,7 +1,7 @@
 // What a stage draws: of one explanation, or the difference of two.
 import { alternativeOf, alternativeText } from "../words/alternative";
 import { type ColorMap, differenceColors } from "./color";
-import { type Explanation, type Layer, shownLayers } from "../data/explanation";
+import { type Explanation, type Layer, type ObjectMask, shownLayers } from "../data/explanation";
 import { LOST, methodOf } from "../data/method";
 import { type ImageState, NO_SUCH_IMAGE } from "../data/images";
 import type { Size } from "./geometry";
@@ -26,6 +26,8 @@ export interface StagePicture {
   unit: string;
   /** The map is not the selected tokens'. */
   alternative: boolean;
+  /** What the words name; null where no masks were logged. */
+  objects: ObjectMask[] | null;
   /** Why something is missing. */
   trouble: string;
 }
@@ -59,6 +61,7 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
     layerText,
     unit: unitOf(explanation, lacking ? peerLayer : layer),
     alternative: false,
+    objects: namedBy(explanation, tokens),
     trouble: lacking || damageText(layer) || image.missing,
   };
 }
@@ -78,8 +81,13 @@ function alternativePicture(side: Side, view: ViewState, alternative: number): S
     layerText,
     unit: methodOf(explanation).unit,
     alternative: true,
+    objects: namedBy(explanation, []),
     trouble: damageText(layer) || image.missing,
   };
+}
+
+export function namedBy({ objects }: Explanation, words: number[]): ObjectMask[] | null {
+  return objects?.length ? objects.filter(({ tokens }) => tokens.some((token) => words.includes(token))) : null;
 }
 
 /** The word's map on the image where it is the strongest: one range for all of them. */
@@ -127,6 +135,7 @@ export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
     layerText,
     unit: unitOf(a.explanation, layer),
     alternative: false,
+    objects: namedBy(a.explanation, a.tokens),
     trouble: map ? a.image.missing : `No map in common here: B ${mixed ? "was explained by another method" : "lacks the token, the image or the scale"}.`,
   };
 }

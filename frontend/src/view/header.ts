@@ -7,7 +7,7 @@ import type { SampleSummary } from "../samples/summaries";
 import type { Place } from "../data/explanation_source";
 import { COMPARE_MODES, type CompareMode, RANGE_NAMES, type ViewState, rangesFor } from "./state";
 import "./run_picker";
-import { shortened, stepText } from "./text";
+import { stepText } from "./text";
 import { PanelElement, controls, options, unattributed } from "./base";
 import type { SamplePicker } from "../samples/sample_picker";
 
@@ -75,10 +75,9 @@ export class Header extends PanelElement {
       }
       .compare {
         display: flex;
-        flex: 1 0 100%;
-        flex-wrap: wrap;
         align-items: center;
-        gap: 6px 12px;
+        gap: 8px;
+        min-width: 0;
       }
       .mark {
         padding: 2px 8px;
@@ -113,20 +112,31 @@ export class Header extends PanelElement {
         .segments {
           display: none;
         }
+        .icon {
+          width: 26px;
+        }
         .modes {
           display: block;
           max-width: 84px;
         }
+        /* Beside the sample, where there is room. */
+        mmx-step-slider,
+        select,
+        .compare {
+          order: 2;
+        }
+        .icons {
+          order: 1;
+        }
       }
       @media (max-width: 620px) {
-        .icon {
-          width: 26px;
-        }
         .compare {
           gap: 6px;
         }
-        /* It is said by the run's own field above. */
-        .mark.a + span {
+        .compare select {
+          max-width: 88px;
+        }
+        .wide {
           display: none;
         }
       }
@@ -142,6 +152,7 @@ export class Header extends PanelElement {
     const sample = run?.samples.find((entry) => entry.tag === this.view.tag);
     const compared = this.view.compare !== "single";
     return html`
+      ${compared ? html`<span class="mark a">A</span>` : nothing}
       <mmx-run-picker .runs=${this.names} .run=${this.view.run} .beside=${compared ? (this.other?.run ?? "") : ""}></mmx-run-picker>
       <mmx-sample-picker
         .samples=${run?.samples ?? []}
@@ -180,6 +191,7 @@ export class Header extends PanelElement {
       <select aria-label="Colour map" title="Colour map (c)" @change=${this.choose("colors")}>
         ${options(COLOR_MAPS, this.view.colors)}
       </select>
+      ${compared ? this.compared() : nothing}
       <span class="icons">
         <button class="icon quiet" aria-label="Back to the view before" title="Back to the view before (Alt + ←)" ?disabled=${this.first} @click=${() => this.ask("go-back", null)}>←</button>
         <button
@@ -189,10 +201,10 @@ export class Header extends PanelElement {
           title="Table of samples (l)"
           @click=${() => this.ask("view-change", { samples: !this.view.samples })}
         >${icon("M1 2h10v2H1zM1 5h10v2H1zM1 8h10v2H1z")}</button>
+        <button class="icon quiet" aria-label="Talk view" title="Talk view, full screen (f)" @click=${() => this.ask("view-change", { talk: "answer" })}>${icon("M0 1h12v8H7l2 2.5H3L5 9H0zM1.5 2.5v5h9v-5z")}</button>
         <button class="icon quiet" aria-label="Export" title="Export (e)" @click=${() => this.ask("export-open", null)}>${icon("M5 1h2v5h2.5L6 9.5 2.5 6H5zM1 10h10v1.5H1z")}</button>
         <button class="icon quiet" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" @click=${() => this.ask("help-open", null)}>?</button>
       </span>
-      ${compared ? this.compared() : nothing}
     `;
   }
 
@@ -205,8 +217,7 @@ export class Header extends PanelElement {
       ?.samples.find((entry) => entry.tag === (other?.tag ?? view.tag))?.steps;
     return html`
       <span class="compare">
-        <span class="mark a">A</span><span class="number" title=${view.run}><span class="name">${shortened(view.run, name)} · </span>step ${stepText(view.step ?? 0)}</span>
-        <button title="A becomes B, and B becomes A (x)" ?disabled=${!other} @click=${() => this.swap()}>⇄ swap</button>
+        <button title="A becomes B, and B becomes A (x)" ?disabled=${!other} @click=${() => this.swap()}>⇄<span class="wide"> swap</span></button>
         <span class="mark">B</span>
         <mmx-run-picker .runs=${this.names} .run=${name} .side=${"b"} .beside=${view.run}></mmx-run-picker>
         <select aria-label="Step of B" ?disabled=${!steps} @change=${(event: Event) => this.ask("view-change", { otherRun: name, otherStep: Number(valueOf(event)) })}>

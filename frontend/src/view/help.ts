@@ -23,7 +23,8 @@ const SHORTCUTS: [string, string][] = [
   ["v", "one, side by side, swipe, blink, difference"],
   ["x", "swap A and B"],
   ["b", "show the other (blink)"],
-  ["f", "the token over all steps"],
+  ["h", "the token over all steps"],
+  ["f", "talk view: full screen, word by word, or one word step by step"],
   ["l", "table of samples"],
   ["e", "export"],
   ["Esc", "no region, no span, no marked word"],
@@ -31,6 +32,7 @@ const SHORTCUTS: [string, string][] = [
   ["r", "range of the colours"],
   ["c", "colour map"],
   ["s g t", "smooth, grey image, template tokens"],
+  ["o", "outline of the object that the word names, where masks were logged"],
   ["Alt + ←", "back to the view before"],
   ["?", "this sheet"],
 ];

@@ -32,6 +32,8 @@ export function changedBy(key: string, view: ViewState, explanation: Explanation
     case "v":
       return { compare: following(COMPARE_MODES, view.compare) };
     case "f":
+      return { talk: view.talk === "off" ? "answer" : "off" };
+    case "h":
       return { film: !view.film };
     case "l":
       return { samples: !view.samples };
@@ -47,6 +49,8 @@ export function changedBy(key: string, view: ViewState, explanation: Explanation
       return { smooth: !view.smooth };
     case "g":
       return { grey: !view.grey };
+    case "o":
+      return { outline: !view.outline };
     case "t":
       return { template: !view.template };
     case "w":

@@ -215,7 +215,7 @@ export const panelStyle = css`
     .page > * {
       grid-column: 1 / -1;
     }
-    mmx-answer-strip {
+    .page > mmx-answer-strip {
       grid-column: 1;
       max-height: calc(100vh - 84px);
       overflow-y: auto;
@@ -226,6 +226,7 @@ export const panelStyle = css`
     }
     .seen,
     .several {
+      grid-column: 2;
       height: auto;
       padding-top: 12px;
       grid-template: max(190px, calc(100vh - 150px)) auto auto / minmax(0, 1fr);

@@ -31,8 +31,10 @@ export abstract class Picker extends PanelElement {
         position: relative;
         display: flex;
         align-items: center;
+        min-width: 0;
       }
       .field {
+        min-width: 0;
         display: flex;
         align-items: center;
         padding: 0 2px;
@@ -68,6 +70,14 @@ export abstract class Picker extends PanelElement {
         padding: 0 8px 0 4px;
         color: var(--muted);
         white-space: nowrap;
+      }
+      @media (max-width: 620px) {
+        input {
+          max-width: 22ch;
+        }
+        .place:not(:only-of-type) {
+          display: none;
+        }
       }
       .list {
         position: absolute;

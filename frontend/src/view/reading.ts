@@ -33,8 +33,8 @@ export function readingSection(reading: Reading) {
     html`<button aria-pressed=${pressed} title=${title} @click=${() => void model.change(patch)}>${name}</button>`;
   return html`<section class="read" aria-label="Words">
     <span class="tabs segments" role="group" aria-label="Beside the image">
-      ${tab("words", "What the words do to each other (f)", !film && !thinks(reading), { film: false, thought: false })}
-      ${tab("over steps", "The selected token over all steps (f)", film, { film: true, thought: false })}
+      ${tab("words", "What the words do to each other (h)", !film && !thinks(reading), { film: false, thought: false })}
+      ${tab("over steps", "The selected token over all steps (h)", film, { film: true, thought: false })}
       ${mayThink(explanation) ? tab("thought", "What the selected word rests on, through the thought", thinks(reading), { thought: true }) : nothing}
     </span>
     ${thinks(reading) ? thought(reading) : film ? overSteps(reading) : words(reading)}

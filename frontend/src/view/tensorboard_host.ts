@@ -57,15 +57,18 @@ export class TensorBoardHost implements Host {
     return guarded(() => parseHash(parent.location.hash), {});
   }
 
-  /** Replaces the history entry. */
-  writeState(names: readonly string[], parameters: Parameters): void {
+  /** TensorBoard writes one name at a time: the first of a new view makes an entry of the browser's history, and
+   * the others go into it. */
+  writeState(names: readonly string[], parameters: Parameters, isNew: boolean): void {
+    let replaced = !isNew;
     guarded(() => {
       const storage = (parent as unknown as { tensorboard?: { tf_storage?: HostStorage } }).tensorboard?.tf_storage;
       if (!storage) return;
       for (const name of names) {
         const value = parameters[name] ?? "";
         if ((storage.getString(PREFIX + name) ?? "") === value) continue;
-        storage.setString(PREFIX + name, value, { useLocationReplace: true, defaultValue: "" });
+        storage.setString(PREFIX + name, value, { useLocationReplace: replaced, defaultValue: "" });
+        replaced = true;
       }
     }, undefined);
   }

@@ -1,14 +1,14 @@
 // The answer as text: each word or token tinted by what the picture adds to it, marked where the model
 // would have said another, and underlined by how alike its prediction is to the selected one's.
 import { type PropertyValues, html, nothing } from "lit";
-import { type Compared, changeOf, isNotable, wordChangeText } from "./changes";
+import type { Compared } from "./changes";
 import { alternativeKey } from "./alternative";
 import { type Explanation, answerLength, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
 import type { Minimap } from "./minimap";
 import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
 import { doubtfulUnits, followingDoubt } from "./doubtful";
-import { evidenceOf, tintOf } from "./evidence";
+import { evidenceOf, evidenceText, tintOf } from "./evidence";
 import { insteadOf } from "./figures";
 import { influenceIn, lineOf } from "./influence";
 import { type Underlined, lineKey, underlined, withoutText } from "./line_key";
@@ -18,12 +18,11 @@ import { inView, nearEnds, reveal } from "./scroll";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
-import { natsText, probabilityText, startsWord, tokenText, valueText } from "../view/text";
-import type { versus } from "./versus";
+import { probabilityText, startsWord, tokenText, valueText } from "../view/text";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
-/** So many tokens before and after `middle` have a button: thousands would take seconds. */
-const REACH = 200;
+/** So many tokens before and after `middle` have a button: those of a long answer would take more than a frame. */
+const REACH = 80;
 /** Pixels from an end of what is drawn, at which more is. */
 const NEAR = 60;
 /** Words; a longer answer has a map of itself. */
@@ -47,7 +46,7 @@ export class AnswerStrip extends PanelElement {
     template: { type: Boolean },
     hover: unattributed,
     unfolded: { state: true },
-    versus: { state: true },
+    comparing: { state: true },
     stop: { state: true },
     middle: { state: true },
   };
@@ -70,10 +69,10 @@ export class AnswerStrip extends PanelElement {
   /** A long prompt is shown whole. */
   unfolded = false;
   /** Sets B under A; loaded once there is a B. */
-  versus: typeof versus | null = null;
+  comparing: typeof import("./comparing") | null = null;
   /** The prompt's word that Tab comes to, as a context token. */
   stop = 0;
-  /** The answer token around which words have buttons: the selected one, until one scrolls away. */
+  /** The answer token around which words have buttons: near the selected one, until one scrolls away. */
   middle = 0;
 
   /** Those selected. */
@@ -88,9 +87,10 @@ export class AnswerStrip extends PanelElement {
   static override styles = [controls, stripStyle];
 
   override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("selected") || changed.has("explanation")) this.middle = this.selected;
-    if (this.isLong) void import("./minimap");
-    if (this.other && !this.versus) void import("./versus").then((part) => (this.versus = part.versus), () => undefined);
+    const far = Math.abs(this.selected - this.middle) > REACH / 2;
+    if (far && (changed.has("selected") || changed.has("explanation"))) this.middle = this.selected;
+    if (this.isLong) void import("./minimap").catch(() => undefined);
+    if (this.other && !this.comparing) void import("./comparing").then((part) => (this.comparing = part), () => undefined);
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
     this.on = underlined(this.explanation, this.hover.column, this.tokens, this.unit, this.alternative);
   }
@@ -118,7 +118,7 @@ export class AnswerStrip extends PanelElement {
       <div class="text" @scroll=${this.scrolled}>
         <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove} @focusin=${this.stopped}>${this.prompt(groups.slice(0, prompt), shown)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
-          ${this.other && this.versus ? this.versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
+          ${this.other && this.comparing ? this.comparing.versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
         </span>
         <span class="muted">${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}</span>
       </div>
@@ -175,7 +175,7 @@ export class AnswerStrip extends PanelElement {
   }
 
   override updated(changed: PropertyValues<this>): void {
-    if (["size", "selected", "unit", "explanation"].some((name) => changed.has(name as keyof AnswerStrip))) this.revealSelected();
+    if (["size", "selected", "unit", "explanation", "other", "versus"].some((name) => changed.has(name as keyof AnswerStrip))) this.revealSelected();
     else if (this.kept) this.text.scrollTop = this.kept.word.offsetTop - this.kept.top;
     this.kept = null;
     if (this.isLong) this.tellSeen();
@@ -199,20 +199,19 @@ export class AnswerStrip extends PanelElement {
   private scrolled(): void {
     const { text, middle } = this;
     const first = this.unfolded ? -this.explanation.promptLength : 0;
-    const last = answerLength(this.explanation) - 1;
     const [up, down] = nearEnds(text, NEAR);
     if (up && middle - REACH > first) this.middle = middle - REACH / 2;
-    else if (down && middle + REACH < last) this.middle = middle + REACH / 2;
+    else if (down && middle + REACH < answerLength(this.explanation) - 1) this.middle = middle + REACH / 2;
     const word = this.middle === middle ? undefined : this.wordsInView[0];
     if (word) this.kept = { word, top: word.offsetTop - text.scrollTop };
     if (this.isLong) this.tellSeen();
   }
 
-  private get wordsInView(): HTMLElement[] {
+  private get wordsInView() {
     return inView(this.text, this.renderRoot.querySelectorAll<HTMLElement>(".answer"));
   }
 
-  /** The map shows which words are in view. */
+  /** To the map. */
   private tellSeen(): void {
     const map = this.renderRoot.querySelector<Minimap>("mmx-minimap")!;
     const words = this.wordsInView;
@@ -270,12 +269,6 @@ export class AnswerStrip extends PanelElement {
     </div>`;
   }
 
-  private evidenceText(tokens: number[]): string {
-    const { value, measured } = evidenceOf(this.explanation, tokens, this.held);
-    const { unit, tint } = methodOf(this.explanation);
-    return measured ? `the picture adds ${natsText(value)} nats` : `${tint} ${valueText(value)} ${unit}`;
-  }
-
   private press(t: number, event: PointerEvent): void {
     if (event.shiftKey) this.ask("span-select", { from: this.selected, to: t });
     else this.anchor = t;
@@ -330,15 +323,16 @@ export class AnswerStrip extends PanelElement {
     const tokens = tokensOf({ first: t, end: end - promptLength });
     const tint = STRONGEST_TINT * tintOf(explanation, tokens, this.held);
     const instead = insteadOf(explanation, tokens);
-    const change = this.other && changeOf(explanation, this.other, tokens);
+    const { comparing } = this;
+    const change = this.other && comparing && comparing.changeOf(explanation, this.other, tokens);
     const parts = tokens.map((token) => tokenText(answerToken(explanation, token)!.text)).join("|");
     return html`<button
-      class="${kind} answer ${change && isNotable(change) ? "changed" : ""} ${instead ? "doubtful" : ""}"
+      class="${kind} answer ${change && comparing!.isNotable(change) ? "changed" : ""} ${instead ? "doubtful" : ""}"
       role="option"
       aria-selected=${this.tokens.includes(t)}
       tabindex=${t === this.tokens[0] ? 0 : -1}
       style="${style};--tint:${tint.toFixed(3)}"
-      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${removed}${change ? `; B → A ${wordChangeText(change)}` : ""}"
+      title="${evidenceText(explanation, tokens, this.held)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${removed}${change ? `; B → A ${comparing!.wordChangeText(change)}` : ""}"
       data-token-index=${t}
       data-context-index=${j}
       @pointerdown=${(event: PointerEvent) => this.press(t, event)}

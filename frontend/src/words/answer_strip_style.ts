@@ -33,6 +33,8 @@ export const stripStyle = css`
   .text {
     max-height: 148px;
     overflow-y: auto;
+    /* What is drawn above and taken away is made up for here. */
+    overflow-anchor: none;
     padding: 3px;
     margin: -3px;
     font-size: 17px;

@@ -13,6 +13,11 @@ import { PanelElement, controls, unattributed } from "../view/base";
 
 const SHOWN = 5;
 
+interface Spoken {
+  explanation: Explanation;
+  tokens: number[];
+}
+
 export class Candidates extends PanelElement {
   static override properties = {
     explanation: unattributed,
@@ -28,7 +33,7 @@ export class Candidates extends PanelElement {
   /** Which alternative is shown on the stage. */
   declare alternative: number | null;
   /** B and the tokens that stand for A's, while something is compared. */
-  declare other: { explanation: Explanation; tokens: number[] } | null;
+  declare other: Spoken | null;
   /** What its colours are held to. */
   declare held: Peaks;
   /** The word asked about. */
@@ -42,7 +47,9 @@ export class Candidates extends PanelElement {
       }
       header {
         display: flex;
+        flex-wrap: wrap;
         justify-content: space-between;
+        gap: 2px 12px;
         margin-bottom: 8px;
       }
       ol {
@@ -163,14 +170,21 @@ export class Candidates extends PanelElement {
     `;
   }
 
-  /** Of how much: of next to nothing a share would say nothing. */
+  /** B's before A's. */
   private share() {
-    const { explanation, tokens, held } = this;
+    const [own, theirs] = [this.shareText(this), this.other && this.shareText(this.other)];
+    if (!own && !theirs) return nothing;
+    return html`<h2 class="number" tabindex="0" data-term="grounding">
+      share on picture ${this.other ? html`<span class="b">${theirs || "–"}</span> → ` : nothing}${own || "–"}
+    </h2>`;
+  }
+
+  /** Of how much: of next to nothing a share would say nothing. */
+  private shareText({ explanation, tokens }: Spoken): string {
     const share = groundingOf(explanation, tokens);
-    if (share === null) return nothing;
-    const { unit } = methodOf(explanation);
-    const little = isLittle(explanation, tokens, held) ? ` of little: ${valueText(strengthOf(explanation, tokens))} ${unit}` : "";
-    return html`<h2 class="number" tabindex="0" data-term="grounding">share on picture ${probabilityText(share)}${little}</h2>`;
+    if (share === null) return "";
+    const little = isLittle(explanation, tokens, this.held) ? ` of little: ${valueText(strengthOf(explanation, tokens))} ${methodOf(explanation).unit}` : "";
+    return probabilityText(share) + little;
   }
 
   /** B's predictions for the same place. */
