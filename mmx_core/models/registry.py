@@ -19,6 +19,7 @@ _OWN = (
     "deepseek_ocr",
     "deepseek_vl",
     "gemma3",
+    "gemma3n",
     "gemma4",
     "glm_v",
     "idefics",

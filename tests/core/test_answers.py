@@ -19,6 +19,8 @@ from tests.support import released
 from tests.support.families.google_mistral import make_gemma3
 from tests.support.families.tiled import make_smolvlm
 from tests.support.released import byte_fallback, byte_level, fit, says
+from tests.support.shapes import SOURCES, Source, family
+from tests.support.smollm2 import tokenizer_for
 from tests.support.tiny_models import TinyModel, make_tiny
 
 PICTURE = Image.fromarray(np.zeros((64, 64, 3), np.uint8))
@@ -29,30 +31,24 @@ GROUNDED = (
 )
 
 
-@pytest.fixture
-def qwen() -> TinyModel:
-    parts = make_tiny("qwen2_vl")
-    tokenizer = byte_level(
-        released.QWEN2_VL,
-        released.QWEN_SPECIAL,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        additional_special_tokens=list(released.QWEN_SPECIAL[1:]),
-    )
-    return fitted(parts, tokenizer, "<|image_pad|>")
+@pytest.fixture(params=SOURCES)
+def source(request: pytest.FixtureRequest) -> Source:
+    return request.param
 
 
 @pytest.fixture
-def thinking() -> TinyModel:
-    parts = make_tiny("qwen3_vl")
-    tokenizer = byte_level(
-        released.QWEN3_VL_THINKING,
-        released.QWEN_SPECIAL,
-        plain=released.QWEN_PLAIN,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-    )
-    return fitted(parts, tokenizer, "<|image_pad|>")
+def qwen(source: Source) -> TinyModel:
+    special = released.QWEN_SPECIAL
+    named = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    extra = {"additional_special_tokens": list(special[1:])}
+    make = {"trained": byte_level, "released": tokenizer_for}[source]
+    tokenizer = make(released.QWEN2_VL, special, **named, **extra)
+    return fitted(make_tiny("qwen2_vl"), tokenizer, "<|image_pad|>")
+
+
+@pytest.fixture
+def thinking(source: Source) -> TinyModel:
+    return fitted(make_tiny("qwen3_vl"), family("qwen3_vl", source).tokenizer, "<|image_pad|>")
 
 
 @pytest.fixture
@@ -75,23 +71,20 @@ def gemma() -> TinyModel:
 
 
 @pytest.fixture
-def smolvlm() -> TinyModel:
-    parts = make_smolvlm()
-    tokenizer = byte_level(
-        released.SMOLVLM,
-        released.SMOLVLM_SPECIAL,
-        unk_token="<|endoftext|>",
-        bos_token="<|im_start|>",
-        eos_token="<end_of_utterance>",
-        pad_token="<|im_end|>",
-        extra_special_tokens={
-            "fake_image_token": "<fake_token_around_image>",
-            "image_token": "<image>",
-            "global_image_token": "<global-img>",
-            "end_of_utterance_token": "<end_of_utterance>",
-        },
+def smolvlm(source: Source) -> TinyModel:
+    names = {"unk_token": "<|endoftext|>", "bos_token": "<|im_start|>"}
+    names |= {"eos_token": "<end_of_utterance>", "pad_token": "<|im_end|>"}
+    extra = {
+        "fake_image_token": "<fake_token_around_image>",
+        "image_token": "<image>",
+        "global_image_token": "<global-img>",
+        "end_of_utterance_token": "<end_of_utterance>",
+    }
+    make = {"trained": byte_level, "released": tokenizer_for}[source]
+    tokenizer = make(
+        released.SMOLVLM, released.SMOLVLM_SPECIAL, **names, extra_special_tokens=extra
     )
-    return fitted(parts, tokenizer, "<image>")
+    return fitted(make_smolvlm(), tokenizer, "<image>")
 
 
 def fitted(parts: TinyModel, tokenizer: Any, image_token: str) -> TinyModel:
@@ -110,6 +103,12 @@ def ids(tiny: TinyModel, text: str) -> list[int]:
 
 def texts(explanation: mmx.Explanation) -> list[str]:
     return [token.text for token in explanation.tokens]
+
+
+def before(explanation: mmx.Explanation) -> str:
+    """The last token before the answer that is no line's break."""
+    prompt = explanation.context[: explanation.prompt_length]
+    return next(token.text for token in reversed(prompt) if token.text.strip())
 
 
 def test_the_turns_end_is_no_word_of_a_gemmas_answer(gemma: TinyModel) -> None:
@@ -198,7 +197,7 @@ def test_a_thinking_models_own_answer_is_the_one_that_is_given_again(thinking: T
     alone = explain(PICTURE, PROMPT, answer="a dog")
     assert texts(alone) == ["a", " dog"] == texts(generated)[-2:]
     # The thought was closed in the prompt, or the answer would be its beginning.
-    assert alone.context[alone.prompt_length - 2].text == "</think>"
+    assert before(alone) == "</think>"
     unthinking = explain(
         PICTURE, PROMPT, answer="a dog", chat_template_kwargs={"enable_thinking": False}
     )
@@ -238,8 +237,8 @@ def test_variables_of_the_template_are_the_explainers_or_the_samples(thinking: T
         PICTURE, PROMPT, chat_template_kwargs={"enable_thinking": True}
     )
     for explanation in (one, two, three):
-        assert explanation.context[explanation.prompt_length - 2].text == "</think>"
-    assert opened.context[opened.prompt_length - 2].text == "<think>"
+        assert before(explanation) == "</think>"
+    assert before(opened) == "<think>"
     with pytest.raises(ValueError, match="variables of the template, got tokenize"):
         explainer(thinking).explain(PICTURE, PROMPT, chat_template_kwargs={"tokenize": True})
 

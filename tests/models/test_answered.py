@@ -65,7 +65,7 @@ def test_a_given_answers_tokens_are_those_of_its_place_in_the_template(
     both = [*rendered.ids, *rendered.answer_ids]
     assert ids[: len(both)] == both or whole.startswith(made.text(both))
     # But for what a tokenizer joins over the prompt's end, or parts because of what follows.
-    assert ids[: len(both)] == both or name in ("ernie", "llama")
+    assert ids[: len(both)] == both or name in ("ernie", "llama", "qwen3", "qwen3_vl")
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -164,10 +164,10 @@ def test_a_thought_given_apart_is_context_of_the_answers_own_turn(source: Source
     rendered = made.render(ASKED, answer("a dog", reasoning_content="the cat"))
     together = made.render(ASKED, answer("<think>\nthe cat\n</think>\n\na dog"))
     assert rendered.answer == "a dog"
-    assert [*rendered.ids, *(rendered.answer_ids or ())] == [
-        *together.ids,
-        *(together.answer_ids or ()),
-    ]
+    # The thought's end may have other tokens where a model goes on from it than where it says it.
+    assert made.pieces([*rendered.ids, *(rendered.answer_ids or ())]) == made.pieces(
+        [*together.ids, *(together.answer_ids or ())]
+    )
     rows = zip(made.tokens(rendered.ids), rendered.written, rendered.turns, strict=True)
     assert ("Ġcat", True, 1) in list(rows)
 
