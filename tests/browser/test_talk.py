@@ -83,7 +83,7 @@ def test_a_talk_is_taken_along_as_a_page_that_plays_by_itself_and_as_video(page,
 def test_a_word_is_seen_in_all_runs_and_a_cell_leads_to_its_place(page, base, logdir):
     panel = open_panel(page, base, f"{VIEW}&p.mmx.token=1&p.mmx.grid=1")
     cell = "mmx-run-grid button[aria-label^='{}, step {}: probability {:.2f}']"
-    found = [e for e in read_explanations(str(logdir)) if e.tag == "mmx/val/0" and e.run in RUNS]
+    found = [e for e in read_explanations(str(logdir), run=RUNS) if e.tag == "mmx/val/0"]
     assert len(found) == 6
     for each in found:
         probability = float(each.base.probability[1])
