@@ -1,15 +1,14 @@
 // What the panel knows and shows: the index, the view, the explanation on screen. Elements read it
 // and ask for changes; it fetches, keeps the selection and tells them when something is new.
-import { type Pair, alignAnswers, counterpart } from "../words/alignment";
+import { type Pair, counterpart } from "../words/pairs";
 import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "../data/api";
 import { reason } from "../data/reason";
-import type { withDifferenceMatrix } from "../matrix/difference_matrix";
+import type * as Comparing from "./comparing";
 import { type Explanation, answerLength, answerToken, seenAt, shownLayers } from "../data/explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
 import { ServerError } from "../data/fetch_checked";
 import { ImageSource, type ImageState, NO_IMAGE, NO_SUCH_IMAGE } from "../data/images";
 import { Latest } from "../data/latest";
-import { mostChanged } from "../words/changes";
 import { ViewHistory } from "./history";
 import { missingText, otherPlace, resolve, runNamed } from "./places";
 import { type Side, sideOf } from "../pixels/stage_picture";
@@ -48,7 +47,7 @@ export class PanelModel {
   private readonly records = new Map<string, IndexRecord[]>();
   private readonly recordsAsked = new Set<string>();
   private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
-  private subtract: typeof withDifferenceMatrix | null = null;
+  private comparing: typeof Comparing | null = null;
   private subtracted: { a: Explanation; b: Explanation; result: Explanation } | null = null;
   private listeners: (() => void)[] = [];
   readonly history = new ViewHistory();
@@ -141,10 +140,8 @@ export class PanelModel {
   get difference(): Explanation | null {
     const { explanation: a, other } = this;
     if (!a || !other) return a;
-    const { subtract } = this;
-    if (!subtract) return void import("../matrix/difference_matrix").then((part) => ((this.subtract = part.withDifferenceMatrix), this.tell()), () => undefined), a;
     if (this.subtracted?.a !== a || this.subtracted.b !== other.explanation) {
-      this.subtracted = { a, b: other.explanation, result: subtract(a, other.explanation) };
+      this.subtracted = { a, b: other.explanation, result: this.comparing!.withDifferenceMatrix(a, other.explanation) };
     }
     return this.subtracted.result;
   }
@@ -299,6 +296,7 @@ export class PanelModel {
   private async present(explanation: Explanation, other: StepResult | null, wanted: () => boolean): Promise<void> {
     const compared = comparedOf(other);
     const [images, otherImages] = await Promise.all([this.imageSource.of(explanation), compared && this.imageSource.of(compared)]);
+    if (compared) this.comparing ??= await import("./comparing").catch(() => null);
     if (wanted()) this.take(explanation, images, other, otherImages);
   }
 
@@ -306,7 +304,7 @@ export class PanelModel {
   private presentHeld(explanation: Explanation, other: StepResult | null): boolean {
     const compared = comparedOf(other);
     const [images, otherImages] = [this.imageSource.held(explanation), compared && this.imageSource.held(compared)];
-    const ready = images && (!compared || otherImages);
+    const ready = images && (!compared || (otherImages && this.comparing));
     if (ready) this.take(explanation, images, other, otherImages);
     return !!ready;
   }
@@ -315,8 +313,9 @@ export class PanelModel {
     const compared = comparedOf(other);
     this.images = images;
     this.explanation = explanation;
-    this.other = compared && { explanation: compared, images: otherImages!, pairs: alignAnswers(explanation, compared) };
-    this.otherTrouble = this.other ? "" : other && "damage" in other ? `B cannot be read: ${other.damage}.` : this.lacking();
+    const { comparing } = this;
+    this.other = compared && comparing && { ...comparing.comparedWith(explanation, compared), images: otherImages! };
+    this.otherTrouble = this.other ? "" : compared ? "What compares could not be loaded: reload this page." : other && "damage" in other ? `B cannot be read: ${other.damage}.` : this.lacking();
     this.view = this.named({ ...this.view, token: this.tokenOf(this.view, explanation) });
     this.settle({ kind: "ready" });
   }
@@ -352,7 +351,7 @@ export class PanelModel {
 
   /** Where none is chosen: of two, the word that changed most. */
   private tokenOf(view: ViewState, explanation: Explanation): number {
-    const changed = view.token === null && this.other ? mostChanged(explanation, this.other) : null;
+    const changed = view.token === null && this.other ? this.comparing!.mostChanged(explanation, this.other) : null;
     return changed ?? keepToken(view, explanation);
   }
 

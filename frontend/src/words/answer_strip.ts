@@ -1,12 +1,11 @@
 // The answer as text: each word or token tinted by what the picture adds to it, marked where the model
 // would have said another, and underlined by how alike its prediction is to the selected one's.
 import { type PropertyValues, html, nothing } from "lit";
-import { type Compared, changeOf, isNotable, wordChangeText } from "./changes";
+import type { Compared } from "./changes";
 import { alternativeKey } from "./alternative";
 import { alternativeAt, choiceText, reasonTexts } from "./reasons";
 import { type Explanation, answerLength, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
-import type { Minimap } from "./minimap";
 import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
 import { doubtfulUnits, followingDoubt } from "./doubtful";
 import { evidenceOf, tintOf } from "./evidence";
@@ -14,12 +13,12 @@ import { insteadOf, ownAgreement, probabilityOf } from "./figures";
 import { type Influence, NOTABLE, influenceIn, influencesOn, influencesOver, lineOf, without } from "./influence";
 import type { Peaks } from "../pixels/range";
 import { rove } from "./roving";
-import { inView, nearEnds, reveal } from "./scroll";
+import { nearEnds, reveal } from "./scroll";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt, unitsText } from "./units";
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
 import { natsText, probabilityText, startsWord, tokenText, valueText } from "../view/text";
-import type { versus } from "./versus";
+import type * as Versus from "./versus";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
 /** So many tokens before and after `middle` have a button: those of a long answer would take more than a frame. */
@@ -70,7 +69,7 @@ export class AnswerStrip extends PanelElement {
   /** A long prompt is shown whole. */
   unfolded = false;
   /** Sets B under A; loaded once there is a B. */
-  versus: typeof versus | null = null;
+  versus: typeof Versus | null = null;
   /** The prompt's word that Tab comes to, as a context token. */
   stop = 0;
   /** The answer token around which words have buttons: near the selected one, until one scrolls away. */
@@ -86,7 +85,7 @@ export class AnswerStrip extends PanelElement {
   private over: number | null = null;
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
-  /** A word that was in view when more were drawn, and how far below the upper edge. */
+  /** A word that was drawn before others were and still is, and how far below the upper edge. */
   private kept: { word: HTMLElement; top: number } | null = null;
 
   static override styles = [controls, stripStyle];
@@ -95,7 +94,7 @@ export class AnswerStrip extends PanelElement {
     const far = Math.abs(this.selected - this.middle) > REACH / 2;
     if (far && (changed.has("selected") || changed.has("explanation"))) this.middle = this.selected;
     if (this.isLong) void import("./minimap").catch(() => undefined);
-    if (this.other && !this.versus) void import("./versus").then((part) => (this.versus = part.versus), () => undefined);
+    if (this.other && !this.versus) void import("./versus").then((part) => (this.versus = part), () => undefined);
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
     const pointed = (this.hover.column ?? -1) - this.explanation.promptLength;
     this.asked = pointed < 0 ? this.tokens : selectedTokens({ token: pointed, more: 0, unit: this.unit }, this.explanation);
@@ -124,11 +123,11 @@ export class AnswerStrip extends PanelElement {
     });
     const prompt = groups.findIndex(({ first }) => first >= promptLength);
     return html`
-      <div class="reading">
+      <div class="passage">
       <div class="text" @scroll=${this.scrolled}>
         <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove} @focusin=${this.stopped}>${this.prompt(groups.slice(0, prompt), shown)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
-          ${this.other && this.versus ? this.versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
+          ${this.other && this.versus ? this.versus.versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
         </span>
         <span class="muted">${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}</span>
       </div>
@@ -188,7 +187,6 @@ export class AnswerStrip extends PanelElement {
     if (["size", "selected", "unit", "explanation", "other", "versus"].some((name) => changed.has(name as keyof AnswerStrip))) this.revealSelected();
     else if (this.kept) this.text.scrollTop = this.kept.word.offsetTop - this.kept.top;
     this.kept = null;
-    if (this.isLong) this.tellSeen();
   }
 
   /** With what B says below it. */
@@ -212,22 +210,10 @@ export class AnswerStrip extends PanelElement {
     const [up, down] = nearEnds(text, NEAR);
     if (up && middle - REACH > first) this.middle = middle - REACH / 2;
     else if (down && middle + REACH < answerLength(this.explanation) - 1) this.middle = middle + REACH / 2;
-    const word = this.middle === middle ? undefined : this.wordsInView[0];
-    if (word) this.kept = { word, top: word.offsetTop - text.scrollTop };
-    if (this.isLong) this.tellSeen();
-  }
-
-  private get wordsInView() {
-    return inView(this.text, this.renderRoot.querySelectorAll<HTMLElement>(".answer"));
-  }
-
-  /** To the map. */
-  private tellSeen(): void {
-    const map = this.renderRoot.querySelector<Minimap>("mmx-minimap")!;
-    const words = this.wordsInView;
-    const [first, last] = [words[0], words.at(-1)].map((word) => Number(word?.dataset.tokenIndex));
-    map.seen = words.length ? [first!, last!] : null;
-    map.backwards = !!this.renderRoot.querySelector(".answer-start:dir(rtl)");
+    if (this.middle === middle) return;
+    const drawn = this.renderRoot.querySelectorAll<HTMLElement>(".token");
+    const word = drawn[drawn.length >> 1]!;
+    this.kept = { word, top: word.offsetTop - text.scrollTop };
   }
 
   private fold(): void {
@@ -371,15 +357,15 @@ export class AnswerStrip extends PanelElement {
     const tokens = tokensOf({ first: t, end: end - promptLength });
     const tint = STRONGEST_TINT * tintOf(explanation, tokens, this.held);
     const instead = insteadOf(explanation, tokens);
-    const change = this.other && changeOf(explanation, this.other, tokens);
+    const change = this.other && this.versus?.changeTold(explanation, this.other, tokens);
     const parts = tokens.map((token) => tokenText(answerToken(explanation, token)!.text)).join("|");
     return html`<button
-      class="${kind} answer ${change && isNotable(change) ? "changed" : ""} ${instead ? "doubtful" : ""}"
+      class="${kind} answer ${change?.notable ? "changed" : ""} ${instead ? "doubtful" : ""}"
       role="option"
       aria-selected=${this.tokens.includes(t)}
       tabindex=${t === this.tokens[0] ? 0 : -1}
       style="${style};--tint:${tint.toFixed(3)}"
-      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${removed}${change ? `; B → A ${wordChangeText(change)}` : ""}"
+      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${removed}${change ? `; B → A ${change.text}` : ""}"
       data-token-index=${t}
       data-context-index=${j}
       @pointerdown=${(event: PointerEvent) => this.press(t, event)}
