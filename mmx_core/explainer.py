@@ -152,6 +152,7 @@ class Explainer:
             tokenizer=tokenizer,
             chat_template=chat_template or getattr(processor, "chat_template", None),
         )
+        self.adapter.processor = processor
         self.adapter.chat_template_kwargs = dict(chat_template_kwargs or {})
         if self.adapter.sharding is not None:
             self.adapter.sharding.timeout = rank_timeout

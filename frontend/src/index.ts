@@ -1,6 +1,5 @@
 // The entry that TensorBoard's frame calls: render().
 import "./words/answer_strip";
-import "./words/candidates";
 import "./view/header";
 import "./pixels/legend";
 import "./view/notice";

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { align } from "../src/words/alignment";
-import { counterpart } from "../src/words/pairs";
+import { align, counterpart } from "../src/words/alignment";
 import type { IndexResponse } from "../src/data/api";
 import { whyNot } from "../src/words/candidate_search";
 import { cellPixels } from "../src/pixels/draw_map";

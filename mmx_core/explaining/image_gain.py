@@ -1,9 +1,8 @@
 """The image's gain: how much likelier a word is with its picture than with others, in nats.
 
 ``log p(word | its picture) - log mean_k p(word | picture k)``, teacher-forced at scale 1.0: the
-conditional pointwise mutual information of word and picture. Other pictures have the own one's
-size, so that nothing but the pixels differs. It tells what was read from what was guessed, and not
-what is right: a misread object was read, too (docs/image-gain.md).
+conditional pointwise mutual information of word and picture. It tells what was read from what was
+guessed, and not what is right: a misread object was read, too (docs/image-gain.md).
 """
 
 from __future__ import annotations

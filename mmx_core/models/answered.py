@@ -14,11 +14,13 @@ prompt, and the answer begins behind. The rules where rendering and generation p
 * A text that closes what the generation prompt opens, or that writes itself what the template
   writes before answers (``<think>``, ``<|channel|>final<|message|>``), goes on from the generation
   prompt, also where the template would write that a second time.
+* Where a template opens answers without being asked to, and not before those that it writes
+  (``Answer:`` at the end of all), the answer stands behind it.
 * A text that the template would change (it drops thoughts, or writes no answers at all) stands as
   it was given, behind the generation prompt; likewise where the template shows an answered
   conversation without something that it shows before the answer (a system's text, thoughts).
-* Where the generation prompt has other tokens with the answer behind it, both are tokenised apart,
-  as when the model answers itself.
+* Where the prompt has other tokens with the answer behind it, both are tokenised apart, as when the
+  model answers itself.
 """
 
 from __future__ import annotations
@@ -119,6 +121,9 @@ def find_answer(
     head = around[0] if around is not None else ""
     written = _written(opened, head)
     goes_on = not calls and _goes_on(opened, written, said)
+    if not (goes_on or calls or head.startswith(opened.text)):
+        # A template may end so whatever there is, also behind an answer.
+        goes_on = template.rendering(messages, form, opened=False).text == opened.text
     if around is not None and not goes_on:
         # Blanks at its edges are of a text alone; a template that adds its own has both.
         whole = _answered(template, messages, answer, form, said)
@@ -238,12 +243,15 @@ def prompt_and_answer(
     # What a tokenizer adds at its input's end is nowhere in the text, and no part of the answer.
     last = next((i for i, (b, e) in places[first:] if b >= found.end or e <= found.begin), count)
     before = len(opened.text)
-    if before <= found.begin and text.startswith(opened.text):
-        alone = tokenize(tokenizer, opened.text)
-        shared = first < count and tokens.offsets[first][0] < before
-        if shared or (found.begin == before and _spelling(alone) != _spelling(tokens, first)):
+    if first < count and before <= found.begin and text.startswith(opened.text):
+        begins = tokens.offsets[first][0]
+        shared = begins < before
+        prompt = opened.text if shared else text[: found.begin]
+        alone = tokenize(tokenizer, prompt)
+        parted = begins >= found.begin and _spelling(alone) != _spelling(tokens, first)
+        if shared or parted:
             # A break keeps a tokenizer from taking it for its input's, or a word's, beginning.
-            behind = text[before : found.end]
+            behind = text[len(prompt) : found.end]
             mark = "a" if behind[:1].isspace() else "\n"
             rest = _placed(tokenizer, f"{mark}{behind}", add_special_tokens=False)
             rows = zip(rest.ids, rest.offsets or (), strict=True)

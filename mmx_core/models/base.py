@@ -86,6 +86,7 @@ class ModelAdapter(ABC):
     """Why no visual token of the family stands for a place of the picture, where none does: no lens
     can be read there. A sentence's beginning, without a full stop."""
 
+    processor: Any = None  # that the parts were taken from, where there was one
     sharding: Sharding | None = None
     """How processes that hold parts of the weights work together; None where each has the whole."""
 

@@ -103,14 +103,14 @@ class Gemma3Adapter(ModelAdapter):
             made = self.image_processor(
                 images=[self._on_canvas(image, factor) for image in images],
                 do_resize=False,
-                do_pan_and_scan=False,
                 return_tensors="pt",
+                **self._uncropped,
             )
         else:
             shown = [part for image in images for part in self._parts(image, factor)]
-            made = self.image_processor(images=shown, do_pan_and_scan=False, return_tensors="pt")
+            made = self.image_processor(images=shown, return_tensors="pt", **self._uncropped)
         pixels = made["pixel_values"]
-        size = self.model.config.vision_config.image_size
+        size = self._size
         if pixels.shape != (expected, 3, size, size):
             raise ValueError(
                 f"image processor: expected pixel values of {(expected, 3, size, size)} at scale "
@@ -126,8 +126,12 @@ class Gemma3Adapter(ModelAdapter):
     def input_image(self, image: Image.Image) -> Image.Image:
         if self._crops(image, 1.0):
             return image
-        size = self.model.config.vision_config.image_size
-        return image.resize((size, size), Image.Resampling.BILINEAR)
+        return image.resize((self._size, self._size), Image.Resampling.BILINEAR)
+
+    @property
+    def _size(self) -> int:
+        """Pixels of a side of what the tower sees."""
+        return int(self.model.config.vision_config.image_size)
 
     @property
     def _side(self) -> int:
@@ -152,6 +156,12 @@ class Gemma3Adapter(ModelAdapter):
             return {}
         given = {name: getattr(processor, name, None) for name in _LIMITS}
         return {n: default if given[n] is None else given[n] for n, default in _LIMITS.items()}
+
+    @property
+    def _uncropped(self) -> dict[str, Any]:
+        return (
+            {"do_pan_and_scan": False} if hasattr(self.image_processor, "do_pan_and_scan") else {}
+        )
 
     def _crops(self, image: Image.Image, factor: float) -> list[tuple[int, int, int, int]]:
         """``(top, left, bottom, right)`` in pixels of the image."""
@@ -189,8 +199,7 @@ class Gemma3Adapter(ModelAdapter):
         return (side - count) // 2, count
 
     def _on_canvas(self, image: Image.Image, factor: float) -> Image.Image:
-        size = self.model.config.vision_config.image_size
-        cell = size // self._side
+        size, cell = self._size, self._size // self._side
         first, count = self._place(factor)
         grey = tuple(round(255 * mean) for mean in self.image_processor.image_mean)
         canvas = Image.new("RGB", (size, size), grey)

@@ -63,15 +63,24 @@ class Idefics2Adapter(ModelAdapter):
         factor: float,
         layouts: Sequence[Layout] | None = None,
     ) -> EncodedInput:
-        found = list(layouts or self.layouts(pictures, factor))
-        places = rendered.placeholders
-        # Images side by side share the marker between them.
-        for index in range(1, min(len(found), len(places))):
-            if places[index] == places[index - 1] + 1:
-                found[index] = replace(found[index], ids=found[index].ids[1:])
+        found = with_shared_marks(layouts or self.layouts(pictures, factor), rendered.placeholders)
         return super().encode(pictures, rendered, answer_ids, factor=factor, layouts=found)
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
         made = self.image_processor(images=[list(images)], return_tensors="pt")
         names = ("pixel_values", "pixel_attention_mask")
         return {name: torch.as_tensor(made[name]) for name in names if name in made}
+
+
+def with_shared_marks(layouts: Sequence[Layout], places: Sequence[int]) -> list[Layout]:
+    """Images side by side share the marker between them.
+
+    Args:
+        layouts: Each with its markers.
+        places: Of the placeholders.
+    """
+    found = list(layouts)
+    for index in range(1, min(len(found), len(places))):
+        if places[index] == places[index - 1] + 1:
+            found[index] = replace(found[index], ids=found[index].ids[1:])
+    return found

@@ -45,14 +45,19 @@ class TiledAdapter(ModelAdapter):
         return start, self._id(getattr(self.tokenizer, "end_image_token", "</img>"))
 
     def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
-        images = [picture for picture in pictures if not isinstance(picture, Clip)]
-        sides = sorted({self._tiling(image, factor).side for image in images})
+        sides = sorted({self._side_of(picture, factor) for picture in pictures})
         if len(sides) > 1:
             raise ValueError(
-                f"scale {factor:g}: images of one sample need tiles of one size, got tiles of "
+                f"scale {factor:g}: pictures of one sample need tiles of one size, got tiles of "
                 f"{' and '.join(map(str, sides))} pixels; leave the scale out"
             )
         return super().layouts(pictures, factor)
+
+    def _side_of(self, picture: Picture, factor: float) -> int:
+        """Pixels of the tiles that show a picture."""
+        if isinstance(picture, Clip):
+            return int(self.image_processor.size["height"])
+        return self._tiling(picture, factor).side
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
         tilings = [self._tiling(image, factor) for image in images]
@@ -166,12 +171,18 @@ class TiledAdapter(ModelAdapter):
 
 @register("internvl", "qianfan_ocr")
 class InternVLAdapter(TiledAdapter):
-    """InternVL: tiles of an image, or a video's frames, each stretched to one."""
+    """InternVL: tiles of an image, and a video's frames, each stretched to one."""
 
-    def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
-        if len({isinstance(picture, Clip) for picture in pictures}) > 1:
-            raise ValueError("pictures: expected images or videos, not both, for InternVL here")
-        return super().layouts(pictures, factor)
+    def picture_inputs(self, pictures: Sequence[Picture], factor: float) -> dict[str, Tensor]:
+        if len({isinstance(picture, Clip) for picture in pictures}) < 2:
+            return super().picture_inputs(pictures, factor)
+        # Tiles and frames go together, in the order of the text.
+        parts = [super(InternVLAdapter, self).picture_inputs([p], factor) for p in pictures]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    def _side_of(self, picture: Picture, factor: float) -> int:
+        own = isinstance(picture, Clip)
+        return self._frame_side(factor) if own else super()._side_of(picture, factor)
 
     @property
     def video_placeholder_id(self) -> int:

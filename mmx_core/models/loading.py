@@ -39,6 +39,11 @@ def load_parts(
     model = _model(name_or_path, dtype).eval().to(device)
     image_processor = _image_processor(name_or_path, unwrapped(model).config)
     tokenizer = AutoTokenizer.from_pretrained(name_or_path)
+    if getattr(unwrapped(model).config, "qformer_config", None) and _text(
+        name_or_path, "qformer_tokenizer/tokenizer_config.json"
+    ):
+        more = AutoTokenizer.from_pretrained(name_or_path, subfolder="qformer_tokenizer")
+        tokenizer.qformer_tokenizer = more
     template = None if tokenizer.chat_template else _processor_template(name_or_path)
     return model, image_processor, tokenizer, template
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import Tensor
 
 from mmx_core.images import Clip
-from mmx_core.models.base import ModelAdapter
-from mmx_core.models.layout import Layout
+from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.qwen_vl import Qwen3VLAdapter, QwenVLAdapter
 from mmx_core.models.registry import register
 
@@ -65,9 +66,116 @@ class PaddleOcrVLAdapter(QwenLikeAdapter):
         return int(height), int(width)
 
 
+@register("hunyuan_vl")
+class HunYuanVLAdapter(QwenLikeAdapter):
+    """HunYuan-VL, HunyuanOCR: rows that end with a line break, between a beginning and an end.
+
+    These are visual tokens of the model's own, and show no place. In a batch the class counts the
+    images of all samples, so that their positions are counted here, sample by sample.
+    """
+
+    perturbed = ModelAdapter.perturbed
+
+    def collate(self, batch: Sequence[EncodedInput]) -> dict[str, Tensor]:
+        inputs = super().collate(batch)
+        if len(batch) == 1:
+            return inputs
+        length = inputs["input_ids"].shape[1]
+        names = ("input_ids", "mm_token_type_ids", "image_grid_thw", "attention_mask")
+        places = [
+            self.model.model.get_rope_index(**{n: e.inputs[n] for n in names if n in e.inputs})[0]
+            for e in batch
+        ]
+        filled = [torch.nn.functional.pad(p, (0, length - p.shape[2])) for p in places]
+        return {**inputs, "position_ids": torch.cat(filled, dim=1)}
+
+    @property
+    def video_placeholder_id(self) -> int | None:  # type: ignore[override]
+        return None
+
+    def layout(self, image: Image.Image, factor: float) -> Layout:
+        rows, columns = self._grid(image, factor)
+        offsets = [1 + r * (columns + 1) + c for r in range(rows) for c in range(columns)]
+        ids = (self.placeholder_id,) * (rows * (columns + 1) + 2)
+        return Layout(ids, (View((Raster(offsets, (rows, columns)),)),))
+
+    def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
+        kinds = (sequence == self.placeholder_id).int()
+        kinds[:, prompt_length:] = 0
+        return {"mm_token_type_ids": kinds}
+
+    def _smart_size(self, image: Image.Image, limits: Any) -> tuple[int, int]:
+        from transformers.models.hunyuan_vl.image_processing_pil_hunyuan_vl import smart_resize
+
+        height, width = smart_resize(
+            image.height,
+            image.width,
+            factor=self._cell_pixels,
+            min_pixels=limits["shortest_edge"],
+            max_pixels=limits["longest_edge"],
+        )
+        return int(height), int(width)
+
+
 @register("video_llama_3")
-class VideoLlama3Adapter(QwenLikeAdapter):
-    """VideoLLaMA 3: each image comes with how many patches become one visual token."""
+class VideoLlama3Adapter(QwenVLAdapter):
+    """VideoLLaMA 3: each picture comes with how many patches become one visual token.
+
+    Of an image every patch is one, of a video's frames two by two are. All of these are kept:
+    where the processor drops those that hardly change (``use_token_compression``), the model sees
+    more here than there.
+    """
+
+    frames_merged = 2
+    """Patches along the side of a frame's visual token, where no processor says otherwise."""
+
+    def exchanged(self, videos: Sequence[Clip]) -> tuple[str, list[str]] | None:
+        mark = str(self.tokenizer.convert_ids_to_tokens(self.video_placeholder_id))
+        return (mark, [f"Time {v.seconds[0]:.1f}s:{mark}" for v in videos]) if videos else None
+
+    def video_layout(self, video: Clip, factor: float) -> Layout:
+        grid = self._frame_grid(video.frames[0], factor)
+        count = grid[0] * grid[1]
+        mark = str(self.tokenizer.convert_ids_to_tokens(self.video_placeholder_id))
+        ids: list[int] = []
+        views = []
+        for index, second in enumerate(video.seconds):
+            if index:
+                text = f"{mark},Time {second:.1f}s:{mark}"
+                ids += self.tokenizer(text, add_special_tokens=False)["input_ids"][1:-1]
+            offsets = range(len(ids), len(ids) + count)
+            ids += [self.video_placeholder_id] * count
+            views.append(View((Raster(offsets, grid),), (index,)))
+        return Layout(tuple(ids), tuple(views))
+
+    def video_inputs(self, videos: Sequence[Clip], factor: float) -> dict[str, Tensor]:
+        patch, merged = int(self.image_processor.patch_size), self._merged
+        values, grids = [], []
+        for video in videos:
+            rows, columns = (cells * merged for cells in self._frame_grid(video.frames[0], factor))
+            size = (columns * patch, rows * patch)
+            frames = [frame.resize(size, Image.Resampling.BICUBIC) for frame in video.frames]
+            made = self.image_processor(
+                images=frames, do_resize=False, merge_size=merged, return_tensors="pt"
+            )
+            values.append(made["pixel_values"])
+            grids.append([len(frames), rows, columns])
+        return {
+            "pixel_values_videos": torch.cat(values),
+            "video_grid_thw": torch.tensor(grids),
+            "video_merge_sizes": torch.tensor([merged] * len(videos)),
+        }
+
+    @property
+    def _merged(self) -> int:
+        own = getattr(self.processor, "video_processor", None)
+        return int(getattr(own, "merge_size", self.frames_merged))
+
+    def _frame_grid(self, frame: Image.Image, factor: float) -> tuple[int, int]:
+        """Of a frame that is resized as an image is, in whole cells."""
+        height, width = self._pixel_size(frame, factor)
+        cell = int(self.image_processor.patch_size) * self._merged
+        return max(1, round(height / cell)), max(1, round(width / cell))
 
     def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
         return {}

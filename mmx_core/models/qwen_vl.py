@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -53,16 +54,17 @@ class QwenVLAdapter(ModelAdapter):
         """``(height, width)`` of the model's input."""
         cell = self._cell_pixels
         # The processor's own rule; it lives beside whichever backend the processor came from.
-        patches = self.image_processor.get_number_of_image_patches
+        found = self.image_processor.get_number_of_image_patches(image.height, image.width, {})
+        found = prod(found) if isinstance(found, tuple) else found
         height, width = self._smart_size(image, self.image_processor.size)
         expected = (height // self.image_processor.patch_size) * (
             width // self.image_processor.patch_size
         )
-        if patches(image.height, image.width, {}) != expected:
+        if found != expected:
             raise ValueError(
                 f"image processor: expected {expected} patches for {image.width}x{image.height}, "
-                f"{type(self.image_processor).__name__} makes "
-                f"{patches(image.height, image.width, {})}; its resizing rule is unknown here"
+                f"{type(self.image_processor).__name__} makes {found}; its resizing rule is "
+                "unknown here"
             )
         if factor == 1.0:
             return height, width

@@ -12,16 +12,22 @@ from mmx_core.models.unexplained import reason_against
 
 _ADAPTERS: dict[str, type[ModelAdapter]] = {}
 _OWN = (
+    "aria",
     "aya_vision",
+    "blip",
     "blip_2",
+    "deepseek_ocr",
     "deepseek_vl",
     "gemma3",
+    "gemma3n",
     "gemma4",
     "glm_v",
+    "idefics",
     "idefics2",
     "idefics3",
     "internvl",
     "kimi_k25",
+    "kosmos",
     "lfm2_vl",
     "llama4",
     "llava",

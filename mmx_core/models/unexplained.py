@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 _ENCODES = "its text is read by an encoder, so that an answer is no part of its input"
-_CROSS = "it looks at a picture by cross-attention alone, and has no adapter that hides its parts"
 _QUERIES = (
     "its visual tokens are queries that look at the whole picture each, and it has no adapter that "
     "hides the picture's parts"
@@ -21,8 +20,7 @@ REASONS: dict[str, str] = {
     **_NOT_SAYING,
     **dict.fromkeys(("florence2", "t5gemma2", "udop", "vision-encoder-decoder"), _ENCODES),
     **dict.fromkeys(("pix2struct", "pp_formulanet"), _ENCODES),
-    **dict.fromkeys(("blip", "idefics"), _CROSS),
-    **dict.fromkeys(("aria", "kosmos-2", "kosmos-2.5", "deepseek_ocr2"), _QUERIES),
+    "instructblipvideo": _QUERIES,
     **dict.fromkeys(("chameleon", "emu3"), _CODES),
 }
 """By ``model_type``."""

@@ -29,8 +29,7 @@ _OVERLAPS = """() => {
   const within = [header, ...[...header.querySelectorAll(kinds)].map((part) => part.shadowRoot)];
   const parts = within
     .flatMap((one) => [...one.querySelectorAll('button, select, input, .value')])
-    .map((part) => [part.ariaLabel || part.textContent, part.getBoundingClientRect()])
-    .map(([name, box]) => ({ name, box }))
+    .map((p) => ({ name: p.ariaLabel || p.textContent, box: p.getBoundingClientRect() }))
     .filter(({ box }) => box.width);
   const meet = (a, b) =>
     Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&

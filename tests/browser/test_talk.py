@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.browser.browser import open_panel
 from tests.browser.conftest import OTHER_RUN, RUN
 
@@ -45,3 +47,32 @@ def test_the_talk_view_goes_word_by_word_and_then_step_by_step_by_keys(page, bas
     page.keyboard.press("Escape")
     panel.wait_for_selector("mmx-talk", state="detached")
     panel.wait_for_selector("section.seen[data-step='900']")
+
+
+def saved(page, panel, what: str, folder: Path) -> Path:
+    """What the link of that name saves."""
+    with page.expect_download() as download:
+        panel.click(f"mmx-talk-export a:has-text('{what}')")
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def test_a_talk_is_taken_along_as_a_page_that_plays_by_itself_and_as_video(page, base, tmp_path):
+    panel = open_panel(page, base, f"{VIEW}&p.mmx.token=1&p.mmx.talk=steps&p.mmx.outline=1")
+    panel.wait_for_selector("mmx-talk canvas[aria-label*='3 of 3']")
+    page.keyboard.press("e")
+    panel.click("mmx-talk-export button:has-text('Record video')")
+    panel.wait_for_selector("mmx-talk-export a:has-text('Video')")
+    video = saved(page, panel, "Video", tmp_path).read_bytes()
+    assert len(video) > 10_000
+    assert video.startswith(b"\x1a\x45\xdf\xa3") or video[4:8] == b"ftyp"
+    lines = [field.input_value() for field in panel.locator("mmx-export-dialog input").all()]
+    assert any(line.endswith("--step all --format webp --token 1") for line in lines)
+    panel.click("mmx-talk-export button:has-text('Make page')")
+    panel.wait_for_selector("mmx-talk-export a:has-text('Talk page')")
+    talk = saved(page, panel, "Talk page", tmp_path)
+    page.goto(talk.as_uri())
+    page.wait_for_selector("mmx-talk canvas[aria-label*='3 of 3']")
+    page.keyboard.press("Home")
+    page.wait_for_selector("mmx-talk canvas[aria-label^='“of”: step 0, 1 of 3']")

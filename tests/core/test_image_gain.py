@@ -194,6 +194,34 @@ def test_where_there_is_no_other_picture_a_plain_one_of_its_mean_colour_stands_i
     np.testing.assert_allclose(single.image_gain, explanation.image_gain, atol=1e-6)
 
 
+def test_what_was_read_is_forgotten_when_the_weights_change() -> None:
+    """Written past autograd's counters, as some optimisers do."""
+    tiny = make_tiny("qwen2_vl")
+    explainer = Explainer(tiny.model, **tiny.parts, scales=(1.0,))
+    samples = samples_of(REFERENCES + 1)
+    batch = explainer.explain_batch(samples)
+    next(batch), next(batch)
+    for parameter in tiny.model.parameters():
+        parameter.data.mul_(1.05)
+    others = [[other.images] for other in samples if other is not samples[2]]
+    prepared = explainer.prepare(samples[2])
+    expected = by_hand(explainer.adapter, [samples[2].images], others, prepared)
+    np.testing.assert_allclose(next(batch).image_gain, expected, atol=1e-4)
+
+
+def test_a_picture_that_is_too_long_as_it_is_stands_in_cut_to_the_own_ones_size() -> None:
+    tiny = make_tiny("qwen2_vl")
+    tiny.model.config.text_config.max_position_embeddings = 60
+    explainer = Explainer(tiny.model, **tiny.parts, scales=(1.0,))
+    sample, large = samples_of(1)[0], noise(128, 128)  # 24 and 64 visual tokens
+    with pytest.raises(ValueError, match="more than the model's 60"):
+        explainer.check(Sample("large", large, PROMPT))
+    (explanation,) = explainer.explain_batch([sample], references=[Sample("o", large, PROMPT)])
+    shown = [[ImageOps.fit(large, sample.images.size)]]
+    expected = by_hand(explainer.adapter, [sample.images], shown, explainer.prepare(sample))
+    np.testing.assert_allclose(explanation.image_gain, expected, atol=1e-4)
+
+
 def test_each_of_several_pictures_is_exchanged_in_turn(qwen2: TinyModel) -> None:
     explainer = Explainer(qwen2.model, **qwen2.parts, scales=(1.0,))
     own = [noise(64, 96, 1), noise(96, 64, 2)]

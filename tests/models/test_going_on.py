@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
@@ -9,7 +10,18 @@ from tokenizers import pre_tokenizers
 
 from tests.support import released
 from tests.support.released import byte_level
-from tests.support.shapes import ASKED, SOURCES, SYSTEM, Family, Source, answer, family, spoken
+from tests.support.shapes import (
+    AGAIN,
+    ASKED,
+    SOURCES,
+    SYSTEM,
+    THOUGHT,
+    Family,
+    Source,
+    answer,
+    family,
+    spoken,
+)
 
 
 @pytest.fixture(params=SOURCES)
@@ -104,3 +116,32 @@ def test_a_prompt_has_the_tokens_that_it_has_when_the_model_answers() -> None:
     assert made.tokens(rendered.answer_ids) == ["a", "Ġred", "Ġcircle"]
     whole = tokenizer(tokenizer.decode([*rendered.ids, *rendered.answer_ids]))["input_ids"]
     assert whole != [*rendered.ids, *rendered.answer_ids], "which is why both stand apart"
+
+
+@pytest.mark.parametrize("end", ["Answer:", "\\nAnswer: ", "[/INST]"])
+def test_an_answer_stands_behind_what_a_template_ends_with_whatever_there_is(end: str) -> None:
+    template = (
+        "{% for m in messages %}{% for part in m.content %}{% if part.type == 'image' %}<image>"
+        "{% else %}{{ part.text }}{% endif %}{% endfor %}{% endfor %}{{ 'END' }}"
+    ).replace("END", end)
+    made = Family(byte_level(template, ["<image>"]), "<image>")
+    opened, rendered = made.render(ASKED), made.render(ASKED, answer("a dog"))
+    assert rendered.ids == opened.ids and made.text(opened.ids).strip().endswith(end.strip("\\n "))
+    assert made.text(rendered.answer_ids).strip() == "a dog"
+
+
+def test_what_a_template_does_not_write_is_said_to_be_unseen(source: Source) -> None:
+    call = answer("", tool_calls=[{"function": {"name": "look", "arguments": {}}}])
+    result = {"role": "tool", "content": "a dog"}
+    with pytest.warns(UserWarning, match=r"messages\[1\]: .* read 'tool_calls', so that the model"):
+        family("internvl", source).render(ASKED, call, result)
+    thought = answer("a dog", reasoning_content="the cat")
+    with pytest.warns(UserWarning, match="does not read 'reasoning_content'"):
+        family("qwen2_vl", source).render(ASKED, thought)
+    with pytest.warns(UserWarning, match=r"messages\[0\]: .* not write what the system says"):
+        family("r1", source).render(SYSTEM, ASKED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        family("qwen3_vl", source).render(SYSTEM, ASKED, call, result, thought)
+        # Earlier thoughts are left out as the model has learnt it, and their answers are there.
+        family("qwen3_vl", source).render(ASKED, THOUGHT, AGAIN)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from mmx_core.images import Clip
-from tests.models.criteria import PROMPT, build, causal_frames, noise
+from tests.models.criteria import PROMPT, build, causal_frames, input_embeddings, noise
 from tests.models.test_families import tiny_of
 from tests.support.tiny_models import TinyModel
 
@@ -16,6 +18,8 @@ SCALES: dict[str, tuple[float, ...]] = {
     **dict.fromkeys(("qwen2_5_vl", "qwen3_vl_moe", "qwen3_5"), (2.0,)),
     **dict.fromkeys(("qwen3_5_moe", "qwen4_exp"), (0.5,)),
     **dict.fromkeys(("qwen2_5_omni_thinker", "qwen3_omni_moe_thinker"), (2.0,)),
+    **dict.fromkeys(("gemma4", "video_llama_3"), (0.5, 1.0, 2.0)),
+    "gemma4_unified": (0.5,),
     **dict.fromkeys(("glm4v_moe", "glm46v", "glm_ocr", "glmga"), (2.0,)),
     **dict.fromkeys(("exaone4_5", "hyperclovax_vision_v2", "qianfan_ocr"), (2.0,)),
     **dict.fromkeys(("cohere_compass", "cosmos3_omni", "cosmos3_edge", "lfm3_vl"), (0.5,)),
@@ -67,3 +71,56 @@ def test_a_video_is_seen_as_in_generation(tiny: TinyModel) -> None:
         found = adapter.logits(adapter.hidden_states(forced)[forced.predicting_positions])
     generated = torch.stack(said.logits)[:, 0]
     assert torch.allclose(found, generated, atol=1e-3 * float(generated.std()))
+
+
+@pytest.mark.parametrize(
+    ("family", "before"),
+    [
+        ("gemma4", ["00:00 <|video|>", "01:01"]),
+        ("video_llama_3", ["Time 0.0s:<|video_pad|>", ",Time 61.5s:"]),
+    ],
+)
+def test_frames_stand_behind_their_times(family: str, before: list[str]) -> None:
+    """What a processor writes for a video, in the tokenizer's hands."""
+    adapter = build(tiny_of(family))
+    video = Clip((noise(64, 96), noise(64, 96, 1)), (0.0, 61.5))
+    written = adapter.exchanged([video])
+    assert written is not None and written[1] == [before[0]]
+    asked: list[str] = []
+    own = adapter.tokenizer
+    adapter.tokenizer = Recording(own, asked)
+    adapter.video_layout(video, 1.0)
+    assert len(asked) == 1 and before[1] in asked[0]
+
+
+def test_images_beside_a_video_keep_their_own_maps_in_internvl() -> None:
+    tiny = tiny_of("internvl")
+    adapter = build(tiny)
+    video, image = Clip(tuple(noise(64, 96, s) for s in (1, 2)), (0.0, 0.5)), noise(100, 60)
+
+    def features(pictures: list[Any], factor: float) -> list[torch.Tensor]:
+        rendered = adapter.render(PROMPT, pictures=pictures)
+        encoded = adapter.encode(pictures, rendered, [], factor=factor)
+        states = input_embeddings(adapter, encoded)
+        return [states[span.positions] for span in encoded.visual]
+
+    first, *frames = features([image, video], 1.0)
+    *again, last = features([video, image], 1.0)
+    torch.testing.assert_close(first, last, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(frames, again, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="pictures of one sample need tiles of one size"):
+        features([image, video], 2.0)
+
+
+class Recording:
+    """A tokenizer that keeps what it is asked to cut."""
+
+    def __init__(self, own: Any, asked: list[str]) -> None:
+        self._own, self._asked = own, asked
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._own, name)
+
+    def __call__(self, text: str, **named: Any) -> Any:
+        self._asked.append(text)
+        return self._own(text, **named)

@@ -6,7 +6,7 @@ Each stands on a tokenizer that is trained here, or on SmolLM2's released one
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
@@ -125,11 +125,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Family:
-    """A tokenizer with its template, as released."""
+    """A tokenizer with its template, as released, unless another is given."""
 
     tokenizer: PreTrainedTokenizerFast
     image: str
-    special: tuple[str, ...] = field(default=())
+    template: Any = None
 
     def render(self, *messages: Any, pictures: int = 1, **variables: Any) -> RenderedPrompt:
         return render_chat(
@@ -137,6 +137,7 @@ class Family:
             list(messages),
             pictures=[PICTURE] * pictures,
             image_id=self.tokenizer.convert_tokens_to_ids(self.image),
+            chat_template=self.template,
             variables=variables,
         )
 
@@ -242,7 +243,7 @@ def family(name: str, source: Source = "trained") -> Family:
     else:
         dummy = shape.kind == "fallback, blank before"
         made = byte_fallback(shape.template, shape.special, plain=shape.plain, dummy=dummy, **named)
-    return Family(made, shape.image, shape.special)
+    return Family(made, shape.image)
 
 
 def answer(text: str, **rest: Any) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -49,31 +51,44 @@ def installed(cache: Path = CACHE) -> Path:
     shutil.rmtree(cache, ignore_errors=True)
     cache.mkdir(parents=True)
     npm = _npm(cache)
-    _run([*npm, "pack", PACKAGE, "--loglevel=error"], cache)
-    [archive] = cache.glob("code-server-*.tgz")
-    verify(archive)
-    with tarfile.open(archive) as packed:
-        for member in packed:
-            if member.name.startswith(_KEPT) and not member.name.startswith(_LEFT_OUT):
-                member.name = member.name.removeprefix(_KEPT)
-                packed.extract(member, cache, filter="data")
-    archive.unlink()
+    _unpack(npm, PACKAGE, SHA512, _KEPT, cache)
     # By its own lock. Its install scripts are not run: the server needs none.
     options = ["--omit=dev", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
     _run([*npm, "ci", *options, "--legacy-peer-deps", "--loglevel=error"], cache)
+    lock = json.loads((cache / "npm-shrinkwrap.json").read_text(encoding="utf-8"))
+    machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    # Of what is optional, and five times as large, files are watched by this alone.
+    name = f"@parcel/watcher-linux-{machine}-glibc"
+    if entry := lock["packages"].get(f"node_modules/{name}"):
+        sha512 = entry["integrity"].removeprefix("sha512-")
+        at = cache / "node_modules" / name
+        _unpack(npm, f"{name}@{entry['version']}", sha512, "package/", at)
     done.write_text(PACKAGE, encoding="utf-8")
     return cache
 
 
-def verify(archive: Path) -> None:
+def _unpack(npm: list[str], package: str, sha512: str, folder: str, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    _run([*npm, "pack", package, "--loglevel=error"], target)
+    [archive] = target.glob("*.tgz")
+    verify(archive, sha512)
+    with tarfile.open(archive) as packed:
+        for member in packed:
+            if member.name.startswith(folder) and not member.name.startswith(_LEFT_OUT):
+                member.name = member.name.removeprefix(folder)
+                packed.extract(member, target, filter="data")
+    archive.unlink()
+
+
+def verify(archive: Path, sha512: str) -> None:
     """Whether it is the one that is pinned.
 
     Raises:
         RuntimeError: It is another.
     """
     found = b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    if found != SHA512:
-        raise RuntimeError(f"{PACKAGE}: expected sha512 {SHA512}, got {found}")
+    if found != sha512:
+        raise RuntimeError(f"{archive.name}: expected sha512 {sha512}, got {found}")
 
 
 def node(cache: Path = CACHE) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vscode.install import Unavailable, installed, verify
+from tests.vscode.install import SHA512, Unavailable, installed, verify
 
 
 def test_a_registry_that_nobody_answers_is_unavailable_in_words(
@@ -30,4 +30,4 @@ def test_an_archive_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> Non
     archive = tmp_path / "code-server-4.139.1.tgz"
     archive.write_bytes(b"another")
     with pytest.raises(RuntimeError, match="expected sha512"):
-        verify(archive)
+        verify(archive, SHA512)

@@ -90,7 +90,7 @@ function drawWords(context: CanvasRenderingContext2D, { said, word, small, u }: 
   };
   put(moment.head, word, INKS.text, 600);
   put(moment.where, small, INKS.muted);
-  put(moment.instead ? `the model would say “${moment.instead}”` : " ", small, INKS.mark);
+  put(moment.instead ? `would say “${moment.instead}”` : " ", small, INKS.mark);
   y += 1.5 * u;
   const legend = 1.3 * small;
   const bottom = said.y + said.height;
@@ -158,7 +158,7 @@ function drawLegend(context: CanvasRenderingContext2D, { x, y, width, height }: 
     context.fillText(words, left, baseline);
     return left + context.measureText(words).width + 0.5 * size;
   };
-  const bar = { x: put("0", x), width: 0.3 * width, height: 0.5 * size };
+  const bar = { x: put("0", x), width: 0.22 * width, height: 0.5 * size };
   const gradient = context.createLinearGradient(bar.x, 0, bar.x + bar.width, 0);
   for (let i = 0; i <= 16; i++) gradient.addColorStop(i / 16, cssColor(view.colors, i / 16));
   context.fillStyle = gradient;

@@ -1,9 +1,8 @@
 // What the panel knows and shows: the index, the view, the explanation on screen. Elements read it
 // and ask for changes; it fetches, keeps the selection and tells them when something is new.
-import { type Pair, counterpart } from "../words/pairs";
+import type { Pair } from "../words/alignment";
 import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "../data/api";
 import { reason } from "../data/reason";
-import type * as Comparing from "./comparing";
 import { type Explanation, answerLength, answerToken, seenAt, shownLayers } from "../data/explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
 import { ServerError } from "../data/fetch_checked";
@@ -47,7 +46,8 @@ export class PanelModel {
   private readonly records = new Map<string, IndexRecord[]>();
   private readonly recordsAsked = new Set<string>();
   private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
-  private comparing: typeof Comparing | null = null;
+  /** Loaded once there is a B. */
+  private comparing: typeof import("../words/comparing") | null = null;
   private subtracted: { a: Explanation; b: Explanation; result: Explanation } | null = null;
   private listeners: (() => void)[] = [];
   readonly history = new ViewHistory();
@@ -119,7 +119,7 @@ export class PanelModel {
     const at = likeView(this.explanation, this.view.image, explanation);
     const held = this.peaks.over(explanation, this.index);
     if (at < 0) return { explanation, image: NO_SUCH_IMAGE, tokens: [], held };
-    const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => counterpart(pairs, token) ?? []);
+    const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => this.comparing!.counterpart(pairs, token) ?? []);
     return { explanation: seenAt(explanation, at), image: images[at] ?? NO_IMAGE, tokens, held };
   }
 
@@ -295,8 +295,8 @@ export class PanelModel {
 
   private async present(explanation: Explanation, other: StepResult | null, wanted: () => boolean): Promise<void> {
     const compared = comparedOf(other);
+    if (compared) this.comparing ??= await import("../words/comparing");
     const [images, otherImages] = await Promise.all([this.imageSource.of(explanation), compared && this.imageSource.of(compared)]);
-    if (compared) this.comparing ??= await import("./comparing").catch(() => null);
     if (wanted()) this.take(explanation, images, other, otherImages);
   }
 
@@ -313,9 +313,8 @@ export class PanelModel {
     const compared = comparedOf(other);
     this.images = images;
     this.explanation = explanation;
-    const { comparing } = this;
-    this.other = compared && comparing && { ...comparing.comparedWith(explanation, compared), images: otherImages! };
-    this.otherTrouble = this.other ? "" : compared ? "What compares could not be loaded: reload this page." : other && "damage" in other ? `B cannot be read: ${other.damage}.` : this.lacking();
+    this.other = compared && { explanation: compared, images: otherImages!, pairs: this.comparing!.alignAnswers(explanation, compared) };
+    this.otherTrouble = this.other ? "" : other && "damage" in other ? `B cannot be read: ${other.damage}.` : this.lacking();
     this.view = this.named({ ...this.view, token: this.tokenOf(this.view, explanation) });
     this.settle({ kind: "ready" });
   }

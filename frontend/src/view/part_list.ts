@@ -3,6 +3,7 @@ import type { Part } from "./parts";
 
 /** What the first view does without. */
 export const PARTS = {
+  candidates: ["the predictions", () => import("../words/candidates")],
   compare: ["the comparison", () => import("../pixels/compare_stage")],
   export: ["the export", () => import("./export_dialog")],
   film: ["the view over steps", () => import("../pixels/filmstrip")],

@@ -40,7 +40,12 @@ export function readingSection(reading: Reading) {
     ${thinks(reading) ? thought(reading) : film ? overSteps(reading) : words(reading)}
     ${view.region
       ? parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
-      : html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .other=${other} .alternative=${alternative} .held=${held}></mmx-candidates>`}
+      : thinks(reading)
+        ? nothing
+        : parts.show(
+            "candidates",
+            () => html`<mmx-candidates .explanation=${explanation} .tokens=${selectedTokens(view, explanation)} .other=${other} .alternative=${alternative} .held=${held}></mmx-candidates>`,
+          )}
   </section>`;
 }
 

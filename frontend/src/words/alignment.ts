@@ -1,6 +1,11 @@
 // Which token of one answer stands for which of another's.
 import { type Explanation, answerLength, answerToken } from "../data/explanation";
-import type { Pair } from "./pairs";
+
+/** A's and B's index; null where the other has a token that this one lacks. */
+export interface Pair {
+  a: number | null;
+  b: number | null;
+}
 
 /** Beyond this many cells the middle of two long, different answers is paired by position. */
 const LARGEST_TABLE = 4_000_000;
@@ -25,6 +30,13 @@ export function alignAnswers(a: Explanation, b: Explanation): Pair[] {
   const words = (explanation: Explanation) =>
     Array.from({ length: answerLength(explanation) }, (_, i) => answerToken(explanation, i)!.text);
   return align(words(a), words(b));
+}
+
+/** B's token for A's; null where B has none. */
+export function counterpart(pairs: readonly Pair[], token: number): number | null {
+  // A's tokens stand in order: only B's own can have pushed one back.
+  for (let i = token; i < pairs.length; i++) if (pairs[i]!.a === token) return pairs[i]!.b;
+  return null;
 }
 
 function byPosition(rows: number, cols: number): Pair[] {

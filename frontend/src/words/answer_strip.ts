@@ -3,22 +3,21 @@
 import { type PropertyValues, html, nothing } from "lit";
 import type { Compared } from "./changes";
 import { alternativeKey } from "./alternative";
-import { alternativeAt, choiceText, reasonTexts } from "./reasons";
 import { type Explanation, answerLength, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
 import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
 import { doubtfulUnits, followingDoubt } from "./doubtful";
-import { evidenceOf, tintOf } from "./evidence";
-import { insteadOf, ownAgreement, probabilityOf } from "./figures";
-import { type Influence, NOTABLE, influenceIn, influencesOn, influencesOver, lineOf, without } from "./influence";
+import { evidenceOf, evidenceText, tintOf } from "./evidence";
+import { insteadOf } from "./figures";
+import { influenceIn, lineOf } from "./influence";
+import { type Underlined, lineKey, underlined, withoutText } from "./line_key";
 import type { Peaks } from "../pixels/range";
 import { rove } from "./roving";
 import { nearEnds, reveal } from "./scroll";
-import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt, unitsText } from "./units";
+import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
-import { natsText, probabilityText, startsWord, tokenText, valueText } from "../view/text";
-import type * as Versus from "./versus";
+import { probabilityText, startsWord, tokenText, valueText } from "../view/text";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
 /** So many tokens before and after `middle` have a button: those of a long answer would take more than a frame. */
@@ -29,7 +28,7 @@ const NEAR = 60;
 const LONG_ANSWER = 150;
 /** Words; a longer prompt would push the answer out of sight. */
 const LONGEST_PROMPT = 48;
-/** Of the words that another needs, how many are named. */
+/** Of a folded prompt's words, how many are named. */
 const NAMED = 3;
 
 export class AnswerStrip extends PanelElement {
@@ -46,7 +45,7 @@ export class AnswerStrip extends PanelElement {
     template: { type: Boolean },
     hover: unattributed,
     unfolded: { state: true },
-    versus: { state: true },
+    comparing: { state: true },
     stop: { state: true },
     middle: { state: true },
   };
@@ -69,7 +68,7 @@ export class AnswerStrip extends PanelElement {
   /** A long prompt is shown whole. */
   unfolded = false;
   /** Sets B under A; loaded once there is a B. */
-  versus: typeof Versus | null = null;
+  comparing: typeof import("./comparing") | null = null;
   /** The prompt's word that Tab comes to, as a context token. */
   stop = 0;
   /** The answer token around which words have buttons: near the selected one, until one scrolls away. */
@@ -77,12 +76,8 @@ export class AnswerStrip extends PanelElement {
 
   /** Those selected. */
   private tokens: number[] = [];
-  /** Those pointed at, else those selected. */
-  private asked: number[] = [];
-  /** On those; empty where it was not measured. */
-  private influences: Influence[] = [];
-  /** The word beside the answer that they are on instead: what was said over it. */
-  private over: number | null = null;
+  /** What the lines below are on. */
+  private on: Underlined = { tokens: [], influences: [], over: null };
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
   /** A word that was drawn before others were and still is, and how far below the upper edge. */
@@ -94,14 +89,9 @@ export class AnswerStrip extends PanelElement {
     const far = Math.abs(this.selected - this.middle) > REACH / 2;
     if (far && (changed.has("selected") || changed.has("explanation"))) this.middle = this.selected;
     if (this.isLong) void import("./minimap").catch(() => undefined);
-    if (this.other && !this.versus) void import("./versus").then((part) => (this.versus = part), () => undefined);
+    if (this.other && !this.comparing) void import("./comparing").then((part) => (this.comparing = part), () => undefined);
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
-    const pointed = (this.hover.column ?? -1) - this.explanation.promptLength;
-    this.asked = pointed < 0 ? this.tokens : selectedTokens({ token: pointed, more: 0, unit: this.unit }, this.explanation);
-    const beside = pointed < 0 ? alternativeAt(this.explanation, this.alternative) : -1;
-    const reasons = influencesOver(this.explanation, beside);
-    this.over = reasons.length ? beside : null;
-    this.influences = reasons.length ? reasons : influencesOn(this.explanation, this.asked);
+    this.on = underlined(this.explanation, this.hover.column, this.tokens, this.unit, this.alternative);
   }
 
   override render() {
@@ -127,7 +117,7 @@ export class AnswerStrip extends PanelElement {
       <div class="text" @scroll=${this.scrolled}>
         <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove} @focusin=${this.stopped}>${this.prompt(groups.slice(0, prompt), shown)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
-          ${this.other && this.versus ? this.versus.versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
+          ${this.other && this.comparing ? this.comparing.versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
         </span>
         <span class="muted">${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}</span>
       </div>
@@ -261,46 +251,8 @@ export class AnswerStrip extends PanelElement {
     return html`<div class="key">
       <span class="tint"></span>
       <span class="number" tabindex="0" data-term=${measured ? "image_gain" : "strength"}>${measured ? "needs the picture" : tint}, 0 to ${valueText(full)} ${measured ? "nats" : unit}</span>
-      <span class="line"></span>${this.lineKey()}
+      <span class="line"></span>${lineKey(this.explanation, this.unit, this.on, this.selectedText())}
     </div>`;
-  }
-
-  private get askedText(): string {
-    return unitsText(this.explanation, this.asked, this.unit);
-  }
-
-  private lineKey() {
-    if (!this.influences.length) return html`<span tabindex="0" data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`;
-    if (this.over !== null) {
-      return html`<span class="without number" tabindex="0" data-term="reasons">
-        <span>for <bdi>${choiceText(this.explanation, this.over)}</bdi>:</span>
-        <span>${reasonTexts(this.explanation, this.over).slice(0, 2).join(", ")}</span>
-      </span>`;
-    }
-    const needed = this.influences.filter(({ nats }) => nats >= NOTABLE).sort((one, other) => other.nats - one.nats);
-    return html`<span class="without number" tabindex="0" data-term="influence">
-      <span>“<bdi>${this.askedText}</bdi>” ${needed.length ? "is less likely without" : "needs no single word"}</span>
-      ${needed.slice(0, NAMED).map((one) => html`<span>“<bdi>${one.word.text.trim()}</bdi>”: ${this.falls(one)}</span>`)}
-    </span>`;
-  }
-
-  /** "0.92 → 0.11" */
-  private falls(influence: Influence): string {
-    const agreement = ownAgreement(this.explanation);
-    const probability = agreement && probabilityOf(agreement, this.asked);
-    return probability === null ? `${valueText(influence.nats)} nats` : `${probabilityText(probability)} → ${probabilityText(without(probability, influence))}`;
-  }
-
-  /** "; without it square: 0.92 → 0.11" */
-  private withoutText(influence: Influence): string {
-    if (this.over !== null) return `; ${natsText(influence.nats)} nats for ${choiceText(this.explanation, this.over)}`;
-    return `; without it “${this.askedText}”: ${this.falls(influence)}`;
-  }
-
-  private evidenceText(tokens: number[]): string {
-    const { value, measured } = evidenceOf(this.explanation, tokens, this.held);
-    const { unit, tint } = methodOf(this.explanation);
-    return measured ? `the picture adds ${natsText(value)} nats` : `${tint} ${valueText(value)} ${unit}`;
   }
 
   private press(t: number, event: PointerEvent): void {
@@ -330,10 +282,10 @@ export class AnswerStrip extends PanelElement {
     const holds = (token: number | null) => token !== null && token >= first && token < end;
     const hovered = holds(this.hover.column) || (this.hover.row !== null && holds(this.hover.row + promptLength));
     const kind = `token ${word ? "word" : ""} ${context[j]!.special ? "special" : ""} ${hovered ? "hovered" : ""}`;
-    const influence = influenceIn(this.influences, group);
+    const influence = influenceIn(this.on.influences, group);
     const line = this.lineUnder(group);
     const style = `--line-strength:${line.toFixed(3)}`;
-    const removed = influence ? this.withoutText(influence) : "";
+    const removed = influence ? withoutText(explanation, this.unit, this.on, influence) : "";
     const over = () => this.ask("hover-change", { row: null, column: j });
     const out = () => this.ask("hover-change", NO_HOVER);
     if (t < 0) {
@@ -357,15 +309,16 @@ export class AnswerStrip extends PanelElement {
     const tokens = tokensOf({ first: t, end: end - promptLength });
     const tint = STRONGEST_TINT * tintOf(explanation, tokens, this.held);
     const instead = insteadOf(explanation, tokens);
-    const change = this.other && this.versus?.changeTold(explanation, this.other, tokens);
+    const { comparing } = this;
+    const change = this.other && comparing && comparing.changeOf(explanation, this.other, tokens);
     const parts = tokens.map((token) => tokenText(answerToken(explanation, token)!.text)).join("|");
     return html`<button
-      class="${kind} answer ${change?.notable ? "changed" : ""} ${instead ? "doubtful" : ""}"
+      class="${kind} answer ${change && comparing!.isNotable(change) ? "changed" : ""} ${instead ? "doubtful" : ""}"
       role="option"
       aria-selected=${this.tokens.includes(t)}
       tabindex=${t === this.tokens[0] ? 0 : -1}
       style="${style};--tint:${tint.toFixed(3)}"
-      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${removed}${change ? `; B → A ${change.text}` : ""}"
+      title="${evidenceText(explanation, tokens, this.held)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${removed}${change ? `; B → A ${comparing!.wordChangeText(change)}` : ""}"
       data-token-index=${t}
       data-context-index=${j}
       @pointerdown=${(event: PointerEvent) => this.press(t, event)}
@@ -378,7 +331,7 @@ export class AnswerStrip extends PanelElement {
 
   /** What it costs to do without it, or where that was not measured how alike it predicts. */
   private lineUnder(group: Group): number {
-    return this.influences.length ? lineOf(influenceIn(this.influences, group), this.influences) : this.alike(group);
+    return this.on.influences.length ? lineOf(influenceIn(this.on.influences, group), this.on.influences) : this.alike(group);
   }
 
   /** How alike its prediction is to the selected tokens': the largest of its own tokens' to the first unit's. */

@@ -1,6 +1,5 @@
 // What changed of a word between two answers: what is said, how probable it was, what was the first choice.
-import { alignAnswers } from "./alignment";
-import { type Pair, counterpart } from "./pairs";
+import { type Pair, counterpart } from "./alignment";
 import { insteadOf, ownAgreement, probabilityOf } from "./figures";
 import type { Explanation } from "../data/explanation";
 import { answerLength, answerToken } from "../data/explanation";
@@ -9,11 +8,6 @@ import { probabilityText, tokenText } from "../view/text";
 export interface Compared {
   explanation: Explanation;
   pairs: Pair[];
-}
-
-/** B's answer, and how its tokens stand to A's. */
-export function comparedWith(a: Explanation, explanation: Explanation): Compared {
-  return { explanation, pairs: alignAnswers(a, explanation) };
 }
 
 export interface WordChange {

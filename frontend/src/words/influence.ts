@@ -1,6 +1,7 @@
 // What the words of the context do to those selected, measured by taking each of them away.
 import type { ContextWord, Explanation } from "../data/explanation";
-import { type Group } from "./units";
+import { tokenText } from "../view/text";
+import type { Group } from "./units";
 
 export interface Influence {
   word: ContextWord;
@@ -10,6 +11,8 @@ export interface Influence {
 
 /** Nats; what changes less is not named. */
 export const NOTABLE = 0.1;
+/** In letters. */
+const LONGEST_NAME = 40;
 /** In nats: the darkest line is at least this much, so that next to nothing stays pale. */
 const LEAST_FULL = 1;
 
@@ -45,6 +48,12 @@ export function influenceIn(influences: readonly Influence[], { first, end }: Gr
 export function lineOf(influence: Influence | null, influences: readonly Influence[]): number {
   if (!influence) return 0;
   return Math.max(0, influence.nats) / Math.max(LEAST_FULL, ...influences.map(({ nats }) => nats));
+}
+
+/** A word of the context; of a sentence its beginning. */
+export function nameOf({ word }: Influence): string {
+  const text = tokenText(word.text);
+  return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}…` : text;
 }
 
 /** How likely what now has this probability would be. */

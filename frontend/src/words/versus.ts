@@ -37,12 +37,6 @@ export function columnsOf(first: Explanation, { explanation, pairs }: Compared, 
   return columns;
 }
 
-/** What is said of how a word of A's changed, and whether that is worth a mark. */
-export function changeTold(first: Explanation, other: Compared, tokens: readonly number[]): { notable: boolean; text: string } {
-  const change = changeOf(first, other, tokens);
-  return { notable: isNotable(change), text: wordChangeText(change) };
-}
-
 /** A's answer over B's.
  * @param drawn A's units, as they are drawn alone; nothing where one is not shown.
  * @param selected A's tokens. */

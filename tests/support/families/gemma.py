@@ -14,6 +14,7 @@ TEMPLATE = (
     "{{ '<|turn>' + ('model' if message['role'] == 'assistant' else message['role']) }}"
     "{{ '\\n' }}{% for part in message['content'] %}"
     "{% if part['type'] == 'image' %}{{ '\\n\\n<|image|>\\n\\n' }}"
+    "{% elif part['type'] == 'video' %}{{ '\\n\\n<|video|>\\n\\n' }}"
     "{% else %}{{ part['text'] | trim }}{% endif %}{% endfor %}{{ '<turn|>\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|turn>model\\n' }}{% endif %}"
 )
@@ -21,6 +22,7 @@ MARKERS = {
     "boi_token": "<|image>",
     "image_token": "<|image|>",
     "eoi_token": "<image|>",
+    "video_token": "<|video|>",
     "sot_token": "<|turn>",
     "eot_token": "<turn|>",
 }
@@ -65,6 +67,7 @@ def make_gemma4(
         },
         audio_config=None,
         image_token_id=tokenizer.convert_tokens_to_ids("<|image|>"),
+        video_token_id=tokenizer.convert_tokens_to_ids("<|video|>"),
         boi_token_id=tokenizer.convert_tokens_to_ids("<|image>"),
         eoi_token_id=tokenizer.convert_tokens_to_ids("<image|>"),
         tie_word_embeddings=False,

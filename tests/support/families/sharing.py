@@ -240,6 +240,7 @@ def make_gemma4_unified() -> TinyModel:
         },
         audio_config=None,
         image_token_id=tokenizer.convert_tokens_to_ids("<|image|>"),
+        video_token_id=tokenizer.convert_tokens_to_ids("<|video|>"),
         boi_token_id=tokenizer.convert_tokens_to_ids("<|image>"),
         eoi_token_id=tokenizer.convert_tokens_to_ids("<image|>"),
         tie_word_embeddings=False,
