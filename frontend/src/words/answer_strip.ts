@@ -5,7 +5,6 @@ import type { Compared } from "./changes";
 import { alternativeKey } from "./alternative";
 import { type Explanation, answerLength, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
-import type { Minimap } from "./minimap";
 import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
 import { doubtfulUnits, followingDoubt } from "./doubtful";
 import { evidenceOf, evidenceText, tintOf } from "./evidence";
@@ -14,7 +13,7 @@ import { influenceIn, lineOf } from "./influence";
 import { type Underlined, lineKey, underlined, withoutText } from "./line_key";
 import type { Peaks } from "../pixels/range";
 import { rove } from "./roving";
-import { inView, nearEnds, reveal } from "./scroll";
+import { nearEnds, reveal } from "./scroll";
 import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
@@ -81,7 +80,7 @@ export class AnswerStrip extends PanelElement {
   private on: Underlined = { tokens: [], influences: [], over: null };
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
-  /** A word that was in view when more were drawn, and how far below the upper edge. */
+  /** A word that was drawn before others were and still is, and how far below the upper edge. */
   private kept: { word: HTMLElement; top: number } | null = null;
 
   static override styles = [controls, stripStyle];
@@ -114,7 +113,7 @@ export class AnswerStrip extends PanelElement {
     });
     const prompt = groups.findIndex(({ first }) => first >= promptLength);
     return html`
-      <div class="reading">
+      <div class="passage">
       <div class="text" @scroll=${this.scrolled}>
         <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove} @focusin=${this.stopped}>${this.prompt(groups.slice(0, prompt), shown)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
@@ -178,7 +177,6 @@ export class AnswerStrip extends PanelElement {
     if (["size", "selected", "unit", "explanation", "other", "versus"].some((name) => changed.has(name as keyof AnswerStrip))) this.revealSelected();
     else if (this.kept) this.text.scrollTop = this.kept.word.offsetTop - this.kept.top;
     this.kept = null;
-    if (this.isLong) this.tellSeen();
   }
 
   /** With what B says below it. */
@@ -202,22 +200,10 @@ export class AnswerStrip extends PanelElement {
     const [up, down] = nearEnds(text, NEAR);
     if (up && middle - REACH > first) this.middle = middle - REACH / 2;
     else if (down && middle + REACH < answerLength(this.explanation) - 1) this.middle = middle + REACH / 2;
-    const word = this.middle === middle ? undefined : this.wordsInView[0];
-    if (word) this.kept = { word, top: word.offsetTop - text.scrollTop };
-    if (this.isLong) this.tellSeen();
-  }
-
-  private get wordsInView() {
-    return inView(this.text, this.renderRoot.querySelectorAll<HTMLElement>(".answer"));
-  }
-
-  /** To the map. */
-  private tellSeen(): void {
-    const map = this.renderRoot.querySelector<Minimap>("mmx-minimap")!;
-    const words = this.wordsInView;
-    const [first, last] = [words[0], words.at(-1)].map((word) => Number(word?.dataset.tokenIndex));
-    map.seen = words.length ? [first!, last!] : null;
-    map.backwards = !!this.renderRoot.querySelector(".answer-start:dir(rtl)");
+    if (this.middle === middle) return;
+    const drawn = this.renderRoot.querySelectorAll<HTMLElement>(".token");
+    const word = drawn[drawn.length >> 1]!;
+    this.kept = { word, top: word.offsetTop - text.scrollTop };
   }
 
   private fold(): void {
