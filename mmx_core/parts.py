@@ -119,7 +119,7 @@ def require_groups(groups: tuple[WordGroup, ...], context: int, *, prompt: int) 
 
 @dataclass(frozen=True)
 class ContextWord:
-    """A word of the context whose influence was, or could be, measured.
+    """A word of the context, or a sentence of a thought, whose influence was measured or could be.
 
     Attributes:
         first: Its first token's index among the ``C`` context tokens.

@@ -1,6 +1,5 @@
 // The entry that TensorBoard's frame calls: render().
 import "./words/answer_strip";
-import "./words/candidates";
 import "./view/header";
 import "./pixels/legend";
 import "./view/notice";
@@ -56,18 +55,24 @@ function ownHost(): Host {
  * the browser goes through its own history. */
 function keepState(model: PanelModel, host: Host): void {
   let timer = 0;
-  let written = 0;
+  let views = 0;
+  /** What the host has of us: it tells of that as well, a moment later. */
+  let known = "";
   const write = () => {
-    host.writeState(PARAMETER_NAMES, toParameters(model.view), model.history.count > written);
-    written = model.history.count;
+    const parameters = toParameters(model.view);
+    known = JSON.stringify(fromParameters(parameters));
+    host.writeState(PARAMETER_NAMES, parameters, model.history.count > views);
+    views = model.history.count;
   };
   model.subscribe(() => {
     window.clearTimeout(timer);
-    if (model.status.kind === "ready") timer = window.setTimeout(write, WRITE_DELAY_MS);
+    // The first view at once: it is what one comes back to.
+    if (model.status.kind === "ready") timer = window.setTimeout(write, known ? WRITE_DELAY_MS : 0);
   });
   host.watchState(() => {
     const view = fromParameters(host.readState());
-    if (!view.run || JSON.stringify(view) === JSON.stringify(model.view)) return;
+    if (!view.run || JSON.stringify(view) === known) return;
+    known = JSON.stringify(view);
     void (model.history.isLast(view) ? model.back() : model.change(view));
   });
 }

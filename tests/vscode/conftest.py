@@ -11,12 +11,11 @@ import pytest
 
 from tests.browser.browser import READY_MS, chromium
 from tests.vscode.install import ROOT, Unavailable, installed
-from tests.vscode.server import Host, address, serve
+from tests.vscode.server import Host, address, serve, still_running
 from tests.vscode.workbench import Workbench
 
 _SETTINGS = {
     "workbench.startupEditor": "none",
-    "workbench.secondarySideBar.defaultVisibility": "hidden",
     "debug.openDebug": "neverOpen",
 }
 
@@ -37,19 +36,24 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
         installed()
     except Unavailable as error:
         pytest.skip(f"The extension was NOT tested in VS Code: {error}")
-    folder = tmp_path_factory.mktemp("workspace")
-    (folder / ".vscode").mkdir()
+    place = tmp_path_factory.mktemp("vscode")
+    folder = place / "workspace"
+    (folder / ".vscode").mkdir(parents=True)
     (folder / ".vscode" / "settings.json").write_text(json.dumps(_SETTINGS))
     host = Host(folder)
-    with serve(tmp_path_factory.mktemp("state"), packed()) as base, chromium() as browser:
-        page = browser.new_page(viewport={"width": 1500, "height": 950})
-        page.expose_function("codeAutomationLog", lambda *said: None)
-        page.expose_function("codeAutomationExit", lambda *said: None)
-        page.add_init_script("try { localStorage.setItem('mmx.guided', '1') } catch {}")
-        page.goto(address(base, folder))
-        page.wait_for_selector(".monaco-workbench", timeout=READY_MS)
-        host.run("return 1", seconds=120)
-        try:
-            yield Workbench(page, host, folder)
-        finally:
-            host.run("await vscode.debug.stopDebugging(); return 'end'")
+    try:
+        with serve(place, packed()) as base, chromium() as browser:
+            page = browser.new_page(viewport={"width": 1500, "height": 950})
+            page.expose_function("codeAutomationLog", lambda *said: None)
+            page.expose_function("codeAutomationExit", lambda *said: None)
+            page.add_init_script("try { localStorage.setItem('mmx.guided', '1') } catch {}")
+            page.goto(address(base, folder))
+            page.wait_for_selector(".monaco-workbench", timeout=READY_MS)
+            host.run('return vscode.commands.executeCommand("workbench.action.closeAuxiliaryBar")')
+            try:
+                yield Workbench(page, host, folder)
+            finally:
+                host.run("await vscode.debug.stopDebugging(); return 'end'")
+    finally:
+        # What names the folder: VS Code's own, TensorBoard's, and the debugged program's.
+        assert not still_running(str(place))

@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -58,6 +58,31 @@ def serve(state: Path, extension: Path) -> Iterator[str]:
                 _kill(process.pid)
 
 
+def processes(*words: str) -> list[int]:
+    """Ids of the processes with all of these in their command lines."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (place / "cmdline").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            # It has ended.
+            continue
+        if all(word in command for word in words):
+            found.append(int(place.name))
+    return found
+
+
+def still_running(word: str, seconds: float = 10) -> list[int]:
+    """Ends what has not ended by itself in time, and tells its ids."""
+    deadline = time.monotonic() + seconds
+    while (found := processes(word)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for process in found:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    return found
+
+
 def _kill(group: int) -> None:
     try:
         os.killpg(group, signal.SIGKILL)
@@ -84,7 +109,7 @@ class Host:
         self._orders.mkdir()
         self._number = 0
 
-    def run(self, code: str, *, seconds: float = 60) -> object:
+    def run(self, code: str, *, seconds: float = 120) -> object:
         """What it returns, as JSON has it.
 
         Raises:

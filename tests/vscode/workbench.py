@@ -28,21 +28,29 @@ class Workbench:
     host: Host
     folder: Path
 
-    def panel(self, kind: str, status: str = "ready") -> Frame:
-        """The frame of the panel that is shown: of a ``log``, or of a ``look``."""
+    def panel(self, kind: str, *, status: str = "ready", having: str = "true") -> Frame:
+        """The frame of the panel that is shown: of a ``log``, or of a ``look``.
+
+        Args:
+            kind: Which of the two.
+            status: What it has come to.
+            having: What holds of its ``view``, in JavaScript.
+        """
+        asked = f"(({{ view }}) => {having})(document.querySelector('mmx-panel').model)"
 
         def shown() -> Frame | None:
             for frame in self.page.frames:
                 try:
-                    told = frame.query_selector("mmx-panel") and frame.evaluate("innerHeight > 0")
-                    if told and f'"kind":"{kind}"' in frame.inner_text("#mmx-host"):
+                    seen = frame.query_selector("mmx-panel") and frame.evaluate("innerHeight > 0")
+                    told = frame.inner_text("#mmx-host") if seen else ""
+                    if f'"kind":"{kind}"' in told and frame.evaluate(asked):
                         return frame
                 except Exception:
                     # A frame that goes while it is asked is not the one that stays.
                     continue
             return None
 
-        frame = self.wait(shown, f"a panel of a {kind}")
+        frame = self.wait(shown, f"a panel of a {kind}, having {having}")
         wait_ready(frame, status=status)
         return frame
 

@@ -44,6 +44,7 @@ export function activate(context: vscode.ExtensionContext): void {
     servers,
     tree,
     lines,
+    tree.onDidGrow(() => lines.refresh()),
     new Debugging(context.extensionUri),
     ...Object.entries(commands).map(([name, act]) => vscode.commands.registerCommand(name, act)),
     vscode.languages.registerCodeLensProvider({ language: "python", scheme: "file" }, lines),

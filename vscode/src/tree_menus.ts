@@ -20,7 +20,7 @@ export async function compareWith(node: Node, servers: Servers, open: Open): Pro
     void vscode.window.showInformationMessage(`No other run in ${node.logdir} has ${tag}.`);
     return;
   }
-  const other = await vscode.window.showQuickPick(others.map(([name]) => name), { title: `Compare ${run} with` });
+  const other = await vscode.window.showQuickPick(others.map(([name]) => name), { title: `Compare ${run} with`, ignoreFocusOut: true });
   if (other) open(node.logdir, { run, tag, step: String(steps.at(-1)), compare: "side", brun: other });
 }
 

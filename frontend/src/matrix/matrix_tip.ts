@@ -3,7 +3,7 @@
 import { css, html, nothing, svg } from "lit";
 import { type Candidate, type Explanation, isContext } from "../data/explanation";
 import { ownAgreement } from "../words/figures";
-import { influenceIn, influencesOn, without } from "../words/influence";
+import { influenceIn, influencesOn, nameOf, without } from "../words/influence";
 import { MODE_SIGNS } from "./matrix_text";
 import { type ShownMode, modesOf, readerOf } from "./matrix_values";
 import { twinValue } from "./twin_value";
@@ -141,7 +141,7 @@ export class MatrixTip extends PanelElement {
     const found = explanation.difference ? null : influenceIn(influencesOn(explanation, [row]), { first: column, end: column + 1 });
     const chance = ownAgreement(explanation)?.probability[row] ?? null;
     if (!found) return nothing;
-    const word = tokenText(found.word.text);
+    const word = nameOf(found);
     if (explanation.instead?.token === row) return html`<span class="measured">“${word}” speaks ${found.nats < 0 ? "against" : "for"} it: ${natsText(found.nats)} nats</span>`;
     if (chance === null) return nothing;
     return html`<span class="measured">without “${word}”: ${probabilityText(chance)} → ${probabilityText(without(chance, found))}</span>`;

@@ -12,7 +12,7 @@ export function isForPanel(event: KeyboardEvent): boolean {
   if (isCharacter(event.key) && !shortcutsOn()) return false;
   const target = event.composedPath()[0];
   if (target instanceof HTMLSelectElement) return false;
-  if (target instanceof HTMLButtonElement) return event.key !== " ";
+  if (target instanceof HTMLButtonElement || (target instanceof HTMLElement && target.localName === "summary")) return event.key !== " ";
   if (!(target instanceof HTMLInputElement)) return true;
   if (target.type !== "checkbox" && target.type !== "range") return false;
   const slides = target.type === "range" && target.ariaLabel !== "Scale";
@@ -34,7 +34,9 @@ export function changedBy(key: string, view: ViewState, explanation: Explanation
     case "f":
       return { talk: view.talk === "off" ? "answer" : "off" };
     case "h":
-      return { film: !view.film };
+      return { film: !view.film, grid: false };
+    case "a":
+      return { grid: !view.grid };
     case "l":
       return { samples: !view.samples };
     case "m":

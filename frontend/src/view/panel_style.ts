@@ -143,6 +143,10 @@ export const panelStyle = css`
   .coming {
     min-height: 40px;
   }
+  /* As high as what comes, so that the matrix is laid out once. */
+  .read > .coming:last-child {
+    min-height: 190px;
+  }
   .seen > .note,
   .read > .note {
     align-self: start;

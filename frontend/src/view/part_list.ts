@@ -3,9 +3,11 @@ import type { Part } from "./parts";
 
 /** What the first view does without. */
 export const PARTS = {
+  candidates: ["the predictions", () => import("../words/candidates")],
   compare: ["the comparison", () => import("../pixels/compare_stage")],
   export: ["the export", () => import("./export_dialog")],
   film: ["the view over steps", () => import("../pixels/filmstrip")],
+  grid: ["the view over runs", () => import("../grid/run_grid")],
   guide: ["the look around", () => import("../words/guide")],
   help: ["the keyboard shortcuts", () => import("./help")],
   images: ["the strip of images", () => import("../pixels/image_strip")],

@@ -3,22 +3,21 @@
 import { type PropertyValues, html, nothing } from "lit";
 import type { Compared } from "./changes";
 import { alternativeKey } from "./alternative";
-import { alternativeAt, choiceText, reasonTexts } from "./reasons";
 import { type Explanation, answerLength, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
-import type { Minimap } from "./minimap";
 import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
 import { doubtfulUnits, followingDoubt } from "./doubtful";
 import { evidenceOf, evidenceText, tintOf } from "./evidence";
 import { insteadOf } from "./figures";
-import { type Influence, NOTABLE, fallsText, influenceIn, influencesOn, influencesOver, lineOf } from "./influence";
+import { influenceIn, lineOf } from "./influence";
+import { type Underlined, lineKey, underlined, withoutText } from "./line_key";
 import type { Peaks } from "../pixels/range";
 import { rove } from "./roving";
-import { inView, nearEnds, reveal } from "./scroll";
-import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt, unitsText } from "./units";
+import { nearEnds, reveal } from "./scroll";
+import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
-import { natsText, probabilityText, startsWord, tokenText, valueText } from "../view/text";
+import { probabilityText, startsWord, tokenText, valueText } from "../view/text";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
 /** So many tokens before and after `middle` have a button: those of a long answer would take more than a frame. */
@@ -29,7 +28,7 @@ const NEAR = 60;
 const LONG_ANSWER = 150;
 /** Words; a longer prompt would push the answer out of sight. */
 const LONGEST_PROMPT = 48;
-/** Of the words that another needs, how many are named. */
+/** Of a folded prompt's words, how many are named. */
 const NAMED = 3;
 
 export class AnswerStrip extends PanelElement {
@@ -77,15 +76,11 @@ export class AnswerStrip extends PanelElement {
 
   /** Those selected. */
   private tokens: number[] = [];
-  /** Those pointed at, else those selected. */
-  private asked: number[] = [];
-  /** On those; empty where it was not measured. */
-  private influences: Influence[] = [];
-  /** The word beside the answer that they are on instead: what was said over it. */
-  private over: number | null = null;
+  /** What the lines below are on. */
+  private on: Underlined = { tokens: [], influences: [], over: null };
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
-  /** A word that was in view when more were drawn, and how far below the upper edge. */
+  /** A word that was drawn before others were and still is, and how far below the upper edge. */
   private kept: { word: HTMLElement; top: number } | null = null;
 
   static override styles = [controls, stripStyle];
@@ -96,12 +91,7 @@ export class AnswerStrip extends PanelElement {
     if (this.isLong) void import("./minimap").catch(() => undefined);
     if (this.other && !this.comparing) void import("./comparing").then((part) => (this.comparing = part), () => undefined);
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
-    const pointed = (this.hover.column ?? -1) - this.explanation.promptLength;
-    this.asked = pointed < 0 ? this.tokens : selectedTokens({ token: pointed, more: 0, unit: this.unit }, this.explanation);
-    const beside = pointed < 0 ? alternativeAt(this.explanation, this.alternative) : -1;
-    const reasons = influencesOver(this.explanation, beside);
-    this.over = reasons.length ? beside : null;
-    this.influences = reasons.length ? reasons : influencesOn(this.explanation, this.asked);
+    this.on = underlined(this.explanation, this.hover.column, this.tokens, this.unit, this.alternative);
   }
 
   override render() {
@@ -123,7 +113,7 @@ export class AnswerStrip extends PanelElement {
     });
     const prompt = groups.findIndex(({ first }) => first >= promptLength);
     return html`
-      <div class="reading">
+      <div class="passage">
       <div class="text" @scroll=${this.scrolled}>
         <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove} @focusin=${this.stopped}>${this.prompt(groups.slice(0, prompt), shown)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
@@ -187,7 +177,6 @@ export class AnswerStrip extends PanelElement {
     if (["size", "selected", "unit", "explanation", "other", "versus"].some((name) => changed.has(name as keyof AnswerStrip))) this.revealSelected();
     else if (this.kept) this.text.scrollTop = this.kept.word.offsetTop - this.kept.top;
     this.kept = null;
-    if (this.isLong) this.tellSeen();
   }
 
   /** With what B says below it. */
@@ -211,22 +200,10 @@ export class AnswerStrip extends PanelElement {
     const [up, down] = nearEnds(text, NEAR);
     if (up && middle - REACH > first) this.middle = middle - REACH / 2;
     else if (down && middle + REACH < answerLength(this.explanation) - 1) this.middle = middle + REACH / 2;
-    const word = this.middle === middle ? undefined : this.wordsInView[0];
-    if (word) this.kept = { word, top: word.offsetTop - text.scrollTop };
-    if (this.isLong) this.tellSeen();
-  }
-
-  private get wordsInView() {
-    return inView(this.text, this.renderRoot.querySelectorAll<HTMLElement>(".answer"));
-  }
-
-  /** To the map. */
-  private tellSeen(): void {
-    const map = this.renderRoot.querySelector<Minimap>("mmx-minimap")!;
-    const words = this.wordsInView;
-    const [first, last] = [words[0], words.at(-1)].map((word) => Number(word?.dataset.tokenIndex));
-    map.seen = words.length ? [first!, last!] : null;
-    map.backwards = !!this.renderRoot.querySelector(".answer-start:dir(rtl)");
+    if (this.middle === middle) return;
+    const drawn = this.renderRoot.querySelectorAll<HTMLElement>(".token");
+    const word = drawn[drawn.length >> 1]!;
+    this.kept = { word, top: word.offsetTop - text.scrollTop };
   }
 
   private fold(): void {
@@ -274,33 +251,8 @@ export class AnswerStrip extends PanelElement {
     return html`<div class="key">
       <span class="tint"></span>
       <span class="number" tabindex="0" data-term=${measured ? "image_gain" : "strength"}>${measured ? "needs the picture" : tint}, 0 to ${valueText(full)} ${measured ? "nats" : unit}</span>
-      <span class="line"></span>${this.lineKey()}
+      <span class="line"></span>${lineKey(this.explanation, this.unit, this.on, this.selectedText())}
     </div>`;
-  }
-
-  private get askedText(): string {
-    return unitsText(this.explanation, this.asked, this.unit);
-  }
-
-  private lineKey() {
-    if (!this.influences.length) return html`<span tabindex="0" data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`;
-    if (this.over !== null) {
-      return html`<span class="without number" tabindex="0" data-term="reasons">
-        <span>for <bdi>${choiceText(this.explanation, this.over)}</bdi>:</span>
-        <span>${reasonTexts(this.explanation, this.over).slice(0, 2).join(", ")}</span>
-      </span>`;
-    }
-    const needed = this.influences.filter(({ nats }) => nats >= NOTABLE).sort((one, other) => other.nats - one.nats);
-    return html`<span class="without number" tabindex="0" data-term="influence">
-      <span>“<bdi>${this.askedText}</bdi>” ${needed.length ? "is less likely without" : "needs no single word"}</span>
-      ${needed.slice(0, NAMED).map((one) => html`<span>“<bdi>${one.word.text.trim()}</bdi>”: ${fallsText(this.explanation, this.asked, one)}</span>`)}
-    </span>`;
-  }
-
-  /** "; without it square: 0.92 → 0.11" */
-  private withoutText(influence: Influence): string {
-    if (this.over !== null) return `; ${natsText(influence.nats)} nats for ${choiceText(this.explanation, this.over)}`;
-    return `; without it “${this.askedText}”: ${fallsText(this.explanation, this.asked, influence)}`;
   }
 
   private press(t: number, event: PointerEvent): void {
@@ -330,10 +282,10 @@ export class AnswerStrip extends PanelElement {
     const holds = (token: number | null) => token !== null && token >= first && token < end;
     const hovered = holds(this.hover.column) || (this.hover.row !== null && holds(this.hover.row + promptLength));
     const kind = `token ${word ? "word" : ""} ${context[j]!.special ? "special" : ""} ${hovered ? "hovered" : ""}`;
-    const influence = influenceIn(this.influences, group);
+    const influence = influenceIn(this.on.influences, group);
     const line = this.lineUnder(group);
     const style = `--line-strength:${line.toFixed(3)}`;
-    const removed = influence ? this.withoutText(influence) : "";
+    const removed = influence ? withoutText(explanation, this.unit, this.on, influence) : "";
     const over = () => this.ask("hover-change", { row: null, column: j });
     const out = () => this.ask("hover-change", NO_HOVER);
     if (t < 0) {
@@ -379,7 +331,7 @@ export class AnswerStrip extends PanelElement {
 
   /** What it costs to do without it, or where that was not measured how alike it predicts. */
   private lineUnder(group: Group): number {
-    return this.influences.length ? lineOf(influenceIn(this.influences, group), this.influences) : this.alike(group);
+    return this.on.influences.length ? lineOf(influenceIn(this.on.influences, group), this.on.influences) : this.alike(group);
   }
 
   /** How alike its prediction is to the selected tokens': the largest of its own tokens' to the first unit's. */

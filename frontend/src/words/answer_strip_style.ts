@@ -20,7 +20,7 @@ export const stripStyle = css`
     grid-area: 1 / 2 / 3 / 3;
     align-content: start;
   }
-  .reading {
+  .passage {
     grid-area: 1 / 1;
     display: grid;
     grid-template-columns: minmax(0, 1fr);
@@ -247,7 +247,7 @@ export const stripStyle = css`
       flex-wrap: wrap;
       align-items: center;
     }
-    .reading {
+    .passage {
       grid-area: 2 / 1;
     }
     slot {

@@ -1,6 +1,6 @@
 // What the words of the context do to those selected, measured by taking each of them away.
 import type { ContextWord, Explanation } from "../data/explanation";
-import { probabilityText, valueText } from "../view/text";
+import { natsText, probabilityText, tokenText } from "../view/text";
 import { ownAgreement, probabilityOf } from "./figures";
 import type { Group } from "./units";
 
@@ -12,6 +12,10 @@ export interface Influence {
 
 /** Nats; what changes less is not named. */
 export const NOTABLE = 0.1;
+/** In letters. */
+const LONGEST_NAME = 40;
+/** Of less likely words the probabilities look alike. */
+const LEAST_SHOWN = 0.01;
 /** In nats: the darkest line is at least this much, so that next to nothing stays pale. */
 const LEAST_FULL = 1;
 
@@ -49,6 +53,12 @@ export function lineOf(influence: Influence | null, influences: readonly Influen
   return Math.max(0, influence.nats) / Math.max(LEAST_FULL, ...influences.map(({ nats }) => nats));
 }
 
+/** A word of the context; of a sentence its beginning. */
+export function nameOf({ word }: Influence): string {
+  const text = tokenText(word.text);
+  return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}…` : text;
+}
+
 /** How likely what now has this probability would be. */
 export function without(probability: number, { nats }: Influence): number {
   return Math.min(1, probability * Math.exp(-nats));
@@ -58,5 +68,5 @@ export function without(probability: number, { nats }: Influence): number {
 export function fallsText(explanation: Explanation, tokens: readonly number[], influence: Influence): string {
   const agreement = ownAgreement(explanation);
   const probability = agreement && probabilityOf(agreement, tokens);
-  return probability === null ? `${valueText(influence.nats)} nats` : `${probabilityText(probability)} → ${probabilityText(without(probability, influence))}`;
+  return probability === null || probability < LEAST_SHOWN ? `${natsText(-influence.nats)} nats` : `${probabilityText(probability)} → ${probabilityText(without(probability, influence))}`;
 }

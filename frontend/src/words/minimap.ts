@@ -19,8 +19,7 @@ export class Minimap extends PanelElement {
     selected: unattributed,
     unit: unattributed,
     held: unattributed,
-    seen: unattributed,
-    backwards: unattributed,
+    seen: { state: true },
   };
   declare explanation: Explanation;
   /** The first selected answer token. */
@@ -30,8 +29,6 @@ export class Minimap extends PanelElement {
   declare held: Peaks;
   /** The first and the last answer token in view. */
   seen: readonly [number, number] | null = null;
-  /** Runs from the right, as the answer does. */
-  backwards = false;
 
   private strengths: number[] = [];
   private doubtful = new Set<number>();
@@ -53,6 +50,23 @@ export class Minimap extends PanelElement {
 
   override firstUpdated(): void {
     this.watchSize();
+    this.text.addEventListener("scroll", () => this.look());
+  }
+
+  /** What it is the map of stands above it. */
+  private get text(): HTMLElement {
+    return this.previousElementSibling as HTMLElement;
+  }
+
+  /** Runs from the right, as the answer does. */
+  private get backwards(): boolean {
+    return !!this.text.querySelector(".answer-start:dir(rtl)");
+  }
+
+  private look(): void {
+    const words = inView(this.text, this.text.querySelectorAll<HTMLElement>(".answer"));
+    const seen = [words[0], words.at(-1)].map((word) => Number(word?.dataset.tokenIndex)) as [number, number];
+    if (String(seen) !== String(this.seen)) this.seen = words.length ? seen : null;
   }
 
   override willUpdate(changed: PropertyValues<this>): void {
@@ -76,6 +90,8 @@ export class Minimap extends PanelElement {
   override updated(): void {
     const { width } = this.size;
     if (!width) return;
+    // The text is drawn anew at the end of this task.
+    setTimeout(() => this.isConnected && this.look());
     const context = prepareCanvas(this.canvas, width, HEIGHT);
     this.canvas.style.width = `${width}px`;
     this.canvas.style.height = `${HEIGHT}px`;
@@ -120,3 +136,12 @@ export class Minimap extends PanelElement {
   }
 }
 customElements.define("mmx-minimap", Minimap);
+
+/** Those of its parts that can be seen, in their order. */
+function inView(box: HTMLElement, parts: Iterable<HTMLElement>): HTMLElement[] {
+  const { top, bottom } = box.getBoundingClientRect();
+  return [...parts].filter((part) => {
+    const own = part.getBoundingClientRect();
+    return own.bottom > top && own.top < bottom;
+  });
+}

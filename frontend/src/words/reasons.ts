@@ -3,7 +3,7 @@
 import { type Explanation, answerLength } from "../data/explanation";
 import { natsText, tokenText } from "../view/text";
 import { alternativeKey } from "./alternative";
-import { type Influence, NOTABLE, influencesOver } from "./influence";
+import { NOTABLE, influencesOver, nameOf } from "./influence";
 import { type Unit, answerUnits, unitAt } from "./units";
 
 /** Of the words of the context, how many are named. */
@@ -23,7 +23,7 @@ export function reasonTexts(explanation: Explanation, index: number): string[] {
     .filter(({ nats }) => Math.abs(nats) >= NOTABLE)
     .sort((one, other) => Math.abs(other.nats) - Math.abs(one.nats))
     .slice(0, NAMED)
-    .map(({ word, nats }: Influence) => [`“${tokenText(word.text)}”`, nats] as const);
+    .map((one) => [`“${nameOf(one)}”`, one.nats] as const);
   const all = [...(gain === null ? [] : [["the picture", gain] as const]), ...words];
   return all.map(([name, nats], i) => `${name} ${natsText(nats)}${i ? "" : " nats"}`);
 }

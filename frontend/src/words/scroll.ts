@@ -6,15 +6,6 @@ export function reveal(box: HTMLElement, part: HTMLElement): void {
   box.scrollTop = Math.min(top, Math.max(top + part.offsetHeight + 6 - box.clientHeight, box.scrollTop));
 }
 
-/** Those of its parts that can be seen, in their order. */
-export function inView(box: HTMLElement, parts: Iterable<HTMLElement>): HTMLElement[] {
-  const { top, bottom } = box.getBoundingClientRect();
-  return [...parts].filter((part) => {
-    const own = part.getBoundingClientRect();
-    return own.bottom > top && own.top < bottom;
-  });
-}
-
 /** Whether less than so many pixels are left above what is seen, and below. */
 export function nearEnds({ scrollTop, scrollHeight, clientHeight }: HTMLElement, pixels: number): [boolean, boolean] {
   return [scrollTop < pixels, scrollHeight - clientHeight - scrollTop < pixels];

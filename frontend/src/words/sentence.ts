@@ -9,7 +9,7 @@ import type { ViewState } from "../view/state";
 import { natsText, probabilityText, tokenText, valueText } from "../view/text";
 import { HELPS, NEEDS, isLittle, strengthOf } from "./evidence";
 import { agreeing, gainOf, gainsOf, insteadOf, ownAgreement, probabilityOf } from "./figures";
-import { influencesOn, strongest, without } from "./influence";
+import { influencesOn, nameOf, strongest, without } from "./influence";
 import { unitsText } from "./units";
 import { type Use, useOf } from "./used";
 import { type Pointing, hasMoved, pointing } from "./where";
@@ -160,7 +160,7 @@ function context({ explanation, tokens }: Said): Clause[] {
   if (!most) return [];
   if (Math.abs(most.nats) < HELPS) return [{ text: "no one word of the context changes it much", term: "influence" }];
   const shown = probabilityText(without(chanceOf(explanation, tokens), most));
-  return [{ text: `without “${tokenText(most.word.text)}”: ${shown}`, term: "influence" }];
+  return [{ text: `without “${nameOf(most)}”: ${shown}`, term: "influence" }];
 }
 
 /** Null where there is next to nothing to point with. */
