@@ -413,7 +413,7 @@ def test_whatever_is_said_prompt_and_answer_spell_it(name: str, texts: list[str]
     if not said.strip():
         return
     asked = {**ASKED, "content": [{"type": "image"}, {"type": "text", "text": first}]}
-    if "[INST]" in "".join(texts) and name in ("pixtral", "mistral"):
+    if "[INST]" in "".join(texts) and name in ("pixtral", "mistral", "mistral_7b"):
         return  # a special token of theirs
     rendered = made.render(asked, answer(before), AGAIN, answer(said))
     assert rendered.answer == said.strip()
