@@ -50,16 +50,20 @@ EXTRAS = {
     "lightning": [*CORE, "lightning>=2.4"],
     # Explanations as tables, next to what tbparse reads from the same event files.
     "analysis": ["pandas>=2.2", "tbparse>=0.0.9"],
+    # The panel in a notebook, whose script the notebook is sent once instead of with every cell.
+    "notebook": ["anywidget>=0.9"],
     # The tools that test, check and package this repository.
     "dev": [
         "accelerate>=1.1",
         "build>=1.2",
+        "debugpy>=1.8",  # what VS Code stops a Python program with, for tests/vscode
         "hypothesis>=6.100",
         "lightning>=2.4",
         "mypy>=1.15",
         "peft>=0.15",  # its wrapped models are among those that are explained
         "playwright>=1.45",
         "pytest>=8.2",
+        "pytest-rerunfailures>=15",  # what needs a real browser and its clock has a second try
         "pytest-xdist>=3.6",  # the tests run on two cores at once
         "ruff>=0.9",
         "setuptools>=77",  # the packaging tests build without isolation

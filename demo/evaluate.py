@@ -13,9 +13,10 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -24,12 +25,17 @@ from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
 from demo.probe import probe_samples
+from demo.words import SHAPES
 from mmx_core import Explainer, Explanation, Sample
 from mmx_core.events.writer import ExplanationWriter
 
 ROOT = Path(__file__).parent
 SCALES = (0.5, 0.75, 1.0, 1.5, 2.0)
 SET_NAME = "val"
+INFLUENCE = 4
+"""So many of the first scenes are measured word by word."""
+USED = 1
+"""Of these, so many with the cells that were used, and a word that was not said."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +99,9 @@ def evaluate(directory: Path, logdir: Path, samples: Sequence[Sample]) -> list[R
                 for step, path in steps:
                     progress.set_description(f"{run} step {step}")
                     explanations = []
-                    explainer = Explainer.from_pretrained(
-                        path, device="cpu", dtype=torch.float32, scales=SCALES
-                    )
+                    found = explained(path, samples)
                     progress.unpause()  # loading is no explaining
-                    for sample, explanation in zip(
-                        samples, explainer.explain_batch(samples), strict=True
-                    ):
+                    for sample, explanation in zip(samples, found, strict=True):
                         writer.add_explanation(
                             f"{SET_NAME}/{sample.id}", explanation, global_step=step
                         )
@@ -109,6 +111,34 @@ def evaluate(directory: Path, logdir: Path, samples: Sequence[Sample]) -> list[R
                     writer.flush()
                     rows.append(summarise(f"{run} {step}", explanations))
     return rows
+
+
+def explained(path: Path, samples: Sequence[Sample]) -> Iterator[Explanation]:
+    """A checkpoint's explanations, in order; the first measured more closely than the others."""
+    groups: tuple[tuple[Sequence[Sample], dict[str, Any]], ...] = (
+        (samples[:USED], {"influence": True, "used": True}),
+        (samples[USED:INFLUENCE], {"influence": True}),
+        (samples[INFLUENCE:], {}),
+    )
+    plain = Explainer.from_pretrained(path, device="cpu", dtype=torch.float32, scales=SCALES)
+    for some, settings in groups:
+        explainer = Explainer(
+            plain.adapter.model,
+            image_processor=plain.adapter.image_processor,
+            tokenizer=plain.adapter.tokenizer,
+            chat_template=plain.adapter.chat_template,
+            scales=SCALES,
+            **settings,
+        )
+        yield from explainer.explain_batch(some, references=samples)
+
+
+def with_question(sample: Sample) -> Sample:
+    """The sample, asked why its first shape is not another one."""
+    said = str(sample.answer).split()
+    place = next(index for index, word in enumerate(said) if word in SHAPES)
+    other = next(shape for shape in SHAPES if shape not in said)
+    return replace(sample, why_not={place: other})
 
 
 def print_table(rows: Sequence[Row], scenes: int) -> None:
@@ -147,7 +177,7 @@ def main() -> None:
     arguments = parser.parse_args()
     transformers_logging.disable_progress_bar()  # one bar is enough
     samples = [
-        replace(sample, id=f"{index:04d}")
+        replace(with_question(sample) if index < USED else sample, id=f"{index:04d}")
         for index, sample in enumerate(probe_samples(arguments.scenes))
     ]
     for run in checkpoints_of(arguments.checkpoints):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mmx_core.explanation import ContextWord as ContextWord
     from mmx_core.explanation import ExplainedImage as ExplainedImage
     from mmx_core.explanation import Explanation as Explanation
+    from mmx_core.explanation import ObjectMask as ObjectMask
     from mmx_core.explanation import ScaleExplanation as ScaleExplanation
     from mmx_core.explanation import Token as Token
     from mmx_core.explanation import WordGroup as WordGroup
@@ -40,6 +41,7 @@ _HOMES = {
     "ExplainedImage": "mmx_core.explanation",
     "Explainer": "mmx_core.explainer",
     "Explanation": "mmx_core.explanation",
+    "ObjectMask": "mmx_core.explanation",
     "Sample": "mmx_core.sample",
     "ScaleExplanation": "mmx_core.explanation",
     "Token": "mmx_core.explanation",

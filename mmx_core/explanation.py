@@ -14,11 +14,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mmx_core.parts import ByContent, only, require_per_image, require_shape, require_words
+from mmx_core.parts import (
+    ByContent,
+    only,
+    require_groups,
+    require_objects,
+    require_per_image,
+    require_shape,
+    require_words,
+)
 from mmx_core.parts import Candidate as Candidate
 from mmx_core.parts import ContextWord as ContextWord
 from mmx_core.parts import EncodedImage as EncodedImage
 from mmx_core.parts import ExplainedImage as ExplainedImage
+from mmx_core.parts import ObjectMask as ObjectMask
 from mmx_core.parts import Role as Role
 from mmx_core.parts import Token as Token
 from mmx_core.parts import WordGroup as WordGroup
@@ -165,6 +174,7 @@ class Explanation(ByContent):
         turns: The role of each message, the answer's last.
         alternatives: Maps beside the answer's; see :class:`Alternative`.
         words: Which of the ``C`` context tokens make a word; empty in logs of earlier versions.
+        objects: What words of the answer name in the (only) picture, where masks were given.
         metrics: Named figures of the whole answer, such as ``obj_iou``.
         provenance: Model, settings, versions, the line that logged it.
         run: Where it was read from; empty until it is read back.
@@ -195,6 +205,7 @@ class Explanation(ByContent):
     turns: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     words: tuple[WordGroup, ...] = ()
+    objects: tuple[ObjectMask, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     run: str = ""
@@ -220,17 +231,7 @@ class Explanation(ByContent):
             require_shape("image_gain", self.image_gain, (count,))
         if self.image_gains is not None:
             require_shape("image_gains", self.image_gains, (count, self.image_gains.shape[-1]))
-        starts = [word.first for word in self.words]
-        if starts and not (
-            starts[0] == 0
-            and context - count in starts
-            and starts == sorted(set(starts))
-            and starts[-1] < context
-        ):
-            raise ValueError(
-                f"words: expected ascending first tokens below {context}, 0 and {context - count} "
-                f"among them, got {starts}"
-            )
+        require_groups(self.words, context, prompt=context - count)
         for name in ("relevance", "text_activation", "interference_weights"):
             require_shape(name, getattr(self, name), (count, context))
         require_shape("grounding", self.grounding, (count,))
@@ -246,16 +247,14 @@ class Explanation(ByContent):
                     f"maps at scale {scale.factor}: expected those of {maps} image(s), got "
                     f"{len(scale.maps)}"
                 )
-        for alternative in self.alternatives:
-            if not 0 <= alternative.context_index < context:
-                raise ValueError(
-                    f"alternatives: expected indices below {context}, got "
-                    f"{alternative.context_index}"
-                )
+        indices = [entry.context_index for entry in self.alternatives]
+        if not all(0 <= index < context for index in indices):
+            raise ValueError(f"alternatives: expected indices below {context}, got {indices}")
         self._check_measured(count, context)
 
     def _check_measured(self, count: int, context: int) -> None:
         require_words(self.context_words, context)
+        require_objects(self.objects, count)
         words = len(self.context_words)
         if self.influence is None and words:
             raise ValueError(f"influence: expected that of {words} context_words, got none")
@@ -387,6 +386,12 @@ class Explanation(ByContent):
             f"Explanation({self.id!r}, {answer!r}, {len(self.tokens)} tokens, scales {scales}, "
             f"grid {grids})"
         )
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any] | None:
+        """The panel as a widget, for notebooks; None takes :meth:`_repr_html_`."""
+        from mmx_core.export.notebook import as_widget
+
+        return as_widget(self)
 
     def _repr_html_(self) -> str:
         """The panel in a frame of its own, for notebooks; plain text where it is not built."""

@@ -7,8 +7,11 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 Role = Literal["prompt", "answer"]
+MOST_OBJECTS = 256
+LARGEST_MASK_SIDE = 1024
 
 
 def require_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
@@ -99,9 +102,24 @@ class WordGroup:
     text: str
 
 
+def require_groups(groups: tuple[WordGroup, ...], context: int, *, prompt: int) -> None:
+    """Refuses groups that do not part the context tokens, or span the end of the prompt's."""
+    starts = [group.first for group in groups]
+    if starts and not (
+        starts[0] == 0
+        and prompt in starts
+        and starts == sorted(set(starts))
+        and starts[-1] < context
+    ):
+        raise ValueError(
+            f"words: expected ascending first tokens below {context}, 0 and {prompt} among them, "
+            f"got {starts}"
+        )
+
+
 @dataclass(frozen=True)
 class ContextWord:
-    """A word of the context whose influence was, or could be, measured.
+    """A word of the context, or a sentence of a thought, whose influence was measured or could be.
 
     Attributes:
         first: Its first token's index among the ``C`` context tokens.
@@ -127,6 +145,51 @@ def require_words(words: tuple[ContextWord, ...], context: int) -> None:
                 f"got {word}"
             )
         end = word.first + word.count
+
+
+@dataclass(frozen=True)
+class ObjectMask:
+    """Where what some words of the answer name is in the picture, as run lengths.
+
+    Attributes:
+        name: What it is called.
+        tokens: Ascending indices of the answer's tokens that name it.
+        height: Rows of the mask, which covers the whole picture; at most 1,024.
+        width: Columns of the mask, as many at most.
+        runs: How many cells in a row, line by line, are outside, then inside, then outside ...
+    """
+
+    name: str
+    tokens: tuple[int, ...]
+    height: int
+    width: int
+    runs: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        tokens, runs = self.tokens, self.runs
+        if not tokens or list(tokens) != sorted(set(tokens)) or tokens[0] < 0:
+            raise ValueError(f"objects: expected ascending tokens, got {str(tokens)[:80]}")
+        for side in (self.height, self.width):
+            if not 0 < side <= LARGEST_MASK_SIDE:
+                raise ValueError(f"objects: expected sides of 1 to {LARGEST_MASK_SIDE}, got {side}")
+        cells = self.height * self.width
+        if not runs or runs[0] < 0 or min(runs[1:], default=1) < 1 or sum(runs) != cells:
+            raise ValueError(f"objects: expected runs over {cells} cells, got {str(runs)[:80]}")
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """``(height, width)`` bool."""
+        inside = np.arange(len(self.runs)) % 2 == 1
+        return np.repeat(inside, self.runs).reshape(self.height, self.width)
+
+
+def require_objects(objects: tuple[ObjectMask, ...], count: int) -> None:
+    """Refuses more objects than are logged, and those of other tokens than the answer's."""
+    if len(objects) > MOST_OBJECTS:
+        raise ValueError(f"objects: expected at most {MOST_OBJECTS}, got {len(objects)}")
+    last = max((entry.tokens[-1] for entry in objects), default=0)
+    if last >= count:
+        raise ValueError(f"objects: expected tokens below {count}, got {last}")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 // The entry that TensorBoard's frame calls: render().
 import "./words/answer_strip";
-import "./words/candidates";
 import "./view/header";
 import "./pixels/legend";
 import "./view/notice";
@@ -52,17 +51,29 @@ function ownHost(): Host {
   return data ? new PageHost(data) : new TensorBoardHost();
 }
 
-/** The host's state follows the view, a moment later; a changed state changes the view. */
+/** The host's state follows the view, a moment later; a changed state changes the view, and is not written back:
+ * the browser goes through its own history. */
 function keepState(model: PanelModel, host: Host): void {
   let timer = 0;
-  const write = () => host.writeState(PARAMETER_NAMES, toParameters(model.view));
+  let views = 0;
+  /** What the host has of us: it tells of that as well, a moment later. */
+  let known = "";
+  const write = () => {
+    const parameters = toParameters(model.view);
+    known = JSON.stringify(fromParameters(parameters));
+    host.writeState(PARAMETER_NAMES, parameters, model.history.count > views);
+    views = model.history.count;
+  };
   model.subscribe(() => {
     window.clearTimeout(timer);
-    if (model.status.kind === "ready") timer = window.setTimeout(write, WRITE_DELAY_MS);
+    // The first view at once: it is what one comes back to.
+    if (model.status.kind === "ready") timer = window.setTimeout(write, known ? WRITE_DELAY_MS : 0);
   });
   host.watchState(() => {
     const view = fromParameters(host.readState());
-    if (view.run && JSON.stringify(view) !== JSON.stringify(model.view)) void model.change(view);
+    if (!view.run || JSON.stringify(view) === known) return;
+    known = JSON.stringify(view);
+    void (model.history.isLast(view) ? model.back() : model.change(view));
   });
 }
 

@@ -30,7 +30,7 @@ it.skipIf(!MMX_CASES)("answers Python's cases", async () => {
 
 function plain({ views, matrix, context, candidates, alternatives, ...rest }: Explanation): object {
   const { id, prompt, answer, grounding, imageGain, imageGains, metrics, turns, words } = rest;
-  const { contextWords, influence, alternativesInfluence, estimate } = rest;
+  const { objects, contextWords, influence, alternativesInfluence, estimate } = rest;
   const word = (one: { id: number; text: string; probability: number } | null) => one && [one.id, one.text, one.probability];
   return {
     texts: [id, prompt, answer],
@@ -44,6 +44,7 @@ function plain({ views, matrix, context, candidates, alternatives, ...rest }: Ex
     candidates: candidates.map((leading) => leading.map(word)),
     alternatives: alternatives.map(({ context: place, candidate, imageGain }) => [place, word(candidate), imageGain]),
     influence: [contextWords!.map(({ first, count, text, how }) => [first, count, text, how]), influence && numbers(influence)],
+    objects: objects!.map(({ name, tokens, height, width, runs }) => [name, tokens, height, width, runs]),
     reasons: alternativesInfluence && numbers(alternativesInfluence),
     estimate: estimate && numbers(estimate),
     used: views.map(({ used }) => (used ? numbers(used.values!) : null)),

@@ -99,6 +99,9 @@ describe("influence", () => {
 it("a film's columns are as far apart as its steps, and never one over the other", () => {
   expect(filmPlaces([0, 50, 100], 10, 2, 210)).toEqual([0, 100, 200]);
   expect(filmPlaces([0, 1, 100], 10, 2, 210)).toEqual([0, 12, 200]);
+  // Both make room, and what comes after is where it was.
+  expect(filmPlaces([0, 50, 51, 100], 10, 2, 210)).toEqual([0, 95, 107, 200]);
+  expect(filmPlaces([0, 10, 20, 30, 31], 10, 2, 10)).toEqual([0, 12, 24, 36, 48]);
   expect(filmPlaces([0, 1, 2], 10, 2, 12)).toEqual([0, 12, 24]);
   expect(filmPlaces([7], 10, 2, 100)).toEqual([0]);
   expect([columnAt([0, 100], 10, 5), columnAt([0, 100], 10, 50), columnAt([0, 100], 10, 109)]).toEqual([0, -1, 1]);

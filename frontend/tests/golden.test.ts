@@ -135,6 +135,8 @@ describe("the golden file", () => {
     expect(explanation.context.map(({ turn }) => turn)).toEqual((header.tokens as unknown as { turn: number[] }).turn);
     expect(explanation.alternatives.map(({ context }) => context)).toEqual([4, 1]);
     expect(explanation.words).toEqual([0, 1, 3, 4].map((first, g) => ({ first, text: ["<|im_start|>", " red 🐕", " is", " left of"][g] })));
+    expect(explanation.objects).toEqual(header.objects);
+    expect(explanation.objects).toHaveLength(2);
     const second = seenAt(explanation, 1);
     expect(second.layers).toBe(explanation.views[1]!.layers);
     expect(seenAt(explanation, 1)).toBe(second);
@@ -145,8 +147,8 @@ describe("the golden file", () => {
 
   it("of an old log has one image, one turn and nothing beside the answer", async () => {
     const [first] = await decoded();
-    const { views, turns, alternatives, context, words } = (first as { explanation: Explanation }).explanation;
-    expect([views.length, turns, alternatives, words]).toEqual([1, [], [], null]);
+    const { views, turns, alternatives, context, words, objects } = (first as { explanation: Explanation }).explanation;
+    expect([views.length, turns, alternatives, words, objects]).toEqual([1, [], [], null, []]);
     expect(new Set(context.map(({ turn }) => turn))).toEqual(new Set([0]));
   });
 

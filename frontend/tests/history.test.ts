@@ -12,6 +12,7 @@ test("one goes back through what was looked at, and scrubbing is one view", () =
   history.record(at(2), at(2, { colors: "viridis" }));
   now = 5000;
   history.record(at(2), at(2, { token: 3 }));
+  expect([history.isLast(at(2, { opacity: 0.5 })), history.isLast(at(1))]).toEqual([true, false]);
   expect(history.back()).toEqual(at(2));
   expect(history.back()).toEqual(at(0));
   expect(history.back()).toBeUndefined();

@@ -26,6 +26,7 @@ describe("the address", () => {
       opacity: 0.5,
       smooth: true,
       grey: false,
+  outline: true,
       matrix: "weight",
       template: true,
       zoom: { factor: 2.5, x: 0.25, y: 0.75 },
@@ -35,7 +36,9 @@ describe("the address", () => {
       context: 3,
       samples: true,
       film: true,
+      grid: true,
       thought: true,
+      talk: "steps",
     } as const;
     const parameters = toParameters(view);
     expect(Object.keys(parameters).sort()).toEqual([...PARAMETER_NAMES].sort());

@@ -24,6 +24,11 @@ from mmx_core.cli.logdir import folders_of, nothing_logged
 _PAGES = (".html", ".htm")
 _LOADED_SECONDS = 60.0
 _ASK_SECONDS = 0.2
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 3 3">'
+    '<path fill="#2b0a5a" d="M0 0h3v3H0z"/>'
+    '<path fill="#bc3754" d="M1 0h2v2H1z"/><path fill="#fca50a" d="M2 0h1v1H2z"/></svg>'
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -81,7 +86,6 @@ def _logdir(place: str) -> Iterator[str]:
 def _served(logdir: str, arguments: argparse.Namespace) -> str:
     """Starts TensorBoard with this plugin alone; gives its address, a slash at its end."""
     from tensorboard import program
-    from tensorboard.plugins.core import core_plugin
 
     try:
         loader = import_module("tb_mmx_plugin.loader").MMXLoader
@@ -90,7 +94,7 @@ def _served(logdir: str, arguments: argparse.Namespace) -> str:
             f"expected the package tb_mmx_plugin beside mmx_core, got {one_line(error)}; install "
             "mmx-explain as a whole"
         ) from None
-    board = program.TensorBoard([core_plugin.CorePluginLoader(), loader])
+    board = program.TensorBoard([_core_loader(), loader])
     port = arguments.port or _free_port(arguments.host)
     options = {
         "logdir": logdir,
@@ -108,6 +112,26 @@ def _served(logdir: str, arguments: argparse.Namespace) -> str:
             f"--port: expected one that can be served on {arguments.host}, got {port} "
             f"({one_line(error)}); name another"
         ) from None
+
+
+def _core_loader() -> Any:
+    """TensorBoard's core with an icon, which browsers ask for where no page names one."""
+    from tensorboard.backend import http_util
+    from tensorboard.plugins.core.core_plugin import CorePluginLoader
+    from werkzeug import wrappers
+
+    def icon(request: Any) -> Any:
+        return http_util.Respond(request, _ICON, "image/svg+xml")
+
+    class Loader(CorePluginLoader):
+        def load(self, context: Any) -> Any:
+            plugin = super().load(context)
+            routes = plugin.get_plugin_apps()
+            routes["/favicon.ico"] = wrappers.Request.application(icon)
+            plugin.get_plugin_apps = lambda: routes
+            return plugin
+
+    return Loader()
 
 
 def _free_port(host: str) -> int:

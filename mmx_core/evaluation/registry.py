@@ -16,6 +16,7 @@ _OWN = (
     "rivals.attention",
     "rivals.flows",
     "rivals.gradients",
+    "rivals.relevance",
     "rivals.occlusion",
     "rivals.floors",
 )
@@ -64,6 +65,10 @@ def method(name: str) -> Callable[[Method], Method]:
 
 def methods() -> Mapping[str, Method]:
     """Every method by the name that ``--methods`` takes and the table shows."""
-    for name in _OWN:
-        import_module(f"mmx_core.evaluation.{name}")
-    return dict(_METHODS)
+    own = [f"mmx_core.evaluation.{name}" for name in _OWN]
+    for name in own:
+        import_module(name)
+    # Whichever of them was imported first; those of others come last.
+    order = dict(zip(own, range(len(own)), strict=True))
+    places = {name: order.get(found.__module__, len(own)) for name, found in _METHODS.items()}
+    return {name: _METHODS[name] for name in sorted(_METHODS, key=places.__getitem__)}

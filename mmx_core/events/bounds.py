@@ -99,5 +99,10 @@ def fitted(explanation: Explanation) -> Explanation:
             if entry.context_index < context
         ),
         words=tuple(word for word in explanation.words if word.first < context),
+        objects=tuple(
+            replace(entry, tokens=tuple(token for token in entry.tokens if token < kept))
+            for entry in explanation.objects
+            if entry.tokens[0] < kept
+        ),
         provenance={**explanation.provenance, CUT_FROM: len(explanation.tokens)},
     )

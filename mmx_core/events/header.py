@@ -10,7 +10,14 @@ import numpy as np
 
 from mmx_core.events.blob import DamagedBlob, FloatArray, UnsupportedVersion, quoted
 from mmx_core.events.checks import expect, float_or_nan, listed
-from mmx_core.explanation import Candidate, ContextWord, ExplainedImage, Token, WordGroup
+from mmx_core.explanation import (
+    Candidate,
+    ContextWord,
+    ExplainedImage,
+    ObjectMask,
+    Token,
+    WordGroup,
+)
 
 VERSION = 1
 MAX_IMAGES = 4096
@@ -193,6 +200,25 @@ class HeaderReader:
             raise DamagedBlob("words.first: expected groups of tokens, got none")
         texts = [expect(text, str, "words.text") for text in texts]
         return tuple(map(WordGroup, first, texts))
+
+    def objects(self) -> tuple[ObjectMask, ...]:
+        """What words of the answer name in the picture; none where no masks were logged."""
+        found = []
+        for entry in expect(self.header.get("objects", []), list, "objects"):
+            known = expect(entry, dict, "objects")
+            tokens, runs = (
+                tuple(
+                    expect(value, int, f"objects.{name}")
+                    for value in expect(known.get(name), list, f"objects.{name}")
+                )
+                for name in ("tokens", "runs")
+            )
+            height, width = (
+                expect(known.get(side), int, f"objects.{side}") for side in ("height", "width")
+            )
+            name = expect(known.get("name"), str, "objects.name")
+            found.append(ObjectMask(name, tokens, height, width, runs))
+        return tuple(found)
 
     def context_words(self) -> tuple[ContextWord, ...] | None:
         """The words whose influence was measured; None where none's was."""

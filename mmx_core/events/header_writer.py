@@ -86,6 +86,18 @@ def build_header(explanation: Explanation, *, tag: str = "", step: int | None = 
             "text": [word.text for word in measured],
             "how": [word.how for word in measured],
         }
+    # A silhouette tells of a picture what whoever left the picture out would not have told.
+    if explanation.objects and explanation.image is not None:
+        header["objects"] = [
+            {
+                "name": entry.name,
+                "tokens": [int(token) for token in entry.tokens],
+                "height": int(entry.height),
+                "width": int(entry.width),
+                "runs": [int(length) for length in entry.runs],
+            }
+            for entry in explanation.objects
+        ]
     if words := explanation.words:
         firsts, texts = [int(word.first) for word in words], [word.text for word in words]
         header["words"] = {"first": firsts, "text": texts}

@@ -110,6 +110,9 @@ def private_explanation(explanation: Explanation) -> Explanation:
     return replace(
         explanation,
         id=_without_place(explanation.id),
+        objects=tuple(
+            replace(entry, name=_without_place(entry.name)) for entry in explanation.objects
+        ),
         provenance=_without_places(plain(explanation.provenance)),
     )
 
@@ -125,7 +128,8 @@ def private_tag(tag: str) -> str:
 
 def private_header(header: Header) -> Header:
     """As :func:`private_explanation`, of a header as it was logged (wire_format.md)."""
-    known = {name: header[name] for name in ("id", "model", "provenance") if name in header}
+    kept = ("id", "model", "objects", "provenance")
+    known = {name: header[name] for name in kept if name in header}
     return {**header, **_without_places(known)}
 
 

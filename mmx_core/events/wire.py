@@ -222,6 +222,7 @@ def _assemble(
                 for row, (index, candidate, share, gain) in enumerate(beside)
             ),
             words=reader.words(),
+            objects=reader.objects(),
             metrics=reader.metrics(),
             provenance=reader.provenance(),
             run=run,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -106,7 +106,7 @@ def add_explanation(
 def add_metrics(
     writer: Any,
     set_name: str,
-    explanations: Sequence[Explanation],
+    explanations: Sequence[Explanation] | Mapping[str, float],
     global_step: int,
     *,
     wall_time: float | None = None,
@@ -118,7 +118,7 @@ def add_metrics(
         writer: As for :func:`add_explanation`.
         set_name: The set's name.
         explanations: The set's explanations at this step; a metric's mean is over those that
-            have it.
+            have it. Or the means themselves, by metric.
         global_step: The checkpoint's training step.
         wall_time: Seconds since the epoch; now by default.
         strict: Raise errors; None reads the environment variable ``MMX_STRICT``.
@@ -130,7 +130,7 @@ def add_metrics(
     with guarded(_METRICS, strict=strict):
         step = operator.index(global_step)
         now = time.time() if wall_time is None else wall_time
-        figures = means_of(explanations)
+        figures = explanations if isinstance(explanations, Mapping) else means_of(explanations)
         event = means_event(set_name, figures, step=step, wall_time=now)
         if isinstance(writer, (str, os.PathLike)):
             append(writer, [(means_prefix(set_name), event)], going=None)
@@ -275,7 +275,7 @@ class ExplanationWriter:
     def add_metrics(
         self,
         set_name: str,
-        explanations: Sequence[Explanation],
+        explanations: Sequence[Explanation] | Mapping[str, float],
         global_step: int,
         *,
         wall_time: float | None = None,

@@ -12,6 +12,7 @@ from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt, special_ids
 from mmx_core.models.layout import Layout
+from mmx_core.text.tokens import characters_of_tokens
 
 _GREEDY: dict[str, Any] = {
     "do_sample": False,
@@ -22,13 +23,14 @@ _GREEDY: dict[str, Any] = {
     "dola_layers": None,
     "constraints": None,
     "force_words_ids": None,
-    "guidance_scale": None,
+    "guidance_scale": 1.0,
     "watermarking_config": None,
     "token_healing": False,
     "prompt_lookup_num_tokens": None,
     "assistant_early_exit": None,
     "use_mtp": None,
     "is_assistant": False,
+    "max_time": None,
 }
 """What lets a checkpoint answer otherwise than greedily, and the value with which it does not."""
 
@@ -45,6 +47,23 @@ _QUIET: dict[str, Any] = {
     "stop_strings": None,
 }
 """What changes no greedy answer, only how it is made and handed out; what stops it is cut off."""
+
+
+_SHAPING: dict[str, Any] = {
+    "repetition_penalty": 1.0,
+    "encoder_repetition_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0,
+    "bad_words_ids": None,
+    "suppress_tokens": None,
+    "begin_suppress_tokens": None,
+    "sequence_bias": None,
+    "exponential_decay_length_penalty": None,
+    "forced_eos_token_id": None,
+    "min_length": 0,
+    "min_new_tokens": None,
+}
+"""What makes a greedy answer another than the model's first choices, and is honoured."""
 
 
 def generated(
@@ -70,6 +89,14 @@ def generated(
     encoded = adapter.encode(pictures, rendered, [], factor=1.0, layouts=layouts)
     config = getattr(adapter.model, "generation_config", None)
     ends = ends_of(adapter, rendered)
+    if shaping := shaped_by(adapter):
+        warnings.warn(
+            "answers are generated as the checkpoint's generation config asks, with "
+            + ", ".join(f"{name}={value!r}" for name, value in shaping.items())
+            + "; probabilities and ranks are the model's without it, so that some token may not be "
+            "its first choice",
+            stacklevel=1,  # the same place for all that ask: it is said once
+        )
     found = adapter.generate(
         **encoded.inputs,
         max_new_tokens=limit,
@@ -125,7 +152,25 @@ def given(adapter: ModelAdapter, rendered: RenderedPrompt) -> tuple[str, list[in
         ids, text = said, decode_answer(adapter, said)
     if not ids or not text:
         raise ValueError("answer: expected text or None (to generate one), got nothing")
+    lost = _without_tokens(adapter, text, ids)
+    if lost:
+        warnings.warn(
+            f"answer: the vocabulary has no token for {lost!r} in {text!r}; that is left out of "
+            "what is explained",
+            stacklevel=2,
+        )
     return text, ids
+
+
+def _without_tokens(adapter: ModelAdapter, text: str, ids: Sequence[int]) -> str:
+    """The letters of an answer that no token carries: a released vocabulary may lack some bytes."""
+    if decode_answer(adapter, ids) == text:
+        return ""
+    spans = characters_of_tokens(adapter.tokenizer, text, ids)
+    held = {place for span in spans for place in range(*span)}
+    return "".join(
+        letter for at, letter in enumerate(text) if at not in held and not letter.isspace()
+    )
 
 
 def decode_answer(adapter: ModelAdapter, answer_ids: Sequence[int]) -> str:
@@ -162,11 +207,7 @@ def _pictures_of(adapter: ModelAdapter) -> frozenset[int]:
 
 def _greedy(config: Any) -> dict[str, Any]:
     """What makes a checkpoint's settings of generation greedy; warns of those that it changes."""
-    asked = {
-        name: value
-        for name, neutral in {**_GREEDY, **_QUIET}.items()
-        if (value := getattr(config, name, None)) is not None and value != neutral
-    }
+    asked = _set_in(config, {**_GREEDY, **_QUIET})
     ignored = [f"{name}={value!r}" for name, value in asked.items() if name in _GREEDY]
     if ignored:
         warnings.warn(
@@ -177,6 +218,19 @@ def _greedy(config: Any) -> dict[str, Any]:
     changed = {name: {**_GREEDY, **_QUIET}[name] for name in asked}
     changed.pop("do_sample", None)
     return changed
+
+
+def shaped_by(adapter: ModelAdapter) -> dict[str, Any]:
+    """Settings of generation that the model's own answers follow and its probabilities do not."""
+    return _set_in(getattr(adapter.model, "generation_config", None), _SHAPING)
+
+
+def _set_in(config: Any, neutral: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, usual in neutral.items()
+        if (value := getattr(config, name, None)) is not None and value != usual
+    }
 
 
 def _stop_strings(config: Any) -> list[str]:

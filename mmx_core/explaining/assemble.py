@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmx_core.explaining.answer import decode_answer
+from mmx_core.explaining.answer import decode_answer, shaped_by
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.explaining.reading import Reading
 from mmx_core.explanation import (
@@ -84,12 +84,19 @@ def assemble(
         provenance={
             **provenance,
             "teacher_forced": prepared.answer is not None,
+            **({} if prepared.answer is not None else _generation(adapter)),
             "competed": float(np.mean(weights.any(axis=1))),
             **_told_of_estimate(reading),
             **_full_sizes(prepared),
             **_template_variables(adapter, sample),
         },
     )
+
+
+def _generation(adapter: ModelAdapter) -> dict[str, Any]:
+    """By what the model's own answer is not just its first choices."""
+    shaping = {name: str(value) for name, value in shaped_by(adapter).items()}
+    return {"generation": shaping} if shaping else {}
 
 
 def _told_of_estimate(reading: Reading) -> dict[str, str]:

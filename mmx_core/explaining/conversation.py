@@ -44,8 +44,11 @@ def conversation_of(sample: Sample) -> Conversation:
             pictures than places for them; or settings that contradict each other.
     """
     given = sample.image_list()
+    for name, text in (("prompt", sample.prompt or ""), ("answer", sample.answer or "")):
+        if not isinstance(text, str):
+            raise ValueError(f"{name}: expected text, got {type(text).__name__}")
     if sample.messages is None:
-        if not sample.prompt.strip():
+        if not (sample.prompt or "").strip():
             raise ValueError("prompt: expected text, got nothing")
         if sample.turn is not None:
             raise ValueError(f"turn: expected none without messages, got {sample.turn}")

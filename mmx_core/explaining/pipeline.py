@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from mmx_core.explaining.assemble import assemble
+from mmx_core.explaining.begun import Kept
 from mmx_core.explaining.image_gain import measure_image_gain
 from mmx_core.explaining.measured import over_alternatives, with_measured
 from mmx_core.explaining.occlusion import read_occlusion
@@ -18,9 +19,10 @@ from mmx_core.explaining.prepare import Prepared, check, fingerprint, prepare
 from mmx_core.explaining.provenance import describe_caller, describe_model, describe_versions
 from mmx_core.explaining.reading import read_passes
 from mmx_core.explaining.references import References
-from mmx_core.explanation import Explanation
+from mmx_core.explanation import Explanation, ObjectMask
 from mmx_core.images import Picture
 from mmx_core.metrics.faithfulness import faithfulness, head_tokens
+from mmx_core.metrics.objects import named_objects
 from mmx_core.metrics.registry import word_means
 from mmx_core.metrics.summary import explanation_metrics
 from mmx_core.models.base import ModelAdapter
@@ -118,7 +120,10 @@ class Pipeline:
                     provenance=self.provenance(),
                 )
                 if others is not None:
-                    explanation = self._with_gain(explanation, prepared, passes, others, positions)
+                    begun = None if references is None else references.begun
+                    explanation = self._with_gain(
+                        explanation, prepared, passes, others, begun, positions
+                    )
                 if self.measured.influence or self.measured.used:
                     explanation = self._computed(
                         with_measured,
@@ -129,7 +134,8 @@ class Pipeline:
                         positions=positions,
                     )
                 metrics = self._computed(self._metrics, sample, prepared, explanation)
-                yield replace(explanation, metrics=metrics)
+                objects = self._objects(sample, prepared, explanation)
+                yield replace(explanation, metrics=metrics, objects=objects)
 
     def provenance(self) -> dict[str, Any]:
         """Model, settings, versions, and the line that asked."""
@@ -146,10 +152,17 @@ class Pipeline:
         prepared: Prepared,
         passes: Passes,
         references: Sequence[Picture],
+        begun: Kept | None,
         positions: int,
     ) -> Explanation:
         gain = self._computed(
-            measure_image_gain, self.adapter, prepared, passes, references, positions=positions
+            measure_image_gain,
+            self.adapter,
+            prepared,
+            passes,
+            references,
+            kept=begun,
+            positions=positions,
         )
         told = {"references": len(references) or "plain picture"}
         beside = over_alternatives(explanation, gain.whole)
@@ -205,6 +218,14 @@ class Pipeline:
                 found = faithfulness(perturber, explanation.heatmap[tokens], tokens)
                 figures |= word_means(found.scores())
         return figures
+
+    def _objects(
+        self, sample: Sample, prepared: Prepared, explanation: Explanation
+    ) -> tuple[ObjectMask, ...]:
+        if not sample.masks:
+            return ()
+        words = tokens_of_words(self.adapter.tokenizer, explanation.answer, prepared.answer_ids)
+        return named_objects(sample.word_masks(explanation.answer), words)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from mmx_core.explaining.begun import Kept
 from mmx_core.explaining.conversation import conversation_of
 from mmx_core.explaining.prepare import fingerprint, loaded
 from mmx_core.images import Clip, Picture, frames_of
@@ -21,8 +22,8 @@ REFERENCES = 3
 _TRIED = 64
 """Samples of a set whose pictures are looked at: many may ask about the same one."""
 
-_LONGEST_SIDE = 1024
-"""Pixels of a picture that is kept; it is resized to each sample's own size anyway."""
+_LONGEST_SIDE = 512
+"""Pixels: what stands in for a larger picture need not cost as much."""
 
 
 class References:
@@ -34,12 +35,16 @@ class References:
 
     Args:
         samples: The set; what is no sample is left out.
+
+    Attributes:
+        begun: What the model has read with them.
     """
 
     def __init__(self, samples: Iterable[Sample | Mapping[str, Any]]) -> None:
         ranked = sorted(_known(samples), key=lambda sample: zlib.crc32(_bytes(sample.id)))
         self._waiting = iter(ranked[:_TRIED])
         self._kept: dict[Any, Picture] = {}
+        self.begun = Kept(REFERENCES + 1)
 
     def instead_of(self, pictures: Sequence[Picture]) -> tuple[Picture, ...]:
         """Up to :data:`REFERENCES` distinct pictures, none of them among those given."""
@@ -65,11 +70,16 @@ class References:
                 yield mark, self._kept[mark]
 
 
-def fitted(own: Picture, reference: Picture | None) -> Picture:
-    """The reference as a picture of the same kind and size, cut to its sides' ratio.
+def fitted(own: Picture, reference: Picture | None, *, cut: bool = False) -> Picture:
+    """The reference as a picture of the same kind, at its own size.
 
     A clip's frames are spread over those wanted; a still one is shown throughout. None is a plain
-    picture of the own one's mean colour.
+    picture of the own one's size and mean colour.
+
+    Args:
+        own: The sample's.
+        reference: What stands in for it.
+        cut: Whether it is cut and resized to the own one's size.
     """
     frames = frames_of(own)
     size = frames[0].size
@@ -80,7 +90,7 @@ def fitted(own: Picture, reference: Picture | None) -> Picture:
     else:
         others = frames_of(reference)
         places = [(2 * k + 1) * len(others) // (2 * len(frames)) for k in range(len(frames))]
-        made = {place: ImageOps.fit(others[place], size) for place in set(places)}
+        made = {k: ImageOps.fit(others[k], size) if cut else others[k] for k in set(places)}
         shown = [made[place] for place in places]
     return replace(own, frames=tuple(shown)) if isinstance(own, Clip) else shown[0]
 

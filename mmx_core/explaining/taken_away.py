@@ -87,15 +87,17 @@ def in_batches(tasks: Sequence[Task], text: TextPass, bound: int) -> list[list[T
     sorted_tasks = sorted(tasks, key=lambda task: task.begin)
     count = len(sorted_tasks)
     call = _CALL.get(text.embeddings.device.type, _CALL_ELSEWHERE)
+    spans = [_span(text, task.begin, task.end) for task in sorted_tasks]
     best: list[tuple[float, int]] = [(0.0, 0)]  # cost of the first so many, and the last batch's
     for stop in range(1, count + 1):
-        found = (float("inf"), stop - 1)
-        end = 0
-        for start in range(stop - 1, -1, -1):
+        found = (best[stop - 1][0] + spans[stop - 1] + call, stop - 1)
+        end, alone = sorted_tasks[stop - 1].end, spans[stop - 1]
+        for start in range(stop - 2, -1, -1):
             end = max(end, sorted_tasks[start].end)
-            size = stop - start
-            span = _span(text, sorted_tasks[start].begin, end)
-            if size > 1 and size > _most_rows(text, span, bound):
+            size, span = stop - start, _span(text, sorted_tasks[start].begin, end)
+            alone += spans[start]
+            # The earlier the first begins, the more the others run over what they do not need.
+            if size * span > alone + size * call or size > _most_rows(text, span, bound):
                 break
             found = min(found, (best[start][0] + size * span + call, start))
         best.append(found)

@@ -68,7 +68,7 @@ class TextPass:
         reach = torch.arange(self.length)
         for mask in self.mask.values() if isinstance(self.mask, dict) else [self.mask]:
             if mask is not None and mask.ndim == 4:
-                seen = _allowed(mask)[0, 0].cpu()
+                seen = allowed(mask)[0, 0].cpu()
                 columns = torch.arange(self.length)
                 reach = torch.maximum(reach, torch.where(seen, columns, 0).amax(dim=1))
         furthest = reach.cummax(dim=0).values.tolist()
@@ -172,7 +172,7 @@ def read_text(adapter: ModelAdapter, encoded: EncodedInput) -> TextPass:
 
     def look(module: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         given = kwargs.get("inputs_embeds")
-        if caught or not _embeds(module, own):
+        if caught:
             return None
         if given is None:
             ids = kwargs.get("input_ids")
@@ -187,7 +187,7 @@ def read_text(adapter: ModelAdapter, encoded: EncodedInput) -> TextPass:
             return None
         return args, {**kwargs, "past_key_values": cache, "use_cache": True}
 
-    modules = list(adapter.model.modules())
+    modules = [module for module in adapter.model.modules() if _embeds(module, own)]
     undo = [
         step
         for module in modules
@@ -246,7 +246,8 @@ def _deep(visual: Tensor, embeddings: list[Tensor], at: Tensor) -> dict[str, Any
     }
 
 
-def _allowed(mask: Tensor) -> Tensor:
+def allowed(mask: Tensor) -> Tensor:
+    """Bool, of a mask that may be added to scores."""
     return mask if mask.dtype == torch.bool else mask == 0
 
 

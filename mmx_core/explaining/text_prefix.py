@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 def holes_refused(config: Any) -> str | None:
@@ -61,6 +63,36 @@ def prefix_of(cache: Any, places: Tensor) -> Any:
     found = DynamicCache()
     found.layers = [_prefix_layer()(layer.keys, layer.values, places) for layer in cache.layers]
     return found
+
+
+def joined(prefixes: Sequence[Sequence[tuple[Tensor, Tensor]]], counts: Sequence[int]) -> Any:
+    """A cache whose rows begin with keys of their own, as :func:`prefix_of`.
+
+    Args:
+        prefixes: Of each of ``B`` rows keys and values ``(1, heads, n, d)`` by layer.
+        counts: How many of them; shorter ones stand at the end, behind some that the mask hides.
+    """
+    from transformers.cache_utils import DynamicCache
+
+    most = max(counts)
+    places = torch.arange(most)[None]
+    found = DynamicCache()
+    found.layers = [
+        _prefix_layer()(*(_stacked(parts, counts) for parts in zip(*layer, strict=True)), places)
+        for layer in zip(*prefixes, strict=True)
+    ]
+    return found
+
+
+def _stacked(parts: Sequence[Tensor], counts: Sequence[int]) -> Tensor:
+    """``(B, heads, max(counts), d)``."""
+    most = max(counts)
+    return torch.cat(
+        [
+            functional.pad(part[:, :, :count], (0, 0, most - count, 0))
+            for part, count in zip(parts, counts, strict=True)
+        ]
+    )
 
 
 def _prefix_layer() -> Any:

@@ -18,6 +18,7 @@ Pixels = NDArray[np.uint8]
 OPACITY = 0.85
 _HATCH_GAP = 6
 _NO_IMAGE = 96
+_DARK = 32
 
 
 def grey_picture(image: EncodedImage | None, size: tuple[int, int]) -> Pixels:
@@ -39,6 +40,29 @@ def grey_picture(image: EncodedImage | None, size: tuple[int, int]) -> Pixels:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return empty
     return np.repeat(np.asarray(grey)[:, :, None], 3, axis=2)
+
+
+def outlined(picture: Pixels, mask: NDArray[np.bool_]) -> Pixels:
+    """Draws a mask's edge, white on dark so that it shows on any map.
+
+    Args:
+        picture: ``(height, width, 3)`` uint8.
+        mask: ``(rows, columns)``, over all of the picture.
+    """
+    height, width = picture.shape[:2]
+    rows = np.arange(height) * mask.shape[0] // height
+    columns = np.arange(width) * mask.shape[1] // width
+    inside = mask[np.ix_(rows, columns)]
+    # Each a pixel wider than the one before.
+    grown = [inside]
+    for _ in range(3):
+        near = np.pad(grown[-1], 1, mode="edge")
+        upright = near[:-2, 1:-1] | near[1:-1, 1:-1] | near[2:, 1:-1]
+        grown.append(upright | near[1:-1, :-2] | near[1:-1, 2:])
+    drawn = picture.copy()
+    drawn[grown[3] & ~inside] = _DARK
+    drawn[grown[2] & ~grown[0]] = 255
+    return drawn
 
 
 def lay_over(picture: Pixels, values: FloatArray, high: float) -> Pixels:

@@ -11,9 +11,9 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mmx_core.explanation import Explanation, FloatArray
+from mmx_core.explanation import Explanation, FloatArray, ObjectMask
 from mmx_core.export.contact_sheet import default_tokens, encoded_image, shortened
-from mmx_core.export.heat import grey_picture, lay_over
+from mmx_core.export.heat import grey_picture, lay_over, outlined
 from mmx_core.export.printable import token_name
 
 # Pixels.
@@ -30,18 +30,21 @@ MOST_FRAMES = 600
 
 @dataclass(frozen=True)
 class _Frame:
-    """One moment: ``values`` is the map, None where the answer of that step lacks the token."""
+    """One moment: ``values`` is None without the token, ``objects`` are what it names."""
 
     head: str
     place: str
     values: FloatArray | None
     probability: float
+    objects: tuple[ObjectMask, ...] = ()
 
 
 def moving_picture(
     explanations: Sequence[Explanation], tokens: Sequence[int] | None = None, kind: str = "GIF"
 ) -> bytes:
     """Draws the maps one after the other in one range, above the curve of the probability.
+
+    What a token names is outlined, where masks were logged.
 
     Args:
         explanations: One: its tokens follow each other. Several steps of a sample, in order: one
@@ -107,7 +110,8 @@ def _frame(explanation: Explanation, token: int, image: int, place: str) -> _Fra
     probability = float(base.probability[token])
     known = "" if math.isnan(probability) else f" · p {probability:.2f}"
     name = token_name(explanation.tokens[token].text)
-    return _Frame(name, place + known, explanation.heatmaps[image][token], probability)
+    named = tuple(entry for entry in explanation.objects if token in entry.tokens)
+    return _Frame(name, place + known, explanation.heatmaps[image][token], probability, named)
 
 
 def _draw(
@@ -127,6 +131,8 @@ def _draw(
     draw.text((_MARGIN, 38), shortened(frame.place, small, wide), fill=_MUTED, font=small)
     ground = grey_picture(pixels, size)
     shown = ground if frame.values is None else lay_over(ground, frame.values, high)
+    for entry in frame.objects:
+        shown = outlined(shown, entry.mask)
     sheet.paste(Image.fromarray(shown), (_MARGIN + (wide - size[0]) // 2, _HEAD))
     _draw_curve(draw, small, frames, now, (_MARGIN, _HEAD + size[1] + 8, wide))
     top = sheet.height - _LEGEND

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,18 @@ def as_html(explanation: Explanation) -> str:
     )
 
 
+def as_widget(explanation: Explanation) -> dict[str, Any] | None:
+    """The panel as a widget, which is a cell's small output; None where there can be none."""
+    if not _in_notebook() or find_spec("anywidget") is None:
+        return None
+    from mmx_core.export.widget import panel_widget
+
+    try:
+        return panel_widget(explanation, _title(explanation))
+    except BundleMissing:
+        return None
+
+
 def save(explanation: Explanation, path: str | os.PathLike[str]) -> None:
     """See :meth:`mmx_core.Explanation.save`."""
     kind = os.path.splitext(os.fspath(path))[1].removeprefix(".").lower()
@@ -85,9 +98,8 @@ def save(explanation: Explanation, path: str | os.PathLike[str]) -> None:
 
 def show(explanation: Explanation) -> None:
     """See :meth:`mmx_core.Explanation.show`."""
-    shell = sys.modules.get("IPython")
-    if shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None:
-        shell.display.display(explanation)
+    if _in_notebook():
+        sys.modules["IPython"].display.display(explanation)
         return
     # It stays: the browser reads it after we have gone on, or ended.
     descriptor, name = tempfile.mkstemp(prefix="mmx-", suffix=".html")
@@ -95,6 +107,11 @@ def show(explanation: Explanation) -> None:
     save(explanation, name)
     if not webbrowser.open(Path(name).as_uri()):
         print(f"No browser was found; open {name} in one")
+
+
+def _in_notebook() -> bool:
+    shell = sys.modules.get("IPython")
+    return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
 
 
 def _title(explanation: Explanation) -> str:

@@ -1,11 +1,11 @@
 """Through the thought: what an answer's word rests on directly, and by way of what was thought.
 
-A reasoning model's answer rests on its thought, and the thought on picture and prompt. From the
-measured influence of words (:mod:`mmx_core.explaining.influence`) the chain has two steps: the
-answer's word on sentences of the thought, each of these on words and on the picture. The second
-step is weighted by the first: one hop of the recursion of FlashTrace (Pan et al., ICML 2026, arXiv
-2602.01914, section 3), here over log-probabilities that were measured. Shares are an estimate:
-hiding a thought's word and hiding what it rests on are two measurements.
+A reasoning model's answer rests on its thought, and the thought on picture and prompt. From what
+was measured (:mod:`mmx_core.explaining.influence`, each sentence of the thought hidden as a whole)
+the chain has two steps: the answer's word on sentences, each of these on words and on the picture.
+The second step is weighted by the first: one hop of the recursion of FlashTrace (Pan et al., ICML
+2026, arXiv 2602.01914, section 3), here over log-probabilities that were measured. Shares are an
+estimate: hiding a sentence and hiding what it rests on are two measurements.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ThoughtSentence:
     Attributes:
         tokens: Of the answer.
         text: What they spell.
-        influence: Nats on the answer's word: the sum over the sentence's own words.
+        influence: Nats on the answer's word; of logs that measured word by word the sum.
         share: Of all that speaks for the answer's word, in ``[0, 1]``.
         words: ``(W,)`` nats, influence of each context word on the whole sentence; NaN where it
             does not come before it.

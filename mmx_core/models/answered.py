@@ -11,10 +11,16 @@ prompt, and the answer begins behind. The rules where rendering and generation p
   4), the answer stands behind it, as when the model answers itself.
 * What a given answer has of the generation prompt (``<think>``) is explained with it, as it was
   given, so that its words can be counted.
+* A text that closes what the generation prompt opens, or that writes itself what the template
+  writes before answers (``<think>``, ``<|channel|>final<|message|>``), goes on from the generation
+  prompt, also where the template would write that a second time.
+* Where a template opens answers without being asked to, and not before those that it writes
+  (``Answer:`` at the end of all), the answer stands behind it.
 * A text that the template would change (it drops thoughts, or writes no answers at all) stands as
-  it was given, behind the generation prompt.
-* Where one token would hold both the generation prompt's end and the answer's beginning, both
-  are tokenised apart, as when the model answers itself.
+  it was given, behind the generation prompt; likewise where the template shows an answered
+  conversation without something that it shows before the answer (a system's text, thoughts).
+* Where the prompt has other tokens with the answer behind it, both are tokenised apart, as when the
+  model answers itself.
 """
 
 from __future__ import annotations
@@ -23,8 +29,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmx_core.models.marks import MARKUP
 from mmx_core.models.messages import Form, Message, text_of, thoughts_of
 from mmx_core.models.template import ChatTemplate, Rendering
+from mmx_core.text.thoughts import closes_thought, opens_thought
 from mmx_core.text.tokens import characters_of_tokens
 
 
@@ -105,19 +113,28 @@ def find_answer(
     """
     said = text_of(answer).strip()
     calls = bool(answer.get("tool_calls"))
+    cut = None if calls else _begun(opened, said)
+    if cut is not None:
+        return _behind(opened, opened.text[:cut], "", said)
     beside = {name: value for name, value in answer.items() if name != "tool_calls"}
     around = template.around(messages, form, beside)
-    if around is not None:
+    head = around[0] if around is not None else ""
+    written = _written(opened, head)
+    goes_on = not calls and _goes_on(opened, written, said)
+    if not (goes_on or calls or head.startswith(opened.text)):
+        # A template may end so whatever there is, also behind an answer.
+        goes_on = template.rendering(messages, form, opened=False).text == opened.text
+    if around is not None and not goes_on:
         # Blanks at its edges are of a text alone; a template that adds its own has both.
         whole = _answered(template, messages, answer, form, said)
-        begun = opened.text.removeprefix(around[0]) if opened.text.startswith(around[0]) else ""
+        begun = opened.text.removeprefix(head) if opened.text.startswith(head) else ""
         if begun.strip() and whole is not None and not calls:
             again = _answered(template, messages, answer, form, f"{begun}{said}")
             if again is not None and again.text == whole.text:
                 whole = None  # the template drops what it has begun the answer with
-        if whole is not None and whole.text.endswith(around[1]):
+        if whole is not None and whole.text.endswith(around[1]) and _shows(whole, opened):
             end = len(whole.text[: len(whole.text) - len(around[1])].rstrip())
-            start = _start(whole, opened, said, end, head=around[0] if calls else None)
+            start = _start(whole, opened, said, end, head=head if calls else None)
             if start is not None:
                 before = len(opened.text)
                 behind = whole.text.startswith(opened.text) and before <= start
@@ -128,16 +145,51 @@ def find_answer(
             "messages: expected tool calls that the chat template writes behind what opens the "
             "answer, got others; write them into the answer's text as the model would"
         )
+    if written.strip() and not goes_on:
+        return _behind(opened, f"{opened.text}{written}", "", said)
     # Blanks that the template writes before an answer, the model would say, too.
-    head = around[0] if around is not None else ""
-    lead = ""
-    if head.startswith(opened.text) and not opened.text[-1:].isspace():
-        rest = head[len(opened.text) :]
-        lead = rest[: len(rest) - len(rest.lstrip())]
-    begin = len(opened.text)
-    text = f"{opened.text}{lead}{said}"
+    blanks = written[: len(written) - len(written.lstrip())]
+    return _behind(opened, opened.text, "" if opened.text[-1:].isspace() else blanks, said)
+
+
+def _behind(opened: Rendering, prompt: str, lead: str, said: str) -> Answered:
+    """An answer behind a prompt, whether the template would write it there or not."""
+    text = f"{prompt}{lead}{said}"
     whole = Rendering(text, opened.spans, opened.starts, opened.turns)
-    return Answered(whole, begin, begin + len(lead), len(text))
+    return Answered(whole, len(prompt), len(prompt) + len(lead), len(text))
+
+
+def _tail(opened: Rendering) -> str:
+    """What the template writes behind the last text, to open the answer."""
+    return opened.text[max((end for _, end in opened.spans), default=0) :]
+
+
+def _written(opened: Rendering, head: str) -> str:
+    """What the template writes before an answer (``head``) behind the generation prompt."""
+    if head.startswith(opened.text):
+        return head[len(opened.text) :]
+    tail = _tail(opened)
+    return head.rpartition(tail)[2] if tail.strip() and tail in head else ""
+
+
+def _begun(opened: Rendering, said: str) -> int | None:
+    """Where an answer begins that has some of what opens it: its first markup is there, too."""
+    first = MARKUP.match(said)
+    at = _tail(opened).rfind(first[0]) if first else -1
+    return None if at < 0 else len(opened.text) - len(_tail(opened)) + at
+
+
+def _goes_on(opened: Rendering, written: str, said: str) -> bool:
+    """Whether an answer is said from the generation prompt on, and not as the template goes on."""
+    marks = MARKUP.findall(written)
+    own = bool(marks) and (marks[-1] in said or said.startswith(tuple(marks)))
+    return own or (opens_thought(_tail(opened)) and closes_thought(said))
+
+
+def _shows(whole: Rendering, opened: Rendering) -> bool:
+    """Whether an answered conversation has all texts that the model is shown before the answer."""
+    before, after = ([r.text[first:end] for first, end in r.spans] for r in (opened, whole))
+    return after[: len(before)] == before
 
 
 def _answered(
@@ -190,14 +242,27 @@ def prompt_and_answer(
     first = next((i for i, (b, e) in places if b >= found.begin or e > found.start), count)
     # What a tokenizer adds at its input's end is nowhere in the text, and no part of the answer.
     last = next((i for i, (b, e) in places[first:] if b >= found.end or e <= found.begin), count)
-    shared = first < count and tokens.offsets[first][0] < len(opened.text)
-    if shared and found.start >= len(opened.text) and text.startswith(opened.text):
-        # A break keeps a tokenizer from taking the text for its input's, or a word's, beginning.
-        behind = text[len(opened.text) : found.end]
-        rest = _placed(tokenizer, f"\n{behind}", add_special_tokens=False)
-        rows = zip(rest.ids, rest.offsets or (), strict=True)
-        return tokenize(tokenizer, opened.text), [token for token, (b, _) in rows if b >= 1]
+    before = len(opened.text)
+    if first < count and before <= found.begin and text.startswith(opened.text):
+        begins = tokens.offsets[first][0]
+        shared = begins < before
+        prompt = opened.text if shared else text[: found.begin]
+        alone = tokenize(tokenizer, prompt)
+        parted = begins >= found.begin and _spelling(alone) != _spelling(tokens, first)
+        if shared or parted:
+            # A break keeps a tokenizer from taking it for its input's, or a word's, beginning.
+            behind = text[len(prompt) : found.end]
+            mark = "a" if behind[:1].isspace() else "\n"
+            rest = _placed(tokenizer, f"{mark}{behind}", add_special_tokens=False)
+            rows = zip(rest.ids, rest.offsets or (), strict=True)
+            return alone, [token for token, (b, _) in rows if b >= 1]
     return Tokens(tokens.ids[:first], tokens.offsets[:first]), tokens.ids[first:last]
+
+
+def _spelling(tokens: Tokens, count: int | None = None) -> list[int]:
+    """The tokens that are of the text, the first of them: without what a tokenizer adds."""
+    rows = zip(tokens.ids[:count], (tokens.offsets or [])[:count], strict=True)
+    return [token for token, (begin, end) in rows if begin < end]
 
 
 def _by_length(tokenizer: Any, found: Answered) -> tuple[Tokens, list[int]]:

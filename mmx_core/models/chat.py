@@ -151,6 +151,7 @@ def render_chat(
     given = asked.pop() if asked and asked[-1]["role"] == "assistant" else None
     form = template.form_for([*asked, given] if given and thoughts_of(given) else asked)
     opened = template.rendering(asked, form, opened=True)
+    template.tell_of_unwritten(asked, given, form)
     around = template.around(asked, form)
     answer, answer_ids = None, None
     if given is None:

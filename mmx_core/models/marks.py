@@ -15,7 +15,7 @@ from typing import Any
 from mmx_core.models.messages import Message
 
 _THOUGHT = re.compile(r"(</?think>|\[/?THINK\])")
-_MARKUP = re.compile(r"(</?[^\s<>]+>|\[/?[A-Z_]+\])")
+MARKUP = re.compile(r"(</?[^\s<>]+>|\[/?[A-Z_]+\])")
 """What a template may look for in a text, such as ``</think>``."""
 
 
@@ -85,7 +85,7 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
     Nothing but markup is a text, too, as of boxes; but for an empty thought, which is left out.
     """
     for index, part in enumerate(_THOUGHT.split(text)):
-        pieces = _MARKUP.split(part)
+        pieces = MARKUP.split(part)
         if index % 2 or not any(piece.strip() for piece in pieces[::2]):
             yield part, index % 2 == 1
         else:

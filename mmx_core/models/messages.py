@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -76,6 +77,12 @@ def _checked(index: int, message: Any) -> dict[str, Any]:
             f"messages[{index}]: expected {{'role': ..., 'content': text or a list of parts}}, got "
             f"{reprlib.repr(message)}"
         )
+    wanted = _ROLES.get(role.lower(), role)
+    if role != wanted:
+        raise ValueError(
+            f"messages[{index}]: expected the role {wanted!r}, got {role!r}; the model's own name "
+            "for it is the chat template's to write"
+        )
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
     parts = []
@@ -94,8 +101,21 @@ def _checked(index: int, message: Any) -> dict[str, Any]:
                 f"messages[{index}]: expected {{'type': 'text', 'text': ...}}, got "
                 f"{reprlib.repr(part)}"
             )
+        if kind == "text" and re.search("[\ud800-\udfff]", part["text"]):
+            raise ValueError(
+                f"messages[{index}]: expected text, got half a character (a lone surrogate) in "
+                f"{reprlib.repr(part['text'])}"
+            )
         parts.append({"type": "text", "text": part["text"]} if kind == "text" else {"type": kind})
     return {"role": role, "content": parts, **rest}
+
+
+_ROLES = {
+    **{role: role for role in ("user", "assistant", "system", "tool")},
+    **dict.fromkeys(("model", "gpt", "bot", "chatbot", "ai"), "assistant"),
+    "human": "user",
+}
+"""What roles are called elsewhere, in small letters, and how messages have them."""
 
 
 def _thought(index: int, part: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,12 @@ _RESERVED = (
 )
 
 
+_INSTEAD = {
+    "continue_final_message": "; an answer that is begun cannot be left to the model: give all of "
+    "it, with its beginning",
+}
+
+
 @dataclass(frozen=True)
 class Rendering:
     """A rendered conversation.
@@ -65,7 +71,7 @@ class ChatTemplate:
 
     Args:
         tokenizer: Renders, and carries the template unless ``source`` gives one.
-        source: Jinja source.
+        source: Jinja source, or several by name; or the name of one of the tokenizer's.
         variables: What else the template reads, such as ``enable_thinking``.
         placeholders: The text of each kind of picture.
         exchanged: A text that the template writes, and what stands for it instead, one after
@@ -78,11 +84,12 @@ class ChatTemplate:
     def __init__(
         self,
         tokenizer: Any,
-        source: str | None,
+        source: str | Mapping[str, str] | None,
         variables: Mapping[str, Any],
         placeholders: Mapping[str, str],
         exchanged: tuple[str, Sequence[str]] | None = None,
     ) -> None:
+        source = _chosen(tokenizer, source, with_tools=bool(variables.get("tools")))
         if source is None and getattr(tokenizer, "chat_template", None) is None:
             raise ValueError(
                 "tokenizer: expected one with a chat template; give Explainer a processor, or "
@@ -92,10 +99,10 @@ class ChatTemplate:
         if wrong:
             raise ValueError(
                 f"chat_template_kwargs: expected variables of the template, got {', '.join(wrong)}"
+                + _INSTEAD.get(wrong[0], "")
             )
-        own = getattr(tokenizer, "chat_template", None) if source is None else source
-        read = " ".join(own.values()) if isinstance(own, Mapping) else str(own)
-        unread = [name for name in variables if not re.search(rf"\b{re.escape(name)}\b", read)]
+        self._read = str(getattr(tokenizer, "chat_template", None) if source is None else source)
+        unread = [name for name in variables if not self._reads(name)]
         if unread:
             warnings.warn(
                 f"chat_template_kwargs: the chat template does not read {', '.join(unread)}, which "
@@ -107,6 +114,9 @@ class ChatTemplate:
         self._variables = variables
         self._placeholders = placeholders
         self._exchanged = exchanged
+
+    def _reads(self, name: str) -> bool:
+        return bool(re.search(rf"\b{re.escape(name)}\b", self._read))
 
     def form_for(self, messages: Sequence[Message]) -> Form:
         """The form in which the template writes most of what the messages, and an answer, say.
@@ -171,6 +181,29 @@ class ChatTemplate:
             tuple(moved(at, places) for at, _ in starts),
             tuple(turn for _, turn in starts),
         )
+
+    def tell_of_unwritten(
+        self, messages: Sequence[Message], answer: Message | None, form: Form
+    ) -> None:
+        """Warns of what messages say and the template writes nowhere: the model is not shown it."""
+        said = [*messages, *([] if answer is None else [answer])]
+        lost = {
+            turn: f"does not read {name!r}"
+            for turn, message in enumerate(said)
+            for name in ("tool_calls", "reasoning_content", "reasoning", "thinking")
+            if message.get(name) and not self._reads(name)
+        }
+        marks = Marks(messages)
+        marked = [marks.exchanged(turn, message) for turn, message in enumerate(messages)]
+        text = self._render(marked, form, opened=True)
+        written = {marks.turns[int(found[1])] for found in marks.pattern.finditer(text)}
+        for turn in set(marks.turns) - written:
+            lost.setdefault(turn, f"does not write what the {messages[turn]['role']} says there")
+        for turn, told in sorted(lost.items()):
+            warnings.warn(
+                f"messages[{turn}]: the chat template {told}, so that the model is not shown it",
+                stacklevel=1,  # the same place for all that ask: it is said once
+            )
 
     def around(
         self, messages: Sequence[Message], form: Form, beside: Mapping[str, Any] | None = None
@@ -268,6 +301,32 @@ class ChatTemplate:
                 end = match.end() + len("".join(kept[:1]))
                 found.append(_Stone(match.start(), end, turn))
         return found
+
+
+def _chosen(
+    tokenizer: Any, source: str | Mapping[str, str] | None, *, with_tools: bool
+) -> str | None:
+    """The source of a template, where several are given or the tokenizer has several by name."""
+    own = getattr(tokenizer, "chat_template", None)
+    if isinstance(source, str):
+        named = own.get(source) if isinstance(own, Mapping) else None
+        if named is None and "{" not in source:
+            raise ValueError(
+                "chat_template: expected Jinja source, or the name of a template of the "
+                f"tokenizer's, got {source!r}; of a file give what it holds"
+            )
+        return named or source
+    found = own if source is None else source
+    if not isinstance(found, Mapping):
+        return None
+    # As transformers chooses.
+    name = "tool_use" if with_tools and "tool_use" in found else "default"
+    if name not in found:
+        raise ValueError(
+            "chat_template: expected one that is named 'default', there are "
+            f"{', '.join(map(repr, found))}; give Explainer chat_template=... of the one you mean"
+        )
+    return str(found[name])
 
 
 @dataclass(frozen=True)

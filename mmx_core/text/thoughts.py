@@ -50,6 +50,18 @@ def thought_of(texts: Sequence[str]) -> range | None:
     return found if "".join(texts[found.start : found.stop]).strip() else None
 
 
+def opens_thought(text: str) -> bool:
+    """Whether a text ends within a thought that it opens, as generation prompts may."""
+    opened = [found.end() for found in _OPENING.finditer(text)]
+    return bool(opened) and not _CLOSING.search(text, opened[-1])
+
+
+def closes_thought(text: str) -> bool:
+    """Whether a text ends a thought that it has not opened itself."""
+    closed = _CLOSING.search(text)
+    return bool(closed and not _OPENING.search(text, 0, closed.start()))
+
+
 def sentences_of(texts: Sequence[str]) -> list[range]:
     r"""The sentences that pieces of a text spell; blanks go with the sentence before.
 

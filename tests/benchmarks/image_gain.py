@@ -1,9 +1,11 @@
 """Cost of the image's gain, as a share of the explanation that it is measured beside.
 
-    python -m tests.benchmarks.image_gain [--device cuda --size 2b|7b] [--tokens 64] [--repeats 5]
+    python -m tests.benchmarks.image_gain [--device cuda --size 2b|7b] [--tokens 64] [--repeats 3]
+        [--samples 12]
 
-Both are timed in turn in one process, the fastest of each counts; so are the reference pictures,
-resized for each sample anew as in a set of pictures of different sizes.
+Of a set whose samples ask one question about pictures of several sizes, each sample's mean; and of
+one sample alone. The gain is what a set's explanations at scale 1 take longer with it. All are
+timed in turn in one process, the fastest of each counts (on a CPU its own time).
 """
 
 from __future__ import annotations
@@ -21,12 +23,16 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--size", choices=("2b", "7b"), help="real shapes, random weights (CUDA)")
     parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--samples", type=int, default=12)
+    parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     cases = [("demo", 160), ("wide", 448)]
     if arguments.size:
         cases = [(arguments.size, side) for side in (448, 896, 1344)]
-    print(f"{'model':6} {'picture':>9} {'explain s':>9} {'gain s':>7} {'share':>6}  references")
+    print(
+        f"{'model':6} {'picture':>9} {'explain s':>9} {'gain s':>7} {'share':>6} {'alone s':>7} "
+        f"{'share':>6}  references"
+    )
     for model, side in cases:
         print(_line(model, side, arguments), flush=True)
 
@@ -35,37 +41,47 @@ def _line(model: str, side: int, arguments: Any) -> str:
     import torch
 
     from mmx_core import Explainer, Sample
-    from mmx_core.explaining.references import REFERENCES
     from tests.benchmarks.models import load, picture
 
     parts = load(model, arguments.device)
-    image = picture(side)
     names = sorted(parts.tokenizer.get_vocab().items(), key=lambda item: item[1])
     words = [word for word, index in names if index not in parts.tokenizer.all_special_ids]
-    answer = " ".join(words[(17 * i) % len(words)] for i in range(arguments.tokens))
-    sample = Sample("own", image, "describe the image .", answer)
-    others = [
-        Sample(str(turn), image.rotate(90 * turn).resize((side + 32, side + 64)), "x")
-        for turn in range(1, REFERENCES + 1)
-    ]
-    explainers = {
-        measured: Explainer(parts.model, **parts.parts, scales=SCALES, image_gain=measured)
-        for measured in (False, True)
+
+    def sample(k: int) -> Sample:
+        said = ((17 * i + 5 * k) % len(words) for i in range(arguments.tokens))
+        shown = picture(side).rotate(90 * (k % 4)).resize((side - side // 20 * (k % 3), side))
+        shown.putpixel((0, 0), (k, k, k))
+        return Sample(str(k), shown, "describe the image .", " ".join(words[i] for i in said))
+
+    samples = [sample(k) for k in range(arguments.samples)]
+    five, plain, gain = (
+        Explainer(parts.model, **parts.parts, scales=scales, image_gain=measured)
+        for scales, measured in ((SCALES, False), ((1.0,), False), ((1.0,), True))
+    )
+    some = [samples[0]]
+    works = {
+        "five": lambda: list(five.explain_batch(some)),
+        "set": lambda: list(plain.explain_batch(samples)),
+        "set, gain": lambda: list(gain.explain_batch(samples)),
+        "one": lambda: list(plain.explain_batch(some)),
+        "one, gain": lambda: list(gain.explain_batch(some, references=samples)),
     }
-    fastest = {False: float("inf"), True: float("inf")}
+    clock = time.process_time if arguments.device == "cpu" else time.perf_counter
+    fastest = dict.fromkeys(works, float("inf"))
     for turn in range(arguments.repeats + 1):
-        for measured, explainer in explainers.items():
-            begin = time.perf_counter()
-            (explanation,) = explainer.explain_batch([sample], references=others)
+        for name, work in works.items():
+            begin = clock()
+            explained = work()
             if arguments.device == "cuda":
                 torch.cuda.synchronize()
             if turn:  # the first warms up
-                fastest[measured] = min(fastest[measured], time.perf_counter() - begin)
-    used = explanation.provenance["image_gain"]["references"]
-    gain = fastest[True] - fastest[False]
+                fastest[name] = min(fastest[name], clock() - begin)
+    used = explained[0].provenance["image_gain"]["references"]
+    each = (fastest["set, gain"] - fastest["set"]) / len(samples)
+    alone = fastest["one, gain"] - fastest["one"]
     return (
-        f"{model:6} {side:4}x{side:<4} {fastest[False]:9.3f} {gain:7.3f} "
-        f"{gain / fastest[False]:6.2f}  {used}"
+        f"{model:6} {side:4}x{side:<4} {fastest['five']:9.3f} {each:7.3f} "
+        f"{each / fastest['five']:6.2f} {alone:7.3f} {alone / fastest['five']:6.2f}  {used}"
     )
 
 

@@ -6,14 +6,16 @@ The floor is what no way of taking words away one by one can avoid: the position
 through the text model's layers, which attend to what was kept of all in front (its own cache, no
 holes, rows of their mean length), and the head for the tokens behind each word. The picture is read
 once before (its own column). All are timed in turn in one process (on a CPU its own time, so that
-others may run), the fastest of each counts. ``--side`` is the picture's.
+others may run); the median of each counts, and of the ratios within each turn. ``--side`` is the
+picture's.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 SCALES = (0.5, 0.75, 1.0, 1.5, 2.0)
@@ -25,7 +27,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--size", choices=("2b", "7b"), help="real shapes, random weights (CUDA)")
     parser.add_argument("--words", type=int, default=100, help="half the user's, half the answer's")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--side", type=int, help="of the picture, pixels")
     arguments = parser.parse_args()
     cases = [("demo", 160), ("demo", 480)]
@@ -112,7 +114,7 @@ def _line(model: str, side: int, arguments: Any) -> str:
         "head": head,
     }
     clock = time.process_time if arguments.device == "cpu" else time.perf_counter
-    fastest = dict.fromkeys(works, float("inf"))
+    spent: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(arguments.repeats + 1):
         for name, work in works.items():
             if arguments.device == "cuda":
@@ -122,16 +124,27 @@ def _line(model: str, side: int, arguments: Any) -> str:
             if arguments.device == "cuda":
                 torch.cuda.synchronize()
             if turn:  # the first warms up
-                fastest[name] = min(fastest[name], clock() - begin)
-    floor = fastest["layers"] + fastest["head"]
-    behind = fastest["influence"] - fastest["picture"]
+                spent[name].append(clock() - begin)
+    usual = {name: statistics.median(values) for name, values in spent.items()}
+    turns = [dict(zip(spent, values, strict=True)) for values in zip(*spent.values(), strict=True)]
+    over_floor, over_five = (
+        statistics.median(ratio(turn) for turn in turns) for ratio in (_over_floor, _over_five)
+    )
     cells = sum(len(span.positions) for span in encoded.visual)
     return (
-        f"{model:6} {side:4}x{side:<4} {cells:5} {len(words):5} {fastest['five']:13.3f} "
-        f"{fastest['influence']:11.3f} {fastest['picture']:13.3f} {floor:8.3f} "
-        f"{fastest['head']:10.3f} {behind / floor:7.2f} "
-        f"{fastest['influence'] / fastest['five']:6.2f}"
+        f"{model:6} {side:4}x{side:<4} {cells:5} {len(words):5} {usual['five']:13.3f} "
+        f"{usual['influence']:11.3f} {usual['picture']:13.3f} "
+        f"{usual['layers'] + usual['head']:8.3f} {usual['head']:10.3f} {over_floor:7.2f} "
+        f"{over_five:6.2f}"
     )
+
+
+def _over_floor(turn: Mapping[str, float]) -> float:
+    return (turn["influence"] - turn["picture"]) / (turn["layers"] + turn["head"])
+
+
+def _over_five(turn: Mapping[str, float]) -> float:
+    return turn["influence"] / turn["five"]
 
 
 if __name__ == "__main__":

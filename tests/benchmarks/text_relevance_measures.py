@@ -217,7 +217,7 @@ def _gradients(found: Scored, model: Any, ids: Tensor, rows: Tensor, targets: Te
     found.scores["gradient norm"] = gradient.norm(dim=-1)
     found.scores["gradient x input"] = (gradient * embeddings).sum(dim=-1).abs()
     begin = time.perf_counter()
-    with _relevance_rules():
+    with relevance_rules():
         embeddings, gradient, _ = _backward(model, ids, rows, targets, attention=False)
     found.scores["AttnLRP"] = (gradient * embeddings).sum(dim=-1).clamp_min(0)
     found.seconds["AttnLRP"] = time.perf_counter() - begin - found.shared
@@ -259,7 +259,7 @@ class _Halved(torch.autograd.Function):
 
 
 @contextmanager
-def _relevance_rules() -> Iterator[None]:
+def relevance_rules() -> Iterator[None]:
     """AttnLRP (Achtibat et al., arXiv 2402.05602) as gradient times input, for Llama's layers."""
 
     def norm(self: Any, x: Tensor) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,31 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Page
 
 from mmx_core.events import ExplanationWriter
+from mmx_core.parts import ObjectMask
 from tb_mmx_plugin.static import FOLDER
 from tests.browser.browser import chromium, open_panel
 from tests.plugin.conftest import write_logdir
 from tests.support.explanations import make_explanation, make_image
 from tests.support.tensorboard_server import serve
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A busy machine may be late for a browser: one more try where a change is judged.
+
+    What needed it is listed under the tests as RERUN: it is a fault all the same.
+    """
+    if os.environ.get("CI"):
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 RUN, OTHER_RUN = "panel", "panel-other"
 STEPS = (0, 300, 900)
 SAMPLES = ("0", "1", "2")
 SCALES = ((0.5, (3, 4)), (1.0, (6, 8)), (2.0, (12, 16)))
+THING = ObjectMask("red square", (1,), 4, 4, (5, 2, 2, 2, 5))
+"""What token 1 of sample 0 names: the middle of the picture."""
 NAN_CELL = (0, 2, 3)
 """Token, row and column of the missing value in sample 2's map at scale 1.0."""
 
@@ -40,6 +56,8 @@ def write_panel_logdir(folder: Path) -> Path:
                         id=sample,
                         image=make_image(width=160, height=120, seed=key),
                     )
+                    if sample == "0":
+                        explanation = replace(explanation, objects=(THING,))
                     if sample == "2":
                         explanation.base.map[NAN_CELL] = np.nan
                     writer.add_explanation(f"val/{sample}", explanation, step)

@@ -14,13 +14,15 @@ VIEW = f"p.mmx.run={RUN}&p.mmx.tag=mmx%2Fval%2F0"
 PANEL = "document.querySelector('mmx-panel')"
 REGION = "{left: 0.2, top: 0.2, right: 0.5, bottom: 0.5}"
 VIEWS = {
-    "single": "{}",
+    "single": "{token: 1, word: '', outline: true}",
     "side": f"{{compare: 'side', otherRun: '{OTHER_RUN}', region: {REGION}}}",
     "swipe": "{compare: 'swipe', region: null}",
     "blink": "{compare: 'blink'}",
     "difference": "{compare: 'difference'}",
     "film": "{compare: 'single', film: true}",
-    "samples": "{film: false, samples: true}",
+    "grid": "{film: false, grid: true}",
+    "talk": "{talk: 'steps'}",
+    "samples": "{talk: 'off', grid: false, samples: true}",
 }
 
 
@@ -76,7 +78,7 @@ def test_the_keyboard_draws_regions_and_its_letters_can_be_switched_off(page, ba
     page.keyboard.press("?")
     frame.uncheck("mmx-help input")
     page.keyboard.press("Escape")
-    page.keyboard.press("f")
+    page.keyboard.press("h")
     assert frame.evaluate(f"{PANEL}.model.view.film") is False
     frame.evaluate("localStorage.clear()")
 

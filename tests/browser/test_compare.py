@@ -91,7 +91,7 @@ def test_zoom_and_cursor_are_linked(page, base):
     page.mouse.move(place[0][0] + 12, place[0][1])
     cursors = panel.evaluate(ELEMENTS + ".map(({cursor}) => cursor)")
     assert cursors[0] == cursors[1] is not None
-    readings = panel.locator(".reading").all_inner_texts()
+    readings = panel.locator("mmx-stage .reading").all_inner_texts()
     assert len(readings) == 2 and all("logit" in text for text in readings)
 
 

@@ -102,8 +102,8 @@ def check_said(frame, name: str) -> None:
     if name == "answer":
         said = strip.locator(".text").inner_text()
         assert "… 673 of 1200 tokens logged" in said
-        assert "… 400 tokens before and after" in said
-        assert strip.locator("button").count() < 900
+        strip.locator("mmx-minimap canvas").wait_for()
+        assert strip.locator("button").count() < 250
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -284,7 +284,7 @@ def test_every_control_can_be_reached_by_keyboard(page, panel):
     panel.wait_for_selector("mmx-help dialog[open]", state="detached")
     panel.locator("mmx-run-picker input").first.focus()
     reached = set()
-    for _ in range(40):
+    for _ in range(60):
         page.keyboard.press("Tab")
         reached.add(
             panel.evaluate(

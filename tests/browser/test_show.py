@@ -47,7 +47,13 @@ def test_an_event_file_is_shown_without_tensorboards_page(watched, tmp_path):
         watched.page.locator("mmx-panel canvas").first.wait_for()
         assert watched.page.get_by_text("1 of 1 steps kept").count() == 1
         assert watched.page.locator("tb-webapp").count() == 0
-    assert not [told for told in watched.troubles if "favicon" not in told]
+        words = watched.page.locator('mmx-answer-strip [role="option"]')
+        words.first.click()
+        watched.page.wait_for_function("/p\\.mmx\\.token=0\\b/.test(location.hash)")
+        watched.page.reload()
+        watched.page.locator("mmx-panel canvas").first.wait_for()
+        assert words.first.get_attribute("aria-selected") == "true", "as before the reload"
+    assert not watched.troubles
 
 
 def test_a_page_is_opened_as_it_is_and_what_is_neither_is_refused(

@@ -11,6 +11,7 @@ from PIL import Image, ImageSequence
 
 from mmx_core.explanation import Explanation
 from mmx_core.export.moving import moving_picture
+from mmx_core.metrics.objects import object_mask
 from tests.cli.test_contact_sheet import plain_image
 from tests.support.explanations import make_explanation
 
@@ -65,3 +66,18 @@ def test_several_tokens_over_several_steps_are_refused() -> None:
         moving_picture([flat(1, 0), flat(1, 1)], [0, 1])
     with pytest.raises(IndexError, match="indices from 0 to 2"):
         moving_picture([flat(1, 0)], [3])
+
+
+def test_what_the_token_names_is_outlined_in_white_on_dark() -> None:
+    mask = np.zeros((ROWS, COLUMNS), bool)
+    mask[1:3, 2:6] = True
+    made = replace(flat(0, 0), objects=(object_mask(mask, [1], "dog"),))
+    named, other = (moments(moving_picture([made], [token], "WEBP"))[0] for token in (1, 0))
+    differ = np.abs(named - other).max(axis=2)[62 : 62 + 240] > 60
+    rows, columns = np.nonzero(differ)
+    cell = 480 // COLUMNS
+    edges = [rows.min(), rows.max(), columns.min() - 16, columns.max() - 16]
+    np.testing.assert_allclose(edges, [cell, 3 * cell, 2 * cell, 6 * cell], atol=5)
+    assert not differ[2 * cell, 16 + 4 * cell]  # within, the picture is as it was
+    line = named[62 + 2 * cell, 16 + 2 * cell - 6 : 16 + 2 * cell + 4].sum(axis=1)
+    assert line.max() > 600 > 250 > line.min()

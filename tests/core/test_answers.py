@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tokenizers import Tokenizer
 
 import mmx_core as mmx
 from mmx_core.explaining.answer import ends_of
@@ -18,6 +21,8 @@ from tests.support import released
 from tests.support.families.google_mistral import make_gemma3
 from tests.support.families.tiled import make_smolvlm
 from tests.support.released import byte_fallback, byte_level, fit, says
+from tests.support.shapes import SOURCES, Source, family
+from tests.support.smollm2 import tokenizer_for
 from tests.support.tiny_models import TinyModel, make_tiny
 
 PICTURE = Image.fromarray(np.zeros((64, 64, 3), np.uint8))
@@ -28,30 +33,24 @@ GROUNDED = (
 )
 
 
-@pytest.fixture
-def qwen() -> TinyModel:
-    parts = make_tiny("qwen2_vl")
-    tokenizer = byte_level(
-        released.QWEN2_VL,
-        released.QWEN_SPECIAL,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        additional_special_tokens=list(released.QWEN_SPECIAL[1:]),
-    )
-    return fitted(parts, tokenizer, "<|image_pad|>")
+@pytest.fixture(params=SOURCES)
+def source(request: pytest.FixtureRequest) -> Source:
+    return request.param
 
 
 @pytest.fixture
-def thinking() -> TinyModel:
-    parts = make_tiny("qwen3_vl")
-    tokenizer = byte_level(
-        released.QWEN3_VL_THINKING,
-        released.QWEN_SPECIAL,
-        plain=released.QWEN_PLAIN,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-    )
-    return fitted(parts, tokenizer, "<|image_pad|>")
+def qwen(source: Source) -> TinyModel:
+    special = released.QWEN_SPECIAL
+    named = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    extra = {"additional_special_tokens": list(special[1:])}
+    make = {"trained": byte_level, "released": tokenizer_for}[source]
+    tokenizer = make(released.QWEN2_VL, special, **named, **extra)
+    return fitted(make_tiny("qwen2_vl"), tokenizer, "<|image_pad|>")
+
+
+@pytest.fixture
+def thinking(source: Source) -> TinyModel:
+    return fitted(make_tiny("qwen3_vl"), family("qwen3_vl", source).tokenizer, "<|image_pad|>")
 
 
 @pytest.fixture
@@ -74,23 +73,20 @@ def gemma() -> TinyModel:
 
 
 @pytest.fixture
-def smolvlm() -> TinyModel:
-    parts = make_smolvlm()
-    tokenizer = byte_level(
-        released.SMOLVLM,
-        released.SMOLVLM_SPECIAL,
-        unk_token="<|endoftext|>",
-        bos_token="<|im_start|>",
-        eos_token="<end_of_utterance>",
-        pad_token="<|im_end|>",
-        extra_special_tokens={
-            "fake_image_token": "<fake_token_around_image>",
-            "image_token": "<image>",
-            "global_image_token": "<global-img>",
-            "end_of_utterance_token": "<end_of_utterance>",
-        },
+def smolvlm(source: Source) -> TinyModel:
+    names = {"unk_token": "<|endoftext|>", "bos_token": "<|im_start|>"}
+    names |= {"eos_token": "<end_of_utterance>", "pad_token": "<|im_end|>"}
+    extra = {
+        "fake_image_token": "<fake_token_around_image>",
+        "image_token": "<image>",
+        "global_image_token": "<global-img>",
+        "end_of_utterance_token": "<end_of_utterance>",
+    }
+    make = {"trained": byte_level, "released": tokenizer_for}[source]
+    tokenizer = make(
+        released.SMOLVLM, released.SMOLVLM_SPECIAL, **names, extra_special_tokens=extra
     )
-    return fitted(parts, tokenizer, "<image>")
+    return fitted(make_smolvlm(), tokenizer, "<image>")
 
 
 def fitted(parts: TinyModel, tokenizer: Any, image_token: str) -> TinyModel:
@@ -109,6 +105,12 @@ def ids(tiny: TinyModel, text: str) -> list[int]:
 
 def texts(explanation: mmx.Explanation) -> list[str]:
     return [token.text for token in explanation.tokens]
+
+
+def before(explanation: mmx.Explanation) -> str:
+    """The last token before the answer that is no line's break."""
+    prompt = explanation.context[: explanation.prompt_length]
+    return next(token.text for token in reversed(prompt) if token.text.strip())
 
 
 def test_the_turns_end_is_no_word_of_a_gemmas_answer(gemma: TinyModel) -> None:
@@ -197,7 +199,7 @@ def test_a_thinking_models_own_answer_is_the_one_that_is_given_again(thinking: T
     alone = explain(PICTURE, PROMPT, answer="a dog")
     assert texts(alone) == ["a", " dog"] == texts(generated)[-2:]
     # The thought was closed in the prompt, or the answer would be its beginning.
-    assert alone.context[alone.prompt_length - 2].text == "</think>"
+    assert before(alone) == "</think>"
     unthinking = explain(
         PICTURE, PROMPT, answer="a dog", chat_template_kwargs={"enable_thinking": False}
     )
@@ -237,8 +239,8 @@ def test_variables_of_the_template_are_the_explainers_or_the_samples(thinking: T
         PICTURE, PROMPT, chat_template_kwargs={"enable_thinking": True}
     )
     for explanation in (one, two, three):
-        assert explanation.context[explanation.prompt_length - 2].text == "</think>"
-    assert opened.context[opened.prompt_length - 2].text == "<think>"
+        assert before(explanation) == "</think>"
+    assert before(opened) == "<think>"
     with pytest.raises(ValueError, match="variables of the template, got tokenize"):
         explainer(thinking).explain(PICTURE, PROMPT, chat_template_kwargs={"tokenize": True})
 
@@ -315,6 +317,8 @@ def decided() -> Iterator[tuple[TinyModel, str]]:
         ({"penalty_alpha": 0.6, "top_k": 4}, "penalty_alpha=0.6"),
         ({"dola_layers": "low"}, "dola_layers='low'"),
         ({"guidance_scale": 3.0}, "guidance_scale=3.0"),
+        ({"guidance_scale": 1.0}, None),
+        ({"max_time": 1e-9}, "max_time=1e-09"),
         ({"token_healing": True}, "token_healing=True"),
         ({"prompt_lookup_num_tokens": 3}, "prompt_lookup_num_tokens=3"),
         ({"return_dict_in_generate": True, "output_scores": True, "output_logits": True}, None),
@@ -348,17 +352,62 @@ def test_a_checkpoints_way_of_answering_is_greedy_or_said_to_be_ignored(
     assert told is None or told in ours[0]
 
 
-def test_what_a_checkpoint_bans_is_not_said(decided: tuple[TinyModel, str]) -> None:
+def test_what_a_checkpoint_bans_is_not_said_and_the_explanation_tells_why(
+    decided: tuple[TinyModel, str],
+) -> None:
     tiny, said = decided
     first = tiny.tokenizer(said, add_special_tokens=False)["input_ids"][0]
     before = tiny.model.generation_config
+    explain = explainer(tiny, max_new_tokens=5).explain
     try:
         for banned in ({"bad_words_ids": [[first]]}, {"suppress_tokens": [first]}):
             tiny.model.generation_config = type(before)(**{**before.to_dict(), **banned})
-            explanation = explainer(tiny, max_new_tokens=5).explain(PICTURE, "describe the image .")
-            assert explanation.tokens[0].id != first
+            told = "with {}={!r}; probabilities and ranks".format(*next(iter(banned.items())))
+            with pytest.warns(UserWarning, match=re.escape(told)):
+                explanation = explain(PICTURE, "describe the image .")
+            assert explanation.tokens[0].id != first and explanation.base.rank[0] == 1
+            name, value = next(iter(banned.items()))
+            assert explanation.provenance["generation"] == {name: str(value)}
+            given = explain(PICTURE, "describe the image .", answer=said)
+            assert "generation" not in given.provenance
     finally:
         tiny.model.generation_config = before
+    assert "generation" not in explain(PICTURE, "describe the image .").provenance
+
+
+def test_letters_that_the_vocabulary_lacks_are_said_to_be_left_out() -> None:
+    """Released vocabularies over bytes lack some that their training texts did not have."""
+    named = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    tokenizer = byte_level(released.QWEN2_VL, released.QWEN_SPECIAL, **named)
+    written = json.loads(tokenizer.backend_tokenizer.to_str())
+    del written["model"]["vocab"]["Ć"]  # as byte 6 is written
+    short = type(tokenizer)(
+        tokenizer_object=Tokenizer.from_str(json.dumps(written)),
+        chat_template=released.QWEN2_VL,
+        **named,
+    )
+    explain = explainer(fitted(make_tiny("qwen2_vl"), short, "<|image_pad|>")).explain
+    with pytest.warns(
+        UserWarning, match=r"no token for '\\x06' in 'a \\x06 dog'; that is left out"
+    ):
+        explanation = explain(PICTURE, PROMPT, answer="a \x06 dog")
+    assert texts(explanation)[0] == "a" and texts(explanation)[-1] == " dog"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        explain(PICTURE, PROMPT, answer="a 🐕 e\u0301\n\n dog")
+
+
+@pytest.mark.parametrize("wrong", [["a dog"], 7, b"a dog"])
+def test_what_is_no_text_is_refused_by_its_name(qwen: TinyModel, wrong: Any) -> None:
+    explain = explainer(qwen).explain
+    with pytest.raises(ValueError, match=f"answer: expected text, got {type(wrong).__name__}"):
+        explain(PICTURE, PROMPT, answer=wrong)
+    with pytest.raises(ValueError, match=f"prompt: expected text, got {type(wrong).__name__}"):
+        explain(PICTURE, wrong, answer="a dog")
+    with pytest.raises(ValueError, match="half a character"):
+        explain(PICTURE, PROMPT, answer="a \ud83d dog")
+    with pytest.raises(ValueError, match="give all of it, with its beginning"):
+        explain(PICTURE, PROMPT, chat_template_kwargs={"continue_final_message": True})
 
 
 def test_a_batch_answers_as_each_sample_does(smolvlm: TinyModel) -> None:

@@ -186,6 +186,9 @@ def test_masks_yield_metrics(qwen2: TinyModel) -> None:
     (explanation,) = build(qwen2).explain_batch([sample])
     assert explanation.metrics["masked_words"] == 1
     assert 0 <= explanation.metrics["pixel_auc"] <= 1
+    (named,) = explanation.objects
+    assert named.name == "circle" and np.array_equal(named.mask, mask)
+    assert "".join(explanation.tokens[token].text for token in named.tokens).strip() == "circle"
     by_name = Sample("s", picture(), PROMPT, ANSWER, masks={"circle": mask})
     assert next(build(qwen2).explain_batch([by_name])).metrics == explanation.metrics
     # Forwards by the dozen are asked for.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from demo.probe import probe_samples
 from demo.words import COLORS, SHAPES
 from mmx_core import Explainer, Sample, Video
 from mmx_core.events import ExplanationWriter
+from mmx_core.explaining.begun import Kept
 from mmx_core.explaining.image_gain import measure_image_gain
 from mmx_core.explaining.passes import run_passes
+from mmx_core.explaining.prepare import Prepared
 from mmx_core.explaining.references import REFERENCES, References, fitted
 from mmx_core.images import Clip
 from mmx_core.metrics.summary import word_gains
@@ -36,22 +39,35 @@ DEMO = Path(mmx.__file__).parents[1] / "demo" / "checkpoints"
 
 
 def log_probability(
-    adapter: ModelAdapter, pictures: Sequence[Any], ids: Sequence[int]
+    adapter: ModelAdapter, pictures: Sequence[Any], prepared: Prepared
 ) -> torch.Tensor:
     """Of each answer token, by the model's own forward of one input."""
-    rendered = adapter.render(PROMPT, pictures=list(pictures))
-    encoded = adapter.encode(list(pictures), rendered, list(ids), factor=1.0)
+    ids = prepared.answer_ids
+    encoded = adapter.encode(list(pictures), prepared.rendered, ids, factor=1.0)
     with torch.no_grad():
         hidden = adapter.hidden_states(encoded)[encoded.predicting_positions]
         return adapter.logits(hidden).double().log_softmax(1)[range(len(ids)), list(ids)]
 
 
 def by_hand(
-    adapter: ModelAdapter, own: Sequence[Any], others: Sequence[Sequence[Any]], ids: Sequence[int]
+    adapter: ModelAdapter, own: Sequence[Any], others: Sequence[Sequence[Any]], prepared: Prepared
 ) -> np.ndarray:
-    mean = torch.stack([log_probability(adapter, other, ids).exp() for other in others]).mean(0)
-    found: np.ndarray = (log_probability(adapter, own, ids) - mean.log()).numpy()
+    each = [log_probability(adapter, other, prepared).exp() for other in others]
+    own_one = log_probability(adapter, own, prepared)
+    found: np.ndarray = (own_one - torch.stack(each).mean(0).log()).numpy()
     return found
+
+
+@contextmanager
+def counted(adapter: ModelAdapter) -> Iterator[list[int]]:
+    """Tells of whole forwards: rows of each."""
+    calls: list[int] = []
+    own = adapter.forward
+    adapter.forward = lambda inputs: (calls.append(len(inputs["input_ids"])), own(inputs))[1]
+    try:
+        yield calls
+    finally:
+        del adapter.forward
 
 
 def samples_of(count: int, size: tuple[int, int] = (64, 96)) -> list[Sample]:
@@ -63,22 +79,43 @@ def qwen2() -> TinyModel:
     return make_tiny("qwen2_vl")
 
 
+SHORT_WINDOWS = {"gemma3", "gemma4"}
+"""In the tests' models text is longer than what its layers see of it."""
+
+NOT_CONTINUED = {"qwen3_5", "qwen3_5_moe", "qwen4_exp", "minicpmv4_6", "lfm2_vl", "mllama"} | {
+    "ernie4_5_vl_moe",  # its experts are told which positions are text
+    *SHORT_WINDOWS,
+}
+
+
 @pytest.mark.parametrize("family", [*ALL, *PLACELESS])
 def test_it_is_what_one_forward_for_each_picture_says(family: str) -> None:
-    """In every family: batched as computed by one input at a time."""
+    """In every family: in batches, and from what another sample has read of the same pictures."""
     tiny = placeless(family) if family in PLACELESS else tiny_of(family)
     method = "occlusion" if family in PLACELESS else "lens"
     explainer = Explainer(tiny.model, **tiny.parts, scales=(1.0,), method=method)
     adapter = explainer.adapter
     own, others = noise(64, 160), [noise(80, 200, 1), noise(150, 70, 2), noise(32, 32, 3)]
-    prepared = explainer.prepare(Sample("s", own, PROMPT, ANSWER))
-    with torch.no_grad():
-        (passes,) = run_passes(adapter, [prepared], (1.0,))
-        found = measure_image_gain(adapter, prepared, passes, others)
-    shown = [[ImageOps.fit(other, own.size)] for other in others]
-    expected = by_hand(adapter, [own], shown, prepared.answer_ids)
-    assert found.each is None and found.whole.dtype == np.float32
-    np.testing.assert_allclose(found.whole, expected, atol=1e-4)
+    kept = Kept(3)
+    for prompt, answer, forwards in (
+        (PROMPT, ANSWER, 3),
+        ("describe the star", "a blue dog is right of a circle", 0),
+        (PROMPT, "a blue dog", 0),
+    ):
+        prepared = explainer.prepare(Sample("s", own, prompt, answer))
+        with torch.no_grad():
+            (passes,) = run_passes(adapter, [prepared], (1.0,))
+            with counted(adapter) as calls:
+                found = [
+                    measure_image_gain(adapter, prepared, passes, others, kept=kept).whole,
+                ]
+            found.append(measure_image_gain(adapter, prepared, passes, others).whole)
+        expected = by_hand(adapter, [own], [[other] for other in others], prepared)
+        for values in found:
+            assert values.dtype == np.float32
+            np.testing.assert_allclose(values, expected, atol=1e-4)
+        if family not in NOT_CONTINUED and (family, forwards) != ("paligemma", 0):
+            assert len(calls) == forwards
 
 
 def test_a_set_gives_the_other_pictures(qwen2: TinyModel) -> None:
@@ -86,8 +123,7 @@ def test_a_set_gives_the_other_pictures(qwen2: TinyModel) -> None:
     samples = samples_of(REFERENCES + 1)
     for explanation, sample in zip(explainer.explain_batch(samples), samples, strict=True):
         others = [[other.images] for other in samples if other is not sample]
-        ids = [token.id for token in explanation.tokens]
-        expected = by_hand(explainer.adapter, [sample.images], others, ids)
+        expected = by_hand(explainer.adapter, [sample.images], others, explainer.prepare(sample))
         np.testing.assert_allclose(explanation.image_gain, expected, atol=1e-4)
         assert explanation.image_gains is None
         assert explanation.provenance["image_gain"] == {"references": REFERENCES}
@@ -150,12 +186,40 @@ def test_where_there_is_no_other_picture_a_plain_one_of_its_mean_colour_stands_i
     explanation = explainer.explain(own, PROMPT, answer=ANSWER)
     colour = tuple(np.rint(np.asarray(own).mean(axis=(0, 1))).astype(int).tolist())
     plain = Image.new("RGB", own.size, colour)
-    ids = [token.id for token in explanation.tokens]
-    expected = by_hand(explainer.adapter, [own], [[plain]], ids)
+    prepared = explainer.prepare(Sample("one", own, PROMPT, ANSWER))
+    expected = by_hand(explainer.adapter, [own], [[plain]], prepared)
     np.testing.assert_allclose(explanation.image_gain, expected, atol=1e-4)
     assert explanation.provenance["image_gain"] == {"references": "plain picture"}
     (single,) = explainer.explain_batch([Sample("one", own, PROMPT, ANSWER)])
     np.testing.assert_allclose(single.image_gain, explanation.image_gain, atol=1e-6)
+
+
+def test_what_was_read_is_forgotten_when_the_weights_change() -> None:
+    """Written past autograd's counters, as some optimisers do."""
+    tiny = make_tiny("qwen2_vl")
+    explainer = Explainer(tiny.model, **tiny.parts, scales=(1.0,))
+    samples = samples_of(REFERENCES + 1)
+    batch = explainer.explain_batch(samples)
+    next(batch), next(batch)
+    for parameter in tiny.model.parameters():
+        parameter.data.mul_(1.05)
+    others = [[other.images] for other in samples if other is not samples[2]]
+    prepared = explainer.prepare(samples[2])
+    expected = by_hand(explainer.adapter, [samples[2].images], others, prepared)
+    np.testing.assert_allclose(next(batch).image_gain, expected, atol=1e-4)
+
+
+def test_a_picture_that_is_too_long_as_it_is_stands_in_cut_to_the_own_ones_size() -> None:
+    tiny = make_tiny("qwen2_vl")
+    tiny.model.config.text_config.max_position_embeddings = 60
+    explainer = Explainer(tiny.model, **tiny.parts, scales=(1.0,))
+    sample, large = samples_of(1)[0], noise(128, 128)  # 24 and 64 visual tokens
+    with pytest.raises(ValueError, match="more than the model's 60"):
+        explainer.check(Sample("large", large, PROMPT))
+    (explanation,) = explainer.explain_batch([sample], references=[Sample("o", large, PROMPT)])
+    shown = [[ImageOps.fit(large, sample.images.size)]]
+    expected = by_hand(explainer.adapter, [sample.images], shown, explainer.prepare(sample))
+    np.testing.assert_allclose(explanation.image_gain, expected, atol=1e-4)
 
 
 def test_each_of_several_pictures_is_exchanged_in_turn(qwen2: TinyModel) -> None:
@@ -166,15 +230,14 @@ def test_each_of_several_pictures_is_exchanged_in_turn(qwen2: TinyModel) -> None
     sample = Sample("s", own, PROMPT, ANSWER)
     (explanation,) = explainer.explain_batch([sample], references=pool)
     ranked = list(References(pool).instead_of(own))
-    ids = [token.id for token in explanation.tokens]
 
     def stand(place: int, k: int) -> Any:
-        return ImageOps.fit(ranked[(k + place) % 2], own[place].size)
+        return ranked[(k + place) % 2]
 
-    adapter = explainer.adapter
-    whole = by_hand(adapter, own, [[stand(0, k), stand(1, k)] for k in (0, 1)], ids)
-    first = by_hand(adapter, own, [[stand(0, k), own[1]] for k in (0, 1)], ids)
-    second = by_hand(adapter, own, [[own[0], stand(1, k)] for k in (0, 1)], ids)
+    adapter, prepared = explainer.adapter, explainer.prepare(sample)
+    whole = by_hand(adapter, own, [[stand(0, k), stand(1, k)] for k in (0, 1)], prepared)
+    first = by_hand(adapter, own, [[stand(0, k), own[1]] for k in (0, 1)], prepared)
+    second = by_hand(adapter, own, [[own[0], stand(1, k)] for k in (0, 1)], prepared)
     np.testing.assert_allclose(explanation.image_gain, whole, atol=1e-4)
     np.testing.assert_allclose(explanation.image_gains, np.stack([first, second], 1), atol=1e-4)
 
@@ -205,8 +268,8 @@ def test_a_video_is_exchanged_whole(qwen2: TinyModel) -> None:
     (explanation,) = explainer.explain_batch([sample], references=pool)
     times = (0.0, 0.5, 1.0, 1.5)
     spread = Clip((others[0], others[0], others[1], others[1]), times)
-    ids = [token.id for token in explanation.tokens]
-    expected = by_hand(explainer.adapter, [Clip(tuple(frames), times)], [[spread]], ids)
+    prepared = explainer.prepare(sample)
+    expected = by_hand(explainer.adapter, [Clip(tuple(frames), times)], [[spread]], prepared)
     np.testing.assert_allclose(explanation.image_gain, expected, atol=1e-4)
     assert explanation.image_gains is None and len(explanation.heatmaps) == 2
 
@@ -216,9 +279,9 @@ def test_a_still_picture_stands_in_for_a_video_and_the_middle_of_one_for_it() ->
     clip, still = Clip(frames, (0.0, 1.0, 2.0)), noise(64, 64, 9)
     stood = fitted(clip, still)
     assert isinstance(stood, Clip) and stood.seconds == clip.seconds
-    assert {frame.tobytes() for frame in stood.frames} == {ImageOps.fit(still, (48, 32)).tobytes()}
-    shown = fitted(still, clip)
-    assert shown == ImageOps.fit(frames[1], still.size)
+    assert stood.frames == (still,) * 3 and fitted(still, clip) == frames[1]
+    cut = fitted(clip, still, cut=True)
+    assert {frame.tobytes() for frame in cut.frames} == {ImageOps.fit(still, (48, 32)).tobytes()}
 
 
 def test_an_image_blind_model_gains_nothing() -> None:

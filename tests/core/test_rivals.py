@@ -12,11 +12,15 @@ from PIL import Image, ImageFilter
 
 from mmx_core.evaluation.registry import Attribution, methods
 from mmx_core.evaluation.rivals.base import counted_context, encode_base
+from mmx_core.evaluation.rivals.gradients import along_path
+from mmx_core.evaluation.rivals.relevance import rules
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.models import adapter_for
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.messages import user_turn
 from mmx_core.models.running import undisturbed
+from tests.benchmarks.text_relevance_measures import relevance_rules
+from tests.support.families.llava import make_llava
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
 
 PROMPT = "describe the image ."
@@ -27,9 +31,9 @@ TOKEN = 4
 OTHERS = [name for name, found in methods().items() if ".rivals." in found.__module__]
 RIVALS = [name for name in OTHERS if name != "uniform"]
 FLOORS = {"random", "centre"}
-WITH_TEXT = sorted(set(RIVALS) - FLOORS - {"occlusion"})
+WITH_TEXT = sorted(set(RIVALS) - FLOORS - {"occlusion", "visual_ig"})
 WITH_FORWARD = sorted(set(RIVALS) - FLOORS)
-GRADIENTS = ("grad_cam", "gradient_input")
+GRADIENTS = ("grad_cam", "gradient_input", "attention_gradient", "attn_lrp", "visual_ig")
 
 
 class Case:
@@ -122,9 +126,12 @@ def test_methods_are_listed_by_the_names_that_they_are_reported_under() -> None:
         "lens",
         "attention",
         "rollout",
+        "attention_gradient",
         "flow",
         "grad_cam",
         "gradient_input",
+        "visual_ig",
+        "attn_lrp",
         "occlusion",
         "random",
         "centre",
@@ -258,6 +265,122 @@ def test_gradient_times_input_predicts_what_scaling_one_visual_embedding_does(ca
         logits.append(float(output[encoded.prompt_length - 1 + TOKEN, case.ids[TOKEN]]))
     slope = (logits[1] - logits[0]) / 2e-2
     assert float(result[cell]) == pytest.approx(slope, rel=0.05)
+
+
+def test_attention_times_gradient_equals_the_full_graph_of_an_eager_twin(case: Case) -> None:
+    family = case.model.config.model_type
+    twin = make_tiny(family, layers=3, attention="eager", device=str(case.adapter.device)).model
+    output = twin(**case.encoded.inputs, output_attentions=True)
+    row = case.encoded.prompt_length - 1 + TOKEN
+    logit = output.logits[0, row, case.ids[TOKEN]]
+    gradients = torch.autograd.grad(logit, output.attentions)
+    products = [a * g for a, g in zip(output.attentions, gradients, strict=True)]
+    expected = sum(product[0, :, row].relu().mean(0) for product in products)
+    case.compare(case.run("attention_gradient"), torch.as_tensor(expected)[None], TOKEN)
+
+
+def test_along_the_path_to_a_plain_picture_visual_tokens_lose_what_the_logit_loses(
+    device: torch.device,
+) -> None:
+    case = Case(make_tiny(layers=3, device=str(device)), picture())
+    colour = np.asarray(picture()).mean(axis=(0, 1)).round().astype(int).tolist()
+    plain = Image.new("RGB", picture().size, tuple(colour))
+
+    def logits(shown: Image.Image) -> torch.Tensor:
+        encoded = case.adapter.encode([shown], case.prepared.rendered, case.ids, factor=1.0)
+        with torch.no_grad():
+            found = case.model(**encoded.inputs).logits[0, encoded.prompt_length - 1 : -1]
+        return found[range(len(case.ids)), case.ids]
+
+    lost = logits(picture()) - logits(plain)
+    rows = undisturbed(case.model, along_path, case.adapter, case.prepared, 200)
+    torch.testing.assert_close(rows.sum(dim=1), lost, atol=0.02, rtol=0.02)
+    visual = case.encoded.visual[0].positions
+    assert float(lost.abs().max()) > 0.5
+    assert (rows[:, case.encoded.context_positions] == 0).all()
+    eight = undisturbed(case.model, along_path, case.adapter, case.prepared)[:, visual]
+    assert np.allclose(case.run("visual_ig").maps.ravel(), eight.relu().cpu().ravel(), atol=1e-5)
+
+
+def test_relevance_equals_layers_rewritten_under_the_same_rules() -> None:
+    """In a Llama, whose norms, gates and attention the text benchmark writes out."""
+    tiny = make_llava()
+    case = Case(tiny, picture(64, 64))
+    first, seen = tiny.model.get_decoder().layers[0], []
+    tiny.model.set_attn_implementation("eager")
+
+    def cut(module: Any, args: Any) -> Any:
+        seen.append(args[0].detach().requires_grad_())
+        return (seen[0], *args[1:])
+
+    handle = first.register_forward_pre_hook(cut)
+    with relevance_rules():
+        logits = case.model(**case.encoded.inputs).logits[0]
+        logit = logits[case.encoded.prompt_length - 1 + TOKEN, case.ids[TOKEN]]
+        (gradient,) = torch.autograd.grad(logit, seen)
+    handle.remove()
+    tiny.model.set_attn_implementation("sdpa")
+    row = torch.relu((seen[0] * gradient)[0].sum(1))
+    case.compare(case.run("attn_lrp"), row[None], TOKEN)
+
+
+def test_a_gated_network_keeps_all_relevance_and_each_factor_gets_half() -> None:
+    """``silu(3 x) * 2 x`` at 1: half comes through the gate, half through the other factor."""
+
+    class Gated(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gate_proj, self.up_proj, self.down_proj = (
+                torch.nn.Linear(1, 1, bias=False) for _ in range(3)
+            )
+            self.act_fn = torch.nn.SiLU()
+
+        def forward(self, gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+            return self.down_proj(self.act_fn(self.gate_proj(gate)) * self.up_proj(up))
+
+    network = Gated()
+    for layer, weight in ((network.gate_proj, 3), (network.up_proj, 2), (network.down_proj, 1)):
+        torch.nn.init.constant_(layer.weight, weight)
+    holder = torch.nn.Module()
+    holder.layers = torch.nn.ModuleList([network])
+    for module, hook, before in rules(holder):
+        (module.register_forward_pre_hook if before else module.register_forward_hook)(hook)
+    gate, up = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+    output = network(gate, up)
+    gradients = torch.autograd.grad(output, (gate, up))
+    whole = 6 / (1 + np.exp(-3))
+    assert output.item() == pytest.approx(whole)
+    assert [float(g) for g in gradients] == pytest.approx([whole / 2, whole / 2])
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_a_norm_stretches_by_what_it_stretches_by(centred: bool) -> None:
+    """Of (1, 2, 6): the mean square is 13.67, the mean 3, the variance 4.67."""
+    norm = torch.nn.LayerNorm(3, eps=0) if centred else torch.nn.RMSNorm(3, eps=0)
+    holder = torch.nn.Module()
+    layer = torch.nn.Module()
+    layer.norm, layer.act_fn = norm, torch.nn.ReLU()
+    holder.layers = torch.nn.ModuleList([layer])
+    for module, hook, before in rules(holder):
+        assert not before
+        module.register_forward_hook(hook)
+    given = torch.tensor([1.0, 2.0, 6.0], requires_grad=True)
+    output = norm(given)
+    (gradient,) = torch.autograd.grad(output[2], given)
+    if centred:
+        expected = np.array([-1, -1, 2]) / 3 / np.sqrt(14 / 3)
+    else:
+        expected = np.array([0, 0, 1]) / np.sqrt(41 / 3)
+    assert np.allclose(gradient, expected) and np.allclose(
+        given.detach() @ gradient, output[2].detach()
+    )
+
+
+def test_layers_whose_rules_are_not_known_are_refused_with_the_way_out() -> None:
+    holder = torch.nn.Module()
+    holder.layers = torch.nn.ModuleList([torch.nn.Linear(1, 1)])
+    with pytest.raises(ValueError, match=r"attn_lrp: expected layers .* got Linear; leave"):
+        list(rules(holder))
 
 
 @pytest.mark.parametrize("name", GRADIENTS)

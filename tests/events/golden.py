@@ -23,6 +23,7 @@ from mmx_core.explanation import (
     ContextWord,
     ExplainedImage,
     Explanation,
+    ObjectMask,
     WordGroup,
 )
 from tb_mmx_plugin.frame import StepBlobs, frame_steps
@@ -37,8 +38,8 @@ DTYPES = ("uint8", "float16", "float32", "json", "raw")
 def explanations() -> dict[int, Explanation]:
     """Two steps; the first has a constant map, a NaN cell, a NaN metric and no ASCII.
 
-    The second has an image and a video of two patches, a conversation, and two words explained
-    beside the answer.
+    The second has an image and a video of two patches, a conversation, two words explained beside
+    the answer, and two objects.
     """
     first = make_explanation(3, 3, ((0.5, (2, 3)), (1.0, (4, 5))), seed=1)
     maps = first.base.map.copy()
@@ -100,6 +101,10 @@ def several(seed: int) -> Explanation:
         words=tuple(
             WordGroup(first, text)
             for first, text in ((0, "<|im_start|>"), (1, " red 🐕"), (3, " is"), (4, " left of"))
+        ),
+        objects=(
+            ObjectMask("red 🐕", (0, 1), 4, 6, (7, 3, 3, 3, 8)),
+            ObjectMask("", (2,), 1, 2, (0, 1, 1)),
         ),
         alternatives=tuple(
             Alternative(

@@ -17,13 +17,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from build_tools import panel
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
 from mmx_core.events.bounds import fitted
 from mmx_core.events.header_writer import alternatives_influence
 from mmx_core.events.wire import decode_explanation, encode_explanation
-from mmx_core.explanation import Candidate, Explanation
+from mmx_core.explanation import Candidate, Explanation, ObjectMask
+from mmx_core.metrics.objects import object_mask
 from tests.hostile.cases import COMPILED, RULES, STEP, TAG, Case, mutations, of_rule, packed
 from tests.support.explanations import make_explanation
 from tests.support.odd_explanations import (
@@ -114,6 +116,18 @@ SHAPES: list[Callable[[int], Explanation]] = [
 
 
 @st.composite
+def objects(draw: st.DrawFn, count: int) -> tuple[ObjectMask, ...]:
+    """Masks of any kind that tokens of an answer may have."""
+    tokens = st.sets(st.integers(0, count - 1), min_size=1)
+    masks = arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40)))
+    drawn = draw(st.lists(st.tuples(masks, tokens, TEXTS), max_size=2))
+    found = [object_mask(mask, list(chosen), name) for mask, chosen, name in drawn]
+    for (mask, _, _), made in zip(drawn, found, strict=True):
+        assert np.array_equal(made.mask, mask)
+    return tuple(found)
+
+
+@st.composite
 def odd(draw: st.DrawFn) -> Explanation:
     """What the explainer may hand the writer, however odd."""
     made = draw(st.sampled_from(SHAPES))(draw(st.integers(0, 9)))
@@ -139,6 +153,7 @@ def odd(draw: st.DrawFn) -> Explanation:
         grounding=some(made.grounding),
         relevance=some(made.relevance),
         scales=tuple(replace(scale, maps=tuple(map(some, scale.maps))) for scale in made.scales),
+        objects=draw(objects(len(made.tokens))) if made.image else (),
         metrics=draw(st.dictionaries(TEXTS.filter(bool), NUMBERS, max_size=3)),
         provenance={"note": draw(TEXTS), "value": draw(NUMBERS), draw(TEXTS): [draw(TEXTS)]},
     )
@@ -179,6 +194,7 @@ def plain(explanation: Explanation) -> dict[str, Any]:
             [[w.first, w.count, w.text, w.how] for w in e.context_words],
             None if e.influence is None else numbers(e.influence),
         ],
+        "objects": [[o.name, list(o.tokens), o.height, o.width, list(o.runs)] for o in e.objects],
         "reasons": None if reasons is None else numbers(reasons),
         "estimate": None if e.estimate is None else numbers(e.estimate),
         "used": [None if e.used is None else numbers(e.used[i]) for i in views],

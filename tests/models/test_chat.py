@@ -163,7 +163,7 @@ def test_a_template_that_writes_the_opening_token_gets_no_second_one(opened: boo
             return {"input_ids": [0, *ids] if add_special_tokens else ids}
 
     prompt = render_chat(
-        Opening(), user_turn("a b", []), pictures=[], image_id=99, chat_template="given"
+        Opening(), user_turn("a b", []), pictures=[], image_id=99, chat_template="{{ given }}"
     )
     assert (prompt.ids, prompt.written, prompt.turns) == ((0, 7, 7), (False, True, True), (0, 0, 0))
 
@@ -199,6 +199,10 @@ def test_messages_are_taken_in_their_form_and_pixels_left_out() -> None:
         ([{"role": "user", "content": [{"type": "audio"}]}], "parts of type image, video, text or"),
         ([{"role": "user", "content": [{"type": "audio"}]}], "sound is not explained"),
         ([{"role": "user", "content": [{"type": "text"}]}], "expected {'type': 'text', 'text'"),
+        ([{"role": "model", "content": "red"}], "expected the role 'assistant', got 'model'"),
+        ([{"role": "human", "content": "red"}], "expected the role 'user', got 'human'"),
+        ([{"role": "User", "content": "red"}], "expected the role 'user', got 'User'"),
+        ([{"role": "user", "content": "red \ud83d"}], "half a character"),
     ],
 )
 def test_messages_of_another_form_are_refused(messages, told: str) -> None:

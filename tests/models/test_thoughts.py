@@ -10,8 +10,8 @@ from mmx_core import Explainer
 from mmx_core.models.chat import render_chat
 from mmx_core.models.messages import checked_messages
 from tests.models.criteria import noise
-from tests.models.test_answered import ASKED, PICTURE, family
 from tests.models.test_families import tiny_of
+from tests.support.shapes import ASKED, PICTURE, family
 
 MISTRAL = (
     "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST]"

@@ -97,9 +97,14 @@ def _with_added(
     plain: Sequence[str],
     named: dict[str, Any],
 ) -> PreTrainedTokenizerFast:
+    add_tokens(tokenizer, special, plain)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=template, **named)
+
+
+def add_tokens(tokenizer: Tokenizer, special: Sequence[str], plain: Sequence[str]) -> None:
+    """Adds tokens that are special, and some that are not."""
     tokenizer.add_special_tokens([AddedToken(name, special=True) for name in special])
     tokenizer.add_tokens([AddedToken(name, special=False, normalized=False) for name in plain])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=template, **named)
 
 
 def special_of(tokenizer: Any) -> list[int]:

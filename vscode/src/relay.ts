@@ -18,10 +18,17 @@ export class Server {
   private process: ChildProcess | null = null;
   private starting: Promise<string> | null = null;
 
+  /** @param ended Called when it has come to an end by itself. */
   constructor(
     readonly logdir: string,
     private readonly log: vscode.OutputChannel,
+    private readonly ended: () => void,
   ) {}
+
+  /** Whether it is worth asking again unasked: who has failed would be started each time. */
+  get runs(): boolean {
+    return this.starting !== null;
+  }
 
   /** Rejects with a sentence where nobody answers; a server that has ended is started once more. */
   async get(path: string, signal: AbortSignal): Promise<Answer> {
@@ -44,8 +51,11 @@ export class Server {
     return this.starting;
   }
 
-  dispose(): void {
+  /** Ends it; who asks again has it started again. */
+  stop(): void {
     this.process?.kill();
+    this.process = null;
+    this.starting = null;
   }
 
   private async started(): Promise<string> {
@@ -58,20 +68,28 @@ export class Server {
     this.process = server;
     return new Promise((resolve, reject) => {
       let said = "";
-      const timer = setTimeout(() => reject(new Error(`TensorBoard said no address for ${START_MS / 1000} s.`)), START_MS);
+      let address: string | undefined;
+      const timer = setTimeout(() => {
+        server.kill();
+        reject(new Error(`TensorBoard said no address for ${START_MS / 1000} s.`));
+      }, START_MS);
       const listen = (text: Buffer) => {
         this.log.append(text.toString());
         said = (said + text.toString()).slice(-4000);
-        const address = ADDRESS.exec(said)?.[1];
-        if (address) resolve(address);
+        address ??= ADDRESS.exec(said)?.[1];
+        if (!address) return;
+        clearTimeout(timer);
+        resolve(address);
       };
       server.stdout.on("data", listen);
       server.stderr.on("data", listen);
       server.on("error", (error) => reject(new Error(`${python} cannot be started: ${error.message}`)));
       server.on("exit", () => {
         clearTimeout(timer);
-        this.starting = null;
         reject(new Error(`TensorBoard has ended: ${said.trim().split("\n").at(-1)}`));
+        if (this.process !== server) return;
+        this.starting = null;
+        if (address) this.ended();
       });
     });
   }
@@ -80,9 +98,16 @@ export class Server {
 export class Servers implements vscode.Disposable {
   private readonly servers = new Map<string, Server>();
   private readonly log = vscode.window.createOutputChannel("Explanations");
+  private readonly changed = new vscode.EventEmitter<void>();
+  /** What has failed may answer now: a server has ended, the folder is trusted, another Python is chosen. */
+  readonly onDidChange = this.changed.event;
+  private readonly causes = [
+    vscode.workspace.onDidGrantWorkspaceTrust(() => this.changed.fire()),
+    vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration("mmx.pythonPath") && this.restart()),
+  ];
 
   of(logdir: string): Server {
-    const server = this.servers.get(logdir) ?? new Server(logdir, this.log);
+    const server = this.servers.get(logdir) ?? new Server(logdir, this.log, () => this.changed.fire());
     this.servers.set(logdir, server);
     return server;
   }
@@ -92,7 +117,14 @@ export class Servers implements vscode.Disposable {
   }
 
   dispose(): void {
-    for (const server of this.servers.values()) server.dispose();
+    this.causes.forEach((cause) => cause.dispose());
+    for (const server of this.servers.values()) server.stop();
+    this.changed.dispose();
     this.log.dispose();
+  }
+
+  private restart(): void {
+    for (const server of this.servers.values()) server.stop();
+    this.changed.fire();
   }
 }

@@ -49,8 +49,8 @@ async function linesOf(server: Server, file: string): Promise<Map<number, Logged
       const step = sample.steps.at(-1);
       if (step === undefined) continue;
       const query = new URLSearchParams({ run: sample.run, tag: sample.tag, step: String(step) });
-      const header = (await readJson(server, `header?${query}`)) as { provenance?: { logged_at?: { file?: unknown; line?: unknown } }; logged_at?: { file?: unknown; line?: unknown } };
-      const place = header.logged_at ?? header.provenance?.logged_at;
+      const header = (await readJson(server, `header?${query}`)) as { provenance?: { logged_at?: { file?: unknown; line?: unknown } } };
+      const place = header.provenance?.logged_at;
       if (place?.file !== file || !Number.isInteger(place.line)) continue;
       const line = place.line as number;
       const before = lines.get(line);

@@ -19,31 +19,41 @@ export async function explainPicture(picture: vscode.Uri, memory: vscode.Memento
   const model = await asked(memory, "model", "Model: a name on the Hub, or a directory");
   const prompt = model && (await asked(memory, "prompt", "Prompt"));
   if (!model || !prompt) return undefined;
-  const python = await interpreter();
   const logdir = join(dirname(picture.fsPath), "mmx-explanations");
-  const name = basename(picture.fsPath);
+  const title = `Explaining ${basename(picture.fsPath)}`;
+  const done = await runMmx(title, ["explain", "--image", picture.fsPath, "--model", model, "--prompt", prompt, "--logdir", logdir]);
+  return done ? logdir : undefined;
+}
+
+/** Shows what it says while it runs; false if it was cancelled. Throws its last line where it fails. */
+export async function runMmx(title: string, command: string[]): Promise<boolean> {
+  const python = await interpreter();
+  const where = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
   return vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Notification, title: `Explaining ${name}`, cancellable: true },
+    where,
     (progress, cancelled) =>
-      new Promise<string | undefined>((resolve, reject) => {
-        const command = ["-m", "mmx_core", "explain", "--image", picture.fsPath, "--model", model, "--prompt", prompt, "--logdir", logdir];
-        const running = spawn(python, command, { stdio: ["ignore", "pipe", "pipe"] });
+      new Promise<boolean>((resolve, reject) => {
+        const running = spawn(python, ["-m", "mmx_core", ...command], { stdio: ["ignore", "pipe", "pipe"] });
         let said = "";
         const listen = (text: Buffer) => {
           said = (said + text.toString()).slice(-2000);
-          progress.report({ message: said.trim().split(/[\r\n]/).at(-1)?.slice(0, 100) ?? "" });
+          progress.report({ message: lastLine(said).slice(0, 100) });
         };
         running.stdout.on("data", listen);
         running.stderr.on("data", listen);
         cancelled.onCancellationRequested(() => running.kill());
-        running.on("error", reject);
+        running.on("error", (error) => reject(new Error(`${python} cannot be started: ${error.message}`)));
         running.on("exit", (code) => {
-          if (cancelled.isCancellationRequested) resolve(undefined);
-          else if (code === 0) resolve(logdir);
-          else reject(new Error(`mmx explain has failed: ${said.trim().split("\n").at(-1)}`));
+          if (cancelled.isCancellationRequested) resolve(false);
+          else if (code === 0) resolve(true);
+          else reject(new Error(`mmx ${command[0]} has failed: ${lastLine(said)}`));
         });
       }),
   );
+}
+
+function lastLine(said: string): string {
+  return said.trim().split(/[\r\n]+/).at(-1) ?? "";
 }
 
 async function asked(memory: vscode.Memento, name: string, prompt: string): Promise<string | undefined> {

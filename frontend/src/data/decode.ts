@@ -3,13 +3,16 @@
 import { DamagedError, LARGEST_BYTES, NewerVersionError, VERSION, declaredBytes, decodeArray, decodeJson } from "./blob";
 import { answerLength } from "./explanation";
 import { reason } from "./reason";
-import type { Agreement, Candidate, ContextWord, Explanation, Layer, Token, View, WordGroup } from "./explanation";
+import type { Agreement, Candidate, ContextWord, Explanation, Layer, ObjectMask, Token, View, WordGroup } from "./explanation";
 
 export interface Origin {
   run: string;
   tag: string;
   step: number;
 }
+
+const MOST_OBJECTS = 256;
+const LARGEST_MASK_SIDE = 1024;
 
 type Json = Record<string, unknown>;
 
@@ -71,6 +74,7 @@ export async function decodeExplanation(
     imageGain: image_gain === undefined ? null : figures(image_gain, answer),
     imageGains: list(image_gains).map((row) => figures(row, answer)),
     contextWords: readContextWords(header, context.length),
+    objects: readObjects(header, answer),
     influence: null,
     alternativesInfluence: null,
     estimate: null,
@@ -155,7 +159,7 @@ function placesOf(header: Json): string[] {
 /** Which cells the words used, on the grids of scale 1. */
 function addUsed(header: Json, views: View[], answer: number): void {
   const base = list(header.scales).map(object).find(({ factor }) => factor === 1)!;
-  gridsOf(base).forEach((grid, i) => (views[i]!.used = emptyLayer(null, grid, null, answer)));
+  gridsOf(base).forEach((grid, i) => (views[i]!.used = { ...emptyLayer(null, grid, null, answer), used: true }));
 }
 
 function maximaOf(values: Float32Array, maps: number): Float32Array<ArrayBuffer> {
@@ -218,6 +222,20 @@ function readContextWords({ context_words }: Json, count: number): ContextWord[]
     end = word.first + whole(word.count, 1, count - word.first + 1);
   }
   return words;
+}
+
+function readObjects({ objects = [] }: Json, answer: number): ObjectMask[] {
+  whole(list(objects).length, 0, MOST_OBJECTS + 1);
+  return list(objects).map((entry) => {
+    const known = object(entry);
+    const [tokens, runs] = [wholes(known.tokens), wholes(known.runs)];
+    const [height, width] = [known.height, known.width].map((side) => whole(side, 1, LARGEST_MASK_SIDE + 1));
+    tokens.forEach((token, i) => whole(token, i ? tokens[i - 1]! + 1 : 0, answer));
+    // Each within the rest, so that no sum is beyond what can be counted.
+    const rest = runs.reduce((left, run, i) => left - whole(run, Math.min(i, 1), left + 1), height! * width!);
+    if (!tokens.length || !runs.length || rest) wrong(runs, "tokens, and runs that cover the mask");
+    return { name: text(known.name), tokens, height: height!, width: width!, runs };
+  });
 }
 
 function readViews(header: Json, answer: number, vocabulary: Json, alternatives: number, occlusion?: boolean): View[] {

@@ -41,6 +41,8 @@ export interface Layer {
   maxima: Float32Array<ArrayBuffer>;
   agreement: Agreement | null;
   damage: string | null;
+  /** Nats that are lost without each part, whatever made the other maps. */
+  used?: boolean;
 }
 
 /** What has maps of its own: an image, or the frames that one patch of a video covers. */
@@ -66,6 +68,17 @@ export interface Alternative {
   candidate: Candidate;
   /** Nats that the image adds to what was said over this; null where it was not measured. */
   imageGain?: number | null;
+}
+
+/** Where what some words of the answer name is in the picture. */
+export interface ObjectMask {
+  name: string;
+  /** Ascending, of the answer. */
+  tokens: number[];
+  height: number;
+  width: number;
+  /** Cells in a row, line by line: outside, inside, outside .. */
+  runs: number[];
 }
 
 /** A word of the context and how it was taken away: "hidden", "replaced", or "unmeasured". */
@@ -120,10 +133,14 @@ export interface Explanation {
   influence?: Float32Array<ArrayBuffer> | null;
   /** (E, W) nats, of what was said over each alternative. */
   alternativesInfluence?: Float32Array<ArrayBuffer> | null;
+  /** In a copy that shows reasons: the influence in this token's row is on what was said over this text. */
+  instead?: { token: number; text: string };
   /** (T, C): what one pass tells of each context token's influence. */
   estimate?: Float32Array<ArrayBuffer> | null;
   /** Why one of the three above cannot be shown. */
   measuredDamage?: string | null;
+  /** What metrics of maps are measured on; empty where no masks were logged. */
+  objects?: ObjectMask[];
   /** Per context token, best first. */
   candidates: Candidate[][];
   metrics: Record<string, number>;
@@ -162,6 +179,11 @@ export function seenAt(explanation: Explanation, image: number): Explanation {
   seen.set(explanation, known);
   const { image: shown, layers, alternative, used } = explanation.views[at]!;
   return (known[at] ??= { ...explanation, image: shown, layers, alternative, used });
+}
+
+/** All that can be shown of its words: the maps of its scales, their aggregate, and what was used. */
+export function shownLayers({ layers, used }: Explanation): Layer[] {
+  return used ? [...layers, used] : layers;
 }
 
 /** One token's map of a layer, without copying. */

@@ -61,6 +61,14 @@ export class ExplanationSource {
     }
   }
 
+  /** Likewise, of any runs. */
+  prefetchAll(places: readonly Place[]): void {
+    const samples = new Map(places.map(({ run, tag }) => [JSON.stringify([run, tag]), { run, tag }]));
+    for (const { run, tag } of samples.values()) {
+      this.prefetch(run, tag, places.filter((place) => place.run === run && place.tag === tag).map(({ step }) => step));
+    }
+  }
+
   /** Requests nobody waits for any more give way to those for `places`. */
   dropStale(places: Place[]): void {
     const keys = places.map(keyOf);

@@ -1,3 +1,6 @@
+/** Where no more is known. */
+export const NO_ANSWER = "TensorBoard does not answer.";
+
 /** What went wrong with a request: nobody answered, or the answer was a refusal. */
 export class ServerError extends Error {
   override name = "ServerError";
@@ -17,7 +20,7 @@ export async function fetchChecked(url: string, signal?: AbortSignal): Promise<R
     response = await fetch(url, signal ? { signal } : {});
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ServerError("gone", "TensorBoard does not answer.");
+    throw new ServerError("gone", NO_ANSWER);
   }
   if (response.ok) return response;
   const text = (await response.text()).slice(0, LONGEST_REASON);

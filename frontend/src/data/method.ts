@@ -12,7 +12,9 @@ interface Method {
 }
 
 const LENS: Method = { unit: "logit", whole: "all scales", tint: "strength in the picture", modes: MATRIX_MODES };
-const OCCLUSION: Method = { unit: "nats lost", whole: "occlusion", tint: "lost without a part", modes: ["relevance"] };
+/** The unit of what is measured by hiding parts. */
+export const LOST = "nats lost";
+const OCCLUSION: Method = { unit: LOST, whole: "occlusion", tint: "lost without a part", modes: ["relevance"] };
 
 export function methodOf({ occlusion }: Pick<Explanation, "occlusion">): Method {
   return occlusion ? OCCLUSION : LENS;

@@ -3,6 +3,7 @@
 import { cssColor } from "../pixels/color";
 import { drawMap, drawPicture, drawRegion } from "../pixels/draw_map";
 import type { Rect, Size } from "../pixels/geometry";
+import { drawOutline } from "../pixels/outline";
 import { type Side, type StagePicture, differenceOf, pictureOf } from "../pixels/stage_picture";
 import { imageRect } from "../pixels/zoom";
 import type { PanelModel } from "../view/model";
@@ -10,7 +11,7 @@ import { RANGE_NAMES, type ViewState } from "../view/state";
 import { sampleName, startsWord, stepText, valueText } from "../view/text";
 import { changeText, clausesOf } from "../words/sentence";
 import { answerUnits, rowText, tokensOf, unitsText } from "../words/units";
-import { type Mark, type Measure, type Run, type Scene, type Style, about, flow, runsOf } from "./scene";
+import { type Mark, type Measure, type Run, type Scene, type Style, about, flow, readsFromRight, runsOf } from "./scene";
 
 const WIDTH = 960;
 const MARGIN = 28;
@@ -24,7 +25,6 @@ const PROMPT_LINES = 2;
 const ANSWER_LINES = 6;
 /** Of the pictures within, per CSS pixel. */
 const RATIO = 2;
-const RTL = /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 
 export interface Inks {
   background: string;
@@ -152,6 +152,7 @@ function raster(layers: Stage["layers"], size: Size, view: ViewState, inks: Inks
     context.fillRect(0, 0, size.width, size.height);
     if (image.bitmap) drawPicture(context, image.bitmap, rect, view.grey || range.low < 0);
     if (map) drawMap(context, map, rect, { range, colors, opacity: view.opacity, smooth: view.smooth, hatch: inks.hatch });
+    for (const mask of view.outline ? (picture.objects ?? []) : []) drawOutline(context, mask, rect, { line: 1.8, font: 13, room: { x: 4, y: 4, width: size.width - 8, height: size.height - 8 } });
     if (view.region) drawRegion(context, view.region, rect);
     context.restore();
   }
@@ -219,7 +220,7 @@ function writer(marks: Mark[], measure: Measure, inks: Inks) {
   }
 
   function answer(side: Side, view: ViewState, place: Place): number {
-    return text(answerRuns(side, view, style(17, 400), inks.soft), place, ANSWER_LINES, RTL.test(side.explanation.answer));
+    return text(answerRuns(side, view, style(17, 400), inks.soft), place, ANSWER_LINES, readsFromRight(side.explanation.answer));
   }
 
   function curtain({ x, y, width, height }: Rect, at: number): void {

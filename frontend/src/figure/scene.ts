@@ -35,6 +35,12 @@ export interface Run {
 }
 export type Placed = Run & { x: number; width: number };
 
+const RTL = /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
+
+export function readsFromRight(text: string): boolean {
+  return RTL.test(text);
+}
+
 /** The words of a text, all in one style. */
 export function runsOf(text: string, style: Style): Run[] {
   return text.split(/\s+/).filter(Boolean).map((word) => ({ text: word, style, spaced: true }));

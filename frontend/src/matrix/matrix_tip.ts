@@ -3,13 +3,13 @@
 import { css, html, nothing, svg } from "lit";
 import { type Candidate, type Explanation, isContext } from "../data/explanation";
 import { ownAgreement } from "../words/figures";
-import { influenceIn, influencesOn, without } from "../words/influence";
+import { influenceIn, influencesOn, nameOf, without } from "../words/influence";
 import { MODE_SIGNS } from "./matrix_text";
 import { type ShownMode, modesOf, readerOf } from "./matrix_values";
 import { twinValue } from "./twin_value";
 import { tipPlace } from "./matrix_tip_place";
 import type { Rect, Size } from "../pixels/geometry";
-import { probabilityText, tokenText, valueText } from "../view/text";
+import { natsText, probabilityText, tokenText, valueText } from "../view/text";
 import { PanelElement, controls, unattributed } from "../view/base";
 
 const SHOWN = 6;
@@ -137,11 +137,14 @@ export class MatrixTip extends PanelElement {
 
   /** What was measured, in words. */
   private without() {
-    const { explanation, row, column, words } = this;
+    const { explanation, row, column } = this;
     const found = explanation.difference ? null : influenceIn(influencesOn(explanation, [row]), { first: column, end: column + 1 });
     const chance = ownAgreement(explanation)?.probability[row] ?? null;
-    if (!found || chance === null) return nothing;
-    return html`<span class="measured">without “${words.column}”: ${probabilityText(chance)} → ${probabilityText(without(chance, found))}</span>`;
+    if (!found) return nothing;
+    const word = nameOf(found);
+    if (explanation.instead?.token === row) return html`<span class="measured">“${word}” speaks ${found.nats < 0 ? "against" : "for"} it: ${natsText(found.nats)} nats</span>`;
+    if (chance === null) return nothing;
+    return html`<span class="measured">without “${word}”: ${probabilityText(chance)} → ${probabilityText(without(chance, found))}</span>`;
   }
 
   override updated(): void {

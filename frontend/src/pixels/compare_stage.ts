@@ -3,7 +3,7 @@ import { css, html } from "lit";
 import { type Side, type StagePicture, differenceOf, pictureOf } from "./stage_picture";
 import type { Point } from "./geometry";
 import type { ViewState } from "../view/state";
-import { stepText } from "../view/text";
+import { shortened, stepText } from "../view/text";
 import { PanelElement, controls, unattributed } from "../view/base";
 import type { Stage } from "./stage";
 
@@ -196,6 +196,6 @@ customElements.define("mmx-compare-stage", CompareStage);
 
 /** The run is named where it is not the same for both. */
 function badgeOf(side: "a" | "b", { explanation }: Side, a: Side): string {
-  const run = side === "b" && explanation.run !== a.explanation.run ? `${explanation.run} · ` : "";
+  const run = side === "b" && explanation.run !== a.explanation.run ? `${shortened(explanation.run, a.explanation.run)} · ` : "";
   return `${side.toUpperCase()} · ${run}step ${stepText(explanation.step)}`;
 }

@@ -1,11 +1,28 @@
+/** As many times what the columns need side by side. */
+const WIDEST = 2;
+
 /** Where each step's column begins: as far apart as the steps are, as far as there is room, and never
- * one over the other. */
+ * one over the other; where they have to make room, all of them by as little as can be (by the squares). */
 export function filmPlaces(steps: readonly number[], cell: number, gap: number, room: number): number[] {
+  const pitch = cell + gap;
   const [first, last] = [steps[0] ?? 0, steps.at(-1) ?? 0];
-  const scale = last > first ? Math.max(0, room - cell) / (last - first) : 0;
-  const places: number[] = [];
-  for (const step of steps) places.push(Math.max(Math.round((step - first) * scale), (places.at(-1) ?? -cell - gap) + cell + gap));
-  return places;
+  const gaps = steps.slice(1).map((step, i) => step - steps[i]!).sort((a, b) => a - b);
+  // Wide enough for most of them to lie where they are in time, if that is not too wide.
+  const wanted = pitch * Math.min(WIDEST * gaps.length, (last - first) / (gaps[gaps.length >> 1] || 1));
+  const extent = Math.max(room - cell, wanted, pitch * gaps.length, 0);
+  // Columns that touch move as one, to the mean of where its own would be.
+  const blocks: { at: number; count: number }[] = [];
+  steps.forEach((step, i) => {
+    let block = { at: last > first ? (extent * (step - first)) / (last - first) - i * pitch : 0, count: 1 };
+    for (let before = blocks.at(-1); before && before.at > block.at; before = blocks.at(-1)) {
+      blocks.pop();
+      const count = before.count + block.count;
+      block = { at: (before.at * before.count + block.at * block.count) / count, count };
+    }
+    blocks.push(block);
+  });
+  const most = extent - pitch * gaps.length;
+  return blocks.flatMap(({ at, count }) => Array<number>(count).fill(Math.max(0, Math.min(most, at)))).map((at, i) => Math.round(at + i * pitch));
 }
 
 /** Which column a point is in; -1 between them. */

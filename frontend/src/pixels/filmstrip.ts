@@ -1,9 +1,9 @@
 // The selected token over all steps (columns) and scales (rows), and what changed as numbers.
-import { css, html, svg } from "lit";
+import { css, html, nothing, svg } from "lit";
 import { drawMap, drawPicture } from "./draw_map";
 import { columnAt, filmPlaces } from "./film_places";
 import type { Rect } from "./geometry";
-import type { Explanation, Layer } from "../data/explanation";
+import { type Explanation, type Layer, shownLayers } from "../data/explanation";
 import { sameLayer, spanMap } from "./heatmap";
 import type { ImageState } from "../data/images";
 import { type Peaks, rangeOf } from "./range";
@@ -15,11 +15,14 @@ import { probabilityText, stepText, valueText } from "../view/text";
 import { unitsText } from "../words/units";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
 
-const CELL_HEIGHT = 46;
+const [LOWEST, HIGHEST] = [28, 46];
+/** Of the heading, the steps, and three of the curves. */
+const ROOM_BESIDE = 164;
 const [NARROWEST, WIDEST] = [34, 74];
 const GAP = 4;
 const LABEL_ROOM = 142;
 const SPARK_HEIGHT = 26;
+const LEADER_HEIGHT = 16;
 
 export class Filmstrip extends PanelElement {
   static override properties = {
@@ -115,7 +118,7 @@ export class Filmstrip extends PanelElement {
         display: grid;
         justify-items: stretch;
         background: var(--background);
-        grid-auto-rows: ${CELL_HEIGHT}px;
+        grid-auto-rows: var(--row);
         gap: ${GAP}px;
         align-items: center;
       }
@@ -127,7 +130,8 @@ export class Filmstrip extends PanelElement {
         display: block;
         overflow: visible;
       }
-      polyline {
+      polyline,
+      .leaders path {
         fill: none;
         stroke: var(--muted);
         stroke-width: 1.5;
@@ -157,10 +161,11 @@ export class Filmstrip extends PanelElement {
       return found ? ` · ${found} ${text}` : "";
     };
     const part = this.steps.length < this.total ? `${this.steps.length} of ${this.total}` : this.total;
-    const selected = layerName(shown.layers[layerIndex(this.view, shown)]!.factor);
+    const labels = stepLabels(this.steps);
+    const selected = layerName(shownLayers(shown)[layerIndex(this.view, shown)]!);
     return html`
       <h2>“${word}” over ${part} steps × ${layers.filter(({ agreement }) => agreement).length} scales${count(null, "to come")}${count(undefined, "damaged")}</h2>
-      <div class="grid number" style="--cell:${width}px">
+      <div class="grid number" style="--cell:${width}px;--row:${this.rowHeight(layers.length)}px">
         <span class="label">step</span>
         <div class="steps" role="group" aria-label="Steps">
           ${this.steps.map(
@@ -170,18 +175,32 @@ export class Filmstrip extends PanelElement {
               aria-current=${step === this.view.step}
               title="Step ${stepText(step)}${step === this.other ? " (B)" : ""}; Shift and click compares with it"
               @click=${(event: MouseEvent) => this.choose(step, event.shiftKey)}
-            >${shortStep(step)}</button>`,
+            >${labels[i]}</button>`,
           )}
         </div>
+        ${this.leaders(places, width)}
         <div class="scales">
           ${layers.map(
-            (layer) => html`<span class="label ${layerName(layer.factor) === selected ? "chosen" : ""}">${cardText(shown, layer)}</span>`,
+            (layer) => html`<span class="label ${layerName(layer) === selected ? "chosen" : ""}">${cardText(shown, layer)}</span>`,
           )}
         </div>
         <canvas role="img" aria-label="Heatmaps of “${word}”: ${layers.length} scales at ${this.steps.length} steps" @click=${this.pick}></canvas>
         ${seriesOf(this.film, this.view).map((series) => this.sparkline(series, places, width))}
       </div>
     `;
+  }
+
+  /** From where each step lies in time to its column, where columns had to make room for each other. */
+  private leaders(places: readonly number[], cell: number) {
+    const extent = places.at(-1)! + cell;
+    const [first, last] = [this.steps[0]!, this.steps.at(-1)!];
+    const lies = this.steps.map((step) => cell / 2 + ((extent - cell) * (step - first)) / (last - first || 1));
+    const moved = lies.some((x, i) => Math.abs(x - places[i]! - cell / 2) > 1);
+    if (!moved) return nothing;
+    return html`<span class="label">in time</span>
+      <svg class="leaders" width=${extent} height=${LEADER_HEIGHT} aria-hidden="true">
+        <path d="M${cell / 2},.5H${extent - cell / 2}${lies.map((x, i) => `M${x.toFixed(1)},0V4L${places[i]! + cell / 2},${LEADER_HEIGHT}`).join("")}" />
+      </svg>`;
   }
 
   /** The step that was last scrolled to. */
@@ -199,7 +218,8 @@ export class Filmstrip extends PanelElement {
     const cell = this.cellWidth(known);
     const layers = this.layers();
     const places = this.places(cell);
-    const [width, height] = [places.at(-1)! + cell, layers.length * (CELL_HEIGHT + GAP) - GAP];
+    const row = this.rowHeight(layers.length);
+    const [width, height] = [places.at(-1)! + cell, layers.length * (row + GAP) - GAP];
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
     const context = prepareCanvas(canvas, width, height);
@@ -207,12 +227,12 @@ export class Filmstrip extends PanelElement {
     const highs = layers.map((layer) => this.highOver(layer));
     this.film.forEach((explanation, column) => {
       const x = places[column]!;
-      for (const [row, wanted] of layers.entries()) {
-        const box = { x, y: row * (CELL_HEIGHT + GAP), width: cell, height: CELL_HEIGHT };
+      for (const [at, wanted] of layers.entries()) {
+        const box = { x, y: at * (row + GAP), width: cell, height: row };
         context.fillStyle = style.getPropertyValue("--stage");
         context.fillRect(box.x, box.y, box.width, box.height);
         const layer = explanation && sameLayer(explanation, wanted);
-        if (layer) this.drawCell(context, explanation, layer, box, highs[row]!, style.getPropertyValue("--hatch"));
+        if (layer) this.drawCell(context, explanation, layer, box, highs[at]!, style.getPropertyValue("--hatch"));
       }
       const step = this.steps[column];
       const mark = step === this.view.step ? "--side-a" : step === this.other ? "--side-b" : "";
@@ -253,12 +273,12 @@ export class Filmstrip extends PanelElement {
     drawMap(context, map, rect, { range, colors: this.view.colors, opacity: this.view.opacity, smooth: this.view.smooth, hatch });
   }
 
-  /** A row per scale of any step, since steps may have been logged at others; the aggregate last. */
+  /** A row per scale of any step, since steps may have been logged at others; the aggregate and what was used last. */
   private layers(): Layer[] {
-    const known = this.film.flatMap((explanation) => explanation?.layers ?? []);
-    const factors = [...new Set(known.map((layer) => layer.factor))];
-    const place = (factor: number | null) => factor ?? Infinity;
-    return factors.sort((a, b) => place(a) - place(b)).map((factor) => known.find((layer) => layer.factor === factor)!);
+    const known = this.film.flatMap((explanation) => (explanation ? shownLayers(explanation) : []));
+    const found = [...new Map(known.map((layer) => [layerName(layer), layer])).values()];
+    const place = ({ factor, used }: Layer) => (used ? Infinity : (factor ?? Number.MAX_VALUE));
+    return found.sort((a, b) => place(a) - place(b));
   }
 
   /** One range over all steps, so that growing is seen as growing. */
@@ -299,17 +319,23 @@ export class Filmstrip extends PanelElement {
   private cellWidth(explanation: Explanation): number {
     const size = this.image.bitmap ?? explanation.image ?? { width: 1, height: 1 };
     const fitting = (this.clientWidth - LABEL_ROOM) / this.steps.length - GAP;
-    const natural = Math.min(WIDEST, (CELL_HEIGHT * size.width) / size.height);
+    const natural = Math.min(WIDEST, (HIGHEST * size.width) / size.height);
     return Math.floor(Math.max(NARROWEST, Math.min(natural, fitting)));
+  }
+
+  /** As high as leaves the first curves in view. */
+  private rowHeight(layers: number): number {
+    return Math.floor(Math.max(LOWEST, Math.min(HIGHEST, (this.clientHeight - ROOM_BESIDE) / layers - GAP)));
   }
 
   private pick(event: MouseEvent): void {
     const known = this.film.find((entry) => entry)!;
     const cell = this.cellWidth(known);
     const step = this.steps[columnAt(this.places(cell), cell, event.offsetX)];
-    const layer = this.layers()[Math.floor(event.offsetY / (CELL_HEIGHT + GAP))];
+    const layers = this.layers();
+    const layer = layers[Math.floor(event.offsetY / (this.rowHeight(layers.length) + GAP))];
     if (step === undefined || !layer) return;
-    if (!event.shiftKey) this.ask("view-change", { step, layer: layerName(layer.factor) });
+    if (!event.shiftKey) this.ask("view-change", { step, layer: layerName(layer) });
     else this.choose(step, true);
   }
 
@@ -323,7 +349,10 @@ export class Filmstrip extends PanelElement {
 }
 customElements.define("mmx-filmstrip", Filmstrip);
 
-/** "1.2k": room is short above a thumbnail. */
-function shortStep(step: number): string {
-  return Math.abs(step) < 10_000 ? stepText(step) : step.toLocaleString("en-US", { notation: "compact" });
+/** "12.5K": room is short above a thumbnail; as many digits as it takes to tell them apart. */
+function stepLabels(steps: readonly number[]): string[] {
+  const compact = (digits: number) => (step: number) =>
+    Math.abs(step) < 10_000 ? stepText(step) : step.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: digits });
+  const labels = [0, 1, 2].map((digits) => steps.map(compact(digits)));
+  return labels.find((texts) => new Set(texts).size === texts.length) ?? labels.at(-1)!;
 }

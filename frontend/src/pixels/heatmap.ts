@@ -1,5 +1,5 @@
 // A map to draw: of one token or a span, of one explanation or the difference of two.
-import { type Explanation, type Layer, mapOf } from "../data/explanation";
+import { type Explanation, type Layer, mapOf, shownLayers } from "../data/explanation";
 import type { Combination } from "../view/state";
 
 export interface Heatmap {
@@ -8,19 +8,21 @@ export interface Heatmap {
   values: Float32Array;
 }
 
-/** The tokens' maps, averaged, summed, or the largest of each cell's; one token's is not copied. Null where there is none. */
+/** The tokens' maps, averaged, summed, or the largest of each cell's; one token's is not copied. Null where there is none.
+ * What they lose together is the sum, whatever is wished. */
 export function spanMap(layer: Layer, tokens: readonly number[], combine: Combination): Heatmap | null {
   const maps = tokens.flatMap((token) => mapOf(layer, token) ?? []);
   const [first] = maps;
   if (!first) return null;
-  const { rows, cols } = layer;
+  const { rows, cols, used } = layer;
+  const how = used ? "sum" : combine;
   if (maps.length === 1) return { rows, cols, values: first };
   const values = first.slice();
   for (const map of maps.slice(1)) {
     // No value is larger than none: NaN stays.
-    map.forEach((value, i) => (values[i] = combine === "max" ? Math.max(values[i]!, value) : values[i]! + value));
+    map.forEach((value, i) => (values[i] = how === "max" ? Math.max(values[i]!, value) : values[i]! + value));
   }
-  if (combine === "mean") values.forEach((value, i) => (values[i] = value / maps.length));
+  if (how === "mean") values.forEach((value, i) => (values[i] = value / maps.length));
   return { rows, cols, values };
 }
 
@@ -62,7 +64,7 @@ export function largestSize(values: Float32Array): number {
   return values.reduce((best, value) => (Math.abs(value) > best ? Math.abs(value) : best), 0);
 }
 
-/** The layer of the same scale in another explanation. */
+/** The layer of the same scale, or the same measure, in another explanation. */
 export function sameLayer(explanation: Explanation, layer: Layer): Layer | undefined {
-  return explanation.layers.find((other) => other.factor === layer.factor);
+  return shownLayers(explanation).find((other) => other.factor === layer.factor && !other.used === !layer.used);
 }

@@ -128,6 +128,7 @@ export class Legend extends PanelElement {
           />
         </label>
         ${this.box("smooth", "Blend between cells (s)")} ${this.box("grey", "Image without colours (g)")}
+        ${this.picture.objects ? this.box("outline", "The object that the word names, as its mask was given (o)") : nothing}
       </span>
     </div>`;
   }
@@ -159,13 +160,13 @@ export class Legend extends PanelElement {
     return ` (A) · B: ${valueText(second.range.low).replace(/\.0+$/, "")} to ${valueText(second.range.high)} ${second.unit}`;
   }
 
-  private box(name: "smooth" | "grey", title: string) {
+  private box(name: "smooth" | "grey" | "outline", title: string) {
     return html`<label title=${title}
       ><input
         type="checkbox"
         .checked=${this.view[name]}
         @change=${(event: Event) => this.ask("view-change", { [name]: (event.target as HTMLInputElement).checked })}
-      />${name}</label
+      />${name === "outline" ? html`<span data-term="outline">outline</span>` : name}</label
     >`;
   }
 

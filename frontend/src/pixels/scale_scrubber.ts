@@ -2,8 +2,7 @@
 // that would have said another word is marked.
 import { css, html, nothing } from "lit";
 import { drawMap, drawPicture } from "./draw_map";
-import type { Explanation, Layer } from "../data/explanation";
-import { methodOf } from "../data/method";
+import { type Explanation, type Layer, shownLayers } from "../data/explanation";
 import { sameLayer, spanMap } from "./heatmap";
 import type { ImageState } from "../data/images";
 import { type Peaks, rangeOf } from "./range";
@@ -12,10 +11,12 @@ import type { ViewState } from "../view/state";
 import { cardText, layerIndex, selectedTokens } from "../view/selection";
 import { probabilityText, tokenText } from "../view/text";
 import { agreeing, firstOther, probabilityOf } from "../words/figures";
+import type * as Used from "../words/used";
 import { unitsText } from "../words/units";
 import { PanelElement, controls, prepareCanvas, unattributed } from "../view/base";
 
 const THUMBNAIL_HEIGHT = 54;
+const LEAST_WIDTH = 84;
 const GAP_PX = 6;
 const WHEEL_STEP = 60;
 
@@ -27,6 +28,7 @@ export class ScaleScrubber extends PanelElement {
     image: unattributed,
     view: unattributed,
     dark: { type: Boolean },
+    used: { state: true },
   };
   declare explanation: Explanation;
   /** What its colours are held to. */
@@ -36,6 +38,9 @@ export class ScaleScrubber extends PanelElement {
   declare image: ImageState;
   declare view: ViewState;
   declare dark: boolean;
+
+  /** Tells whether what was used is what is seen; loaded once there is something used. */
+  used: typeof Used | null = null;
 
   private frame = 0;
   private wheeled = 0;
@@ -57,7 +62,7 @@ export class ScaleScrubber extends PanelElement {
       .cards {
         display: grid;
         grid-auto-flow: column;
-        grid-auto-columns: minmax(92px, 1fr);
+        grid-auto-columns: minmax(${LEAST_WIDTH}px, 1fr);
         gap: ${GAP_PX}px;
       }
       .slider {
@@ -66,7 +71,7 @@ export class ScaleScrubber extends PanelElement {
         position: relative;
         flex: none;
         height: 18px;
-        min-width: calc(var(--count) * ${92 + GAP_PX}px - ${GAP_PX}px);
+        min-width: calc(var(--count) * ${LEAST_WIDTH + GAP_PX}px - ${GAP_PX}px);
       }
       input[type="range"] {
         position: absolute;
@@ -178,8 +183,12 @@ export class ScaleScrubber extends PanelElement {
     this.watchSize();
   }
 
+  override willUpdate(): void {
+    if (this.explanation.used && !this.used) void import("../words/used").then((part) => (this.used = part), () => undefined);
+  }
+
   override render() {
-    const { layers } = this.explanation;
+    const layers = shownLayers(this.explanation);
     const selected = layerIndex(this.view, this.explanation);
     return html`
       <div class="slider" style="--count:${layers.length}" ?hidden=${layers.length < 2}>
@@ -217,7 +226,7 @@ export class ScaleScrubber extends PanelElement {
   private draw(): void {
     this.frame = 0;
     const canvases = this.renderRoot.querySelectorAll("canvas");
-    this.explanation.layers.forEach((layer, i) => this.drawThumbnail(canvases[i]!, layer));
+    shownLayers(this.explanation).forEach((layer, i) => this.drawThumbnail(canvases[i]!, layer));
   }
 
   /** Where the cards do not all fit, bring the selected one into view (and only them: not the page). */
@@ -237,7 +246,7 @@ export class ScaleScrubber extends PanelElement {
         tabindex="-1"
         data-scale-index=${i}
         title=${layer.factor === null ? nothing : verdict.text}
-        data-term=${layer.factor === null ? (this.explanation.occlusion ? "lost" : "msea") : "agreement"}
+        data-term=${layer.used ? "used" : layer.factor === null ? (this.explanation.occlusion ? "lost" : "msea") : "agreement"}
         @click=${() => this.ask("layer-select", i)}
       >
         <canvas aria-hidden="true"></canvas>
@@ -267,6 +276,10 @@ export class ScaleScrubber extends PanelElement {
   private verdict(layer: Layer): { figure: string; text: string; differs: boolean } {
     if (layer.damage) return { figure: "", text: "damaged", differs: true };
     const tokens = selectedTokens(this.view, this.explanation);
+    if (layer.used) {
+      const use = this.used?.useOf(this.explanation, tokens, this.held);
+      return use ? { figure: `${use.most.toFixed(1)} nats`, text: this.used!.USE_NAMES[use.kind], differs: use.differs } : { figure: "", text: "", differs: false };
+    }
     if (layer.agreement) {
       const figure = `p ${probabilityText(probabilityOf(layer.agreement, tokens))}`;
       const token = firstOther(layer.agreement, tokens);
@@ -281,11 +294,11 @@ export class ScaleScrubber extends PanelElement {
 
   private valueText(selected: number): string {
     const { layers } = this.explanation;
-    const layer = layers[selected]!;
+    const layer = shownLayers(this.explanation)[selected]!;
     const token = this.view.token ?? 0;
     const length = this.explanation.grounding.length;
     const word = unitsText(this.explanation, selectedTokens(this.view, this.explanation), this.view.unit);
-    const name = layer.factor === null ? methodOf(this.explanation).whole : `scale ${selected + 1} of ${layers.length - 1}`;
+    const name = layer.factor === null ? cardText(this.explanation, layer) : `scale ${selected + 1} of ${layers.length - 1}`;
     return `token ${token + 1} of ${length}: ${word}, ${name}, ${layer.rows} by ${layer.cols}, ${this.verdict(layer).text}`;
   }
 

@@ -190,6 +190,9 @@ export class Stage extends PanelElement {
       >
         <canvas class="image"></canvas>
         <canvas class="heatmap"></canvas>
+        ${view.outline && picture.objects?.length
+          ? html`<mmx-outline .objects=${picture.objects} .rect=${this.rect} .room=${this.size}></mmx-outline>`
+          : nothing}
       </div>
       <span class="top">
         ${this.badge ? html`<span class="badge">${this.badge}</span>` : nothing}

@@ -1,14 +1,14 @@
 // What a stage draws: of one explanation, or the difference of two.
 import { alternativeOf, alternativeText } from "../words/alternative";
 import { type ColorMap, differenceColors } from "./color";
-import type { Explanation, Layer } from "../data/explanation";
-import { methodOf } from "../data/method";
+import { type Explanation, type Layer, type ObjectMask, shownLayers } from "../data/explanation";
+import { LOST, methodOf } from "../data/method";
 import { type ImageState, NO_SUCH_IMAGE } from "../data/images";
 import type { Size } from "./geometry";
 import { type Heatmap, difference, largestSize, sameLayer, spanMap } from "./heatmap";
 import { seenName } from "./pictures";
 import { type Peaks, type Range, covering, peaksOf, rangeOf } from "./range";
-import type { ViewState } from "../view/state";
+import { USED, type ViewState } from "../view/state";
 import { layerIndex, layerName, selectedTokens } from "../view/selection";
 import { factorText } from "../view/text";
 import { unitsText } from "../words/units";
@@ -26,6 +26,8 @@ export interface StagePicture {
   unit: string;
   /** The map is not the selected tokens'. */
   alternative: boolean;
+  /** What the words name; null where no masks were logged. */
+  objects: ObjectMask[] | null;
   /** Why something is missing. */
   trouble: string;
 }
@@ -47,7 +49,7 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
   const [layer, map] = shownOf(side, view, peer !== null);
   const [peerLayer, peerMap] = peer && sameUnit(side, peer) ? shownOf(peer, view, true) : [layer, null];
   // Another scale in its place would be compared unawares.
-  const lacking = peer && !matches(layer.factor, view) ? `Nothing was logged here at scale ${view.layer}.` : "";
+  const lacking = peer && !matches(layer, view) ? view.layer === USED ? "Which cells were used was not measured here." : `Nothing was logged here at scale ${view.layer}.` : "";
   const layerText = lacking ? "" : named(explanation, layer);
   return {
     image,
@@ -57,8 +59,9 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
     colors: view.colors,
     caption: tokens.length ? captionOf(explanation, wordsText(explanation, tokens, view), layerText || "no such scale") : image === NO_SUCH_IMAGE ? "" : "no such token here",
     layerText,
-    unit: methodOf(explanation).unit,
+    unit: unitOf(explanation, lacking ? peerLayer : layer),
     alternative: false,
+    objects: namedBy(explanation, tokens),
     trouble: lacking || damageText(layer) || image.missing,
   };
 }
@@ -78,8 +81,13 @@ function alternativePicture(side: Side, view: ViewState, alternative: number): S
     layerText,
     unit: methodOf(explanation).unit,
     alternative: true,
+    objects: namedBy(explanation, []),
     trouble: damageText(layer) || image.missing,
   };
+}
+
+export function namedBy({ objects }: Explanation, words: number[]): ObjectMask[] | null {
+  return objects?.length ? objects.filter(({ tokens }) => tokens.some((token) => words.includes(token))) : null;
 }
 
 /** The word's map on the image where it is the strongest: one range for all of them. */
@@ -98,25 +106,25 @@ function damageText({ damage }: Layer): string {
 
 /** The layer in view and its map; while comparing, no map of another scale than the one in view. */
 function shownOf({ explanation, tokens }: Side, view: ViewState, comparing: boolean): [Layer, Heatmap | null] {
-  const layer = explanation.layers[layerIndex(view, explanation)]!;
-  return [layer, comparing && !matches(layer.factor, view) ? null : spanMap(layer, tokens, view.combine)];
+  const layer = shownLayers(explanation)[layerIndex(view, explanation)]!;
+  return [layer, comparing && !matches(layer, view) ? null : spanMap(layer, tokens, view.combine)];
 }
 
-function matches(factor: number | null, view: ViewState): boolean {
-  return layerName(factor) === view.layer;
+function matches(layer: Layer, view: ViewState): boolean {
+  return layerName(layer) === view.layer;
 }
 
 /** A minus B. */
 export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
-  const layer = a.explanation.layers[layerIndex(view, a.explanation)]!;
+  const layer = shownLayers(a.explanation)[layerIndex(view, a.explanation)]!;
   const counterpart = sameLayer(b.explanation, layer);
-  const mixed = methodOf(a.explanation) !== methodOf(b.explanation);
+  const mixed = !layer.used && methodOf(a.explanation) !== methodOf(b.explanation);
   const first = spanMap(layer, a.tokens, view.combine);
   const second = counterpart ? spanMap(counterpart, b.tokens, view.combine) : null;
   const map = first && second && !mixed ? difference(first, second) : null;
   // Where nothing differs the middle colour must say so: any range but an empty one.
   const high = view.range === "fixed" ? view.fixedMax : (map && largestSize(map.values)) || 1;
-  const layerText = map ? named(a.explanation, { ...map, factor: layer.factor }) : "";
+  const layerText = map ? named(a.explanation, { ...layer, ...map }) : "";
   return {
     image: a.image,
     size: sizeOf(a, layer),
@@ -125,8 +133,9 @@ export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
     colors: differenceColors(view.colors),
     caption: captionOf(a.explanation, `${wordsText(a.explanation, a.tokens, view)} · A − B`, layerText),
     layerText,
-    unit: methodOf(a.explanation).unit,
+    unit: unitOf(a.explanation, layer),
     alternative: false,
+    objects: namedBy(a.explanation, a.tokens),
     trouble: map ? a.image.missing : `No map in common here: B ${mixed ? "was explained by another method" : "lacks the token, the image or the scale"}.`,
   };
 }
@@ -154,6 +163,11 @@ function wordsText(explanation: Explanation, tokens: number[], view: ViewState):
   return tokens.length > 1 ? `“${words}” (${view.combine} of ${tokens.length})` : `“${words}”`;
 }
 
-function named(explanation: Explanation, { factor, rows, cols }: Pick<Layer, "factor" | "rows" | "cols">): string {
+export function unitOf(explanation: Explanation, { used }: Layer): string {
+  return used ? LOST : methodOf(explanation).unit;
+}
+
+function named(explanation: Explanation, { factor, used, rows, cols }: Pick<Layer, "factor" | "used" | "rows" | "cols">): string {
+  if (used) return `used: less likely when hidden, ${rows}×${cols}`;
   return `${factor === null ? methodOf(explanation).whole : `scale ${factorText(factor)}`}, ${rows}×${cols}`;
 }

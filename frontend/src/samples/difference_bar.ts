@@ -98,7 +98,7 @@ export class DifferenceBar extends PanelElement {
           type="checkbox"
           .checked=${kept.worse}
           ?disabled=${!direction}
-          @change=${(event: Event) => this.keep({ worse: (event.target as HTMLInputElement).checked })}
+          @change=${(event: Event) => this.keepWorse((event.target as HTMLInputElement).checked)}
         />worse only</label
       >
       <span class="histogram">
@@ -172,6 +172,12 @@ export class DifferenceBar extends PanelElement {
     const last = bins.findIndex(({ high }) => high >= end) + by;
     const bin = bins[Math.max(0, last)]!;
     this.keep({ between: last >= bins.length - 1 ? null : [bins[0]!.low, bin.high] });
+  }
+
+  /** The worst first: that is what one looks for. */
+  private keepWorse(worse: boolean): void {
+    this.keep({ worse });
+    if (worse) this.ask("table-change", { sort: { key: this.summary.key, descending: false } });
   }
 
   private keep(change: Partial<Kept>): void {

@@ -1,6 +1,9 @@
 // Which way is good, of the numbers whose meaning is known; of any other it is not for us to say.
 export type Direction = 1 | -1 | 0;
 
+// That it is measured gives no direction: what the picture adds (image_gain) is high of a misread object, too, and
+// low of an answer that needs no picture; and a share of the lens (grounding) says nothing of how much it is of.
+
 const HIGHER = [
   "agreement", "lowest_probability", "same_word_share",
   "obj_iou", "func_iou", "f1_iou", "best_iou", "precision", "recall", "pixel_auc", "pixel_ap", "pointing", "nss", "insertion",

@@ -103,10 +103,11 @@ export class SampleTable extends PanelElement {
     return this.columns.some((column) => column.key === key && column.compared);
   }
 
-  /** The number that is summed up: the one sorted by, else the first. */
+  /** The number that is summed up: the one sorted by, else the first of which it is known which way is good. */
   private get chosen(): NumberColumn | undefined {
     const compared = this.columns.filter((column) => column.compared);
-    return compared.find(({ key }) => key === this.sort?.key) ?? compared[0];
+    const chosen = compared.find(({ key }) => key === this.sort?.key);
+    return chosen ?? compared.find(({ key }) => directionOf(key)) ?? compared[0];
   }
 
   protected override updated(changed: PropertyValues<this>): void {

@@ -10,6 +10,8 @@ import { type Host, isRooted } from "./host";
 import type { PanelModel } from "./model";
 import { INITIAL_VIEW, type ViewState, toParameters } from "./state";
 import { sampleName, stepText } from "./text";
+import { savingStyle, saving } from "./saving";
+import { TalkExport } from "../talk/talk_export";
 import { unattributed } from "./base";
 import { Dialog } from "./dialog";
 
@@ -48,6 +50,7 @@ export class ExportDialog extends Dialog {
 
   static override styles = [
     Dialog.styles,
+    savingStyle,
     css`
       dialog {
         --width: 620px;
@@ -65,19 +68,6 @@ export class ExportDialog extends Dialog {
         flex-wrap: wrap;
         gap: 8px;
         margin-bottom: 14px;
-      }
-      a {
-        display: inline-flex;
-        align-items: center;
-        height: 30px;
-        padding: 0 12px;
-        border: 1px solid var(--line);
-        border-radius: 8px;
-        color: inherit;
-        text-decoration: none;
-      }
-      a:hover {
-        border-color: var(--muted);
       }
       .line {
         display: grid;
@@ -157,18 +147,14 @@ export class ExportDialog extends Dialog {
           ${this.page ? this.saved("Standalone page (HTML)", this.page, `${file}.html`) : html`<span class="muted">${this.failed || "making the page…"}</span>`}
           <span class="muted" role="status">${this.said}</span>
         </div>
-        ${this.origin()} ${this.line("Arrays", this.command())} ${this.line("Link", this.host?.link(toParameters(this.view)) ?? "")}`;
+        ${this.page || this.failed ? html`<mmx-talk-export .model=${this.model} .host=${this.host} .name=${file}></mmx-talk-export>` : nothing}
+        ${this.origin()} ${this.line("Arrays", this.command(`--step ${this.view.step} --format npz`))}
+        ${this.line("WebP", this.model ? this.command(TalkExport.command(this.model)) : "")}
+        ${this.line("Link", this.host?.link(toParameters(this.view)) ?? "")}`;
   }
 
-  /** What is made, to be saved: by a link, or by the host where links save nothing. */
   private saved(what: string, address: string, name: string) {
-    if (!this.host?.save) return html`<a href=${address} download=${name}>${what}</a>`;
-    return html`<button @click=${() => this.save(address, name)}>${what}</button>`;
-  }
-
-  private async save(address: string, name: string): Promise<void> {
-    const content = await (await fetch(address)).blob();
-    this.said = (await this.host!.save!(name, content)) ? "saved" : "not saved";
+    return saving(this.host, what, address, name, (said) => (this.said = said));
   }
 
   /** The user's line that logged this; a link where the host can open it. */
@@ -194,10 +180,10 @@ export class ExportDialog extends Dialog {
       : nothing;
   }
 
-  private command(): string {
+  private command(rest: string): string {
     if (!this.model) return "";
-    const { run, tag, step } = this.view;
-    return `mmx export LOGDIR --run ${quoted(run)} --sample ${quoted(sampleName(tag))} --step ${step} --format npz`;
+    const { run, tag } = this.view;
+    return `mmx export LOGDIR --run ${quoted(run)} --sample ${quoted(sampleName(tag))} ${rest}`;
   }
 
   private async standalone(title: string): Promise<string> {
@@ -208,7 +194,7 @@ export class ExportDialog extends Dialog {
       { run, tag, step: step!, images: hashes(explanation) },
       ...(otherPlace ? [{ ...otherPlace, images: hashes(other?.explanation) }] : []),
     ];
-    return standalonePage(await embed(api, index!, places, toParameters(view)), await this.host!.bundle(), title);
+    return standalonePage(await embed(api, index!, places, toParameters({ ...view, talk: "off" })), await this.host!.bundle(), title);
   }
 
   private async copy(text: string, id: string): Promise<void> {

@@ -6,7 +6,6 @@ import type { Note } from "../samples/notes";
 import type { SampleSummary } from "../samples/summaries";
 import type { Place } from "../data/explanation_source";
 import { COMPARE_MODES, type CompareMode, RANGE_NAMES, type ViewState, rangesFor } from "./state";
-import { shortened } from "./picker";
 import "./run_picker";
 import { stepText } from "./text";
 import { PanelElement, controls, options, unattributed } from "./base";
@@ -76,10 +75,9 @@ export class Header extends PanelElement {
       }
       .compare {
         display: flex;
-        flex: 1 0 100%;
-        flex-wrap: wrap;
         align-items: center;
-        gap: 6px 12px;
+        gap: 8px;
+        min-width: 0;
       }
       .mark {
         padding: 2px 8px;
@@ -92,14 +90,54 @@ export class Header extends PanelElement {
       .mark.a {
         background: var(--side-a);
       }
+      .modes {
+        display: none;
+      }
+      @media (max-width: 980px) {
+        mmx-step-slider {
+          margin: 0;
+        }
+      }
       @media (max-width: 700px) {
         .range {
           max-width: 92px;
         }
       }
-      @media (max-width: 980px) {
-        mmx-step-slider {
-          margin: 0;
+      /* In a narrow panel, or one zoomed in to twice the size, controls leave the room to the picture. */
+      @media (max-width: 620px), (max-height: 520px) {
+        :host {
+          gap: 6px;
+          padding: 6px 16px;
+        }
+        .segments {
+          display: none;
+        }
+        .icon {
+          width: 26px;
+        }
+        .modes {
+          display: block;
+          max-width: 84px;
+        }
+        /* Beside the sample, where there is room. */
+        mmx-step-slider,
+        select,
+        .compare {
+          order: 2;
+        }
+        .icons {
+          order: 1;
+        }
+      }
+      @media (max-width: 620px) {
+        .compare {
+          gap: 6px;
+        }
+        .compare select {
+          max-width: 88px;
+        }
+        .wide {
+          display: none;
         }
       }
     `,
@@ -114,7 +152,8 @@ export class Header extends PanelElement {
     const sample = run?.samples.find((entry) => entry.tag === this.view.tag);
     const compared = this.view.compare !== "single";
     return html`
-      <mmx-run-picker .runs=${this.names} .run=${this.view.run}></mmx-run-picker>
+      ${compared ? html`<span class="mark a">A</span>` : nothing}
+      <mmx-run-picker .runs=${this.names} .run=${this.view.run} .beside=${compared ? (this.other?.run ?? "") : ""}></mmx-run-picker>
       <mmx-sample-picker
         .samples=${run?.samples ?? []}
         .tag=${this.view.tag}
@@ -134,6 +173,9 @@ export class Header extends PanelElement {
         .logged=${this.summaries.get(this.view.tag)?.logged ?? null}
         ?playing=${this.playing}
       ></mmx-step-slider>
+      <select class="modes" aria-label="Compare" title="Compare (v)" @change=${this.choose("compare")}>
+        ${options(COMPARE_MODES, this.view.compare)}
+      </select>
       <span class="segments" role="group" aria-label="Compare">
         ${COMPARE_MODES.map(
           (mode) => html`<button
@@ -149,6 +191,7 @@ export class Header extends PanelElement {
       <select aria-label="Colour map" title="Colour map (c)" @change=${this.choose("colors")}>
         ${options(COLOR_MAPS, this.view.colors)}
       </select>
+      ${compared ? this.compared() : nothing}
       <span class="icons">
         <button class="icon quiet" aria-label="Back to the view before" title="Back to the view before (Alt + ←)" ?disabled=${this.first} @click=${() => this.ask("go-back", null)}>←</button>
         <button
@@ -161,7 +204,6 @@ export class Header extends PanelElement {
         <button class="icon quiet" aria-label="Export" title="Export (e)" @click=${() => this.ask("export-open", null)}>${icon("M5 1h2v5h2.5L6 9.5 2.5 6H5zM1 10h10v1.5H1z")}</button>
         <button class="icon quiet" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" @click=${() => this.ask("help-open", null)}>?</button>
       </span>
-      ${compared ? this.compared() : nothing}
     `;
   }
 
@@ -174,10 +216,9 @@ export class Header extends PanelElement {
       ?.samples.find((entry) => entry.tag === (other?.tag ?? view.tag))?.steps;
     return html`
       <span class="compare">
-        <span class="mark a">A</span><span class="number" title=${view.run}>${shortened(view.run)} · step ${stepText(view.step ?? 0)}</span>
-        <button title="A becomes B, and B becomes A (x)" ?disabled=${!other} @click=${() => this.swap()}>⇄ swap</button>
+        <button title="A becomes B, and B becomes A (x)" ?disabled=${!other} @click=${() => this.swap()}>⇄<span class="wide"> swap</span></button>
         <span class="mark">B</span>
-        <mmx-run-picker .runs=${this.names} .run=${name} .side=${"b"}></mmx-run-picker>
+        <mmx-run-picker .runs=${this.names} .run=${name} .side=${"b"} .beside=${view.run}></mmx-run-picker>
         <select aria-label="Step of B" ?disabled=${!steps} @change=${(event: Event) => this.ask("view-change", { otherRun: name, otherStep: Number(valueOf(event)) })}>
           ${options(steps ?? [], other?.step, (step) => `step ${stepText(step)}`)}
         </select>
@@ -195,7 +236,7 @@ export class Header extends PanelElement {
     this.ask("view-change", { run: other.run, step: other.step, otherRun: view.run, otherStep: view.step });
   }
 
-  private choose(name: "range" | "colors") {
+  private choose(name: "compare" | "range" | "colors") {
     return (event: Event) => this.ask("view-change", { [name]: valueOf(event) });
   }
 }

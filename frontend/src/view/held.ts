@@ -1,5 +1,6 @@
-// What a sample's colours are held to: the largest values of its steps, so that more is more at any of them.
-import type { ExplanationSource } from "../data/explanation_source";
+// What a sample's colours are held to: the largest values of its steps, so that more is more at any of
+// them. Nats are held to the other runs' last steps, too: a run that has little must not look full.
+import type { ExplanationSource, Place } from "../data/explanation_source";
 import type { IndexResponse } from "../data/api";
 import type { Explanation } from "../data/explanation";
 import { type Peaks, covering, peaksOf } from "../pixels/range";
@@ -29,7 +30,14 @@ export class HeldPeaks {
       read++;
       peaks = covering(peaks, found);
     }
-    peaks = { ...peaks, steps: read, total: steps.length };
+    const others = this.others(explanation, index);
+    for (const place of others) {
+      const found = this.at(place, place.step);
+      if (!found) continue;
+      read++;
+      peaks = { ...peaks, gain: Math.max(peaks.gain, found.gain), used: Math.max(peaks.used, found.used) };
+    }
+    peaks = { ...peaks, steps: read, total: steps.length + others.length };
     const key = JSON.stringify([run, tag, own.unit]);
     const last = this.last.get(key);
     if (last && JSON.stringify(last) === JSON.stringify(peaks)) return last;
@@ -37,14 +45,25 @@ export class HeldPeaks {
     return peaks;
   }
 
-  /** The sample's steps that are to be read for it: not known yet, and no more than have room. */
-  missing(explanation: Explanation, index: IndexResponse | null): number[] {
-    const wanted = spread(stepsOf(index, explanation), Math.floor(READ_BYTES / explanation.bytes), null);
-    return wanted.filter((step) => !this.at(explanation, step));
+  /** What is to be read for it: not known yet, and no more than have room. */
+  missing(explanation: Explanation, index: IndexResponse | null): Place[] {
+    const { run, tag } = explanation;
+    const steps = spread(stepsOf(index, explanation), roomFor(explanation), null);
+    const wanted = [...steps.map((step) => ({ run, tag, step })), ...this.others(explanation, index)];
+    return wanted.filter((place) => !this.at(place, place.step));
+  }
+
+  /** The last step of other runs that have the sample. */
+  private others({ run, tag, bytes }: Explanation, index: IndexResponse | null): Place[] {
+    const runs = (index?.runs ?? []).filter((entry) => entry.run !== run).slice(0, Math.max(1, roomFor({ bytes })));
+    return runs.flatMap((entry) => {
+      const step = stepsOf(index, { run: entry.run, tag }).at(-1);
+      return step === undefined ? [] : { run: entry.run, tag, step };
+    });
   }
 
   /** Of steps that were logged anew. */
-  forget(place: Sample & { step: number }): void {
+  forget(place: Place): void {
     this.known.delete(keyOf(place, place.step));
   }
 
@@ -58,6 +77,10 @@ export class HeldPeaks {
     this.known.set(key, peaks);
     return peaks;
   }
+}
+
+function roomFor({ bytes }: Pick<Explanation, "bytes">): number {
+  return Math.floor(READ_BYTES / bytes);
 }
 
 function keyOf({ run, tag }: Sample, step: number): string {

@@ -3,7 +3,7 @@ import type { ViewState } from "./state";
 
 /** What is looked at, and not how. */
 const LOOKED_AT = [
-  "run", "tag", "step", "compare", "otherRun", "otherStep", "token", "more", "layer", "film", "samples", "matrix", "region", "alternative",
+  "run", "tag", "step", "compare", "otherRun", "otherStep", "token", "more", "layer", "film", "grid", "samples", "matrix", "region", "alternative", "talk",
 ] as const satisfies readonly (keyof ViewState)[];
 /** Changes of the same kind within so long are one. */
 const ONE_GESTURE_MS = 1500;
@@ -16,7 +16,7 @@ export class ViewHistory {
 
   /** Call with each change that the reader makes. */
   record(before: ViewState, after: ViewState): void {
-    const kind = LOOKED_AT.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).join();
+    const kind = differing(before, after).join();
     if (!kind) return;
     const at = this.now();
     const goesOn = kind === this.last.kind && at - this.last.at < ONE_GESTURE_MS;
@@ -29,9 +29,23 @@ export class ViewHistory {
     return !this.views.length;
   }
 
+  get count(): number {
+    return this.views.length;
+  }
+
+  /** Whether it is what one would come back to. */
+  isLast(view: ViewState): boolean {
+    const last = this.views.at(-1);
+    return !!last && !differing(last, view).length;
+  }
+
   /** The view before; it is no longer among those to go back to. */
   back(): ViewState | undefined {
     this.last = { kind: "", at: -Infinity };
     return this.views.pop();
   }
+}
+
+function differing(one: ViewState, other: ViewState): string[] {
+  return LOOKED_AT.filter((name) => JSON.stringify(one[name]) !== JSON.stringify(other[name]));
 }

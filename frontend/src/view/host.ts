@@ -20,8 +20,8 @@ export interface Host {
   /** Now, and whenever it changes. */
   followTheme(apply: (dark: boolean) => void): void;
   readState(): Parameters;
-  /** A name that is absent is kept no longer. */
-  writeState(names: readonly string[], parameters: Parameters): void;
+  /** A name that is absent is kept no longer. A new view is one that the browser can go back from, where it can. */
+  writeState(names: readonly string[], parameters: Parameters, isNew: boolean): void;
   /** The state was changed by others. */
   watchState(changed: () => void): void;
   /** There may be new data. */

@@ -4,7 +4,7 @@ import { modeIn, modesOf } from "../matrix/matrix_values";
 import { COLOR_MAPS } from "../pixels/color";
 import { UNITS } from "../words/units";
 import { isCharacter, shortcutsOn } from "./shortcuts";
-import { COMPARE_MODES, type ViewState, rangesFor } from "./state";
+import { AGGREGATE, COMPARE_MODES, USED, type ViewState, rangesFor } from "./state";
 
 /** Not for a control that has a use for it, nor for browser and screen reader. */
 export function isForPanel(event: KeyboardEvent): boolean {
@@ -12,7 +12,7 @@ export function isForPanel(event: KeyboardEvent): boolean {
   if (isCharacter(event.key) && !shortcutsOn()) return false;
   const target = event.composedPath()[0];
   if (target instanceof HTMLSelectElement) return false;
-  if (target instanceof HTMLButtonElement) return event.key !== " ";
+  if (target instanceof HTMLButtonElement || (target instanceof HTMLElement && target.localName === "summary")) return event.key !== " ";
   if (!(target instanceof HTMLInputElement)) return true;
   if (target.type !== "checkbox" && target.type !== "range") return false;
   const slides = target.type === "range" && target.ariaLabel !== "Scale";
@@ -32,11 +32,17 @@ export function changedBy(key: string, view: ViewState, explanation: Explanation
     case "v":
       return { compare: following(COMPARE_MODES, view.compare) };
     case "f":
-      return { film: !view.film };
+      return { talk: view.talk === "off" ? "answer" : "off" };
+    case "h":
+      return { film: !view.film, grid: false };
+    case "a":
+      return { grid: !view.grid };
     case "l":
       return { samples: !view.samples };
     case "m":
       return { matrix: explanation ? following(modesOf(explanation), modeIn(explanation, view.matrix)) : view.matrix };
+    case "u":
+      return explanation?.used ? { layer: view.layer === USED ? AGGREGATE : USED } : undefined;
     case "r":
       return { range: following(rangesFor(view.compare), view.range) };
     case "c":
@@ -45,6 +51,8 @@ export function changedBy(key: string, view: ViewState, explanation: Explanation
       return { smooth: !view.smooth };
     case "g":
       return { grey: !view.grey };
+    case "o":
+      return { outline: !view.outline };
     case "t":
       return { template: !view.template };
     case "w":

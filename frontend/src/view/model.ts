@@ -1,22 +1,20 @@
 // What the panel knows and shows: the index, the view, the explanation on screen. Elements read it
 // and ask for changes; it fetches, keeps the selection and tells them when something is new.
-import { type Pair, alignAnswers, counterpart } from "../words/alignment";
+import type { Pair } from "../words/alignment";
 import type { IndexRecord, IndexResponse, PanelApi, RunEntry, SampleEntry } from "../data/api";
 import { reason } from "../data/reason";
-import type { withDifferenceMatrix } from "../matrix/difference_matrix";
-import { type Explanation, answerLength, answerToken, seenAt } from "../data/explanation";
+import { type Explanation, answerLength, answerToken, seenAt, shownLayers } from "../data/explanation";
 import { CACHE_BYTES, type ExplanationSource, type Place, type StepResult } from "../data/explanation_source";
 import { ServerError } from "../data/fetch_checked";
 import { ImageSource, type ImageState, NO_IMAGE, NO_SUCH_IMAGE } from "../data/images";
 import { Latest } from "../data/latest";
-import { mostChanged } from "../words/changes";
 import { ViewHistory } from "./history";
 import { missingText, otherPlace, resolve, runNamed } from "./places";
 import { type Side, sideOf } from "../pixels/stage_picture";
 import { type SampleSummary, summarise } from "../samples/summaries";
 import { answerUnits, unitAt } from "../words/units";
 import { LOST, type Status } from "./status";
-import { comparedOf, likeView } from "./compared";
+import { comparedOf, inFilm, likeView } from "./compared";
 import { HeldPeaks } from "./held";
 import { reloaded } from "./reloaded";
 import { type ViewState, INITIAL_VIEW } from "./state";
@@ -25,9 +23,9 @@ import { keepToken, layerIndex, layerName, nearestStep, selectedTokens } from ".
 
 const STEPS_AHEAD = 3;
 /** Of the cache; the rest is for what is looked at beside the film. */
-const FILM_BYTES = CACHE_BYTES / 2;
+export const FILM_BYTES = CACHE_BYTES / 2;
 const NO_RECORDS: readonly IndexRecord[] = [];
-const NEEDS_DATA = ["run", "tag", "step", "compare", "otherRun", "otherStep", "film", "samples"] as const;
+const NEEDS_DATA = ["run", "tag", "step", "compare", "otherRun", "otherStep", "film", "talk", "samples"] as const;
 
 export class PanelModel {
   view: ViewState;
@@ -48,7 +46,8 @@ export class PanelModel {
   private readonly records = new Map<string, IndexRecord[]>();
   private readonly recordsAsked = new Set<string>();
   private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
-  private subtract: typeof withDifferenceMatrix | null = null;
+  /** Loaded once there is a B. */
+  private comparing: typeof import("../words/comparing") | null = null;
   private subtracted: { a: Explanation; b: Explanation; result: Explanation } | null = null;
   private listeners: (() => void)[] = [];
   readonly history = new ViewHistory();
@@ -61,7 +60,7 @@ export class PanelModel {
 
   constructor(
     readonly api: PanelApi,
-    private readonly source: ExplanationSource,
+    readonly source: ExplanationSource,
     view: ViewState = INITIAL_VIEW,
   ) {
     this.view = view;
@@ -120,7 +119,7 @@ export class PanelModel {
     const at = likeView(this.explanation, this.view.image, explanation);
     const held = this.peaks.over(explanation, this.index);
     if (at < 0) return { explanation, image: NO_SUCH_IMAGE, tokens: [], held };
-    const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => counterpart(pairs, token) ?? []);
+    const tokens = selectedTokens(this.view, this.explanation).flatMap((token) => this.comparing!.counterpart(pairs, token) ?? []);
     return { explanation: seenAt(explanation, at), image: images[at] ?? NO_IMAGE, tokens, held };
   }
 
@@ -141,10 +140,8 @@ export class PanelModel {
   get difference(): Explanation | null {
     const { explanation: a, other } = this;
     if (!a || !other) return a;
-    const { subtract } = this;
-    if (!subtract) return void import("../matrix/difference_matrix").then((part) => ((this.subtract = part.withDifferenceMatrix), this.tell()), () => undefined), a;
     if (this.subtracted?.a !== a || this.subtracted.b !== other.explanation) {
-      this.subtracted = { a, b: other.explanation, result: subtract(a, other.explanation) };
+      this.subtracted = { a, b: other.explanation, result: this.comparing!.withDifferenceMatrix(a, other.explanation) };
     }
     return this.subtracted.result;
   }
@@ -159,14 +156,13 @@ export class PanelModel {
 
   /** The sample at each of those steps: null until it has come, undefined where it is damaged. */
   film(): (Explanation | null | undefined)[] {
-    return this.filmSteps.map((step) => {
-      const result = this.source.cached({ ...this.view, step });
-      if (!result) return null;
-      if (!("explanation" in result)) return undefined;
-      const { explanation } = result;
-      const at = likeView(this.explanation, this.view.image, explanation);
-      return at < 0 ? { ...explanation, layers: explanation.layers.map((layer) => ({ ...layer, values: null })) } : seenAt(explanation, at);
-    });
+    return this.filmSteps.map((step) => inFilm(this.source.cached({ ...this.view, step }), this.explanation, this.view.image));
+  }
+
+  /** The same once all have come that will. */
+  async wholeFilm(): Promise<(Explanation | null | undefined)[]> {
+    await Promise.all(this.filmSteps.map((step) => this.source.load({ ...this.view, step }).catch(() => undefined)));
+    return this.film();
   }
 
   /** Read the index; the selection stays where it still exists. */
@@ -238,9 +234,9 @@ export class PanelModel {
   }
 
   selectLayer(index: number): Promise<void> {
-    const layers = this.explanation?.layers ?? [];
+    const layers = this.explanation ? shownLayers(this.explanation) : [];
     const layer = layers[Math.min(layers.length - 1, Math.max(0, index))];
-    return layer ? this.change({ layer: layerName(layer.factor) }) : Promise.resolve();
+    return layer ? this.change({ layer: layerName(layer) }) : Promise.resolve();
   }
 
   moveLayer(by: number): Promise<void> {
@@ -299,6 +295,7 @@ export class PanelModel {
 
   private async present(explanation: Explanation, other: StepResult | null, wanted: () => boolean): Promise<void> {
     const compared = comparedOf(other);
+    if (compared) this.comparing ??= await import("../words/comparing");
     const [images, otherImages] = await Promise.all([this.imageSource.of(explanation), compared && this.imageSource.of(compared)]);
     if (wanted()) this.take(explanation, images, other, otherImages);
   }
@@ -307,7 +304,7 @@ export class PanelModel {
   private presentHeld(explanation: Explanation, other: StepResult | null): boolean {
     const compared = comparedOf(other);
     const [images, otherImages] = [this.imageSource.held(explanation), compared && this.imageSource.held(compared)];
-    const ready = images && (!compared || otherImages);
+    const ready = images && (!compared || (otherImages && this.comparing));
     if (ready) this.take(explanation, images, other, otherImages);
     return !!ready;
   }
@@ -316,7 +313,7 @@ export class PanelModel {
     const compared = comparedOf(other);
     this.images = images;
     this.explanation = explanation;
-    this.other = compared && { explanation: compared, images: otherImages!, pairs: alignAnswers(explanation, compared) };
+    this.other = compared && { explanation: compared, images: otherImages!, pairs: this.comparing!.alignAnswers(explanation, compared) };
     this.otherTrouble = this.other ? "" : other && "damage" in other ? `B cannot be read: ${other.damage}.` : this.lacking();
     this.view = this.named({ ...this.view, token: this.tokenOf(this.view, explanation) });
     this.settle({ kind: "ready" });
@@ -353,7 +350,7 @@ export class PanelModel {
 
   /** Where none is chosen: of two, the word that changed most. */
   private tokenOf(view: ViewState, explanation: Explanation): number {
-    const changed = view.token === null && this.other ? mostChanged(explanation, this.other) : null;
+    const changed = view.token === null && this.other ? this.comparing!.mostChanged(explanation, this.other) : null;
     return changed ?? keepToken(view, explanation);
   }
 
@@ -361,13 +358,13 @@ export class PanelModel {
     const { run, tag, step } = this.view;
     const at = this.steps.indexOf(step ?? NaN);
     const near = [...this.steps.slice(at + 1, at + 1 + STEPS_AHEAD), ...this.steps.slice(Math.max(0, at - STEPS_AHEAD), at)];
-    this.source.prefetch(run, tag, this.view.film ? [...this.filmSteps] : near);
+    this.source.prefetch(run, tag, this.view.film || this.view.talk === "steps" ? [...this.filmSteps] : near);
     const samples = this.run?.samples ?? [];
     const next = samples[samples.findIndex((entry) => entry.tag === tag) + 1];
     const nextStep = next && nearestStep(next.steps, step);
     if (next && nextStep !== null) this.source.prefetch(run, next.tag, [nextStep!]);
     for (const shown of [this.explanation, this.other?.explanation]) {
-      if (shown) this.source.prefetch(shown.run, tag, this.peaks.missing(shown, this.index));
+      if (shown) this.source.prefetchAll(this.peaks.missing(shown, this.index));
     }
   }
 

@@ -1,5 +1,6 @@
 // What is said when there is nothing to show: loading, no data yet, damaged, server gone.
 import { css, html, nothing } from "lit";
+import { NO_ANSWER } from "../data/fetch_checked";
 import type { Status } from "./status";
 import { PanelElement, controls, unattributed } from "./base";
 
@@ -100,7 +101,9 @@ export class Notice extends PanelElement {
       case "empty":
         return this.empty();
       case "gone":
-        return this.box("TensorBoard does not answer", "Your view is kept in the address.");
+        return this.status.message === NO_ANSWER
+          ? this.box("TensorBoard does not answer", "Your view is kept.")
+          : this.box("The log cannot be read", this.status.message);
       case "damaged":
         return this.box(`${this.place} cannot be shown`, `${sentence(this.status.message)} Other steps and samples can still be opened.`);
       case "ready":

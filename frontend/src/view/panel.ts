@@ -113,6 +113,7 @@ export class Panel extends PanelElement {
         <div class="progress" role="progressbar" aria-label="Loading" ?hidden=${!model.busy}></div>
         ${model.news ? html`<div class="news" role="status">${model.news}</div>` : nothing}
         ${this.parts.trouble("help", () => this.help())} ${this.parts.trouble("export", () => this.export())}
+        ${model.view.outline ? this.parts.want("outline") : nothing}
         ${runs.length && model.view.samples ? this.parts.show("table", () => sampleTable(model, this.table, this.notes)) : nothing}
         ${model.notice ? html`<div class="note" role="status">${model.notice}</div>` : nothing}
         ${showsOlder
@@ -208,6 +209,7 @@ export class Panel extends PanelElement {
         ${readingSection({ model: this.model, parts: this.parts, explanation, hover: this.hover, held, dark: this.dark })}
       </div>
       ${this.guided ? this.guide(side!) : nothing}
+      ${view.talk === "off" ? nothing : this.parts.show("talk", () => html`<mmx-talk .model=${this.model}></mmx-talk>`)}
     `;
   }
 
@@ -317,7 +319,7 @@ export class Panel extends PanelElement {
       event.preventDefault();
       return void this.model.back();
     }
-    if (this.dialogOpen || !isForPanel(event)) return;
+    if (this.dialogOpen || this.model.view.talk !== "off" || !isForPanel(event)) return;
     const arrow = event.key.startsWith("Arrow");
     const action = this.action(event.shiftKey && arrow ? `Shift+${event.key}` : event.key);
     if (!action) return;

@@ -143,6 +143,10 @@ export const panelStyle = css`
   .coming {
     min-height: 40px;
   }
+  /* As high as what comes, so that the matrix is laid out once. */
+  .read > .coming:last-child {
+    min-height: 190px;
+  }
   .seen > .note,
   .read > .note {
     align-self: start;
@@ -199,6 +203,44 @@ export const panelStyle = css`
     .alternative {
       grid-row: -2 / -1;
       grid-column: 1;
+    }
+  }
+  /* Zoomed in to twice the size, say: the picture beside the words, or it would be below all of them. */
+  @media (max-height: 520px) and (min-width: 600px) and (max-width: 980px) {
+    .page {
+      display: grid;
+      grid-template-columns: minmax(0, 1fr) minmax(0, 1fr);
+      align-content: start;
+    }
+    .page > * {
+      grid-column: 1 / -1;
+    }
+    .page > mmx-answer-strip {
+      grid-column: 1;
+      max-height: calc(100vh - 84px);
+      overflow-y: auto;
+      padding-right: 0;
+    }
+    .halves {
+      display: contents;
+    }
+    .seen,
+    .several {
+      grid-column: 2;
+      height: auto;
+      padding-top: 12px;
+      grid-template: max(190px, calc(100vh - 150px)) auto auto / minmax(0, 1fr);
+    }
+    .several {
+      grid-template-rows: auto max(150px, calc(100vh - 210px)) auto auto;
+    }
+    mmx-scale-scrubber,
+    .alternative {
+      grid-row: -2 / -1;
+      grid-column: 1;
+    }
+    .read {
+      grid-column: 1 / -1;
     }
   }
   @media (prefers-reduced-motion: reduce) {

@@ -47,6 +47,12 @@ export class Parts<Name extends string> {
     return state === "here" ? content() : this.instead(name);
   }
 
+  /** For what is drawn within another part: the trouble with it, if any. */
+  want(name: Name): unknown {
+    if (!this.states.get(name)) void this.load(name);
+    return this.trouble(name, () => void this.load(name));
+  }
+
   /** What is said in the place of what is not here. */
   private instead(name: Name, again: () => void = () => void this.load(name)): unknown {
     const state = this.states.get(name);

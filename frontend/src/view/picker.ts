@@ -1,6 +1,7 @@
 // One of many, by name: a list that opens, and narrows while one types.
 import { type PropertyDeclarations, css, html, nothing } from "lit";
-import { PanelElement, controls } from "./base";
+import { PanelElement, controls, unattributed } from "./base";
+import { shortened } from "./text";
 
 export interface Choice {
   value: string;
@@ -15,10 +16,13 @@ export abstract class Picker extends PanelElement {
   static override properties: PropertyDeclarations = {
     query: { state: true },
     marked: { state: true },
+    beside: unattributed,
   };
   /** What is typed; null while the list is closed. */
   query: string | null = null;
   marked = 0;
+  /** What a shortened name has to be told apart from. */
+  beside = "";
 
   static override styles = [
     controls,
@@ -27,8 +31,10 @@ export abstract class Picker extends PanelElement {
         position: relative;
         display: flex;
         align-items: center;
+        min-width: 0;
       }
       .field {
+        min-width: 0;
         display: flex;
         align-items: center;
         padding: 0 2px;
@@ -42,15 +48,20 @@ export abstract class Picker extends PanelElement {
         padding: 0;
       }
       input {
-        width: 9ch;
+        width: 20ch;
         min-width: 9ch;
-        field-sizing: content;
-        max-width: 28ch;
+        max-width: 26ch;
         border: 0;
         outline: 0;
         background: none;
         font-weight: 600;
         text-align: center;
+      }
+      @supports (field-sizing: content) {
+        input {
+          width: auto;
+          field-sizing: content;
+        }
       }
       input:focus-visible {
         outline: 0;
@@ -59,6 +70,14 @@ export abstract class Picker extends PanelElement {
         padding: 0 8px 0 4px;
         color: var(--muted);
         white-space: nowrap;
+      }
+      @media (max-width: 620px) {
+        input {
+          max-width: 22ch;
+        }
+        .place:not(:only-of-type) {
+          display: none;
+        }
       }
       .list {
         position: absolute;
@@ -122,6 +141,7 @@ export abstract class Picker extends PanelElement {
     const choices = this.choices();
     const at = choices.findIndex(({ value }) => value === this.chosen);
     const shown = choices[at]?.name ?? this.chosen;
+    const short = shortened(shown, this.beside);
     const [one] = this.labels;
     const field = html`<input
       role="combobox"
@@ -132,8 +152,8 @@ export abstract class Picker extends PanelElement {
       autocomplete="off"
       spellcheck="false"
       title=${shown}
-      .value=${this.query ?? shortened(shown)}
-      placeholder=${shortened(shown)}
+      .value=${this.query ?? short}
+      placeholder=${short}
       @focus=${this.open}
       @click=${this.open}
       @blur=${this.close}
@@ -214,11 +234,3 @@ export abstract class Picker extends PanelElement {
   }
 }
 
-const LONGEST_NAME = 26;
-
-/** What names begin and end with tells them apart. */
-export function shortened(name: string): string {
-  if (name.length <= LONGEST_NAME) return name;
-  const half = (LONGEST_NAME - 1) / 2;
-  return `${name.slice(0, Math.ceil(half))}…${name.slice(-Math.floor(half))}`;
-}

@@ -1,8 +1,8 @@
 // What a view selects in an explanation: tokens, a layer, a step.
-import { type Explanation, type Layer, answerLength, answerToken, mapOf } from "../data/explanation";
+import { type Explanation, type Layer, answerLength, answerToken, mapOf, shownLayers } from "../data/explanation";
 import { methodOf } from "../data/method";
 import { answerUnits, tokensOf, unitAt } from "../words/units";
-import { AGGREGATE, type ViewState } from "./state";
+import { AGGREGATE, USED, type ViewState } from "./state";
 import { factorText } from "./text";
 
 type Selection = Pick<ViewState, "token" | "more" | "unit">;
@@ -47,19 +47,19 @@ function clearest(explanation: Explanation): number {
   return scores.indexOf(Math.max(...scores));
 }
 
-/** The layer named in the view, or the aggregate where this sample lacks that scale. */
+/** The layer named in the view, or the aggregate where this sample lacks it. */
 export function layerIndex(view: Pick<ViewState, "layer">, explanation: Explanation): number {
-  const found = explanation.layers.findIndex((layer) => layerName(layer.factor) === view.layer);
+  const found = shownLayers(explanation).findIndex((layer) => layerName(layer) === view.layer);
   return found < 0 ? explanation.layers.length - 1 : found;
 }
 
-export function layerName(factor: number | null): string {
-  return factor === null ? AGGREGATE : String(factor);
+export function layerName({ factor, used }: Pick<Layer, "factor" | "used">): string {
+  return used ? USED : factor === null ? AGGREGATE : String(factor);
 }
 
 /** What a layer is called where it stands beside others. */
-export function cardText(explanation: Explanation, { factor }: Layer): string {
-  return factor === null ? methodOf(explanation).whole : factorText(factor);
+export function cardText(explanation: Explanation, { factor, used }: Layer): string {
+  return used ? "used" : factor === null ? methodOf(explanation).whole : factorText(factor);
 }
 
 /** The step wanted if it was kept, else the nearest one; the last when none is wanted. */

@@ -1,7 +1,7 @@
 // For those who hear the panel: what the page is about, and what a key has changed. The selected word is
 // said by its sentence.
 import { html } from "lit";
-import type { Explanation } from "../data/explanation";
+import { type Explanation, shownLayers } from "../data/explanation";
 import type { Region } from "../pixels/geometry";
 import { PanelElement, controls, unattributed } from "./base";
 import { layerIndex, cardText } from "./selection";
@@ -38,7 +38,7 @@ export class Spoken extends PanelElement {
 customElements.define("mmx-spoken", Spoken);
 
 export function partsOf(view: ViewState, explanation: Explanation): string[] {
-  const layer = explanation.layers[layerIndex(view, explanation)]!;
+  const layer = shownLayers(explanation)[layerIndex(view, explanation)]!;
   return [
     `sample ${sampleName(view.tag)}`,
     `run ${view.run}`,

@@ -22,12 +22,18 @@ export function rangesFor(compare: CompareMode): RangeMode[] {
   return RANGE_MODES.filter((mode) => mode !== "compared" || compare !== "single");
 }
 
+/** Shown to others: the answer word by word, or the selected word over the steps. */
+export const TALK_MODES = ["off", "answer", "steps"] as const;
+export type TalkMode = (typeof TALK_MODES)[number];
+
 export const COMBINATIONS = ["mean", "sum", "max"] as const;
 /** How the maps of a span of tokens become one. */
 export type Combination = (typeof COMBINATIONS)[number];
 
 /** In place of a scale's factor, which is stable when scales are added. */
 export const AGGREGATE = "msea";
+/** Likewise of the map of what was used. */
+export const USED = "used";
 
 /** A line here is all that a new field takes. */
 const FIELDS = {
@@ -55,6 +61,8 @@ const FIELDS = {
   opacity: positive("opacity", 0.85, 1),
   smooth: flag("smooth"),
   grey: flag("grey", true),
+  /** What the selected words name is drawn on the image, where masks were logged. */
+  outline: flag("outline"),
   matrix: choice("matrix", SHOWN_MODES, "influence"),
   template: flag("template"),
   zoom: zoom("zoom"),
@@ -70,6 +78,9 @@ const FIELDS = {
   samples: flag("samples"),
   /** The selected token over all steps is shown. */
   film: flag("film"),
+  /** The selected token over all runs and steps is shown. */
+  grid: flag("grid"),
+  talk: choice("talk", TALK_MODES, "off"),
   /** What the selected word rests on through the thought is shown, where there is one. */
   thought: flag("thought"),
 };

@@ -28,6 +28,25 @@ function decode(text: string): string {
   return guarded(() => decodeURIComponent(text), text);
 }
 
+function toHash(parameters: Parameters): string {
+  return Object.entries(parameters)
+    .map(([name, value]) => `${PREFIX}${name}=${encodeURIComponent(value)}`)
+    .join("&");
+}
+
+/** The address of a page that nothing is around (`mmx show`), so that it can be reloaded. */
+function writeHash(names: readonly string[], parameters: Parameters, isNew: boolean): void {
+  const kept = parseHash(location.hash);
+  for (const name of names) {
+    if (parameters[name]) kept[name] = parameters[name];
+    else delete kept[name];
+  }
+  const hash = `#${toHash(kept)}`;
+  if (hash === location.hash) return;
+  // Whole: the page has a base of its own.
+  history[isNew ? "pushState" : "replaceState"](null, "", location.pathname + location.search + hash);
+}
+
 export class TensorBoardHost implements Host {
   private readonly loader = new WorkerLoader(
     document.baseURI,
@@ -57,15 +76,19 @@ export class TensorBoardHost implements Host {
     return guarded(() => parseHash(parent.location.hash), {});
   }
 
-  /** Replaces the history entry. */
-  writeState(names: readonly string[], parameters: Parameters): void {
+  /** TensorBoard writes one name at a time: the first of a new view makes an entry of the browser's history, and
+   * the others go into it. */
+  writeState(names: readonly string[], parameters: Parameters, isNew: boolean): void {
+    if (parent === window) return writeHash(names, parameters, isNew);
+    let replaced = !isNew;
     guarded(() => {
       const storage = (parent as unknown as { tensorboard?: { tf_storage?: HostStorage } }).tensorboard?.tf_storage;
       if (!storage) return;
       for (const name of names) {
         const value = parameters[name] ?? "";
         if ((storage.getString(PREFIX + name) ?? "") === value) continue;
-        storage.setString(PREFIX + name, value, { useLocationReplace: true, defaultValue: "" });
+        storage.setString(PREFIX + name, value, { useLocationReplace: replaced, defaultValue: "" });
+        replaced = true;
       }
     }, undefined);
   }
@@ -78,9 +101,8 @@ export class TensorBoardHost implements Host {
     return guarded(() => {
       const { origin, pathname, search, protocol } = parent.location;
       if (!protocol.startsWith("http")) return "";
-      const pairs = Object.entries(parameters).map(([name, value]) => `${PREFIX}${name}=${encodeURIComponent(value)}`);
       const plugin = parent === window ? "" : "mmx&";
-      return `${origin}${pathname}${search}#${plugin}${pairs.join("&")}`;
+      return `${origin}${pathname}${search}#${plugin}${toHash(parameters)}`;
     }, "");
   }
 

@@ -72,3 +72,22 @@ export function naturalText(text: string): string {
     return `${whole!.padStart(12, "0")}.${rest.padEnd(12, "0")}`;
   });
 }
+
+const LONGEST_NAME = 26;
+/** What the parts of a run's name begin with. */
+const PART = /[/_,;\s]/g;
+
+/** What names begin and end with tells them apart; where the one beside it begins and ends alike, the part in
+ * which they differ. */
+export function shortened(name: string, beside = ""): string {
+  if (name.length <= LONGEST_NAME) return name;
+  const half = (LONGEST_NAME - 1) / 2;
+  const ends = (text: string) => `${text.slice(0, Math.ceil(half))}…${text.slice(-Math.floor(half))}`;
+  if (name === beside || ends(name) !== ends(beside)) return ends(name);
+  let differs = 0;
+  while (differs < name.length && name[differs] === beside[differs]) differs++;
+  const parts = Array.from(name.slice(0, differs).matchAll(PART), ({ index }) => index + 1);
+  const start = Math.max(parts.at(-1) ?? 0, differs - half);
+  const shown = name.slice(start, start + LONGEST_NAME - 2);
+  return `…${shown}${start + shown.length < name.length ? "…" : ""}`;
+}

@@ -1,31 +1,34 @@
 // The answer as text: each word or token tinted by what the picture adds to it, marked where the model
 // would have said another, and underlined by how alike its prediction is to the selected one's.
 import { type PropertyValues, html, nothing } from "lit";
-import { type Compared, changeOf, isNotable, wordChangeText } from "./changes";
+import type { Compared } from "./changes";
 import { alternativeKey } from "./alternative";
-import { type Explanation, answerToken, matrixValue } from "../data/explanation";
+import { type Explanation, answerLength, answerToken, matrixValue } from "../data/explanation";
 import { methodOf } from "../data/method";
 import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
 import { doubtfulUnits, followingDoubt } from "./doubtful";
-import { evidenceOf, tintOf } from "./evidence";
-import { insteadOf, ownAgreement, probabilityOf } from "./figures";
-import { type Influence, influenceIn, influencesOn, lineOf, without } from "./influence";
+import { evidenceOf, evidenceText, tintOf } from "./evidence";
+import { insteadOf } from "./figures";
+import { influenceIn, lineOf } from "./influence";
+import { type Underlined, lineKey, underlined, withoutText } from "./line_key";
 import type { Peaks } from "../pixels/range";
 import { rove } from "./roving";
-import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt, unitsText } from "./units";
+import { nearEnds, reveal } from "./scroll";
+import { type Group, UNITS, type Unit, answerUnits, contextUnits, groupText, rowText, tokensOf, unitAt } from "./units";
 import { selectedTokens } from "../view/selection";
 import { COMBINATIONS, type Combination } from "../view/state";
-import { natsText, probabilityText, startsWord, tokenText, valueText } from "../view/text";
-import type { versus } from "./versus";
+import { probabilityText, startsWord, tokenText, valueText } from "../view/text";
 import { type Hover, NO_HOVER, PanelElement, controls, options, unattributed } from "../view/base";
 
-/** So many tokens before and after the selected one have a button: thousands would take seconds. */
-const REACH = 400;
+/** So many tokens before and after `middle` have a button: those of a long answer would take more than a frame. */
+const REACH = 80;
+/** Pixels from an end of what is drawn, at which more is. */
+const NEAR = 60;
+/** Words; a longer answer has a map of itself. */
+const LONG_ANSWER = 150;
 /** Words; a longer prompt would push the answer out of sight. */
 const LONGEST_PROMPT = 48;
-/** Nats; what loses less is not named. */
-const NOTABLE = 0.1;
-/** Of the words that another needs, how many are named. */
+/** Of a folded prompt's words, how many are named. */
 const NAMED = 3;
 
 export class AnswerStrip extends PanelElement {
@@ -42,8 +45,9 @@ export class AnswerStrip extends PanelElement {
     template: { type: Boolean },
     hover: unattributed,
     unfolded: { state: true },
-    versus: { state: true },
+    comparing: { state: true },
     stop: { state: true },
+    middle: { state: true },
   };
   declare explanation: Explanation;
   declare selected: number;
@@ -64,28 +68,30 @@ export class AnswerStrip extends PanelElement {
   /** A long prompt is shown whole. */
   unfolded = false;
   /** Sets B under A; loaded once there is a B. */
-  versus: typeof versus | null = null;
-
+  comparing: typeof import("./comparing") | null = null;
   /** The prompt's word that Tab comes to, as a context token. */
   stop = 0;
+  /** The answer token around which words have buttons: near the selected one, until one scrolls away. */
+  middle = 0;
 
   /** Those selected. */
   private tokens: number[] = [];
-  /** Those pointed at, else those selected. */
-  private asked: number[] = [];
-  /** On those; empty where it was not measured. */
-  private influences: Influence[] = [];
+  /** What the lines below are on. */
+  private on: Underlined = { tokens: [], influences: [], over: null };
   /** Where a drag over tokens began. */
   private anchor: number | null = null;
+  /** A word that was drawn before others were and still is, and how far below the upper edge. */
+  private kept: { word: HTMLElement; top: number } | null = null;
 
   static override styles = [controls, stripStyle];
 
-  override willUpdate(): void {
-    if (this.other && !this.versus) void import("./versus").then((part) => (this.versus = part.versus), () => undefined);
+  override willUpdate(changed: PropertyValues<this>): void {
+    const far = Math.abs(this.selected - this.middle) > REACH / 2;
+    if (far && (changed.has("selected") || changed.has("explanation"))) this.middle = this.selected;
+    if (this.isLong) void import("./minimap").catch(() => undefined);
+    if (this.other && !this.comparing) void import("./comparing").then((part) => (this.comparing = part), () => undefined);
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
-    const pointed = (this.hover.column ?? -1) - this.explanation.promptLength;
-    this.asked = pointed < 0 ? this.tokens : selectedTokens({ token: pointed, more: 0, unit: this.unit }, this.explanation);
-    this.influences = influencesOn(this.explanation, this.asked);
+    this.on = underlined(this.explanation, this.hover.column, this.tokens, this.unit, this.alternative);
   }
 
   override render() {
@@ -93,7 +99,7 @@ export class AnswerStrip extends PanelElement {
     const spaced = context.some((token) => startsWord(token.text));
     let turn = turns.length > 2 ? -1 : Infinity;
     const groups = contextUnits(this.explanation, this.unit);
-    const seen = ({ first }: Group) => Math.abs(first - promptLength - this.selected) <= REACH && (!context[first]!.special || this.template);
+    const seen = ({ first }: Group) => Math.abs(first - promptLength - this.middle) <= REACH && (!context[first]!.special || this.template);
     const prompts = groups.filter((group) => group.first < promptLength && seen(group));
     const stop = (prompts.find(({ first }) => first === this.stop) ?? prompts[0])?.first;
     const shown = groups.map((group) => {
@@ -107,14 +113,17 @@ export class AnswerStrip extends PanelElement {
     });
     const prompt = groups.findIndex(({ first }) => first >= promptLength);
     return html`
-      <div class="text">
+      <div class="passage">
+      <div class="text" @scroll=${this.scrolled}>
         <span role="group" aria-label="Prompt" dir="auto" @keydown=${rove} @focusin=${this.stopped}>${this.prompt(groups.slice(0, prompt), shown)}</span>
         <span class="answer-start" dir="auto" role="listbox" aria-multiselectable="true" aria-label="Answer tokens" aria-orientation="horizontal">
-          ${this.other && this.versus ? this.versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
+          ${this.other && this.comparing ? this.comparing.versus(this.explanation, this.other, this.unit, this.tokens, this.held, shown.slice(prompt)) : shown.slice(prompt)}
         </span>
-        <span class="muted">
-          ${context.length > REACH ? `… ${REACH} tokens before and after` : ""} ${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}
-        </span>
+        <span class="muted">${cutFrom ? `… ${context.length - promptLength} of ${cutFrom} tokens logged` : ""}</span>
+      </div>
+      ${this.isLong
+        ? html`<mmx-minimap .explanation=${this.explanation} .selected=${this.selected} .unit=${this.unit} .held=${this.held}></mmx-minimap>`
+        : nothing}
       </div>
       <slot></slot>
       <div class="side">
@@ -158,20 +167,49 @@ export class AnswerStrip extends PanelElement {
       .slice(0, NAMED)
       .filter(({ line }) => line > 0);
     const said = `${words.length} words${strongest.length ? `; strongest: ${strongest.map(({ text }) => text).join(", ")}` : ""}`;
-    return html`<button class="quiet fold" aria-expanded=${this.unfolded} @click=${() => (this.unfolded = !this.unfolded)}>
+    return html`<button class="quiet fold" aria-expanded=${this.unfolded} @click=${this.fold}>
         ${this.unfolded ? "▾" : "▸"} prompt: ${said}
       </button>
       ${this.unfolded ? parts : nothing}`;
   }
 
   override updated(changed: PropertyValues<this>): void {
-    if (!changed.has("size") && !changed.has("selected") && !changed.has("unit") && !changed.has("explanation")) return;
-    const text = this.renderRoot.querySelector<HTMLElement>(".text")!;
-    const token = this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]');
-    if (!token) return;
-    // Within the strip alone: scrollIntoView would move the page as well.
-    const top = token.offsetTop - text.offsetTop;
-    text.scrollTop = Math.min(top, Math.max(top + token.offsetHeight + 6 - text.clientHeight, text.scrollTop));
+    if (["size", "selected", "unit", "explanation", "other", "versus"].some((name) => changed.has(name as keyof AnswerStrip))) this.revealSelected();
+    else if (this.kept) this.text.scrollTop = this.kept.word.offsetTop - this.kept.top;
+    this.kept = null;
+  }
+
+  /** With what B says below it. */
+  private revealSelected(): void {
+    const word = this.renderRoot.querySelector<HTMLElement>('[aria-selected="true"]');
+    if (word) reveal(this.text, word.closest<HTMLElement>(".column") ?? word);
+  }
+
+  private get text(): HTMLElement {
+    return this.renderRoot.querySelector<HTMLElement>(".text")!;
+  }
+
+  private get isLong(): boolean {
+    return answerUnits(this.explanation, this.unit).length > LONG_ANSWER;
+  }
+
+  /** Near an end of the words that are drawn, more are. */
+  private scrolled(): void {
+    const { text, middle } = this;
+    const first = this.unfolded ? -this.explanation.promptLength : 0;
+    const [up, down] = nearEnds(text, NEAR);
+    if (up && middle - REACH > first) this.middle = middle - REACH / 2;
+    else if (down && middle + REACH < answerLength(this.explanation) - 1) this.middle = middle + REACH / 2;
+    if (this.middle === middle) return;
+    const drawn = this.renderRoot.querySelectorAll<HTMLElement>(".token");
+    const word = drawn[drawn.length >> 1]!;
+    this.kept = { word, top: word.offsetTop - text.scrollTop };
+  }
+
+  private fold(): void {
+    this.unfolded = !this.unfolded;
+    // It is what one wants to see.
+    if (this.unfolded) this.middle = Math.min(this.selected, REACH - this.explanation.promptLength);
   }
 
   /** Move the keyboard's focus along with the selection, where it already is on a token. */
@@ -213,39 +251,8 @@ export class AnswerStrip extends PanelElement {
     return html`<div class="key">
       <span class="tint"></span>
       <span class="number" tabindex="0" data-term=${measured ? "image_gain" : "strength"}>${measured ? "needs the picture" : tint}, 0 to ${valueText(full)} ${measured ? "nats" : unit}</span>
-      <span class="line"></span>${this.lineKey()}
+      <span class="line"></span>${lineKey(this.explanation, this.unit, this.on, this.selectedText())}
     </div>`;
-  }
-
-  private get askedText(): string {
-    return unitsText(this.explanation, this.asked, this.unit);
-  }
-
-  private lineKey() {
-    if (!this.influences.length) return html`<span tabindex="0" data-term="relevance">predicts like “<bdi>${this.selectedText()}</bdi>”</span>`;
-    const needed = this.influences.filter(({ nats }) => nats >= NOTABLE).sort((one, other) => other.nats - one.nats);
-    return html`<span class="without number" tabindex="0" data-term="influence">
-      <span>“<bdi>${this.askedText}</bdi>” ${needed.length ? "is less likely without" : "needs no single word"}</span>
-      ${needed.slice(0, NAMED).map((one) => html`<span>“<bdi>${one.word.text.trim()}</bdi>”: ${this.falls(one)}</span>`)}
-    </span>`;
-  }
-
-  /** "0.92 → 0.11" */
-  private falls(influence: Influence): string {
-    const agreement = ownAgreement(this.explanation);
-    const probability = agreement && probabilityOf(agreement, this.asked);
-    return probability === null ? `${valueText(influence.nats)} nats` : `${probabilityText(probability)} → ${probabilityText(without(probability, influence))}`;
-  }
-
-  /** "; without it square: 0.92 → 0.11" */
-  private withoutText(influence: Influence): string {
-    return `; without it “${this.askedText}”: ${this.falls(influence)}`;
-  }
-
-  private evidenceText(tokens: number[]): string {
-    const { value, measured } = evidenceOf(this.explanation, tokens, this.held);
-    const { unit, tint } = methodOf(this.explanation);
-    return measured ? `the picture adds ${natsText(value)} nats` : `${tint} ${valueText(value)} ${unit}`;
   }
 
   private press(t: number, event: PointerEvent): void {
@@ -275,10 +282,10 @@ export class AnswerStrip extends PanelElement {
     const holds = (token: number | null) => token !== null && token >= first && token < end;
     const hovered = holds(this.hover.column) || (this.hover.row !== null && holds(this.hover.row + promptLength));
     const kind = `token ${word ? "word" : ""} ${context[j]!.special ? "special" : ""} ${hovered ? "hovered" : ""}`;
-    const influence = influenceIn(this.influences, group);
+    const influence = influenceIn(this.on.influences, group);
     const line = this.lineUnder(group);
     const style = `--line-strength:${line.toFixed(3)}`;
-    const removed = influence ? this.withoutText(influence) : "";
+    const removed = influence ? withoutText(explanation, this.unit, this.on, influence) : "";
     const over = () => this.ask("hover-change", { row: null, column: j });
     const out = () => this.ask("hover-change", NO_HOVER);
     if (t < 0) {
@@ -302,15 +309,16 @@ export class AnswerStrip extends PanelElement {
     const tokens = tokensOf({ first: t, end: end - promptLength });
     const tint = STRONGEST_TINT * tintOf(explanation, tokens, this.held);
     const instead = insteadOf(explanation, tokens);
-    const change = this.other && changeOf(explanation, this.other, tokens);
+    const { comparing } = this;
+    const change = this.other && comparing && comparing.changeOf(explanation, this.other, tokens);
     const parts = tokens.map((token) => tokenText(answerToken(explanation, token)!.text)).join("|");
     return html`<button
-      class="${kind} answer ${change && isNotable(change) ? "changed" : ""} ${instead ? "doubtful" : ""}"
+      class="${kind} answer ${change && comparing!.isNotable(change) ? "changed" : ""} ${instead ? "doubtful" : ""}"
       role="option"
       aria-selected=${this.tokens.includes(t)}
       tabindex=${t === this.tokens[0] ? 0 : -1}
       style="${style};--tint:${tint.toFixed(3)}"
-      title="${this.evidenceText(tokens)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${removed}${change ? `; B → A ${wordChangeText(change)}` : ""}"
+      title="${evidenceText(explanation, tokens, this.held)}${instead ? `; would say “${tokenText(instead.text)}” ${probabilityText(instead.probability)}` : ""}${tokens.length > 1 ? `; tokens ${parts}` : ""}${removed}${change ? `; B → A ${comparing!.wordChangeText(change)}` : ""}"
       data-token-index=${t}
       data-context-index=${j}
       @pointerdown=${(event: PointerEvent) => this.press(t, event)}
@@ -323,7 +331,7 @@ export class AnswerStrip extends PanelElement {
 
   /** What it costs to do without it, or where that was not measured how alike it predicts. */
   private lineUnder(group: Group): number {
-    return this.influences.length ? lineOf(influenceIn(this.influences, group), this.influences) : this.alike(group);
+    return this.on.influences.length ? lineOf(influenceIn(this.on.influences, group), this.on.influences) : this.alike(group);
   }
 
   /** How alike its prediction is to the selected tokens': the largest of its own tokens' to the first unit's. */

@@ -20,10 +20,21 @@ export const stripStyle = css`
     grid-area: 1 / 2 / 3 / 3;
     align-content: start;
   }
-  .text {
+  .passage {
     grid-area: 1 / 1;
+    display: grid;
+    grid-template-columns: minmax(0, 1fr);
+    gap: 6px;
+  }
+  mmx-minimap {
+    display: block;
+    height: 18px;
+  }
+  .text {
     max-height: 148px;
     overflow-y: auto;
+    /* What is drawn above and taken away is made up for here. */
+    overflow-anchor: none;
     padding: 3px;
     margin: -3px;
     font-size: 17px;
@@ -226,7 +237,7 @@ export const stripStyle = css`
       display: none;
     }
   }
-  @media (max-width: 620px) {
+  @media (max-width: 620px), (max-height: 520px) and (max-width: 980px) {
     :host {
       grid-template: auto auto 1fr / minmax(0, 1fr);
     }
@@ -236,17 +247,17 @@ export const stripStyle = css`
       flex-wrap: wrap;
       align-items: center;
     }
-    .text {
+    .passage {
       grid-area: 2 / 1;
     }
     slot {
       grid-area: 3 / 1;
     }
   }
-  /* Zoomed in to twice the size, say: the picture is what one came for. */
-  @media (max-height: 520px) {
+  /* Four lines, and the picture is still above the fold. */
+  @media (max-width: 620px), (max-height: 520px) {
     .text {
-      max-height: 74px;
+      max-height: 108px;
     }
   }
 `;

@@ -2,6 +2,7 @@
 import { css, html, nothing } from "lit";
 import { alternativeKey } from "./alternative";
 import { whyNot } from "./candidate_search";
+import { choiceText, reasonTexts } from "./reasons";
 import { type Alternative, type Candidate, type Explanation, answerToken } from "../data/explanation";
 import { probabilityText, tokenText, valueText } from "../view/text";
 import { methodOf } from "../data/method";
@@ -11,6 +12,11 @@ import type { Peaks } from "../pixels/range";
 import { PanelElement, controls, unattributed } from "../view/base";
 
 const SHOWN = 5;
+
+interface Spoken {
+  explanation: Explanation;
+  tokens: number[];
+}
 
 export class Candidates extends PanelElement {
   static override properties = {
@@ -27,7 +33,7 @@ export class Candidates extends PanelElement {
   /** Which alternative is shown on the stage. */
   declare alternative: number | null;
   /** B and the tokens that stand for A's, while something is compared. */
-  declare other: { explanation: Explanation; tokens: number[] } | null;
+  declare other: Spoken | null;
   /** What its colours are held to. */
   declare held: Peaks;
   /** The word asked about. */
@@ -41,7 +47,9 @@ export class Candidates extends PanelElement {
       }
       header {
         display: flex;
+        flex-wrap: wrap;
         justify-content: space-between;
+        gap: 2px 12px;
         margin-bottom: 8px;
       }
       ol {
@@ -75,6 +83,10 @@ export class Candidates extends PanelElement {
         min-width: 84px;
         text-overflow: ellipsis;
         white-space: nowrap;
+      }
+      .reasons {
+        margin: 8px 0 0;
+        line-height: 1.4;
       }
       .why {
         display: flex;
@@ -150,7 +162,7 @@ export class Candidates extends PanelElement {
           `,
         )}
       </ol>
-      ${leading.length ? "" : html`<p class="muted">No predictions were logged.</p>`}
+      ${leading.length ? "" : html`<p class="muted">No predictions were logged.</p>`} ${this.reasons()}
       <p class="why">
         <label>why not <input .value=${this.typed} placeholder="a word" @input=${(event: Event) => (this.typed = (event.target as HTMLInputElement).value)} /></label>
         ${this.typed.trim() ? this.answered() : nothing}
@@ -158,14 +170,21 @@ export class Candidates extends PanelElement {
     `;
   }
 
-  /** Of how much: of next to nothing a share would say nothing. */
+  /** B's before A's. */
   private share() {
-    const { explanation, tokens, held } = this;
+    const [own, theirs] = [this.shareText(this), this.other && this.shareText(this.other)];
+    if (!own && !theirs) return nothing;
+    return html`<h2 class="number" tabindex="0" data-term="grounding">
+      share on picture ${this.other ? html`<span class="b">${theirs || "–"}</span> → ` : nothing}${own || "–"}
+    </h2>`;
+  }
+
+  /** Of how much: of next to nothing a share would say nothing. */
+  private shareText({ explanation, tokens }: Spoken): string {
     const share = groundingOf(explanation, tokens);
-    if (share === null) return nothing;
-    const { unit } = methodOf(explanation);
-    const little = isLittle(explanation, tokens, held) ? ` of little: ${valueText(strengthOf(explanation, tokens))} ${unit}` : "";
-    return html`<h2 class="number" tabindex="0" data-term="grounding">share on picture ${probabilityText(share)}${little}</h2>`;
+    if (share === null) return "";
+    const little = isLittle(explanation, tokens, this.held) ? ` of little: ${valueText(strengthOf(explanation, tokens))} ${methodOf(explanation).unit}` : "";
+    return probabilityText(share) + little;
   }
 
   /** B's predictions for the same place. */
@@ -179,6 +198,14 @@ export class Candidates extends PanelElement {
     return this.tokens[0]!;
   }
 
+  /** Of the word beside the answer that is shown: what speaks for what was said over it. */
+  private reasons() {
+    const { alternative, explanation } = this;
+    const texts = alternative === null ? [] : reasonTexts(explanation, alternative);
+    if (!texts.length) return nothing;
+    return html`<p class="reasons number" role="status" tabindex="0" data-term="reasons">for <bdi>${choiceText(explanation, alternative!)}</bdi>: ${texts.join(", ")}</p>`;
+  }
+
   /** Puts the word's own map on the stage, and takes it off again. */
   private mapButton(entry: Alternative | undefined) {
     if (!entry) return nothing;
@@ -187,7 +214,7 @@ export class Candidates extends PanelElement {
     return html`<button
       aria-pressed=${shown}
       aria-label="Map of “${word}”"
-      title="Where the model would have read it"
+      title="Which places would say it, and what speaks for the one over the other"
       @click=${() => this.ask("view-change", { alternative: shown ? "" : alternativeKey(entry), compare: "single" })}
     >map</button>`;
   }

@@ -3,8 +3,19 @@ import { type Explanation, answerToken } from "../data/explanation";
 import { insteadOf } from "./figures";
 import { type Group, type Unit, answerUnits, tokensOf } from "./units";
 
-/** In the answer's order; a template's own tokens only where they are shown. */
+const known = new WeakMap<Explanation, Map<string, Group[]>>();
+
+/** In the answer's order; a template's own tokens only where they are shown. Looked for once. */
 export function doubtfulUnits(explanation: Explanation, unit: Unit, template: boolean): Group[] {
+  const key = `${unit} ${template}`;
+  const found = known.get(explanation) ?? new Map<string, Group[]>();
+  known.set(explanation, found);
+  const units = found.get(key) ?? doubtful(explanation, unit, template);
+  found.set(key, units);
+  return units;
+}
+
+function doubtful(explanation: Explanation, unit: Unit, template: boolean): Group[] {
   return answerUnits(explanation, unit).filter(
     (group) => (template || !answerToken(explanation, group.first)!.special) && insteadOf(explanation, tokensOf(group)) !== null,
   );

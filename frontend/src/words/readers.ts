@@ -1,6 +1,6 @@
 // Image to words: the tokens that read most from the region drawn on the image.
 import { css, html } from "lit";
-import type { Explanation } from "../data/explanation";
+import { type Explanation, shownLayers } from "../data/explanation";
 import { readersOf } from "../pixels/region";
 import type { ViewState } from "../view/state";
 import { layerIndex } from "../view/selection";
@@ -66,7 +66,7 @@ export class Readers extends PanelElement {
 
   override render() {
     const { explanation, view } = this;
-    const layer = explanation.layers[layerIndex(view, explanation)]!;
+    const layer = shownLayers(explanation)[layerIndex(view, explanation)]!;
     const readers = readersOf(explanation, layer, view.region!, view).slice(0, SHOWN);
     const most = readers[0]?.mean ?? 0;
     return html`

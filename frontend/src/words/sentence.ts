@@ -7,10 +7,11 @@ import { picturesOf } from "../pixels/pictures";
 import type { Peaks } from "../pixels/range";
 import type { ViewState } from "../view/state";
 import { natsText, probabilityText, tokenText, valueText } from "../view/text";
-import { isLittle, strengthOf } from "./evidence";
+import { HELPS, NEEDS, isLittle, strengthOf } from "./evidence";
 import { agreeing, gainOf, gainsOf, insteadOf, ownAgreement, probabilityOf } from "./figures";
-import { influencesOn, strongest, without } from "./influence";
+import { influencesOn, nameOf, strongest, without } from "./influence";
 import { unitsText } from "./units";
+import { type Use, useOf } from "./used";
 import { type Pointing, hasMoved, pointing } from "./where";
 
 export interface Clause {
@@ -31,9 +32,6 @@ type Shown = Pick<ViewState, "combine" | "unit">;
 const SURE = 0.9;
 const LIKELY = 0.5;
 const UNLIKELY = 0.1;
-/** In nats: below, a word is as likely with other pictures. */
-const HELPS = 0.3;
-const NEEDS = 1;
 /** What is said of a change. */
 const CHANGED_PROBABILITY = 0.1;
 const CHANGED_GAIN = 1;
@@ -45,6 +43,7 @@ export function clausesOf(said: Said, view: Shown): Clause[] {
     ...chance(said),
     ...need(said),
     ...place(said, view),
+    ...use(said),
     ...context(said),
     ...(scales > 1 ? [{ text: `${agree} of ${scales} scales agree`, term: "agreement" }] : []),
   ];
@@ -131,12 +130,37 @@ function place(said: Said, view: Shown): Clause[] {
   return [{ text: `no place ${occlusion ? "costs it much" : "would say it clearly"} ${of}`, term: "place" }];
 }
 
+/** Whether it used the places that would say it. */
+function use({ explanation, tokens, held }: Said): Clause[] {
+  const found = useOf(explanation, tokens, held);
+  return found ? [{ text: useText(found), term: found.differs ? "disagrees" : "used" }] : [];
+}
+
+/** What the sentence says of it. */
+function useText({ kind, most, place, seen }: Use): string {
+  const lost = (nats: number) => `${nats.toFixed(1)} nats`;
+  switch (kind) {
+    case "same":
+      return `hidden, they cost it ${lost(seen)}`;
+    case "unused":
+      return `it is seen there and does not depend on it: hidden, that costs ${lost(seen)}`;
+    case "unseen":
+      return `it depends on ${place} that would not say it: hidden, they cost ${lost(most)}`;
+    case "elsewhere":
+      return `it is seen there, yet depends on other ${place}: hidden, these cost ${lost(most)}, those ${lost(seen)}`;
+    case "together":
+      return `no part of the picture alone costs it more than ${lost(most)}`;
+    case "none":
+      return `no part of the picture costs it more than ${lost(most)}`;
+  }
+}
+
 function context({ explanation, tokens }: Said): Clause[] {
   const most = strongest(influencesOn(explanation, tokens));
   if (!most) return [];
   if (Math.abs(most.nats) < HELPS) return [{ text: "no one word of the context changes it much", term: "influence" }];
   const shown = probabilityText(without(chanceOf(explanation, tokens), most));
-  return [{ text: `without “${tokenText(most.word.text)}”: ${shown}`, term: "influence" }];
+  return [{ text: `without “${nameOf(most)}”: ${shown}`, term: "influence" }];
 }
 
 /** Null where there is next to nothing to point with. */

@@ -1,9 +1,10 @@
 // The selected word in one sentence, and what changed since the step before, or in B.
 import { css, html, nothing } from "lit";
 import type { ViewState } from "../view/state";
-import { stepText } from "../view/text";
+import { shortened, stepText } from "../view/text";
 import { type Said, changeText, clausesOf } from "./sentence";
 import { unitsText } from "./units";
+import { wholeOf } from "./whole";
 import { PanelElement, controls, unattributed } from "../view/base";
 
 export class SentenceLine extends PanelElement {
@@ -36,6 +37,15 @@ export class SentenceLine extends PanelElement {
       .clause {
         white-space: normal;
       }
+      p.whole {
+        min-height: 0;
+      }
+      .better {
+        color: var(--better);
+      }
+      .worse {
+        color: var(--warning);
+      }
       .change {
         color: var(--muted);
       }
@@ -55,6 +65,20 @@ export class SentenceLine extends PanelElement {
         ({ text, term }, i) => html`<span class="clause" tabindex="0" data-term=${term}>${text}</span>${i < clauses.length - 1 ? "; " : ". "}`,
       )}
       ${this.change()}
+    </p>
+    ${this.whole()}`;
+  }
+
+  /** Which of the two reads the sample better. */
+  private whole() {
+    const { said, other, view } = this;
+    if (!other) return nothing;
+    const figures = wholeOf(other.explanation, said.explanation, view);
+    return html`<p class="whole number">
+      Whole sample, <span class="b">B</span> → A:
+      ${figures.map(
+        ({ name, term, b, a, better }, i) => html`<span class="clause"><span tabindex="0" data-term=${term}>${name}</span> ${b} → <b class=${better}>${a}</b></span>${i < figures.length - 1 ? "; " : "."}`,
+      )}
     </p>`;
   }
 
@@ -62,8 +86,8 @@ export class SentenceLine extends PanelElement {
     const { said, earlier, other, view } = this;
     if (other) {
       const { step, run } = other.explanation;
-      const name = run === said.explanation.run ? "" : `${run}, `;
-      return html`<span class="change"><span class="b">B</span> (${name}step ${stepText(step)}): ${changeText(said, other, view)}.</span>`;
+      const name = run === said.explanation.run ? "" : `${shortened(run, said.explanation.run)}, `;
+      return html`<span class="change"><span class="b">B</span> (<span title=${run}>${name}</span>step ${stepText(step)}): ${changeText(said, other, view)}.</span>`;
     }
     if (!earlier) return nothing;
     return html`<span class="change">Since step ${stepText(earlier.explanation.step)}: ${changeText(earlier, said, view)}.</span>`;

@@ -4,11 +4,15 @@ import { css, html, nothing } from "lit";
 import type { Explanation } from "../data/explanation";
 import { PanelElement, controls, unattributed } from "../view/base";
 import { natsText, tokenText } from "../view/text";
-import { type Sentence, type Support, chainOf, thoughtIn } from "./through_thought";
-import { unitsText } from "./units";
+import { pointing } from "./where";
+import { spanMap } from "../pixels/heatmap";
+import { NOTABLE } from "./influence";
+import { type Chain, type Sentence, type Support, chainOf, firstBehind, thoughtIn } from "./through_thought";
+import { tokensOf, unitsText } from "./units";
 
 /** Of each list, until all are asked for. */
 const SHOWN = 6;
+const SHOWN_DIRECT = 3;
 
 export class ThoughtChain extends PanelElement {
   static override properties = { explanation: unattributed, tokens: unattributed, all: { state: true } };
@@ -73,7 +77,11 @@ export class ThoughtChain extends PanelElement {
         border-radius: 3px;
         background: linear-gradient(rgb(var(--grounding)), rgb(var(--grounding))) 0 0 / var(--share) 100% no-repeat var(--hover);
       }
-      .number {
+      .place {
+        padding: 2px 4px;
+        color: var(--muted);
+      }
+      .row .number {
         text-align: right;
         font-variant-numeric: tabular-nums;
       }
@@ -93,57 +101,77 @@ export class ThoughtChain extends PanelElement {
     const chain = chainOf(explanation, behind);
     if (!chain) {
       return html`<p class="muted">Select a word behind the thought to see what it rests on.</p>
-        <button @click=${() => this.ask("token-select", thought.end + 1)}>The first word behind it</button>`;
+        <button @click=${() => this.ask("token-select", firstBehind(explanation))}>The first word behind it</button>`;
     }
     this.word = { context: explanation.context, tokens: [...behind] };
     const { direct, sentences } = chain;
-    const strongest = [...sentences].sort((a, b) => b.share - a.share).slice(0, SHOWN);
+    const strongest = sentences.filter(({ nats }) => Math.abs(nats) >= NOTABLE).sort((a, b) => b.share - a.share).slice(0, SHOWN);
     const shown = this.all ? sentences : sentences.filter((sentence) => strongest.includes(sentence));
     return html`
       <h2>“${unitsText(explanation, behind, "words")}” through the thought</h2>
-      <p class="muted">What the word loses without each, in nats, measured one by one. Bars: its share of all that speaks for the word.</p>
-      <h3>Directly</h3>
+      <p class="number">${shareText(chain)}</p>
+      <h3><span tabindex="0" data-term="influence">Directly</span></h3>
       <ul>
-        ${supportRows(direct)}
+        ${supportRows(direct, SHOWN_DIRECT)}
       </ul>
-      <h3>Sentences of the thought</h3>
+      <h3><span tabindex="0" data-term="sentence">Without a sentence of the thought</span></h3>
       <ol>
-        ${shown.map((sentence) => html`<li>${this.sentence(sentence)}</li>`)}
+        ${shown.length ? shown.map((sentence) => html`<li>${this.sentence(sentence)}</li>`) : html`<li class="muted">no single sentence changes it much</li>`}
       </ol>
       ${sentences.length > strongest.length
         ? html`<button class="quiet" aria-expanded=${this.all} @click=${() => (this.all = !this.all)}>
-            ${this.all ? `only the ${SHOWN} strongest` : `all ${sentences.length} sentences`}
+            ${this.all ? "only the strongest" : `all ${sentences.length} sentences`}
           </button>`
         : nothing}
     `;
   }
 
   private sentence(sentence: Sentence) {
-    const { first, end, text, nats, share, supports } = sentence;
+    const { first, end, at, text, nats, share, supports } = sentence;
     const selected = this.tokens[0] === first && this.tokens.at(-1) === end - 1;
     return html`<details>
       <summary
         ?data-selected=${selected}
-        title="Shows what its words would say in the picture"
+        title="Selects it: which places would say its words"
         @click=${() => this.ask("span-select", { from: first, to: end - 1 })}
       >
-        ${row(text, nats, share)}
+        ${row(html`<span class="muted">${at}</span> ${text}`, nats, share)}
       </summary>
       <ul>
-        ${supportRows(supports)}
+        ${supportRows(supports, SHOWN)} ${this.place(sentence)}
       </ul>
     </details>`;
+  }
+
+  /** Where on the picture its words would be said: the chain's last step. */
+  private place({ first, end }: Sentence) {
+    const map = spanMap(this.explanation.layers.at(-1)!, tokensOf({ first, end }), "mean");
+    const points = map && pointing(map);
+    return points ? html`<li class="place"><span tabindex="0" data-term="place">${points.text} would say its words</span></li>` : nothing;
   }
 }
 customElements.define("mmx-thought-chain", ThoughtChain);
 
-function supportRows(supports: readonly Support[]) {
-  return supports
-    .slice(0, SHOWN)
-    .map(({ word, nats, share }) => html`<li>${row(word ? `“${tokenText(word.text)}”` : "the picture, against others", nats, share)}</li>`);
+/** "Of all that speaks for it 62 % is in words, 30 % in the thought, 8 % in the picture." */
+function shareText({ direct, sentences }: Chain) {
+  const sum = (shares: number[]) => shares.reduce((all, share) => all + share, 0);
+  const [words, thought, picture] = [
+    sum(direct.flatMap(({ word, share }) => (word ? [share] : []))),
+    sum(sentences.map(({ share }) => share)),
+    sum(direct.flatMap(({ word, share }) => (word ? [] : [share]))),
+  ].map((share) => `${Math.round(100 * share)} %`);
+  const seen = direct.some(({ word }) => !word);
+  return html`<span tabindex="0" data-term="through">Of all that speaks for it: ${thought} sentences of the thought, ${words} other words${seen ? `, ${picture} the picture` : ""}</span>`;
 }
 
-function row(name: string, nats: number, share: number) {
+/** The strongest; what changes next to nothing has no row. */
+function supportRows(supports: readonly Support[], most: number) {
+  const shown = supports.filter(({ nats }) => nats >= NOTABLE).slice(0, most);
+  if (!shown.length) return html`<li class="muted">no single word of the context, nor the picture</li>`;
+  return shown.map(({ word, nats, share }) => html`<li>${row(word ? `“${tokenText(word.text)}”` : "the picture, against others", nats, share)}</li>`);
+}
+
+function row(name: unknown, nats: number, share: number) {
   return html`<span class="row">
     <span class="name">${name}</span>
     <span class="bar" style="--share:${(100 * share).toFixed(1)}%" title="${Math.round(100 * share)} %"></span>

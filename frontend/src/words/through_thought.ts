@@ -2,7 +2,7 @@
 // thought. As Python's `mmx_core.metrics.thought`, where the formulas stand.
 import { type ContextWord, type Explanation, answerLength } from "../data/explanation";
 import { type Pieces, sentencesOf, thoughtOf } from "./thoughts";
-import { type Group, answerUnits } from "./units";
+import { type Group, answerUnits, rowText } from "./units";
 
 /** A word of the context that something rests on, in nats; the picture has none. */
 export interface Support {
@@ -14,7 +14,9 @@ export interface Support {
 
 export interface Sentence extends Group {
   text: string;
-  /** Nats on the answer's word, the sum over its own words; below 0 they speak against it. */
+  /** Its place in the thought, from 1 on. */
+  at: number;
+  /** Nats on the answer's word without it as a whole (in older logs the sum over its words); below 0 it speaks against it. */
   nats: number;
   share: number;
   /** What it rests on itself, the strongest first, shares of its own share. */
@@ -30,6 +32,14 @@ export interface Chain {
 /** The answer's thought in tokens, and its end; null where it has none, or nothing was measured. */
 export function thoughtIn(explanation: Explanation): Group | null {
   return explanation.influence ? (thoughtUnits(explanation)?.tokens ?? null) : null;
+}
+
+/** The answer token of the first word behind the thought and its marker. */
+export function firstBehind(explanation: Explanation): number {
+  const end = thoughtIn(explanation)?.end ?? 0;
+  const units = answerUnits(explanation, "words").filter(({ first }) => first >= end);
+  const isWord = (text: string) => /[\p{L}\p{N}]/u.test(text) && !/think|channel|\|/i.test(text);
+  return (units.find((unit) => isWord(rowText(explanation, unit))) ?? units.at(-1))?.first ?? 0;
 }
 
 /** The chain of some tokens behind the thought; null where they are not behind one. */
@@ -61,10 +71,11 @@ export function chainOf(explanation: Explanation, tokens: readonly number[]): Ch
     ].sort((a, b) => b.nats - a.nats);
   return {
     direct: supports(direct, seen, (nats) => speaking(nats) / whole),
-    sentences: parts.map(({ sentence, nats, weight, below, picture }) => {
+    sentences: parts.map(({ sentence, nats, weight, below, picture }, i) => {
       const rest = total(outside(below)) + speaking(picture) || 1;
       return {
         ...sentence,
+        at: i + 1,
         nats,
         share: weight / whole,
         supports: supports(below, picture, (part) => ((weight / whole) * speaking(part)) / rest),

@@ -89,8 +89,9 @@ export function groupText(explanation: Explanation, { first, end, name }: Group)
 
 /** The text of a group of answer tokens. */
 export function rowText(explanation: Explanation, { first, end, ...rest }: Group): string {
-  const { promptLength } = explanation;
-  return groupText(explanation, { first: promptLength + first, end: promptLength + end, ...rest });
+  const { promptLength, instead } = explanation;
+  const text = groupText(explanation, { first: promptLength + first, end: promptLength + end, ...rest });
+  return instead && first <= instead.token && instead.token < end ? `${text} − ${instead.text}` : text;
 }
 
 /** The answer's units that hold any of the tokens, in their order. */

@@ -67,5 +67,5 @@ export function versus(first: Explanation, other: Compared, unit: Unit, selected
       <span class="under" aria-hidden="true">${words.length ? words : html`<span class="gap" title="B has nothing here">∅</span>`}</span>
     </span>`;
   });
-  return html`<span class="column" aria-hidden="true"><span class="mark">A</span><span class="mark b">B</span></span>${columns}`;
+  return html`<span class="column" aria-hidden="true" dir="ltr"><span class="mark">A</span><span class="mark b">B</span></span>${columns}`;
 }

@@ -2,7 +2,7 @@
 import { type Heatmap, largest } from "../pixels/heatmap";
 
 /** Cells of at least this share of the largest value are where the map points. */
-const STRONG = 0.5;
+export const STRONG = 0.5;
 /** Beyond this share of all cells it points nowhere. */
 const EVERYWHERE = 0.35;
 /** Root mean square distance from their middle, in sides of the picture. */
@@ -22,6 +22,8 @@ export interface Pointing {
   text: string;
   /** Of one place; null where it is several, or everywhere. */
   middle: Place | null;
+  /** It points at nothing. */
+  everywhere?: boolean;
 }
 
 /** Where a map has at least half of its largest value; null where it has nothing. */
@@ -30,7 +32,7 @@ export function pointing({ rows, cols, values }: Heatmap): Pointing | null {
   if (!high) return null;
   const strong = [...values.keys()].filter((cell) => values[cell]! >= STRONG * high);
   const extent = strong.length / values.length;
-  if (strong.length > 1 && extent > EVERYWHERE) return { extent, text: "places all over the picture", middle: null };
+  if (strong.length > 1 && extent > EVERYWHERE) return { extent, text: "places all over the picture", middle: null, everywhere: true };
   const places = strong.map((cell): Place => [(Math.floor(cell / cols) + 0.5) / rows, ((cell % cols) + 0.5) / cols]);
   const mean = (axis: 0 | 1) => places.reduce((sum, place) => sum + place[axis], 0) / places.length;
   const middle: Place = [mean(0), mean(1)];

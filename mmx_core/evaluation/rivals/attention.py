@@ -1,4 +1,4 @@
-"""Attention as an explanation: the last layer's, and its rollout through all layers."""
+"""Attention as an explanation: the last layer's, rolled out through all, times its gradient."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from mmx_core.evaluation.registry import Attribution, method
-from mmx_core.evaluation.rivals.base import attribution, encode_base
+from mmx_core.evaluation.rivals.base import encode_base
+from mmx_core.evaluation.rivals.graph import at_tokens, differentiated
 from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
-from mmx_core.models.restoring import contents, restoring
+from mmx_core.models.restoring import Undo, contents, restoring
 
 
 @method("attention")
@@ -39,7 +40,7 @@ def last_layer_attention(adapter: ModelAdapter, prepared: Prepared, seed: int) -
         rows.append(weights[:, at].mean(dim=0, dtype=torch.float32))
 
     _attend(adapter, encoded, adapter.model.get_decoder().layers[-1:], keep)
-    return _at_tokens(encoded, prepared, rows[0])
+    return at_tokens(encoded, prepared, rows[0])
 
 
 @method("rollout")
@@ -74,14 +75,47 @@ def attention_rollout(adapter: ModelAdapter, prepared: Prepared, seed: int) -> A
     if product is None:
         raise ValueError("model: expected a decoder with layers that attend, got none")
     at = encoded.predicting_positions.to(product.device)
-    return _at_tokens(encoded, prepared, product[at])
+    return at_tokens(encoded, prepared, product[at])
 
 
-def _at_tokens(encoded: EncodedInput, prepared: Prepared, rows: Tensor) -> Attribution:
-    """``(T, L)`` rows, read at visual tokens and at text."""
-    visual, text = encoded.visual[0].positions, encoded.context_positions
-    rows = rows.to(visual.device)
-    return attribution(encoded, prepared, rows[:, visual], rows[:, text])
+@method("attention_gradient")
+def attention_times_gradient(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attribution:
+    """Attention times its gradient, ``relu(A dy_t/dA)``, mean over heads, summed over layers.
+
+    After Chefer et al. (arXiv 2103.15679), without their product over layers. The row is that of
+    the position which predicts ``y_t``, the target its logit there.
+
+    Args:
+        adapter: The model's.
+        prepared: The sample.
+        seed: Not used.
+
+    Raises:
+        ValueError: The model returns no attention weights.
+    """
+    encoded = encode_base(adapter, prepared)
+    layers = adapter.model.get_decoder().layers
+    at = encoded.predicting_positions.tolist()
+    seen: list[Tensor] = []
+
+    def product(index: int, weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
+        rows = [
+            (weight[0, :, at[index]].float() * gradient[0, :, at[index]].float())
+            .clamp_min(0)
+            .mean(dim=0)
+            .to(weights[0].device)
+            for weight, gradient in zip(weights, gradients, strict=True)
+        ]
+        return torch.stack(rows).sum(dim=0)
+
+    def hook() -> list[Tensor]:
+        _watch(adapter, encoded, layers, seen.append)
+        return seen
+
+    rows = differentiated(
+        adapter, prepared, encoded, layers[0], product, hook=hook, undo=_undo(adapter, layers)
+    )
+    return at_tokens(encoded, prepared, rows)
 
 
 def _attend(
@@ -95,6 +129,21 @@ def _attend(
     By hooks and not ``output_attentions``, which keeps the weights of all layers and heads until
     the forward ends.
     """
+
+    def attend() -> None:
+        _watch(adapter, encoded, layers, lambda weights: read(weights[0]))
+        adapter.forward(encoded.inputs)
+
+    restoring(_undo(adapter, layers), attend)
+
+
+def _watch(
+    adapter: ModelAdapter,
+    encoded: EncodedInput,
+    layers: Sequence[Any],
+    read: Callable[[Tensor], None],
+) -> None:
+    """From now on weights are formed, ``(1, heads, L, L)``, and handed on."""
     length = encoded.prompt_length + encoded.answer_length
 
     def hook(module: Any, args: Any, output: Any) -> None:
@@ -106,23 +155,23 @@ def _attend(
                 f"attention, got {got} from {type(module).__name__}; explain a model whose "
                 "attention layers return their weights, or leave the attention methods out"
             )
-        read(weights[0])
+        read(weights)
 
+    for layer in layers:
+        layer.self_attn.register_forward_hook(hook)
+    # Other kernels than eager attention never form the weights. In all layers of the text
+    # decoder, because the mask is made once and in the form that the implementation wants (for
+    # others it may be left out); not in the vision tower, whose weights nobody reads. Through
+    # the config and not ``set_attn_implementation``, which may load an implementation's kernel.
+    adapter.model.get_decoder().config._attn_implementation = "eager"
+
+
+def _undo(adapter: ModelAdapter, layers: Sequence[Any]) -> list[Undo]:
+    """Of :func:`_watch`."""
     config = adapter.model.get_decoder().config
-
-    def attend() -> None:
-        for layer in layers:
-            layer.self_attn.register_forward_hook(hook)
-        # Other kernels than eager attention never form the weights. In all layers of the text
-        # decoder, because the mask is made once and in the form that the implementation wants (for
-        # others it may be left out); not in the vision tower, whose weights nobody reads. Through
-        # the config and not ``set_attn_implementation``, which may load an implementation's kernel.
-        config._attn_implementation = "eager"
-        adapter.forward(encoded.inputs)
-
     undo = [step for layer in layers for step in contents(layer.self_attn._forward_hooks)]
     # Setting it sets that of the configurations within, too.
     within = (getattr(config, name, None) for name in config.sub_configs)
     for one in (config, *(inner for inner in within if inner is not None)):
         undo += contents(vars(one))
-    restoring(undo, attend)
+    return undo

@@ -1,12 +1,8 @@
-"""Gradients of an answer token's logit: Grad-CAM and gradient times input.
-
-The graph begins at the input of one decoder layer, which is cut off from what computed it.
-"""
+"""Gradients of an answer token's logit for states: Grad-CAM, gradient times input, along a path."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,9 +10,14 @@ from torch import Tensor
 
 from mmx_core.evaluation.registry import Attribution, method
 from mmx_core.evaluation.rivals.base import attribution, encode_base
+from mmx_core.evaluation.rivals.graph import at_tokens, differentiated
 from mmx_core.explaining.prepare import Prepared
+from mmx_core.explaining.references import fitted
 from mmx_core.models.base import EncodedInput, ModelAdapter
-from mmx_core.models.restoring import Undo, contents, restoring
+from mmx_core.models.restoring import contents, restoring
+
+PATH = 8
+"""Steps of integrated gradients."""
 
 
 @method("grad_cam")
@@ -36,11 +37,13 @@ def grad_cam(adapter: ModelAdapter, prepared: Prepared, seed: int) -> Attributio
     encoded = encode_base(adapter, prepared)
     visual = encoded.visual[0].positions
 
-    def weighted(states: Tensor, gradient: Tensor) -> Tensor:
-        return states @ gradient[visual.to(gradient.device)].mean(dim=0)
+    def weighted(index: int, states: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
+        (state,), (gradient,) = states[0].float(), gradients[0].float()
+        return torch.relu(state @ gradient[visual.to(gradient.device)].mean(dim=0))
 
     last = adapter.model.get_decoder().layers[-1]
-    return _differentiate(adapter, prepared, encoded, last, weighted)
+    rows = differentiated(adapter, prepared, encoded, last, weighted)
+    return at_tokens(encoded, prepared, rows)
 
 
 @method("gradient_input")
@@ -59,67 +62,63 @@ def gradient_times_input(adapter: ModelAdapter, prepared: Prepared, seed: int) -
         seed: Not used.
     """
     encoded = encode_base(adapter, prepared)
-
-    def product(states: Tensor, gradient: Tensor) -> Tensor:
-        return (states * gradient).sum(dim=1)
-
     first = adapter.model.get_decoder().layers[0]
-    return _differentiate(adapter, prepared, encoded, first, product)
+    rows = differentiated(adapter, prepared, encoded, first, times_input)
+    return at_tokens(encoded, prepared, torch.relu(rows))
 
 
-def _differentiate(
-    adapter: ModelAdapter,
-    prepared: Prepared,
-    encoded: EncodedInput,
-    layer: Any,
-    combine: Callable[[Tensor, Tensor], Tensor],
+def times_input(index: int, states: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
+    """``(L,)`` signed, of the decoder's input."""
+    return (states[0][0].float() * gradients[0][0].float()).sum(dim=1)
+
+
+@method("visual_ig")
+def visual_integrated_gradients(
+    adapter: ModelAdapter, prepared: Prepared, seed: int
 ) -> Attribution:
-    """One forward, one backward per token down to the layer's input.
+    """Integrated gradients of the projected visual embeddings, from a plain picture's to their own.
+
+    Sundararajan et al. (arXiv 1703.01365), in eight steps taken at their middles. The plain picture
+    has the mean colour; the path is straight between the embeddings, text stays, and so does what a
+    model adds to visual tokens in later layers. Over all visual tokens a row sums to what the logit
+    of ``y_t`` loses; relu keeps what speaks for it. There is no such quantity of text.
 
     Args:
         adapter: The model's.
         prepared: The sample.
-        encoded: At scale 1.0.
-        layer: The decoder layer at whose input the graph begins.
-        combine: Takes that input and the gradient there, both ``(L, d)`` float32, and returns
-            ``(L,)``.
+        seed: Not used.
     """
-    ids = torch.tensor(prepared.answer_ids, device=adapter.head_device)
-    inputs: list[Tensor] = []
+    encoded = encode_base(adapter, prepared)
+    rows = along_path(adapter, prepared)[:, encoded.visual[0].positions]
+    return attribution(encoded, prepared, torch.relu(rows), None)
 
-    def cut(module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        start = args[0].detach().requires_grad_()
-        inputs.append(start)
-        return (start, *args[1:])
 
-    # Frozen meanwhile: otherwise the vision tower and earlier layers would be recorded too, and
-    # later layers would keep what only their weights' gradients need.
-    trained = [parameter for parameter in adapter.model.parameters() if parameter.requires_grad]
+def along_path(adapter: ModelAdapter, prepared: Prepared, steps: int = PATH) -> Tensor:
+    """``(T, L)`` signed; 0 where the plain picture changes nothing."""
+    encoded = encode_base(adapter, prepared)
+    plain = fitted(prepared.image, None)
+    other = adapter.encode([plain], prepared.rendered, prepared.answer_ids, factor=1.0)
+    first = adapter.model.get_decoder().layers[0]
+    start, end = (_given(adapter, first, one) for one in (other, encoded))
+    way = (end - start)[0].float()
 
-    def differentiate() -> list[Tensor]:
-        layer.register_forward_pre_hook(cut)
-        for parameter in trained:
-            parameter.requires_grad_(False)
-        with torch.enable_grad():
-            hidden = adapter.hidden_states(encoded)[encoded.predicting_positions]
-            # Rows of the head instead of vocabulary-wide logits.
-            weight = adapter.head_weight.index_select(0, ids)
-            logits = (hidden.float() * weight.float()).sum(dim=1)
-            if adapter.head_bias is not None:
-                logits = logits + adapter.head_bias.index_select(0, ids).float()
-            (start,) = inputs
-            states = start.detach()[0].float()
-            rows = []
-            # A backward gives the gradient of one scalar, and that of a sum of tokens mixes them.
-            # Vectorised over tokens, it would hold every layer's gradients T times at once.
-            last = len(ids) - 1
-            for index, logit in enumerate(logits.unbind()):
-                (gradient,) = torch.autograd.grad(logit, start, retain_graph=index < last)
-                rows.append(torch.relu(combine(states, gradient[0].float())))
-        return rows
+    def part(index: int, states: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
+        return (way * gradients[0][0].float()).sum(dim=1) / steps
 
-    undo: list[Undo] = [partial(parameter.requires_grad_, True) for parameter in trained]
-    rows = restoring([*undo, *contents(layer._forward_pre_hooks)], differentiate)
-    visual, text = encoded.visual[0].positions, encoded.context_positions
-    values = torch.stack(rows).detach().to(visual.device)
-    return attribution(encoded, prepared, values[:, visual], values[:, text])
+    rows = []
+    for step in range(steps):
+        here = start + (step + 0.5) / steps * (end - start)
+        rows.append(differentiated(adapter, prepared, encoded, first, part, begin=here))
+    return torch.stack(rows).sum(dim=0)
+
+
+def _given(adapter: ModelAdapter, layer: Any, encoded: EncodedInput) -> Tensor:
+    """``(1, L, d)`` what a layer is given."""
+    seen: list[Tensor] = []
+
+    def look() -> None:
+        layer.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach()))
+        adapter.hidden_states(encoded)
+
+    restoring(contents(layer._forward_pre_hooks), look)
+    return seen[0]

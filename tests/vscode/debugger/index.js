@@ -8,6 +8,8 @@ exports.run = async () => {
   const orders = path.join(folder, ".orders");
   for (let number = 0; ; number++) {
     const order = path.join(orders, `${number}.js`);
+    // Done before the window was reloaded.
+    if (fs.existsSync(path.join(orders, `${number}.json`))) continue;
     while (!fs.existsSync(order)) await new Promise((resolve) => setTimeout(resolve, 50));
     const code = fs.readFileSync(order, "utf8");
     let told;
