@@ -14,6 +14,7 @@ from PIL import Image
 import mmx_core as mmx
 from mmx_core import Explainer, Explanation, Sample
 from mmx_core.explanation import WordGroup
+from mmx_core.text import CategoryMasks
 from mmx_core.text.words import _compiled
 from tests.support.byte_tokenizers import BYTE_TOKENIZERS
 from tests.support.explanations import make_explanation
@@ -102,6 +103,19 @@ def test_masks_measure_words_of_scripts_without_blanks(explainer: Explainer) -> 
     assert explained("一只猫").metrics["masked_words"] == 1
     with pytest.warns(UserWarning, match="does not have '狗'"):
         assert "masked_words" not in explained("狗").metrics
+
+
+def test_categories_are_matched_with_words_of_several_tokens(explainer: Explainer) -> None:
+    labels = np.where(MASK, 58, 18).astype(np.uint8)
+    masks = CategoryMasks(labels, {"dog": 18, "hot dog": 58, "猫": 17})
+    sample = Sample("s", IMAGE, "describe", "Two dogs, a “hot dog” 🐕 und 猫", masks=masks)
+    (explanation,) = explainer.explain_batch([sample])
+    assert [entry.name for entry in masks.word_masks(explanation.answer)] == [
+        "dog",
+        "hot dog",
+        "猫",
+    ]
+    assert explanation.metrics["masked_words"] == 2  # of the third there is none in the picture
 
 
 def test_what_was_not_said_stands_where_its_bytes_part_from_what_was(explainer: Explainer) -> None:
