@@ -44,7 +44,7 @@ export function readingSection(reading: Reading) {
     ${grid ? overRuns(reading) : thinking ? thought(reading) : film ? overSteps(reading) : words(reading)}
     ${view.region
       ? parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
-      : thinks(reading)
+      : thinking
         ? nothing
         : parts.show(
             "candidates",
