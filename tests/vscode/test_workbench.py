@@ -156,7 +156,9 @@ def test_the_tree_lists_the_least_probable_word_first(workbench: Workbench, log:
         log.after.add_explanation(f"val/{seed}", explanation(seed, log.source), 300)
     log.after.flush()
     workbench.command("mmx.logs.focus")
-    tree = workbench.page.locator(".pane", has=workbench.page.get_by_label("Logs", exact=False))
+    # In the place of the explorer, which has the same names.
+    workbench.page.get_by_text("Explanations: Logs").first.wait_for()
+    tree = workbench.page.locator(".sidebar")
     for name in ("logs", "after"):
         row = tree.get_by_role("treeitem", name=name)
         row.wait_for()
@@ -201,7 +203,7 @@ def test_the_panel_is_as_dark_as_the_editor(workbench: Workbench) -> None:
 def test_a_picture_is_saved_through_the_dialog_of_the_editor(workbench: Workbench) -> None:
     page, panel = workbench.page, workbench.panel("log")
     change(panel, '{ compare: "single" }')
-    panel.locator("mmx-panel").press("e")
+    panel.click('button[aria-label="Export"]')
     panel.get_by_role("button", name="PNG").click()
     name = page.locator(".quick-input-widget input").first
     name.wait_for()
@@ -270,7 +272,7 @@ def test_a_pinned_expression_is_looked_at_again_at_the_next_stop(stopped: Workbe
 
 def test_a_window_that_is_loaded_again_shows_what_it_showed(workbench: Workbench) -> None:
     workbench.host.run("return vscode.debug.stopDebugging()")
-    workbench.page.get_by_role("tab", name="logs").click()
+    workbench.page.get_by_role("tab", name="events.out").click()
     panel = workbench.panel("log")
     change(panel, '{ step: 600, colors: "viridis" }')
     kept = "document.querySelector('mmx-panel').host.readState().colors"
