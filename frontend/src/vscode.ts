@@ -5,6 +5,6 @@ import { VsCodeHost } from "./view/vscode_host";
 // What the page was made for (panel.ts of the extension).
 const told = document.getElementById("mmx-host")?.textContent;
 if (told) {
-  const { kind, kept } = JSON.parse(told) as { kind: string; kept: unknown };
+  const { kind, kept } = JSON.parse(told) as { kind: string; kept: { view?: Record<string, string> } };
   void render(new VsCodeHost(kind, kept));
 }

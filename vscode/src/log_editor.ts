@@ -57,10 +57,9 @@ export class LogEditors implements vscode.CustomReadonlyEditorProvider, vscode.W
         running.delete(id);
       }
     };
-    const listening = fillPanel(webview, this.extension, "log", { logdir }, (message) => {
+    const listening = fillPanel(webview, this.extension, "log", { logdir, view }, (message) => {
       if (message.type === "get") void get(message.id, message.path);
       else if (message.type === "cancel") running.get(message.id)?.abort();
-      else if (message.type === "ready" && view) void webview.postMessage({ type: "show", view });
     });
     const news = () => void webview.postMessage({ type: "news" });
     const timer = setInterval(() => panel.visible && server.runs && news(), LOOK_AGAIN_MS);

@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import { type FromPanel, readMessage } from "./messages";
 
 /** What a tab is for: what a reload of the window finds it again by. */
-export type Kept = { logdir?: string };
+export type Kept = { logdir?: string; view?: Record<string, string> | undefined };
 
 export function panelOptions(extension: vscode.Uri): vscode.WebviewOptions & vscode.WebviewPanelOptions {
   const media = vscode.Uri.joinPath(extension, "media");

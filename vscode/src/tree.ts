@@ -27,7 +27,7 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
   private readonly listed = new Set<string>();
   private waiting: NodeJS.Timeout | null = null;
   private until = 0;
-  private told = "";
+  private logdirs: string[] = [];
   private readonly served = new vscode.EventEmitter<void>();
   /** The logs may hold more than before. */
   readonly onDidGrow = this.served.event;
@@ -35,8 +35,9 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
 
   constructor(private readonly servers: Servers) {
     this.parts = [
-      ...[this.watcher.onDidCreate, this.watcher.onDidDelete].map((event) => event(() => this.refresh())),
-      ...[this.watcher.onDidCreate, this.watcher.onDidChange].map((event) => event(() => this.grown())),
+      this.watcher.onDidCreate((file) => (this.isListed(file) ? this.grown() : this.refresh())),
+      this.watcher.onDidChange(() => this.grown()),
+      this.watcher.onDidDelete(() => this.refresh()),
       this.view.onDidChangeVisibility(() => this.refresh()),
       this.view.onDidExpandElement(({ element }) => this.expanded.add(idOf(element))),
       this.view.onDidCollapseElement(({ element }) => this.expanded.delete(idOf(element))),
@@ -64,6 +65,10 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
     this.waiting ??= setTimeout(() => this.look(), LOOK_AGAIN_MS);
   }
 
+  private isListed(file: vscode.Uri): boolean {
+    return this.logdirs.some((logdir) => file.fsPath.startsWith(`${logdir}/`));
+  }
+
   private look(): void {
     this.waiting = Date.now() < this.until ? setTimeout(() => this.look(), LOOK_AGAIN_MS) : null;
     void this.compare();
@@ -78,18 +83,16 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
       return samples.map(({ run, tag, steps }) => [placeOf(server.logdir, run, tag), steps.at(-1) ?? -1] as const);
     });
     const last = (await Promise.all(read)).flat();
-    const told = JSON.stringify(last);
-    if (told === this.told) return;
-    this.told = told;
+    const fresh = last.filter(([place, step]) => step > (this.seen.get(place) ?? -1)).length;
+    if (!fresh) return;
     this.served.fire();
     if (this.view.visible) return this.refresh();
-    const fresh = last.filter(([place, step]) => step > (this.seen.get(place) ?? -1)).length;
-    this.view.badge = fresh ? { value: fresh, tooltip: `New since you looked: ${fresh} sample${fresh === 1 ? "" : "s"}` } : undefined;
+    this.view.badge = { value: fresh, tooltip: `New since you looked: ${fresh} sample${fresh === 1 ? "" : "s"}` };
   }
 
   async getChildren(node?: Node): Promise<Node[]> {
     if (!node) {
-      const found = await logdirs();
+      const found = (this.logdirs = await logdirs());
       // What is said of an empty workspace is not to be seen while it is searched.
       void vscode.commands.executeCommand("setContext", "mmx.noLogs", found.length === 0);
       return found.map((logdir) => ({ kind: "logdir", logdir }));

@@ -26,17 +26,18 @@ export class VsCodeHost implements Host {
   private readonly waiting = new Map<number, { resolve(value: never): void; reject(error: Error): void }>();
   private readonly looked = nothingLookedAt();
   private nextId = 0;
-  private state: Parameters = this.vscode.getState()?.view ?? {};
+  private state: Parameters;
   private stateChanged: () => void = () => undefined;
   private news: () => unknown = () => undefined;
 
-  /** @param kept What the extension keeps with the tab, to find the log again after a reload. */
+  /** @param kept What the extension keeps with the tab, to find the log again after a reload; its view at first. */
   constructor(
     private readonly kind: string,
-    private readonly kept: unknown,
+    private readonly kept: { view?: Parameters },
   ) {
+    this.state = this.vscode.getState()?.view ?? kept.view ?? {};
     window.addEventListener("message", ({ data }: MessageEvent<FromExtension>) => void this.take(data));
-    this.vscode.setState({ ...(kept as object), view: this.state });
+    this.vscode.setState({ ...kept, view: this.state });
   }
 
   data() {
@@ -67,7 +68,7 @@ export class VsCodeHost implements Host {
 
   writeState(_names: readonly string[], parameters: Parameters): void {
     this.state = parameters;
-    this.vscode.setState({ ...(this.kept as object), view: parameters });
+    this.vscode.setState({ ...this.kept, view: parameters });
   }
 
   watchState(changed: () => void): void {
