@@ -36,6 +36,7 @@ describe("the address", () => {
       context: 3,
       samples: true,
       film: true,
+      grid: true,
       thought: true,
       talk: "steps",
     } as const;

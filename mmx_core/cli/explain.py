@@ -79,6 +79,12 @@ def add_parser(commands: Any) -> None:
         default=None,
         help="measure how much likelier each word of the context makes each word of the answer",
     )
+    parser.add_argument(
+        "--used",
+        action="store_true",
+        default=None,
+        help="measure which cells of the picture each word used, by hiding them from the text",
+    )
     parser.add_argument("--device", help="such as cpu or cuda:1; CUDA if there is one")
     parser.add_argument(
         "--dtype",
@@ -145,6 +151,7 @@ def summary(explanation: Explanation, logdir: str) -> str:
         "probability": explanation.base.probability,
         "grounding": explanation.grounding,
         **({} if explanation.image_gain is None else {"image gain": explanation.image_gain}),
+        **({} if explanation.used is None else {"used": _most_used(explanation.used)}),
     }
     rows = [
         (
@@ -154,12 +161,23 @@ def summary(explanation: Explanation, logdir: str) -> str:
         )
         for t, token in enumerate(explanation.tokens)
     ]
+    refused = explanation.provenance.get("used", {}).get("refused")
+    left_out = f"which cells were used was not measured: {refused}\n\n" if refused else ""
     columns = ["token", *figures, *(() if influence is None else ("most by word",))]
     return (
         f"{printable(explanation.answer)}\n\n"
         f"{format_table(columns, rows)}\n\n"
+        f"{left_out}"
         f"tensorboard --logdir {shlex.quote(logdir)}"
     )
+
+
+def _most_used(used: Sequence[FloatArray]) -> FloatArray:
+    """``(T,)`` nats that each token loses without the part of a picture that costs it most."""
+    import numpy as np
+
+    peaks: FloatArray = np.max([np.nan_to_num(maps).max(axis=(1, 2)) for maps in used], axis=0)
+    return peaks
 
 
 def _strongest(words: Sequence[ContextWord], row: FloatArray) -> str:
@@ -209,6 +227,7 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
         "suppression",
         "image_gain",
         "influence",
+        "used",
         "max_new_tokens",
     )
     return {name: v for name in names if (v := getattr(arguments, name)) is not None}

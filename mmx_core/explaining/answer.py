@@ -12,6 +12,7 @@ from mmx_core.images import Picture
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt, special_ids
 from mmx_core.models.layout import Layout
+from mmx_core.text.tokens import characters_of_tokens
 
 _GREEDY: dict[str, Any] = {
     "do_sample": False,
@@ -151,7 +152,25 @@ def given(adapter: ModelAdapter, rendered: RenderedPrompt) -> tuple[str, list[in
         ids, text = said, decode_answer(adapter, said)
     if not ids or not text:
         raise ValueError("answer: expected text or None (to generate one), got nothing")
+    lost = _without_tokens(adapter, text, ids)
+    if lost:
+        warnings.warn(
+            f"answer: the vocabulary has no token for {lost!r} in {text!r}; that is left out of "
+            "what is explained",
+            stacklevel=2,
+        )
     return text, ids
+
+
+def _without_tokens(adapter: ModelAdapter, text: str, ids: Sequence[int]) -> str:
+    """The letters of an answer that no token carries: a released vocabulary may lack some bytes."""
+    if decode_answer(adapter, ids) == text:
+        return ""
+    spans = characters_of_tokens(adapter.tokenizer, text, ids)
+    held = {place for span in spans for place in range(*span)}
+    return "".join(
+        letter for at, letter in enumerate(text) if at not in held and not letter.isspace()
+    )
 
 
 def decode_answer(adapter: ModelAdapter, answer_ids: Sequence[int]) -> str:

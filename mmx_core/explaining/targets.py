@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from mmx_core.models.chat import RenderedPrompt
+from mmx_core.models.chat import RenderedPrompt, special_ids
 from mmx_core.sample import Sample
 from mmx_core.text.tokens import Spans, characters_of_tokens, spelled
 from mmx_core.text.words import find_name, split_words, tokens_within
@@ -116,8 +116,8 @@ def _first_other(
     ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
     spans = characters_of_tokens(tokenizer, text, ids)
     first = next(iter(tokens_within(spans, len(before), len(text))), len(ids))
-    if ids[first:] and ids[first] in tokenizer.all_special_ids:
-        raise ValueError(f"why_not: {word!r} is no word of the model's vocabulary")
+    if not ids[first:] or ids[first] in special_ids(tokenizer):
+        raise ValueError(_unknown(word))
     place = index
     if first < len(ids):
         # The token may begin with a blank that was a token of its own.
@@ -127,7 +127,7 @@ def _first_other(
     pairs = zip(ids[first:], answer_ids[place:], strict=False)
     shared = sum(takewhile(bool, (a == b for a, b in pairs)))
     if first + shared >= len(ids) or place + shared >= len(answer_ids):
-        raise ValueError(f"why_not: {word!r} is what was said at token {index}")
+        raise ValueError(f"why_not: {word!r} is what was said at token {index}, or how that begins")
     return place + shared, ids[first + shared]
 
 
@@ -144,7 +144,13 @@ def _clipped(answer: str) -> str:
 def _check_known(tokenizer: Any, word: str) -> None:
     ids = tokenizer(f" {word.strip()}", add_special_tokens=False)["input_ids"]
     # Some vocabularies write the blank before a word as a token of its own.
-    while len(ids) > 1 and not tokenizer.decode([ids[0]]).strip():
+    while ids and not tokenizer.decode([ids[0]]).strip():
         ids = ids[1:]
-    if not ids or ids[0] in tokenizer.all_special_ids:
-        raise ValueError(f"why_not: {word!r} is no word of the model's vocabulary")
+    if not ids or ids[0] in special_ids(tokenizer):
+        raise ValueError(_unknown(word))
+
+
+def _unknown(word: str) -> str:
+    if not word.strip():
+        return f"why_not: expected a word, got {word!r}"
+    return f"why_not: {word!r} is no word of the model's vocabulary"

@@ -1,6 +1,6 @@
 """The panel in a notebook's cell, by anywidget: a notebook is sent its script once.
 
-A cell's output holds a small picture beside it, which is what remains where no kernel runs.
+A cell's output holds a small picture beside it, for readers that know no widgets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SCRIPT = '<script type="module">'
 _TILES, _WIDEST = 2, 480
-"""Of the picture that remains: its tokens, and its width in pixels."""
+"""Of the picture: its tokens, and its width in pixels."""
 
 
 class _Script(ipywidgets.Widget):
@@ -55,7 +55,7 @@ class _Panel(anywidget.AnyWidget):
 
 
 def panel_widget(explanation: Explanation, title: str) -> dict[str, Any]:
-    """A cell's output: the panel where a kernel runs, a picture where none does.
+    """A cell's output: the panel, and a picture for readers that know no widgets.
 
     Raises:
         BundleMissing: No panel has been built.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmx_core.images import Clip, Picture
 from mmx_core.models.base import ModelAdapter
-from mmx_core.models.layout import WHOLE, Layout, Raster, View
+from mmx_core.models.layout import WHOLE, Box, Layout, Raster, View
 from mmx_core.models.registry import register
 from mmx_core.models.tiles import Tiling, covered, marked_layout, shuffled_grid
 
@@ -30,9 +30,13 @@ class TiledAdapter(ModelAdapter):
     def layout(self, image: Image.Image, factor: float) -> Layout:
         tiling = self._tiling(image, factor)
         grid, seen = shuffled_grid(tiling.side, self._patch, self._shuffle)
-        boxes = [covered(box, seen) for box in tiling.boxes]
+        boxes = [covered(box, seen) for box in self._boxes(tiling)]
         grids = [(grid, grid)] * len(boxes)
         return marked_layout(self._marked_ids(tiling), self.placeholder_id, boxes, grids)
+
+    def _boxes(self, tiling: Tiling) -> list[Box]:
+        """What the tiles show, in the order of the text."""
+        return tiling.boxes
 
     def _marked_ids(self, tiling: Tiling) -> list[int]:
         """What stands for an image, with one placeholder per tile."""

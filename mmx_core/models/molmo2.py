@@ -1,4 +1,4 @@
-"""Molmo 2: the whole image, then overlapping crops of it stitched together and pooled."""
+"""Molmo 2: the whole image, then overlapping crops of it stitched together; frames whole."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
+from mmx_core.images import Clip, Picture
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.image_settings import ReadsSettings
 from mmx_core.models.layout import Box, Layout, Raster, View
@@ -26,7 +27,8 @@ from mmx_core.models.tiles import closest_tiles
 _PATCH, _COLUMN = "<im_patch>", "<im_col>"
 _STARTS = ("<low_res_im_start>", "<im_start>")
 _END = "<im_end>"
-_OTHERS = ("<frame_start>", "<frame_end>", "<im_low>")
+_FRAME = ("<frame_start>", "<frame_end>")
+_OTHERS = (*_FRAME, "<im_low>")
 
 
 @register("molmo2")
@@ -39,7 +41,13 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
 
     Around the image's rows stand tokens as the released processors write them: columns are marked
     on the canvas alone. All tokens of images see each other.
+
+    A frame of a video is shown as the square alone, at one size, pooled more than an image is, and
+    stands behind its time. A sample has one video and no images beside it, or images.
     """
+
+    frame_pooling: ClassVar[tuple[int, int]] = (3, 3)
+    """Patches that become a frame's visual token, where no processor says otherwise."""
 
     defaults: ClassVar[Mapping[str, Any]] = {
         "size": {"height": 378, "width": 378},
@@ -73,7 +81,7 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
         sizes = ((side, side), self._canvas(image, factor))
         for start, size, column in zip(_STARTS, sizes, ([], [_COLUMN]), strict=True):
             patches = (size[0] // patch, size[1] // patch)
-            (rows, columns), box = self._pooled(patches)
+            (rows, columns), box = self._pooled(patches, self.image_processor.pooling_size)
             row = [*[_PATCH] * columns, *column]
             first = len(ids) + 1
             ids += map(self._id, [start, *row * rows, _END])
@@ -84,6 +92,73 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
         return _joined([self._shown(image, factor) for image in images])
 
+    @property
+    def video_placeholder_id(self) -> int | None:
+        return self._known(getattr(self.tokenizer, "video_token", None) or "<|video|>")
+
+    def exchanged(self, videos: Sequence[Clip]) -> tuple[str, list[str]] | None:
+        if not videos:
+            return None
+        mark = str(self.tokenizer.convert_ids_to_tokens(self.video_placeholder_id))
+        return mark, [f"{video.seconds[0]:.1f} {mark}" for video in videos]
+
+    def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
+        if len(pictures) > 1 and any(isinstance(picture, Clip) for picture in pictures):
+            raise ValueError(
+                f"pictures: expected one video or images, Molmo 2 takes no more; got "
+                f"{len(pictures)}"
+            )
+        return super().layouts(pictures, factor)
+
+    def video_layout(self, video: Clip, factor: float) -> Layout:
+        if factor != 1.0:
+            raise ValueError(
+                f"scale {factor:g}: expected 1, Molmo 2 sees frames at one size only; use "
+                "scales=(1.0,)"
+            )
+        along = self._side // int(self.image_processor.patch_size)
+        (rows, columns), box = self._pooled((along, along), self._frame_pooling)
+        start, end = map(self._id, _FRAME)
+        ids: list[int] = []
+        views = []
+        for index, second in enumerate(video.seconds):
+            if index:
+                text = f"{_FRAME[1]} {second:.1f} {_FRAME[0]}"
+                ids += self.tokenizer(text, add_special_tokens=False)["input_ids"][1:-1]
+            offsets = range(len(ids) + 1, len(ids) + 1 + rows * columns)
+            ids += [start, *[self._id(_PATCH)] * (rows * columns), end]
+            views.append(View((Raster(offsets, (rows, columns), box),), (index,)))
+        return Layout(tuple(ids), tuple(views))
+
+    def video_inputs(self, videos: Sequence[Clip], factor: float) -> dict[str, Tensor]:
+        own, side, (video,) = self.image_processor, self._side, videos
+        squares = [
+            normalised(
+                resized(pixels_of(frame), (side, side), mode=mode_of(own), smooth=False), own
+            )
+            for frame in video.frames
+        ]
+        patches = flat_patches(torch.cat(squares), int(own.patch_size))
+        along = side // int(own.patch_size)
+        places = torch.arange(patches.shape[1]).view(along, along)
+        windows = self._windows(places, self._frame_pooling)
+        pooling = [
+            torch.where(windows >= 0, windows + n * patches.shape[1], windows)
+            for n in range(len(patches))
+        ]
+        grid, _ = self._pooled((along, along), self._frame_pooling)
+        return {
+            "pixel_values_videos": patches,
+            "video_token_pooling": torch.cat(pooling),
+            "video_grids": torch.tensor([[len(patches), *grid]]),
+        }
+
+    @property
+    def _frame_pooling(self) -> tuple[int, int]:
+        own = getattr(self.processor, "video_processor", None)
+        down, across = getattr(own, "pooling_size", self.frame_pooling)
+        return int(down), int(across)
+
     def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
         marks = [self._id(t) for t in (_PATCH, _COLUMN, *_STARTS, _END)]
         marks += [token for token in map(self._known, _OTHERS) if token is not None]
@@ -92,8 +167,11 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
         return {"mm_token_type_ids": kinds}
 
     def collate(self, batch: Sequence[EncodedInput]) -> dict[str, Tensor]:
-        shown = [e.pixel_inputs for e in batch if "pixel_values" in e.pixel_inputs]
-        return {**super().collate(batch), **(_joined(shown) if shown else {})}
+        joined = super().collate(batch)
+        for names in (_NAMES, _VIDEO_NAMES):
+            shown = [e.pixel_inputs for e in batch if names[0] in e.pixel_inputs]
+            joined |= _joined(shown, names) if shown else {}
+        return joined
 
     @property
     def _side(self) -> int:
@@ -148,10 +226,13 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
             torch.arange(count).view(along, along),
             self._places(self._crops(image, factor)) + count,
         ]
-        grids = [n for places in indices for n in self._pooled((len(places), len(places[0])))[0]]
+        pool = own.pooling_size
+        grids = [
+            n for places in indices for n in self._pooled((len(places), len(places[0])), pool)[0]
+        ]
         return {
             "pixel_values": patches,
-            "image_token_pooling": torch.cat([self._windows(places) for places in indices]),
+            "image_token_pooling": torch.cat([self._windows(places, pool) for places in indices]),
             "image_grids": torch.tensor([grids]),
             "image_num_crops": torch.tensor([len(patches)]),
         }
@@ -171,20 +252,22 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
         crop = row[:, None] * crops[1] + column
         return crop * along**2 + down[:, None] * along + across
 
-    def _windows(self, places: Tensor) -> Tensor:
+    def _windows(self, places: Tensor, pooling: Sequence[int]) -> Tensor:
         """``(tokens, patches)`` int32: which patches a token pools, -1 beyond the edge."""
         beyond: list[int] = []
-        for count, pool in zip(places.shape, self.image_processor.pooling_size, strict=True):
+        for count, pool in zip(places.shape, pooling, strict=True):
             missing = -count % pool
             beyond = [missing // 2, missing - missing // 2, *beyond]
-        down, across = self.image_processor.pooling_size
+        down, across = pooling
         filled = pad(places, beyond, value=-1).unfold(0, down, down).unfold(1, across, across)
         return filled.reshape(-1, down * across).int()
 
-    def _pooled(self, patches: tuple[int, int]) -> tuple[tuple[int, int], Box]:
+    def _pooled(
+        self, patches: tuple[int, int], pooling: Sequence[int]
+    ) -> tuple[tuple[int, int], Box]:
         """Rows and columns of visual tokens, and what they cover: beyond the edge, in part."""
         grid, starts, ends = [], [], []
-        for count, pool in zip(patches, self.image_processor.pooling_size, strict=True):
+        for count, pool in zip(patches, pooling, strict=True):
             tokens = -(-count // pool)
             before = (tokens * pool - count) // 2
             grid.append(tokens)
@@ -204,14 +287,16 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
 
 
 _NAMES = ("pixel_values", "image_token_pooling", "image_grids", "image_num_crops")
+_VIDEO_NAMES = ("pixel_values_videos", "video_token_pooling", "video_grids")
 
 
-def _joined(parts: Sequence[Any]) -> dict[str, Tensor]:
-    """Several images' inputs as one: patches are counted through all of them."""
+def _joined(parts: Sequence[Any], names: Sequence[str] = _NAMES) -> dict[str, Tensor]:
+    """Several pictures' inputs as one: patches are counted through all of them."""
+    pixels, windows = names[:2]
     pooling, before = [], 0
     for part in parts:
-        own = part["image_token_pooling"]
+        own = part[windows]
         pooling.append(torch.where(own >= 0, own + before, own))
-        before += part["pixel_values"].shape[0] * part["pixel_values"].shape[1]
-    joined = {name: torch.cat([part[name] for part in parts]) for name in _NAMES}
-    return {**joined, "image_token_pooling": torch.cat(pooling)}
+        before += part[pixels].shape[0] * part[pixels].shape[1]
+    joined = {name: torch.cat([part[name] for part in parts]) for name in names}
+    return {**joined, windows: torch.cat(pooling)}

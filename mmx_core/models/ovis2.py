@@ -9,20 +9,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmx_core.models.internvl import TiledAdapter
-from mmx_core.models.layout import WHOLE, Layout, Raster, View
+from mmx_core.models.layout import WHOLE, Box
+from mmx_core.models.one_size import OneSizeTiled
 from mmx_core.models.registry import register
 from mmx_core.models.templates import replacing
-from mmx_core.models.tiles import Tiling, covered, marked_layout, shuffled_grid
+from mmx_core.models.tiles import Tiling
 
 
 @register("ovis2")
-class Ovis2Adapter(TiledAdapter):
+class Ovis2Adapter(OneSizeTiled):
     """Adapter of Ovis2.
 
-    Tiles are as in InternVL, but the whole image comes before them. Its tower takes one size: where
-    less than one tile would be left, the image is shrunk by whole cells and centred on a grey
-    canvas, whose other tokens show nothing and count nowhere.
+    The whole image comes before its tiles.
 
     Its chat template writes ``<image>``, which is no token of its vocabulary.
     """
@@ -34,20 +32,8 @@ class Ovis2Adapter(TiledAdapter):
             mark = self.tokenizer.convert_ids_to_tokens(self.placeholder_id)
             self.chat_template = replacing(source, "<image>", mark)
 
-    def layout(self, image: Image.Image, factor: float) -> Layout:
-        tiling = self._tiling(image, factor)
-        count, seen = shuffled_grid(tiling.side, self._patch, self._shuffle)
-        boxes = [covered(box, seen) for box in (WHOLE, *tiling.boxes[:-1])]
-        layout = marked_layout(
-            self._marked_ids(tiling), self.placeholder_id, boxes, [(count, count)] * len(boxes)
-        )
-        shown = tiling.settings.get("shown", count)
-        if shown == count:
-            return layout
-        (raster,) = layout.views[0].rasters
-        places = range((count - shown) // 2, (count - shown) // 2 + shown)
-        offsets = [raster.offsets[i * count + j] for i in places for j in places]
-        return Layout(layout.ids, (View((Raster(offsets, (shown, shown)),)),))
+    def _boxes(self, tiling: Tiling) -> list[Box]:
+        return [WHOLE, *tiling.boxes[:-1]]
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
         tilings = [self._tiling(image, factor) for image in images]
@@ -62,13 +48,6 @@ class Ovis2Adapter(TiledAdapter):
                 f"{made['grids'].tolist()}"
             )
         return {"pixel_values": made["pixel_values"]}
-
-    def _tiling(self, image: Image.Image, factor: float) -> Tiling:
-        tiling = super()._tiling(image, factor)
-        side = int(self.image_processor.size["height"])
-        if tiling.side == side:
-            return tiling
-        return Tiling(1, 1, side, {"shown": tiling.side // (self._patch * self._shuffle)})
 
     def _own_tiles(self, image: Image.Image, side: int) -> tuple[int, int]:
         own, size = self.image_processor, (image.height, image.width)
@@ -85,18 +64,8 @@ class Ovis2Adapter(TiledAdapter):
         return rows, columns
 
     def _cut(self, image: Image.Image, tiling: Tiling) -> Tensor:
-        shown, side = tiling.settings.get("shown"), tiling.side
-        if shown is None:
-            tiles = super()._cut(image, tiling)
-            return torch.cat([tiles[-1:], tiles[:-1]])
-        cell = self._patch * self._shuffle
-        count = side // cell
-        grey = tuple(round(255 * mean) for mean in self.image_processor.image_mean)
-        canvas = Image.new("RGB", (side, side), grey)
-        start = (count - shown) // 2 * cell
-        shrunk = image.resize((shown * cell, shown * cell), Image.Resampling.BICUBIC)
-        canvas.paste(shrunk, (start, start))
-        return self._resized(canvas, side, side)[None]
+        tiles = super()._cut(image, tiling)
+        return torch.cat([tiles[-1:], tiles[:-1]])
 
     def _marked_ids(self, tiling: Tiling) -> list[int]:
         start, grid, column, row, end = (

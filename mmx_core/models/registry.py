@@ -22,6 +22,7 @@ _OWN = (
     "gemma3n",
     "gemma4",
     "glm_v",
+    "granite_docling",
     "idefics",
     "idefics2",
     "idefics3",

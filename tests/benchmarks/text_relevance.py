@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from mmx_core.cli.table import format_table
 from mmx_core.metrics.bootstrap import pooled_mean
 from tests.benchmarks.text_relevance_measures import VERSION, Scored, measure
+from tests.benchmarks.text_relevance_others import OTHERS, add_others
+from tests.benchmarks.text_relevance_product import PRODUCT, add_product
 from tests.benchmarks.text_relevance_prompts import conversations
 from tests.benchmarks.text_relevance_truth import Truth, truth_of
 from tests.support.smollm2 import ROOT, folder
@@ -60,6 +62,9 @@ def main() -> None:
             truths.append(truth)
             rows.append(chosen)
             scored.append(_scored(eager, truth, chosen))
+            places = (torch.as_tensor(v) for v in (truth.ids, truth.rows[chosen], truth.context))
+            add_product(scored[-1], plain, *places)
+            add_others(scored[-1], truth, chosen)
             print(".", end="", file=sys.stderr, flush=True)
     learned(truths, scored, rows)
     print(f"\n{len(truths)} prompts, {sum(map(len, rows))} tokens\n")
@@ -142,7 +147,7 @@ def table(truths: list[Truth], scored: list[Scored], rows: list[NDArray[np.int64
                 )
             )
             if name != TRUTH:
-                free = name in ("random", "recency", "same token")
+                free = name in ("random", "recency", "same token", PRODUCT, *OTHERS)
                 seconds[name].append(found.seconds[name] + (0.0 if free else found.shared))
     lines = []
     for name, values in figures.items():

@@ -1,7 +1,8 @@
 """Measures of how much a context token mattered: of one forward, or of one backward per token.
 
 Written out plainly from eager attention weights, with all that flows from token to token formed
-whole: slow, and nothing that the product computes is used, apart from ARC itself.
+whole: slow, and nothing that the product computes is used, apart from ARC itself; its own estimate
+stands apart (``text_relevance_product.py``).
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ VIEWS = {
     "swipe": "&p.mmx.compare=swipe&p.mmx.range=compared&p.mmx.brun=control",
     "difference": "&p.mmx.compare=difference",
     "steps": "&p.mmx.film=1",
+    "runs": "&p.mmx.grid=1",
     "talk": "&p.mmx.talk=steps&p.mmx.outline=1",
     "samples": "&p.mmx.samples=1",
     "region": "&p.mmx.region=0.1,0.05,0.35,0.4&p.mmx.more=1&p.mmx.token=1",

@@ -20,8 +20,9 @@ VIEWS = {
     "blink": "{compare: 'blink'}",
     "difference": "{compare: 'difference'}",
     "film": "{compare: 'single', film: true}",
+    "grid": "{film: false, grid: true}",
     "talk": "{talk: 'steps'}",
-    "samples": "{talk: 'off', film: false, samples: true}",
+    "samples": "{talk: 'off', grid: false, samples: true}",
 }
 
 

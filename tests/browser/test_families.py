@@ -18,16 +18,17 @@ from tests.browser.browser import READY_MS, open_panel
 from tests.browser.conftest import Watched
 from tests.browser.pixels import drawn_cells
 from tests.models.criteria import PROMPT, input_embeddings
-from tests.models.test_families import ALL, tiny_of
+from tests.models.test_families import ALL, SHARING, tiny_of
 from tests.support.tensorboard_server import serve
 
 SIZES = {"wide": (72, 144), "tall": (144, 72)}
 """Height and width. The block is off the middle in both directions, and where crops see it."""
 BLOCKS = {"wide": (0.5, 0.5, 0.75, 0.625), "tall": (0.5, 0.5, 0.625, 0.75)}
-SHAPES = {family: list(SIZES)[index % len(SIZES)] for index, family in enumerate(ALL)}
+SHAPES = {family: list(SIZES)[index % len(SIZES)] for index, family in enumerate((*ALL, *SHARING))}
 """One each, in turn: every family on every shape is for tests/models, which are quicker."""
 SCALES = (1.0, 2.0)
 CELLS = 24
+pytestmark = pytest.mark.filterwarnings("ignore:.*has no adapter of its own")
 
 
 def picture(shape: str, *, block: bool) -> Image.Image:

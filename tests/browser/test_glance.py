@@ -65,15 +65,21 @@ def tinted(page, frame) -> dict[str, float]:
 
 
 def test_untrained_control_and_trained_are_told_apart_by_the_strip_alone(page, demo):
-    seen = {
-        place: tinted(page, opened(page, demo, place)) for place in (UNTRAINED, CONTROL, TRAINED)
-    }
+    seen, keys = {}, set()
+    for place in (UNTRAINED, CONTROL, TRAINED):
+        frame = opened(page, demo, place)
+        seen[place] = tinted(page, frame)
+        keys.add(frame.locator(".key [data-term=image_gain]").inner_text())
+    assert len(keys) == 1, "the tint means the same in each run"
+    area = {place: sum(shares.values()) for place, shares in seen.items()}
+    assert area[UNTRAINED] < 0.1
+    assert area[CONTROL] < 0.6 * area[TRAINED]
     standing_out = {
         place: {word for word, share in shares.items() if share > 0.3}
         for place, shares in seen.items()
     }
     assert standing_out[UNTRAINED] == set()
-    assert not standing_out[CONTROL] & set(SHAPES), "the control reads no shape"
+    assert not standing_out[CONTROL] & set(SHAPES), "the control reads colours and no shape"
     assert standing_out[TRAINED] & set(SHAPES)
     assert standing_out[TRAINED] & set(COLORS)
     function_words = {"a", "is", "of", "and", "on", "."}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.browser.browser import open_panel
+from mmx_core.events import read_explanations
+from tests.browser.browser import open_panel, run_shown
 from tests.browser.conftest import OTHER_RUN, RUN
 
 VIEW = f"p.mmx.run={RUN}&p.mmx.tag=mmx%2Fval%2F0"
+RUNS = (RUN, OTHER_RUN)
 OUTLINES = "mmx-outline path"
 
 
@@ -76,3 +78,23 @@ def test_a_talk_is_taken_along_as_a_page_that_plays_by_itself_and_as_video(page,
     page.wait_for_selector("mmx-talk canvas[aria-label*='3 of 3']")
     page.keyboard.press("Home")
     page.wait_for_selector("mmx-talk canvas[aria-label^='“of”: step 0, 1 of 3']")
+
+
+def test_a_word_is_seen_in_all_runs_and_a_cell_leads_to_its_place(page, base, logdir):
+    panel = open_panel(page, base, f"{VIEW}&p.mmx.token=1&p.mmx.grid=1")
+    cell = "mmx-run-grid button[aria-label^='{}, step {}: probability {:.2f}']"
+    found = [e for e in read_explanations(str(logdir), run=RUNS) if e.tag == "mmx/val/0"]
+    assert len(found) == 6
+    for each in found:
+        probability = float(each.base.probability[1])
+        panel.wait_for_selector(cell.format(each.run, each.step, probability))
+    high = max(float(each.heatmap[1].max()) for each in found)
+    assert f"colours 0 to {high:.1f}"[:13] in panel.locator("mmx-run-grid .said").inner_text()
+    here = panel.locator("mmx-run-grid button[aria-current=true]")
+    here.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    panel.wait_for_selector("section.seen[data-step='300']")
+    assert run_shown(panel) == OTHER_RUN
+    assert here.get_attribute("aria-label").startswith(f"{OTHER_RUN}, step 300")

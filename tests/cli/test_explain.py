@@ -83,15 +83,17 @@ def test_the_images_gain_is_a_column_where_it_is_asked_for(
     ]
 
 
-def test_the_word_that_matters_most_is_a_column_where_influence_is_asked_for(
+def test_the_word_and_the_cell_that_matter_most_are_columns_where_they_are_asked_for(
     checkpoint, image, tmp_path, capsys
 ) -> None:
-    options = ["--answer", ANSWER, "--scales", "1", "--influence"]
+    options = ["--answer", ANSWER, "--scales", "1", "--influence", "--used"]
     assert main(command(checkpoint, image, tmp_path, *options)) == 0
     (read,) = read_explanations(tmp_path)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2].split() == ["token", "probability", "grounding", "most", "by", "word"]
-    for line, row in zip(lines[3:], read.influence, strict=False):
+    assert lines[2].split() == ["token", "probability", "grounding", "used", "most", "by", "word"]
+    for line, row, used in zip(lines[3:], read.influence, read.used[0], strict=False):
+        shown = float(line.split()[3])
+        assert shown == pytest.approx(used.max(), abs=1e-3 + float(np.ptp(used)) / 255)
         most = int(np.nanargmax(np.abs(row)))
         word, nats = line.split()[-2:]
         assert word == read.context_words[most].text.strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tokenizers import Tokenizer
 
 import mmx_core as mmx
 from mmx_core.explaining.answer import ends_of
@@ -371,6 +373,28 @@ def test_what_a_checkpoint_bans_is_not_said_and_the_explanation_tells_why(
     finally:
         tiny.model.generation_config = before
     assert "generation" not in explain(PICTURE, "describe the image .").provenance
+
+
+def test_letters_that_the_vocabulary_lacks_are_said_to_be_left_out() -> None:
+    """Released vocabularies over bytes lack some that their training texts did not have."""
+    named = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    tokenizer = byte_level(released.QWEN2_VL, released.QWEN_SPECIAL, **named)
+    written = json.loads(tokenizer.backend_tokenizer.to_str())
+    del written["model"]["vocab"]["Ć"]  # as byte 6 is written
+    short = type(tokenizer)(
+        tokenizer_object=Tokenizer.from_str(json.dumps(written)),
+        chat_template=released.QWEN2_VL,
+        **named,
+    )
+    explain = explainer(fitted(make_tiny("qwen2_vl"), short, "<|image_pad|>")).explain
+    with pytest.warns(
+        UserWarning, match=r"no token for '\\x06' in 'a \\x06 dog'; that is left out"
+    ):
+        explanation = explain(PICTURE, PROMPT, answer="a \x06 dog")
+    assert texts(explanation)[0] == "a" and texts(explanation)[-1] == " dog"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        explain(PICTURE, PROMPT, answer="a 🐕 e\u0301\n\n dog")
 
 
 @pytest.mark.parametrize("wrong", [["a dog"], 7, b"a dog"])

@@ -103,3 +103,12 @@ def test_trl_logs_each_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert steps(tmp_path / "explanations") == [
         (".", f"val/{index:04d}", step) for index in (0, 1) for step in (2, 4)
     ]
+
+
+def test_lmms_eval_logs_the_documents_that_are_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if importlib.util.find_spec("lmms_eval") is None:
+        pytest.skip("lmms_eval is not installed here; its example runs where it is")
+    run("lmms_eval_task", tmp_path, monkeypatch)
+    assert steps(tmp_path) == [(".", "scenes/1", 0), (".", "scenes/4", 0)]

@@ -23,7 +23,7 @@ def test_outside_a_notebook_no_widget_is_made() -> None:
     not all(map(importlib.util.find_spec, NEEDED)),
     reason=f"{', '.join(NEEDED)} are not all installed here; the test runs where they are",
 )
-def test_cells_share_one_script_and_keep_a_picture_for_readers_without_a_kernel() -> None:
+def test_cells_share_one_script_and_keep_a_picture_for_readers_that_know_no_widgets() -> None:
     import nbclient
     import nbformat
 

@@ -64,6 +64,8 @@ SHARING: dict[str, tuple[str, str]] = {
     "gemma4_unified": ("sharing", "make_gemma4_unified"),
     "gemma3n": ("more", "make_gemma3n"),
     "glmga": ("sharing", "make_glmga"),
+    "granite_docling": ("more", "make_granite_docling"),
+    "granite_docling/fine": ("more", "make_granite_docling_fine"),
     "hunyuan_vl": ("more", "make_hunyuan_vl"),
     "hyperclovax_vision_v2": ("sharing", "make_hyperclovax"),
     "lfm3_vl": ("sharing", "make_lfm3_vl"),

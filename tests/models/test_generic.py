@@ -373,3 +373,12 @@ def test_known_families_keep_their_adapters() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not isinstance(adapter_for(parts.model, **parts.parts), GenericAdapter)
+
+
+def test_got_ocr_2_is_refused_with_the_figure_since_its_convolutions_show_neighbours() -> None:
+    from tests.support.families.sharing import make_got_ocr2
+
+    tiny = make_got_ocr2()
+    told = r"only \d+ of 16 painted cells \(\d\d%, not 95%\) changed .*GotOcr2.* needs an adapter"
+    with pytest.raises(ValueError, match=told):
+        Explainer(tiny.model, **tiny.parts).explain(noise(96, 96), PROMPT, answer="a star")

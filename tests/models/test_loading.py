@@ -15,6 +15,7 @@ from transformers import AutoTokenizer
 from mmx_core import Explainer
 from tests.models.criteria import PROMPT, noise
 from tests.models.test_families import ALL, ANSWER, tiny_of
+from tests.models.test_placeless import tiny_of as placeless_of
 from tests.models.test_torchvision import PROCESSORS as TORCHVISION
 from tests.models.test_torchvision import real_processor
 from tests.support.tiny_models import TinyModel
@@ -170,3 +171,18 @@ def test_weights_that_are_not_there_are_not_made_up(tmp_path: Path) -> None:
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match=r"no weights of the thinker .*\(1 missing\)"):
         Explainer.from_pretrained(folder, device="cpu")
+
+
+@pillows
+def test_instructblip_is_loaded_with_the_tokenizer_of_its_q_former(tmp_path: Path) -> None:
+    tiny = placeless_of("instructblip")
+    own: dict[str, Any] = json.loads(tiny.image_processor.to_json_string())
+    own["image_processor_type"] = own["image_processor_type"].removesuffix("Pil")
+    folder = saved(tiny, tmp_path, {"preprocessor_config.json": own})
+    tiny.tokenizer.qformer_tokenizer.save_pretrained(folder / "qformer_tokenizer")
+    loaded = Explainer.from_pretrained(folder, device="cpu", method="occlusion")
+    given = Explainer(tiny.model, **tiny.parts, method="occlusion")
+    found, expected = (
+        each.explain(noise(8, 96), PROMPT, answer=ANSWER).heatmap for each in (loaded, given)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-3 * np.nanmax(expected))

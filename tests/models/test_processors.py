@@ -23,6 +23,9 @@ PROCESSORS: dict[str, tuple[str, dict[str, Any]]] = {
     "ovis2": ("Ovis2Processor", {"image_seq_length": 16}),
     "mllama": ("MllamaProcessor", {}),
     "idefics2": ("Idefics2Processor", {"image_seq_len": 8}),
+    "granite_docling": ("GraniteDoclingProcessor", {"image_seq_len": 16}),
+    "granite_docling/fine": ("GraniteDoclingProcessor", {"image_seq_len": 16}),
+    "hunyuan_vl": ("HunYuanVLProcessor", {}),
 }
 SIZES = [(60, 120), (120, 60), (60, 64), (70, 200), (300, 300)]
 

@@ -13,6 +13,12 @@ from tests.support.smollm2 import TEMPLATES, make_smollm2, require
 from tests.support.tiny_models import TinyModel
 
 PROMPT = "What is the capital of France?"
+PROMPTS = (
+    PROMPT,
+    "Schreibe ein kurzes Gedicht.",
+    "请用中文数到三。",
+    "Write a list of three animals.",
+)
 ANSWERS = (
     "The capital of France is Paris.",
     "a colourful dog 🐕 und 犬 on a mat",
@@ -39,19 +45,36 @@ def picture() -> Image.Image:
     return Image.fromarray(values)
 
 
-def test_it_speaks_and_its_own_answer_given_back_has_the_same_tokens(released: TinyModel) -> None:
+def worded(tiny: TinyModel, ids: list[int]) -> list[str]:
+    """The tokens' texts from the first letter on."""
+    texts = [tiny.tokenizer.decode([token]) for token in ids]
+    first = next(at for at, text in enumerate(texts) if text.strip())
+    return [texts[first].lstrip(), *texts[first + 1 :]]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_it_speaks_and_its_own_answer_given_back_has_the_same_tokens(
+    released: TinyModel, prompt: str
+) -> None:
     explainer = build(released)
-    said = explainer.explain(picture(), PROMPT)
+    said = explainer.explain(picture(), prompt)
     assert said.answer.strip() and released.tokenizer.eos_token not in said.answer
-    given = explainer.explain(picture(), PROMPT, answer=said.answer)
-    user = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}
+    given = explainer.explain(picture(), prompt, answer=said.answer)
+    user = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}
     talk = [user, {"role": "assistant", "content": said.answer}]
     told = explainer.explain(picture(), messages=talk)
     ids, again, once_more = ([token.id for token in each.tokens] for each in (said, given, told))
-    # What is cut off in the middle may end in blanks, which a text does not tell.
-    count = len(again)
-    assert ids[:count] == again == once_more and not released.tokenizer.decode(ids[count:]).strip()
-    np.testing.assert_allclose(said.base.probability[:count], given.base.probability, rtol=1e-4)
+    assert again == once_more
+    # Blanks at its edges a text does not tell: those before it are the template's.
+    found, expected = (worded(released, each) for each in (again, ids))
+    assert found == expected[: len(found)]
+    assert not "".join(expected[len(found) :]).strip()
+    if ids[: len(again)] == again:
+        np.testing.assert_allclose(
+            said.base.probability[: len(again)], given.base.probability, rtol=1e-4
+        )
+    else:
+        assert not said.tokens[0].text.strip(), "it began with a break of its own"
     # Greedily: each token was its model's first choice.
     assert (said.base.rank == 0).all()
 

@@ -24,7 +24,7 @@ SCALES: dict[str, tuple[float, ...]] = {
     **dict.fromkeys(("exaone4_5", "hyperclovax_vision_v2", "qianfan_ocr"), (2.0,)),
     **dict.fromkeys(("cohere_compass", "cosmos3_omni", "cosmos3_edge", "lfm3_vl"), (0.5,)),
     # Frames have one size.
-    **dict.fromkeys(("llava_next_video", "llava_onevision", "video_llava"), (1.0,)),
+    **dict.fromkeys(("llava_next_video", "llava_onevision", "video_llava", "molmo2"), (1.0,)),
 }
 SIZES = {1.0: (96, 96), 0.5: (80, 160), 2.0: (160, 80)}
 """Height and width, one for each scale."""
@@ -77,6 +77,7 @@ def test_a_video_is_seen_as_in_generation(tiny: TinyModel) -> None:
     ("family", "before"),
     [
         ("gemma4", ["00:00 <|video|>", "01:01"]),
+        ("molmo2", ["0.0 <|video|>", " 61.5 "]),
         ("video_llama_3", ["Time 0.0s:<|video_pad|>", ",Time 61.5s:"]),
     ],
 )
@@ -91,6 +92,33 @@ def test_frames_stand_behind_their_times(family: str, before: list[str]) -> None
     adapter.tokenizer = Recording(own, asked)
     adapter.video_layout(video, 1.0)
     assert len(asked) == 1 and before[1] in asked[0]
+
+
+@pytest.mark.parametrize(
+    ("family", "frames"), [("gemma4", 2), ("molmo2", 2), ("video_llama_3", 2), ("smolvlm", 3)]
+)
+def test_a_batch_of_videos_is_its_samples(family: str, frames: int) -> None:
+    adapter = build(tiny_of(family))
+    batch = []
+    for seed, count in ((0, 3), (5, frames)):
+        video = Clip(tuple(noise(64, 96, seed + n) for n in range(count)), (0.0, 0.5, 1.0)[:count])
+        rendered = adapter.render(PROMPT, pictures=[video])
+        batch.append(adapter.encode([video], rendered, [9] * (seed + 1), factor=1.0))
+    assert adapter.can_collate(batch)
+    with torch.no_grad():
+        together = adapter.forward(adapter.collate(batch))
+        for row, sample in zip(together, batch, strict=True):
+            alone = adapter.hidden_states(sample)
+            torch.testing.assert_close(row[: sample.length], alone, rtol=1e-3, atol=1e-3)
+
+
+def test_molmo_2_takes_one_video_and_nothing_beside_it() -> None:
+    adapter = build(tiny_of("molmo2"))
+    video = Clip((noise(64, 96),), (0.0,))
+    with pytest.raises(ValueError, match="expected one video or images, Molmo 2 takes no more"):
+        adapter.layouts([video, noise(64, 96)], 1.0)
+    with pytest.raises(ValueError, match=r"frames at one size only; use scales=\(1.0,\)"):
+        adapter.layouts([video], 2.0)
 
 
 def test_images_beside_a_video_keep_their_own_maps_in_internvl() -> None:

@@ -14,9 +14,11 @@ from PIL import Image
 import mmx_core as mmx
 from mmx_core import Explainer, Explanation, Sample
 from mmx_core.explanation import WordGroup
+from mmx_core.text import CategoryMasks
 from mmx_core.text.words import _compiled
 from tests.support.byte_tokenizers import BYTE_TOKENIZERS
 from tests.support.explanations import make_explanation
+from tests.support.smollm2 import param, tokenizer_for
 from tests.support.tiny_models import make_tiny
 
 MARKERS = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
@@ -32,16 +34,19 @@ MASK[:20, :20] = True
 ANSWER = "a dog 🐕 and “犬” on a mat"
 
 
-@pytest.fixture(scope="module", params=["byte level", "byte fallback"])
+@pytest.fixture(scope="module", params=["byte level", "byte fallback", param("released")])
 def explainer(request: pytest.FixtureRequest) -> Explainer:
     tiny = make_tiny("qwen2_vl")
-    tokenizer = type(tiny.tokenizer)(
-        tokenizer_object=BYTE_TOKENIZERS[request.param]()._tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|im_end|>",
-        chat_template=TEMPLATE,
-    )
-    tokenizer.add_special_tokens({"additional_special_tokens": MARKERS})
+    named = {"eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}
+    if request.param == "released":
+        tokenizer = tokenizer_for(TEMPLATE, MARKERS, **named)
+    else:
+        tokenizer = type(tiny.tokenizer)(
+            tokenizer_object=BYTE_TOKENIZERS[request.param]()._tokenizer,
+            chat_template=TEMPLATE,
+            **named,
+        )
+        tokenizer.add_special_tokens({"additional_special_tokens": MARKERS})
     torch.manual_seed(1)
     tiny.model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     ids = dict(zip(MARKERS, tokenizer.convert_tokens_to_ids(MARKERS), strict=True))
@@ -100,6 +105,19 @@ def test_masks_measure_words_of_scripts_without_blanks(explainer: Explainer) -> 
         assert "masked_words" not in explained("狗").metrics
 
 
+def test_categories_are_matched_with_words_of_several_tokens(explainer: Explainer) -> None:
+    labels = np.where(MASK, 58, 18).astype(np.uint8)
+    masks = CategoryMasks(labels, {"dog": 18, "hot dog": 58, "猫": 17})
+    sample = Sample("s", IMAGE, "describe", "Two dogs, a “hot dog” 🐕 und 猫", masks=masks)
+    (explanation,) = explainer.explain_batch([sample])
+    assert [entry.name for entry in masks.word_masks(explanation.answer)] == [
+        "dog",
+        "hot dog",
+        "猫",
+    ]
+    assert explanation.metrics["masked_words"] == 2  # of the third there is none in the picture
+
+
 def test_what_was_not_said_stands_where_its_bytes_part_from_what_was(explainer: Explainer) -> None:
     asked = {"犬": "狗", "mat": "cat"}
     explanation = explainer.explain(IMAGE, "describe", answer=ANSWER, why_not=asked)
@@ -116,6 +134,11 @@ def test_what_was_not_said_stands_where_its_bytes_part_from_what_was(explainer: 
     assert mat.candidate.text.strip() in ("cat", "c")
     with pytest.raises(ValueError, match="what was said"):
         explainer.explain(IMAGE, "describe", answer=ANSWER, why_not={"犬": "犬"})
+    for said in (ANSWER, None):
+        with pytest.raises(ValueError, match="expected a word, got ' '"):
+            explainer.explain(IMAGE, "describe", answer=said, why_not={0: " "})
+        with pytest.raises(ValueError, match=r"'<\|im_start\|>' is no word"):
+            explainer.explain(IMAGE, "describe", answer=said, why_not={0: "<|im_start|>"})
 
 
 @pytest.mark.parametrize("firsts", [(1, 4), (0, 3), (0, 4, 4), (0, 5, 4), (0, 4, 9)])

@@ -16,7 +16,6 @@ from tests.vscode.workbench import Workbench
 
 _SETTINGS = {
     "workbench.startupEditor": "none",
-    "workbench.secondarySideBar.defaultVisibility": "hidden",
     "debug.openDebug": "neverOpen",
 }
 
@@ -50,7 +49,7 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
             page.add_init_script("try { localStorage.setItem('mmx.guided', '1') } catch {}")
             page.goto(address(base, folder))
             page.wait_for_selector(".monaco-workbench", timeout=READY_MS)
-            host.run("return 1")
+            host.run('return vscode.commands.executeCommand("workbench.action.closeAuxiliaryBar")')
             try:
                 yield Workbench(page, host, folder)
             finally:

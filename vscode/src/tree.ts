@@ -27,6 +27,7 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
   private readonly listed = new Set<string>();
   private waiting: NodeJS.Timeout | null = null;
   private until = 0;
+  private told = "";
   private readonly served = new vscode.EventEmitter<void>();
   /** The logs may hold more than before. */
   readonly onDidGrow = this.served.event;
@@ -34,7 +35,8 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
 
   constructor(private readonly servers: Servers) {
     this.parts = [
-      ...[this.watcher.onDidCreate, this.watcher.onDidChange, this.watcher.onDidDelete].map((event) => event(() => this.grown())),
+      ...[this.watcher.onDidCreate, this.watcher.onDidDelete].map((event) => event(() => this.refresh())),
+      ...[this.watcher.onDidCreate, this.watcher.onDidChange].map((event) => event(() => this.grown())),
       this.view.onDidChangeVisibility(() => this.refresh()),
       this.view.onDidExpandElement(({ element }) => this.expanded.add(idOf(element))),
       this.view.onDidCollapseElement(({ element }) => this.expanded.delete(idOf(element))),
@@ -64,21 +66,25 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
 
   private look(): void {
     this.waiting = Date.now() < this.until ? setTimeout(() => this.look(), LOOK_AGAIN_MS) : null;
-    this.served.fire();
-    if (this.view.visible) this.refresh();
-    else void this.count();
+    void this.compare();
   }
 
-  /** What came since the tree was looked at, in the logs that are served already. */
-  private async count(): Promise<void> {
+  /** Tells of what came since, in the logs that are served already. What stays as it is is left alone: a
+   * menu may be open on it. */
+  private async compare(): Promise<void> {
     const servers = this.servers.running.filter(({ logdir, runs }) => runs && this.listed.has(logdir));
     const read = servers.map(async (server) => {
       const samples = [...(await readRuns(server).catch(() => new Map<string, Sample[]>())).values()].flat();
-      return samples.filter(({ run, tag, steps }) => (steps.at(-1) ?? -1) > (this.seen.get(placeOf(server.logdir, run, tag)) ?? -1));
+      return samples.map(({ run, tag, steps }) => [placeOf(server.logdir, run, tag), steps.at(-1) ?? -1] as const);
     });
-    const fresh = (await Promise.all(read)).flat();
-    if (this.view.visible) return;
-    this.view.badge = fresh.length ? { value: fresh.length, tooltip: `${fresh.length} samples were explained since you looked` } : undefined;
+    const last = (await Promise.all(read)).flat();
+    const told = JSON.stringify(last);
+    if (told === this.told) return;
+    this.told = told;
+    this.served.fire();
+    if (this.view.visible) return this.refresh();
+    const fresh = last.filter(([place, step]) => step > (this.seen.get(place) ?? -1)).length;
+    this.view.badge = fresh ? { value: fresh, tooltip: `New since you looked: ${fresh} sample${fresh === 1 ? "" : "s"}` } : undefined;
   }
 
   async getChildren(node?: Node): Promise<Node[]> {

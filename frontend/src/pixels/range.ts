@@ -28,7 +28,7 @@ export interface Peaks {
 }
 
 /** In nats: a sample of which no word loses as much keeps pale. */
-const LEAST_USED = 1;
+export const LEAST_USED = 1;
 
 /** Over all tokens and images. */
 export function peaksOf(explanation: Explanation): Peaks {

@@ -163,7 +163,7 @@ function wordsText(explanation: Explanation, tokens: number[], view: ViewState):
   return tokens.length > 1 ? `“${words}” (${view.combine} of ${tokens.length})` : `“${words}”`;
 }
 
-function unitOf(explanation: Explanation, { used }: Layer): string {
+export function unitOf(explanation: Explanation, { used }: Layer): string {
   return used ? LOST : methodOf(explanation).unit;
 }
 

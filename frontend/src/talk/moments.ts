@@ -1,9 +1,8 @@
 // What a talk goes through: the words of an answer, or one word at every checkpoint.
 import { type Explanation, type ObjectMask, answerToken, seenAt, shownLayers } from "../data/explanation";
-import { methodOf } from "../data/method";
 import { type Heatmap, largest, spanMap } from "../pixels/heatmap";
-import { rangeOf } from "../pixels/range";
-import { namedBy } from "../pixels/stage_picture";
+import { LEAST_USED, rangeOf } from "../pixels/range";
+import { namedBy, unitOf } from "../pixels/stage_picture";
 import type { PanelModel } from "../view/model";
 import { keepToken, layerIndex, layerName, tokensAt } from "../view/selection";
 import type { TalkMode, ViewState } from "../view/state";
@@ -58,8 +57,8 @@ export function talkOf(model: Source, mode: Talk["mode"], film = mode === "steps
     mode,
     moments,
     now: mode === "answer" ? nowOf(moments, seen, view) : Math.max(0, moments.findIndex(({ explanation: { step } }) => step === view.step)),
-    high: fixed || high,
-    unit: methodOf(seen).unit,
+    high: fixed || Math.max(high, layer.used ? LEAST_USED : 0),
+    unit: unitOf(seen, layer),
     bitmap: image.bitmap,
     view,
     coming: film.filter((entry) => entry === null).length,

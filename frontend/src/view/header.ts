@@ -201,7 +201,6 @@ export class Header extends PanelElement {
           title="Table of samples (l)"
           @click=${() => this.ask("view-change", { samples: !this.view.samples })}
         >${icon("M1 2h10v2H1zM1 5h10v2H1zM1 8h10v2H1z")}</button>
-        <button class="icon quiet" aria-label="Talk view" title="Talk view, full screen (f)" @click=${() => this.ask("view-change", { talk: "answer" })}>${icon("M0 1h12v8H7l2 2.5H3L5 9H0zM1.5 2.5v5h9v-5z")}</button>
         <button class="icon quiet" aria-label="Export" title="Export (e)" @click=${() => this.ask("export-open", null)}>${icon("M5 1h2v5h2.5L6 9.5 2.5 6H5zM1 10h10v1.5H1z")}</button>
         <button class="icon quiet" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" @click=${() => this.ask("help-open", null)}>?</button>
       </span>

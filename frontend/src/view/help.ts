@@ -24,6 +24,7 @@ const SHORTCUTS: [string, string][] = [
   ["x", "swap A and B"],
   ["b", "show the other (blink)"],
   ["h", "the token over all steps"],
+  ["a", "the token in all runs, step by step"],
   ["f", "talk view: full screen, word by word, or one word step by step"],
   ["l", "table of samples"],
   ["e", "export"],

@@ -3,7 +3,7 @@ import type { ViewState } from "./state";
 
 /** What is looked at, and not how. */
 const LOOKED_AT = [
-  "run", "tag", "step", "compare", "otherRun", "otherStep", "token", "more", "layer", "film", "samples", "matrix", "region", "alternative", "talk",
+  "run", "tag", "step", "compare", "otherRun", "otherStep", "token", "more", "layer", "film", "grid", "samples", "matrix", "region", "alternative", "talk",
 ] as const satisfies readonly (keyof ViewState)[];
 /** Changes of the same kind within so long are one. */
 const ONE_GESTURE_MS = 1500;

@@ -34,7 +34,9 @@ export function changedBy(key: string, view: ViewState, explanation: Explanation
     case "f":
       return { talk: view.talk === "off" ? "answer" : "off" };
     case "h":
-      return { film: !view.film };
+      return { film: !view.film, grid: false };
+    case "a":
+      return { grid: !view.grid };
     case "l":
       return { samples: !view.samples };
     case "m":

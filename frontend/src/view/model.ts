@@ -23,7 +23,7 @@ import { keepToken, layerIndex, layerName, nearestStep, selectedTokens } from ".
 
 const STEPS_AHEAD = 3;
 /** Of the cache; the rest is for what is looked at beside the film. */
-const FILM_BYTES = CACHE_BYTES / 2;
+export const FILM_BYTES = CACHE_BYTES / 2;
 const NO_RECORDS: readonly IndexRecord[] = [];
 const NEEDS_DATA = ["run", "tag", "step", "compare", "otherRun", "otherStep", "film", "talk", "samples"] as const;
 
@@ -60,7 +60,7 @@ export class PanelModel {
 
   constructor(
     readonly api: PanelApi,
-    private readonly source: ExplanationSource,
+    readonly source: ExplanationSource,
     view: ViewState = INITIAL_VIEW,
   ) {
     this.view = view;

@@ -7,6 +7,7 @@ export const PARTS = {
   compare: ["the comparison", () => import("../pixels/compare_stage")],
   export: ["the export", () => import("./export_dialog")],
   film: ["the view over steps", () => import("../pixels/filmstrip")],
+  grid: ["the view over runs", () => import("../grid/run_grid")],
   guide: ["the look around", () => import("../words/guide")],
   help: ["the keyboard shortcuts", () => import("./help")],
   images: ["the strip of images", () => import("../pixels/image_strip")],

@@ -28,19 +28,23 @@ export function readingSection(reading: Reading) {
   const { view } = model;
   const alternative = alternativeOf(explanation, view);
   const other = view.compare === "single" ? null : model.otherSide;
-  const film = view.film && !thinks(reading);
+  const grid = view.grid && runsHaving(model) > 1;
+  const thinking = thinks(reading) && !grid;
+  const film = view.film && !thinking && !grid;
   const tab = (name: string, title: string, pressed: boolean, patch: Partial<ViewState>) =>
     html`<button aria-pressed=${pressed} title=${title} @click=${() => void model.change(patch)}>${name}</button>`;
   return html`<section class="read" aria-label="Words">
     <span class="tabs segments" role="group" aria-label="Beside the image">
-      ${tab("words", "What the words do to each other (h)", !film && !thinks(reading), { film: false, thought: false })}
-      ${tab("over steps", "The selected token over all steps (h)", film, { film: true, thought: false })}
-      ${mayThink(explanation) ? tab("thought", "What the selected word rests on, through the thought", thinks(reading), { thought: true }) : nothing}
+      ${tab("words", "What the words do to each other (h)", !film && !thinking && !grid, { film: false, thought: false, grid: false })}
+      ${tab("over steps", "The selected token over all steps (h)", film, { film: true, thought: false, grid: false })}
+      ${runsHaving(model) > 1 ? tab("runs", "The selected token in all runs, step by step (a)", grid, { grid: true }) : nothing}
+      ${mayThink(explanation) ? tab("thought", "What the selected word rests on, through the thought", thinking, { thought: true, grid: false }) : nothing}
+      ${tab("talk", "To show it: full screen, word by word, or step by step (f)", false, { talk: "answer" })}
     </span>
-    ${thinks(reading) ? thought(reading) : film ? overSteps(reading) : words(reading)}
+    ${grid ? overRuns(reading) : thinking ? thought(reading) : film ? overSteps(reading) : words(reading)}
     ${view.region
       ? parts.show("readers", () => html`<mmx-readers .explanation=${explanation} .view=${view}></mmx-readers>`)
-      : thinks(reading)
+      : thinking
         ? nothing
         : parts.show(
             "candidates",
@@ -61,6 +65,14 @@ function mayThink({ context, promptLength, influence }: Explanation): boolean {
 function thought({ model, parts, explanation }: Reading) {
   const tokens = selectedTokens(model.view, explanation);
   return parts.show("thought", () => html`<mmx-thought-chain .explanation=${explanation} .tokens=${tokens}></mmx-thought-chain>`);
+}
+
+function runsHaving({ index, view }: PanelModel): number {
+  return index?.runs.filter(({ samples }) => samples.some(({ tag, steps }) => tag === view.tag && steps.length)).length ?? 0;
+}
+
+function overRuns({ model, parts, dark }: Reading) {
+  return parts.show("grid", () => html`<mmx-run-grid .model=${model} ?dark=${dark}></mmx-run-grid>`);
 }
 
 function overSteps({ model, parts, held, dark }: Reading) {

@@ -78,6 +78,8 @@ const FIELDS = {
   samples: flag("samples"),
   /** The selected token over all steps is shown. */
   film: flag("film"),
+  /** The selected token over all runs and steps is shown. */
+  grid: flag("grid"),
   talk: choice("talk", TALK_MODES, "off"),
   /** What the selected word rests on through the thought is shown, where there is one. */
   thought: flag("thought"),

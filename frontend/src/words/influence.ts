@@ -1,6 +1,7 @@
 // What the words of the context do to those selected, measured by taking each of them away.
 import type { ContextWord, Explanation } from "../data/explanation";
-import { tokenText } from "../view/text";
+import { natsText, probabilityText, tokenText } from "../view/text";
+import { ownAgreement, probabilityOf } from "./figures";
 import type { Group } from "./units";
 
 export interface Influence {
@@ -13,6 +14,8 @@ export interface Influence {
 export const NOTABLE = 0.1;
 /** In letters. */
 const LONGEST_NAME = 40;
+/** Of less likely words the probabilities look alike. */
+const LEAST_SHOWN = 0.01;
 /** In nats: the darkest line is at least this much, so that next to nothing stays pale. */
 const LEAST_FULL = 1;
 
@@ -59,4 +62,11 @@ export function nameOf({ word }: Influence): string {
 /** How likely what now has this probability would be. */
 export function without(probability: number, { nats }: Influence): number {
   return Math.min(1, probability * Math.exp(-nats));
+}
+
+/** "0.92 → 0.11", of the tokens that it is on. */
+export function fallsText(explanation: Explanation, tokens: readonly number[], influence: Influence): string {
+  const agreement = ownAgreement(explanation);
+  const probability = agreement && probabilityOf(agreement, tokens);
+  return probability === null || probability < LEAST_SHOWN ? `${natsText(-influence.nats)} nats` : `${probabilityText(probability)} → ${probabilityText(without(probability, influence))}`;
 }

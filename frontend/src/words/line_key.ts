@@ -3,9 +3,8 @@
 import { html } from "lit";
 import type { Explanation } from "../data/explanation";
 import { selectedTokens } from "../view/selection";
-import { natsText, probabilityText, tokenText, valueText } from "../view/text";
-import { ownAgreement, probabilityOf } from "./figures";
-import { type Influence, NOTABLE, influencesOn, influencesOver, nameOf, without } from "./influence";
+import { natsText, tokenText } from "../view/text";
+import { type Influence, NOTABLE, fallsText, influencesOn, influencesOver, nameOf } from "./influence";
 import { alternativeAt, choiceText, reasonTexts } from "./reasons";
 import { type Unit, unitsText } from "./units";
 
@@ -46,7 +45,7 @@ export function lineKey(explanation: Explanation, unit: Unit, { tokens, influenc
   const needed = influences.filter(({ nats }) => nats >= NOTABLE).sort((one, other) => other.nats - one.nats);
   return html`<span class="without number" tabindex="0" data-term="influence">
     <span>“<bdi>${unitsText(explanation, tokens, unit)}</bdi>” ${needed.length ? "is less likely without" : "needs no single word"}</span>
-    ${needed.slice(0, NAMED).map((one) => html`<span>“<bdi>${nameOf(one)}</bdi>”: ${falls(explanation, tokens, one)}</span>`)}
+    ${needed.slice(0, NAMED).map((one) => html`<span>“<bdi>${nameOf(one)}</bdi>”: ${fallsText(explanation, tokens, one)}</span>`)}
   </span>`;
 }
 
@@ -54,12 +53,5 @@ export function lineKey(explanation: Explanation, unit: Unit, { tokens, influenc
 export function withoutText(explanation: Explanation, unit: Unit, { tokens, over }: Underlined, influence: Influence): string {
   if (over !== null) return `; ${natsText(influence.nats)} nats for ${choiceText(explanation, over)}`;
   const taken = influence.word.count > 1 && nameOf(influence) !== tokenText(influence.word.text) ? "its sentence" : "it";
-  return `; without ${taken} “${unitsText(explanation, tokens, unit)}”: ${falls(explanation, tokens, influence)}`;
-}
-
-/** "0.92 → 0.11" */
-function falls(explanation: Explanation, tokens: readonly number[], influence: Influence): string {
-  const agreement = ownAgreement(explanation);
-  const probability = agreement && probabilityOf(agreement, tokens);
-  return probability === null ? `${valueText(influence.nats)} nats` : `${probabilityText(probability)} → ${probabilityText(without(probability, influence))}`;
+  return `; without ${taken} “${unitsText(explanation, tokens, unit)}”: ${fallsText(explanation, tokens, influence)}`;
 }

@@ -105,7 +105,7 @@ export class ThoughtChain extends PanelElement {
     }
     this.word = { context: explanation.context, tokens: [...behind] };
     const { direct, sentences } = chain;
-    const strongest = [...sentences].sort((a, b) => b.share - a.share).slice(0, SHOWN);
+    const strongest = sentences.filter(({ nats }) => Math.abs(nats) >= NOTABLE).sort((a, b) => b.share - a.share).slice(0, SHOWN);
     const shown = this.all ? sentences : sentences.filter((sentence) => strongest.includes(sentence));
     return html`
       <h2>“${unitsText(explanation, behind, "words")}” through the thought</h2>
@@ -116,11 +116,11 @@ export class ThoughtChain extends PanelElement {
       </ul>
       <h3><span tabindex="0" data-term="sentence">Without a sentence of the thought</span></h3>
       <ol>
-        ${shown.map((sentence) => html`<li>${this.sentence(sentence)}</li>`)}
+        ${shown.length ? shown.map((sentence) => html`<li>${this.sentence(sentence)}</li>`) : html`<li class="muted">no single sentence changes it much</li>`}
       </ol>
       ${sentences.length > strongest.length
         ? html`<button class="quiet" aria-expanded=${this.all} @click=${() => (this.all = !this.all)}>
-            ${this.all ? `only the ${SHOWN} strongest` : `all ${sentences.length} sentences`}
+            ${this.all ? "only the strongest" : `all ${sentences.length} sentences`}
           </button>`
         : nothing}
     `;

@@ -13,6 +13,7 @@ from tests.support.tiny_models import TinyModel
 
 _MARKERS = {
     "image_token": "<|image|>",
+    "video_token": "<|video|>",
     "patch_token": "<im_patch>",
     "column_token": "<im_col>",
     "start_token": "<im_start>",
@@ -41,7 +42,8 @@ def make_molmo2(seed: int = 0) -> TinyModel:
     """Molmo 2: crops of 9 x 9 patches, of which neighbours share two; pooled by two and padded."""
     import transformers
 
-    template = TEMPLATE.replace("<image>", "<|image|>").replace("{{ bos_token }}", "")
+    template = TEMPLATE.replace("<image>", "<|image|>").replace("<video>", "<|video|>")
+    template = template.replace("{{ bos_token }}", "")
     tokenizer = spaced_tokenizer(_MARKERS, template=template)
     ids = {
         "image_patch_id": "<im_patch>",

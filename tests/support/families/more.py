@@ -1,4 +1,4 @@
-"""Small models of Gemma 3n and HunYuan-VL, with their real image processors."""
+"""Small models of Gemma 3n, HunYuan-VL and Granite Docling, with their real image processors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import transformers
 from torch import nn
 
 from tests.support.families.parts import spaced_tokenizer, text_config
+from tests.support.families.tiled import idefics3_tokenizer
 from tests.support.tiny_models import TinyModel
 
 GEMMA3N_TEMPLATE = (
@@ -150,3 +151,53 @@ def make_hunyuan_vl(seed: int = 0) -> TinyModel:
         patch_size=8, size={"shortest_edge": 32 * 32, "longest_edge": 512 * 512}
     )
     return TinyModel(model, processor, tokenizer)
+
+
+def make_granite_docling(*, fine: bool = False) -> TinyModel:
+    """Granite Docling: tiles of 64 pixels, 4 x 4 visual tokens each or (fine) 8 x 8, 6 at most."""
+    from transformers.models.granite_docling.image_processing_pil_granite_docling import (
+        GraniteDoclingImageProcessorPil,
+    )
+
+    tokenizer = idefics3_tokenizer({}, breaks=("\n", "\n\n"))
+    config = transformers.GraniteDoclingConfig(
+        text_config={
+            **{n: v for n, v in text_config(tokenizer).items() if n != "head_dim"},
+            "embedding_multiplier": 1.0,
+            "residual_multiplier": 1.0,
+            "attention_multiplier": 0.25,
+            "logits_scaling": 2.0,
+        },
+        vision_config={
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "image_size": 64,
+            "patch_size": 4,
+            "out_hidden_size": 64,
+            "scale_factor": 4,
+            "deepstack_visual_indexes": [0],
+        },
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        tie_word_embeddings=False,
+    )
+    torch.manual_seed(0)
+    model = transformers.GraniteDoclingForConditionalGeneration._from_config(
+        config, attn_implementation="sdpa"
+    ).eval()
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=0.2)
+    model.lm_head.weight.data[config.image_token_id] = 0
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    processor = GraniteDoclingImageProcessorPil(
+        size={"height": 64, "width": 64}, max_patches=6, fine_route=fine
+    )
+    return TinyModel(model, processor, tokenizer)
+
+
+def make_granite_docling_fine() -> TinyModel:
+    """The same on its fine path."""
+    return make_granite_docling(fine=True)

@@ -78,7 +78,7 @@ def make_idefics3(seed: int = 0) -> TinyModel:
     """
     from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 
-    tokenizer = _idefics3_tokenizer({}, breaks=("\n", "\n\n"))
+    tokenizer = idefics3_tokenizer({}, breaks=("\n", "\n\n"))
     config = transformers.Idefics3Config(
         text_config={"model_type": "llama", **text_config(tokenizer)},
         vision_config={**_vision(), "image_size": 56, "patch_size": 7},
@@ -108,7 +108,7 @@ def make_smolvlm(seed: int = 0) -> TinyModel:
         "end_of_utterance_token": "<end_of_utterance>",
         "video_token": "<video>",
     }
-    tokenizer = _idefics3_tokenizer(named, breaks=("\n",))
+    tokenizer = idefics3_tokenizer(named, breaks=("\n",))
     config = transformers.SmolVLMConfig(
         text_config={"model_type": "llama", **text_config(tokenizer)},
         vision_config={**_vision(), "image_size": 66, "patch_size": 7},
@@ -123,7 +123,7 @@ def make_smolvlm(seed: int = 0) -> TinyModel:
     return TinyModel(model, image_processor, tokenizer)
 
 
-def _idefics3_tokenizer(named: dict[str, str], breaks: tuple[str, ...]) -> PreTrainedTokenizerFast:
+def idefics3_tokenizer(named: dict[str, str], breaks: tuple[str, ...]) -> PreTrainedTokenizerFast:
     markers = ["<fake_token_around_image>", "<image>", "<global-img>", "<end_of_utterance>"]
     places = {
         f"row_{row}_col_{column}_token": f"<row_{row}_col_{column}>"
