@@ -1,12 +1,14 @@
 """How quick the panel is, in the real browser over a real TensorBoard.
 
-    python -m tests.benchmarks.panel [--runs 4 --steps 50 --samples 200] [--json]
+    python -m tests.benchmarks.panel [--runs 4 --steps 50 --samples 200] [--minutes 30] [--json]
 
 - first paint: from the tab's address to a drawn heatmap, TensorBoard already serving.
 - scrub: from a key press (through the scales, then the tokens, then the steps) to other pixels on
   the canvas, with the neighbours prefetched.
 - matrix: time between frames while a 1,000 x 3,000 matrix is zoomed and panned.
-- memory: of the page's scripts after scrubbing through every step of many samples.
+- memory: of the page's scripts after scrubbing through every step of many samples; and how it goes
+  while the same use is repeated, once more or for so many minutes: it has to level off.
+- bundle: what the first view takes, and all parts together, as they are sent.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Frame, Page
 
 from mmx_core.events import add_explanation
 from tb_mmx_plugin.static import FOLDER
@@ -75,6 +77,8 @@ _WALK = """async ([key, times]) => {
     await new Promise((done) => setTimeout(done, 30));
   }
 }"""
+_MODEL = "document.querySelector('mmx-panel').model"
+_FILM = ("true", "false")
 _FRAMES = """async () => {
   const times = [];
   const panel = document.querySelector('mmx-panel').shadowRoot;
@@ -101,7 +105,9 @@ def quantiles(values: list[float | None]) -> dict[str, float]:
     }
 
 
-def measure(page: Page, base: str, matrix_base: str, middle: int) -> dict[str, Any]:
+def measure(
+    page: Page, base: str, matrix_base: str, *, middle: int, minutes: float
+) -> dict[str, Any]:
     """Everything that the browser tells."""
     first = []
     for _ in range(5):
@@ -119,13 +125,7 @@ def measure(page: Page, base: str, matrix_base: str, middle: int) -> dict[str, A
         "tokens": frame.evaluate(_SCRUB, ["ArrowRight", 12]),
         "steps": frame.evaluate(_SCRUB, ["[", 3]) + frame.evaluate(_SCRUB, ["]", 3]),
     }
-    for sample in range(12):
-        frame.evaluate("document.querySelector('mmx-panel').model.change({film: true})")
-        wait_ready(frame)
-        frame.evaluate(_WALK, ["]" if sample % 2 else "[", 50])
-        page.keyboard.press("j")
-        wait_ready(frame)
-    heap = frame.evaluate("performance.memory ? performance.memory.usedJSHeapSize : 0")
+    heap = use(page, frame, minutes)
     held = frame.evaluate("document.querySelector('mmx-panel').model.source.cache.bytes")
     matrix = open_panel(page, matrix_base)
     matrix.wait_for_timeout(500)
@@ -134,9 +134,36 @@ def measure(page: Page, base: str, matrix_base: str, middle: int) -> dict[str, A
         **{f"scrub_{name}": quantiles(values) for name, values in scrubs.items()},
         "matrix_frame": quantiles(matrix.evaluate(_FRAMES)),
         "cache_mb_after_scrubbing": round(held / 1e6, 1),
-        "script_heap_mb": round(heap / 1e6, 1),
-        "bundle_kb": round(sum(path.stat().st_size for path in FOLDER.glob("*.js.gz")) / 1e3, 1),
+        "script_heap_mb": heap,
+        "first_view_kb": sent("index.js.gz"),
+        "panel_with_all_parts_kb": sent("index.js.gz") + sent("*.????????.js.gz"),
     }
+
+
+def use(page: Page, frame: Frame, minutes: float) -> list[float]:
+    """Opens samples, views and comparisons, twice or for so long; the heap in MB after each round.
+
+    What is no longer reachable is collected before the heap is read.
+    """
+    session = page.context.new_cdp_session(page)
+    heaps: list[float] = []
+    end = time.monotonic() + 60 * minutes
+    while len(heaps) < 2 or time.monotonic() < end:
+        for sample in range(12):
+            compare = "'side'" if sample % 3 == 2 else "'single'"
+            frame.evaluate(f"{_MODEL}.change({{film: {_FILM[sample % 2]}, compare: {compare}}})")
+            wait_ready(frame)
+            frame.evaluate(_WALK, ["]" if sample % 2 else "[", 50])
+            page.keyboard.press("j" if len(heaps) % 2 == 0 else "k")
+            wait_ready(frame)
+        session.send("HeapProfiler.collectGarbage")
+        heaps.append(round(frame.evaluate("performance.memory.usedJSHeapSize") / 1e6, 1))
+    return heaps
+
+
+def sent(pattern: str) -> float:
+    """Kilobytes of the panel's files, as they are sent."""
+    return round(sum(path.stat().st_size for path in FOLDER.glob(pattern)) / 1e3, 1)
 
 
 def main() -> None:
@@ -145,6 +172,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=4)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("--minutes", type=float, default=0, help="of scripted use; 0: two rounds")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -159,7 +187,13 @@ def main() -> None:
         ):
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             figures = {"log": {**counts, "mb": round(size / 1e6)}}
-            figures |= measure(page, base, matrix_base, 100 * (arguments.steps // 2))
+            figures |= measure(
+                page,
+                base,
+                matrix_base,
+                middle=100 * (arguments.steps // 2),
+                minutes=arguments.minutes,
+            )
     if arguments.json:
         sys.stdout.write(json.dumps(figures, indent=1) + "\n")
         return

@@ -1,8 +1,9 @@
-"""What a reader sees at a glance: an untrained model, a control and a trained one, told apart."""
+"""What a reader sees at a glance, and five things that one comes for, having read nothing."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 from demo.evaluate import evaluate
 from demo.probe import probe_samples
 from demo.words import COLORS, SHAPES
-from tests.browser.browser import open_panel, wait_ready
+from tests.browser.browser import choose_run, open_panel, wait_ready
 from tests.support.tensorboard_server import ROOT, serve
 
 CHECKPOINTS = ("control/step-000650", "grounded/step-000000", "grounded/step-003800")
@@ -144,3 +145,90 @@ def test_who_comes_first_is_shown_around_once(browser, demo):
     again = opened(context.new_page(), demo, TRAINED, first=True)
     assert again.locator("mmx-guide").count() == 0
     context.close()
+
+
+def said(frame, word: str) -> str:
+    """The sentence of a word of the answer, once it is selected."""
+    frame.locator(f'.answer:text-is("{word}")').first.click()
+    sentence = frame.locator(f"mmx-sentence p:has-text('“{word}”:')")
+    return sentence.first.inner_text()
+
+
+def beside(frame, run: str) -> None:
+    """Compares with a run."""
+    frame.click('[aria-label="Compare"] button:text-is("side")')
+    choose_run(frame, run, "Run of B")
+    frame.wait_for_selector(f".badge:has-text('B · {run}')")
+    wait_ready(frame)
+
+
+def test_one_finds_the_sample_that_got_worse_and_the_word(page, demo):
+    frame = opened(page, demo, CONTROL)
+    beside(frame, "grounded")
+    frame.select_option('select[aria-label="Step of B"]', "3800")
+    frame.wait_for_selector('section.seen[data-other-step="3800"]')
+    frame.click('button[aria-label="Table of samples"]')
+    frame.check("mmx-difference-bar input")
+    rows = frame.locator("mmx-sample-table [role=row]:not(.head)")
+    frame.wait_for_selector('mmx-sample-table [aria-sort="ascending"]:has-text("obj_iou")')
+    assert rows.count() >= 2
+    assert rows.locator("b.worse").count() >= rows.count()
+    rows.first.click()
+    wait_ready(frame)
+    assert rows.first.get_attribute("aria-selected") == "true"
+    word = frame.locator('.answer.changed[aria-selected="true"]').first.inner_text()
+    told = frame.locator("mmx-sentence p").first.inner_text()
+    assert told.startswith(f"“{word}”: ") and "B (grounded, step 3,800): " in told
+
+
+def test_one_sees_why_a_word_is_wrong(page, demo):
+    frame = opened(page, demo, CONTROL)
+    frame.click('button[aria-label="Next doubtful word"]')
+    frame.wait_for_selector('.answer.doubtful[aria-selected="true"]')
+    told = frame.locator("mmx-sentence p").inner_text()
+    instead = re.search(r"the model would say “(.+?)” \(([.\d]+)\), not this", told)
+    assert instead and "scales agree" in told
+    first = frame.locator("mmx-candidates li").first
+    assert first.locator(".name").inner_text() == instead[1]
+    assert instead[2] in first.locator(".number").inner_text()
+
+
+def test_one_tells_read_from_guessed_at_step_0_and_on_the_control_too(page, demo):
+    frame = opened(page, demo, TRAINED)
+    words = frame.locator(".answer").all_inner_texts()
+    shape = next(word for word in words if word in SHAPES)
+    assert "it needs the picture (+" in said(frame, shape)
+    assert "with other pictures it is as likely" in said(frame, "is")
+    for place in (UNTRAINED, CONTROL):
+        frame = opened(page, demo, place)
+        told = said(frame, shape)
+        assert "needs the picture" not in told and "nats)" in told
+
+
+def test_one_puts_a_comparison_into_a_chat(page, demo):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=demo)
+    frame = opened(page, demo, TRAINED)
+    beside(frame, "control")
+    frame.click('button[aria-label="Export"]')
+    link = frame.locator("mmx-export-dialog a:text-is('PNG')")
+    name = link.get_attribute("download")
+    assert all(part in name for part in ("grounded", "control", "3800", "650"))
+    frame.click("mmx-export-dialog button:text-is('Copy picture')")
+    frame.wait_for_selector("mmx-export-dialog [role=status]:text-is('copied')")
+    kinds = frame.evaluate(
+        "navigator.clipboard.read().then(([item]) => item.getType('image/png'))"
+        ".then((blob) => createImageBitmap(blob)).then(({width, height}) => [width, height])"
+    )
+    assert min(kinds) > 300
+    page.keyboard.press("Escape")
+
+
+def test_one_sees_which_of_two_runs_reads_the_sample_better(page, demo):
+    frame = opened(page, demo, TRAINED)
+    beside(frame, "control")
+    whole = frame.locator("mmx-sentence .whole")
+    figures = whole.inner_text()
+    before, after = re.search(r"obj_iou ([.\d]+) → ([.\d]+)", figures).groups()
+    assert float(before) < float(after)
+    assert whole.locator("b.better").first.inner_text() == after
+    assert re.search(r"doubtful \d+ of \d+ → \d+ of \d+", figures)
