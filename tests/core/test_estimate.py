@@ -26,6 +26,7 @@ def naive(tiny: Any, explanation: Explanation) -> np.ndarray:
     """From eager attention's own weights, every part formed: ``(T, C)``, NaN behind a token."""
     model = tiny.model
     decoder = model.get_decoder()
+    decoder = getattr(decoder, "model", decoder)  # Llama 4's is a whole language model
     usual, decoder.config._attn_implementation = decoder.config._attn_implementation, "eager"
     kept: list[tuple[Any, dict[str, torch.Tensor]]] = []
     hooks = []
@@ -80,7 +81,7 @@ def naive(tiny: Any, explanation: Explanation) -> np.ndarray:
     return ((parts[0] + parts[1]) / 2).masked_fill(~before, torch.nan).numpy()
 
 
-@pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl", "gemma3"])
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl", "gemma3", "llama4"])
 def test_the_estimate_is_what_eager_attention_weights_give_when_every_part_is_formed(
     family: str,
 ) -> None:
