@@ -161,8 +161,13 @@ def summary(explanation: Explanation, logdir: str) -> str:
         )
         for t, token in enumerate(explanation.tokens)
     ]
-    refused = explanation.provenance.get("used", {}).get("refused")
-    left_out = f"which cells were used was not measured: {refused}\n\n" if refused else ""
+    refused = {
+        asked: explanation.provenance.get(name, {}).get("refused")
+        for name, asked in (("influence", "which words count"), ("used", "which cells were used"))
+    }
+    left_out = "".join(
+        f"{asked} was not measured: {why}\n\n" for asked, why in refused.items() if why
+    )
     columns = ["token", *figures, *(() if influence is None else ("most by word",))]
     return (
         f"{printable(explanation.answer)}\n\n"

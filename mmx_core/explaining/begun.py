@@ -79,7 +79,7 @@ class Kept:
 
     def usable(self, adapter: ModelAdapter) -> bool:
         """Whether anything can be kept of this model; forgets what other weights computed."""
-        if self._refused or adapter.sharding is not None:
+        if self._refused or adapter.sharding is not None or not adapter.goes_on:
             return False
         weights = _some_weights(adapter.model)
         if self._weights is None or not torch.equal(weights, self._weights):

@@ -36,6 +36,11 @@ def with_measured(
         measured: What is asked for, and its bounds.
         positions: Bound on those of one forward, 0 for a usual one.
     """
+    if not adapter.goes_on:
+        refused = {"refused": f"no key can be hidden from {type(adapter.model).__name__}"}
+        asked = [name for name in ("influence", "used") if getattr(measured, name)]
+        told = {**explanation.provenance, **dict.fromkeys(asked, refused)}
+        return replace(explanation, provenance=told)
     reader = Reader(adapter, prepared)
     bound = positions or forward_positions(adapter)
     if measured.influence:

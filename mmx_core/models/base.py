@@ -85,7 +85,7 @@ class ModelAdapter(ABC):
     placeless: ClassVar[str | None] = None
     """Why no visual token of the family stands for a place of the picture, where none does: no lens
     can be read there. A sentence's beginning, without a full stop."""
-
+    goes_on: ClassVar[bool] = True  # its text model can run on from kept keys, some of them hidden
     processor: Any = None  # that the parts were taken from, where there was one
     sharding: Sharding | None = None
     """How processes that hold parts of the weights work together; None where each has the whole."""

@@ -31,6 +31,7 @@ class BlipAdapter(ModelAdapter):
         ValueError: Another of BLIP's models, whose answer is no part of its input.
     """
 
+    goes_on = False
     placeless = (
         "BLIP looks at a picture by cross-attention, and no visual token stands in its sequence"
     )

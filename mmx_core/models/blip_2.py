@@ -84,6 +84,7 @@ class InstructBlipAdapter(Blip2Adapter):
     It does so with a tokenizer of its own, which the processor holds.
     """
 
+    goes_on = False  # its Q-Former reads the prompt, too: no word goes with its keys alone
     placeless = Blip2Adapter.placeless.replace("BLIP-2", "InstructBLIP")
 
     def layout(self, image: Image.Image, factor: float) -> Layout:

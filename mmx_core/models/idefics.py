@@ -36,6 +36,7 @@ class IdeficsAdapter(ModelAdapter):
     the model loses without a part of the picture.
     """
 
+    goes_on = False
     placeless = (
         "Idefics looks at a picture by cross-attention, and no visual token stands in its sequence"
     )

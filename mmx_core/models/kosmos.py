@@ -30,6 +30,7 @@ class Kosmos2Adapter(ModelAdapter):
     loses without a part of it. Pictures go before the text, as the processor puts its only one.
     """
 
+    goes_on = False
     placeless = (
         "Kosmos-2 makes each visual token by a query that looks at the whole picture, so that none "
         "stands for a place"

@@ -85,6 +85,7 @@ SHORT_WINDOWS = {"gemma3", "gemma4"}
 NOT_CONTINUED = {"qwen3_5", "qwen3_5_moe", "qwen4_exp", "minicpmv4_6", "lfm2_vl", "mllama"} | {
     "ernie4_5_vl_moe",  # its experts are told which positions are text
     *SHORT_WINDOWS,
+    *("instructblip", "blip", "idefics", "kosmos-2", "kosmos-2.5"),
 }
 
 

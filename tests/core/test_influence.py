@@ -27,6 +27,7 @@ from tests.support.taken_away import log_probability, without_keys
 from tests.support.tiny_models import TinyModel, make_tiny
 
 ANSWER = "a red circle is left"
+NOT_GOING_ON = ("instructblip", "blip", "idefics", "kosmos-2", "kosmos-2.5")
 RECURRENT = {"qwen3_5", "qwen3_5_moe", "qwen4_exp", "minicpmv4_6", "lfm2_vl"}
 """Their recurrent layers hold what they have read: there is no key to hide."""
 
@@ -95,7 +96,20 @@ def explained(tiny: TinyModel, **settings: Any) -> Explanation:
     return explainer.explain(noise(64, 96), PROMPT, **given)
 
 
-@pytest.mark.parametrize("family", [*ALL, *PLACELESS])
+GO_ON = [*ALL, *(family for family in PLACELESS if family not in NOT_GOING_ON)]
+
+
+@pytest.mark.parametrize("family", NOT_GOING_ON)
+def test_where_no_key_can_be_hidden_it_is_said_and_nothing_is_shown(family: str) -> None:
+    tiny = placeless(family)
+    explanation = Explainer(
+        tiny.model, **tiny.parts, scales=(1.0,), method="occlusion", influence=True
+    ).explain(noise(64, 96), PROMPT, answer=ANSWER)
+    assert explanation.influence is None
+    assert explanation.provenance["influence"]["refused"].startswith("no key can be hidden from ")
+
+
+@pytest.mark.parametrize("family", GO_ON)
 def test_it_is_what_one_whole_forward_without_each_word_says(family: str) -> None:
     """In every family: no cache, no batch, no mask of ours, but attention without those keys."""
     tiny = placeless(family) if family in PLACELESS else tiny_of(family)
