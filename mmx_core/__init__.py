@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmx_core import evaluation as evaluation
-    from mmx_core import explaining as explaining
     from mmx_core import integrations as integrations
     from mmx_core import metrics as metrics
     from mmx_core import models as models
+    from mmx_core import stages as stages
     from mmx_core.events.reader import read_explanations as read_explanations
     from mmx_core.events.writer import add_explanation as add_explanation
     from mmx_core.explainer import Explainer as Explainer
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mmx_core.explanation import ScaleExplanation as ScaleExplanation
     from mmx_core.explanation import Token as Token
     from mmx_core.explanation import WordGroup as WordGroup
+    from mmx_core.integrations.generate import explaining as explaining
     from mmx_core.metrics.thought import through_thought as through_thought
     from mmx_core.sample import Sample as Sample
     from mmx_core.sample import Video as Video
@@ -49,6 +50,7 @@ _HOMES = {
     "WordGroup": "mmx_core.explanation",
     "WordMask": "mmx_core.sample",
     "add_explanation": "mmx_core.events.writer",
+    "explaining": "mmx_core.integrations.generate",
     "read_explanations": "mmx_core.events.reader",
     "through_thought": "mmx_core.metrics.thought",
 }
@@ -56,10 +58,10 @@ _ROOMS = (
     "attribution",
     "evaluation",
     "events",
-    "explaining",
     "integrations",
     "metrics",
     "models",
+    "stages",
 )
 
 __all__ = [*sorted(_HOMES), *_ROOMS, "__version__"]

@@ -8,10 +8,6 @@ from typing import Any
 
 import torch
 
-from mmx_core.explaining.batches import explained_in_batches
-from mmx_core.explaining.pipeline import Pipeline
-from mmx_core.explaining.prepare import Prepared
-from mmx_core.explaining.references import References
 from mmx_core.explanation import Explanation
 from mmx_core.models import ModelAdapter, adapter_for
 from mmx_core.sample import ImageLike, Sample, Video
@@ -28,6 +24,10 @@ from mmx_core.settings import (
     checked_scales,
     require_positive,
 )
+from mmx_core.stages.batches import explained_in_batches
+from mmx_core.stages.pipeline import Pipeline
+from mmx_core.stages.prepare import Prepared
+from mmx_core.stages.references import References
 
 _BATCH_TOKENS = 8192
 

@@ -240,8 +240,8 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _check_conversation(inputs: Mapping[str, Any]) -> None:
     """Refuses what can be refused before the model is loaded, once torch is."""
-    from mmx_core.explaining.conversation import conversation_of
     from mmx_core.sample import Sample
+    from mmx_core.stages.conversation import conversation_of
 
     given = {"images" if name == "image" else name: value for name, value in inputs.items()}
     try:

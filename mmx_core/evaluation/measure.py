@@ -12,14 +12,14 @@ import numpy as np
 from mmx_core.evaluation.memory import peak_megabytes
 from mmx_core.evaluation.registry import Attribution, Method
 from mmx_core.evaluation.rivals.floors import UNIFORM
-from mmx_core.explaining.answer import decode_answer
-from mmx_core.explaining.perturbing import Fill, Perturber
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.metrics.faithfulness import faithfulness, head_tokens
 from mmx_core.metrics.registry import ScoredAnswer, word_scores
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.running import undisturbed
 from mmx_core.sample import Sample, WordMask
+from mmx_core.stages.answer import decode_answer
+from mmx_core.stages.perturbing import Fill, Perturber
+from mmx_core.stages.prepare import Prepared
 from mmx_core.text.lexicon import function_words_of, noun_words
 from mmx_core.text.words import tokens_of_words
 

@@ -15,11 +15,11 @@ import torch
 from mmx_core.attribution.msea import resize
 from mmx_core.evaluation.registry import Attribution, Method, method, methods
 from mmx_core.evaluation.rivals.base import counted_context, encode_base
-from mmx_core.explaining.prepare import Prepared
-from mmx_core.explaining.reading import read
 from mmx_core.explanation import FloatArray
 from mmx_core.models.base import ModelAdapter
 from mmx_core.settings import DEFAULT_SCALES, Settings
+from mmx_core.stages.prepare import Prepared
+from mmx_core.stages.reading import read
 
 OURS = Settings(candidates=1)
 """The settings that :class:`mmx_core.Explainer` has by default; candidates are not compared."""

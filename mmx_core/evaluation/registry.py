@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.explanation import FloatArray
 from mmx_core.models.base import ModelAdapter
+from mmx_core.stages.prepare import Prepared
 
 _OWN = (
     "methods",

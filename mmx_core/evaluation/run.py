@@ -19,13 +19,13 @@ from mmx_core.evaluation.processes import Processes
 from mmx_core.evaluation.registry import Attribution, methods
 from mmx_core.events.writer import ExplanationWriter
 from mmx_core.explainer import Explainer
-from mmx_core.explaining.perturbing import Fill
 from mmx_core.explanation import Explanation
 from mmx_core.metrics.across_scales import same_word_share
 from mmx_core.metrics.faithfulness import resize_by_area
 from mmx_core.metrics.summary import shown_words, word_grounding, word_peak
 from mmx_core.models.running import undisturbed
 from mmx_core.sample import Sample
+from mmx_core.stages.perturbing import Fill
 
 _FAILURES = (
     ValueError,

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from mmx_core.events.guard import guarded, warn_once
 from mmx_core.explainer import Explainer
-from mmx_core.explaining.answer import ends_of
-from mmx_core.explaining.prepare import Prepared, loaded
 from mmx_core.explanation import Explanation
 from mmx_core.images import Picture
 from mmx_core.models.chat import RenderedPrompt, special_ids
 from mmx_core.models.layout import Layout
 from mmx_core.sample import Sample
+from mmx_core.stages.answer import ends_of
+from mmx_core.stages.prepare import Prepared, loaded
 
 _REMEMBERED = 32
 """Calls of the image processor that are looked through for the pictures of a ``generate``."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmx_core.explaining.perturbing import Perturber
 from mmx_core.sample import WordMask
+from mmx_core.stages.perturbing import Perturber
 
 FIGURES = ("insertion", "deletion", "flip_rate")
 STEPS = 20

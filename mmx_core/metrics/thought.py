@@ -1,7 +1,7 @@
 """Through the thought: what an answer's word rests on directly, and by way of what was thought.
 
 A reasoning model's answer rests on its thought, and the thought on picture and prompt. From what
-was measured (:mod:`mmx_core.explaining.influence`, each sentence of the thought hidden as a whole)
+was measured (:mod:`mmx_core.stages.influence`, each sentence of the thought hidden as a whole)
 the chain has two steps: the answer's word on sentences, each of these on words and on the picture.
 The second step is weighted by the first: one hop of the recursion of FlashTrace (Pan et al., ICML
 2026, arXiv 2602.01914, section 3), here over log-probabilities that were measured. Shares are an

@@ -36,9 +36,9 @@ def _line(model: str, side: int, arguments: Any) -> str:
     import torch
 
     from mmx_core import Explainer, Sample
-    from mmx_core.explaining.flow import Wanted, watched
-    from mmx_core.explaining.prepare import prepare
     from mmx_core.models.running import undisturbed
+    from mmx_core.stages.flow import Wanted, watched
+    from mmx_core.stages.prepare import prepare
     from tests.benchmarks.models import load, picture
 
     parts = load(model, arguments.device)

@@ -49,12 +49,12 @@ def _line(model: str, side: int, arguments: Any) -> str:
     from transformers import DynamicCache
 
     from mmx_core import Explainer, Sample
-    from mmx_core.explaining.context_words import context_words
-    from mmx_core.explaining.influence import measure_influence
-    from mmx_core.explaining.passes import forward_positions
-    from mmx_core.explaining.taken_away import Reader
-    from mmx_core.explaining.text_pass import read_text
     from mmx_core.models.running import undisturbed
+    from mmx_core.stages.context_words import context_words
+    from mmx_core.stages.influence import measure_influence
+    from mmx_core.stages.passes import forward_positions
+    from mmx_core.stages.taken_away import Reader
+    from mmx_core.stages.text_pass import read_text
     from tests.benchmarks.models import load, picture
 
     parts = load(model, arguments.device)

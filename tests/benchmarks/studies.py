@@ -40,14 +40,14 @@ from mmx_core.evaluation.registry import Attribution, Method, methods
 from mmx_core.evaluation.report import summarise
 from mmx_core.evaluation.rivals.base import encode_base
 from mmx_core.events.index_record import decode_record, encode_record
-from mmx_core.explaining.perturbing import Perturber
-from mmx_core.explaining.prepare import Prepared, prepare
-from mmx_core.explaining.reading import read
 from mmx_core.metrics import auroc
 from mmx_core.metrics.faithfulness import faithfulness
 from mmx_core.metrics.summary import shown_words
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.running import undisturbed
+from mmx_core.stages.perturbing import Perturber
+from mmx_core.stages.prepare import Prepared, prepare
+from mmx_core.stages.reading import read
 from mmx_core.text.words import split_words, tokens_of_words
 from tests.benchmarks import second_family
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from mmx_core.attribution.flow import estimate
-from mmx_core.explaining.flow import Wanted, watched
 from mmx_core.models.base import ModelAdapter
+from mmx_core.stages.flow import Wanted, watched
 from tests.benchmarks.text_relevance_measures import Scored
 
 PRODUCT = "Explanation.estimate (the product)"

@@ -18,7 +18,7 @@ from mmx_core import read_explanations
 from mmx_core.cli import evaluate, main
 from mmx_core.evaluation.registry import methods
 from mmx_core.evaluation.report import columns
-from mmx_core.explaining.perturbing import FILLS
+from mmx_core.stages.perturbing import FILLS
 
 ROOT = Path(__file__).parents[2]
 MODEL = str(ROOT / "demo" / "checkpoints" / "grounded" / "step-003800")

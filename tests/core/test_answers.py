@@ -16,7 +16,7 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 import mmx_core as mmx
-from mmx_core.explaining.answer import ends_of
+from mmx_core.stages.answer import ends_of
 from tests.support import released
 from tests.support.families.google_mistral import make_gemma3
 from tests.support.families.tiled import make_smolvlm

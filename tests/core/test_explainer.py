@@ -14,11 +14,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from mmx_core import Explainer, Sample, WordMask
-from mmx_core.explaining import provenance
-from mmx_core.explaining.passes import run_passes
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.models import adapter_for
 from mmx_core.settings import NAMES
+from mmx_core.stages import provenance
+from mmx_core.stages.passes import run_passes
+from mmx_core.stages.prepare import Prepared
 from tests.support.explanations import make_explanation
 from tests.support.odd_explanations import make_several_images
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
@@ -307,9 +307,7 @@ def test_bad_input_is_refused_before_any_forward(
     message: str,
 ) -> None:
     explainer = build(qwen2, **settings)
-    monkeypatch.setattr(
-        "mmx_core.explaining.pipeline.undisturbed", None
-    )  # any work would fail on this
+    monkeypatch.setattr("mmx_core.stages.pipeline.undisturbed", None)  # any work would fail on this
     with pytest.raises((ValueError, TypeError), match=message) as caught:
         explainer.explain(image, prompt, answer=answer, id="0007")
     assert "'0007'" in str(caught.value)
@@ -379,7 +377,7 @@ def test_vocabulary_chunks_do_not_change_the_result(
     qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = build(qwen2).explain(picture(), PROMPT, answer=ANSWER)
-    monkeypatch.setattr("mmx_core.explaining.reading.LOGIT_ELEMENTS", 100)
+    monkeypatch.setattr("mmx_core.stages.reading.LOGIT_ELEMENTS", 100)
     chunked = build(qwen2).explain(picture(), PROMPT, answer=ANSWER)
     assert np.allclose(whole.heatmap, chunked.heatmap, atol=1e-5)
     assert np.allclose(whole.relevance, chunked.relevance, equal_nan=True, atol=1e-6)

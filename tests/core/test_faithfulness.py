@@ -7,8 +7,6 @@ import pytest
 from PIL import Image, ImageFilter
 
 from mmx_core import Explainer, Sample
-from mmx_core.explaining.perturbing import Perturber
-from mmx_core.explaining.prepare import Prepared, prepare
 from mmx_core.metrics.faithfulness import (
     cells_removed,
     curve_area,
@@ -20,6 +18,8 @@ from mmx_core.metrics.faithfulness import (
 )
 from mmx_core.models import adapter_for
 from mmx_core.sample import WordMask
+from mmx_core.stages.perturbing import Perturber
+from mmx_core.stages.prepare import Prepared, prepare
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
 
 ANSWER = "a red circle ."

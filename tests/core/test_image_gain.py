@@ -18,14 +18,14 @@ from demo.probe import probe_samples
 from demo.words import COLORS, SHAPES
 from mmx_core import Explainer, Sample, Video
 from mmx_core.events import ExplanationWriter
-from mmx_core.explaining.begun import Kept
-from mmx_core.explaining.image_gain import measure_image_gain
-from mmx_core.explaining.passes import run_passes
-from mmx_core.explaining.prepare import Prepared
-from mmx_core.explaining.references import REFERENCES, References, fitted
 from mmx_core.images import Clip
 from mmx_core.metrics.summary import word_gains
 from mmx_core.models import ModelAdapter, adapter_for
+from mmx_core.stages.begun import Kept
+from mmx_core.stages.image_gain import measure_image_gain
+from mmx_core.stages.passes import run_passes
+from mmx_core.stages.prepare import Prepared
+from mmx_core.stages.references import REFERENCES, References, fitted
 from mmx_core.text.lexicon import is_content_word
 from tests.models.criteria import PROMPT, noise
 from tests.models.test_families import ALL, tiny_of
@@ -169,7 +169,7 @@ def test_a_picture_is_no_reference_of_its_own_nor_twice_one(tmp_path: Path) -> N
 def test_no_more_files_are_read_than_are_needed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from mmx_core.explaining import references as module
+    from mmx_core.stages import references as module
 
     opened, original = [], module.loaded
     monkeypatch.setattr(module, "loaded", lambda given: opened.append(given) or original(given))

@@ -12,12 +12,12 @@ import torch
 
 from mmx_core import Explainer, Explanation, Sample
 from mmx_core.events.wire import decode_explanation, encode_explanation
-from mmx_core.explaining.context_words import context_words, most_important
-from mmx_core.explaining.influence import Influence, measure_influence
-from mmx_core.explaining.taken_away import Reader
 from mmx_core.models import ModelAdapter
 from mmx_core.models.base import EncodedInput
 from mmx_core.parts import ContextWord, WordGroup
+from mmx_core.stages.context_words import context_words, most_important
+from mmx_core.stages.influence import Influence, measure_influence
+from mmx_core.stages.taken_away import Reader
 from tests.models.criteria import PROMPT, noise
 from tests.models.test_families import ALL, tiny_of
 from tests.models.test_placeless import MAKERS as PLACELESS

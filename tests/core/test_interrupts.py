@@ -20,9 +20,9 @@ from PIL import Image
 import mmx_core
 from mmx_core import Explainer, Sample
 from mmx_core.evaluation.registry import methods
-from mmx_core.explaining.perturbing import Perturber
 from mmx_core.models.restoring import contents, restoring
 from mmx_core.models.running import undisturbed
+from mmx_core.stages.perturbing import Perturber
 from tests.support.tiny_models import make_tiny
 
 PROMPT, ANSWER = "describe the image .", "a red circle"

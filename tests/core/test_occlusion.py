@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from mmx_core import Explainer, Sample, Video
 from mmx_core.events import ExplanationWriter
-from mmx_core.explaining.occlusion import _parts
+from mmx_core.stages.occlusion import _parts
 from tests.models.criteria import PROMPT, noise
 from tests.models.test_families import tiny_of
 

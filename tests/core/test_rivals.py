@@ -14,11 +14,11 @@ from mmx_core.evaluation.registry import Attribution, methods
 from mmx_core.evaluation.rivals.base import counted_context, encode_base
 from mmx_core.evaluation.rivals.gradients import along_path
 from mmx_core.evaluation.rivals.relevance import rules
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.models import adapter_for
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.messages import user_turn
 from mmx_core.models.running import undisturbed
+from mmx_core.stages.prepare import Prepared
 from tests.benchmarks.text_relevance_measures import relevance_rules
 from tests.support.families.llava import make_llava
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
@@ -434,7 +434,7 @@ def test_occlusion_does_not_depend_on_how_its_work_is_cut(
 
     monkeypatch.setattr(fresh.adapter, "forward", counted)
     for name, bound in (("_CPU_POSITIONS", 300), ("_POSITIONS", 300), ("LOGIT_ELEMENTS", 100)):
-        monkeypatch.setattr(f"mmx_core.explaining.passes.{name}", bound)
+        monkeypatch.setattr(f"mmx_core.stages.passes.{name}", bound)
     cut = fresh.run("occlusion").maps
     assert np.allclose(whole, cut, atol=1e-5)
     assert all(count * length <= 300 for count, length in batches)

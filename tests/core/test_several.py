@@ -388,7 +388,7 @@ def test_a_question_that_no_answer_could_have_is_refused_before_one_is_generated
     qwen2: TinyModel, monkeypatch: pytest.MonkeyPatch, why_not: dict[Any, str], message: str
 ) -> None:
     # Any work would fail on this.
-    monkeypatch.setattr("mmx_core.explaining.prepare.undisturbed", None)
+    monkeypatch.setattr("mmx_core.stages.prepare.undisturbed", None)
     with pytest.raises(ValueError, match=message):
         build(qwen2).explain(FIRST, PROMPT, why_not=why_not)
 

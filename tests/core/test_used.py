@@ -10,8 +10,8 @@ import torch
 
 from mmx_core import Explainer, Explanation
 from mmx_core.events.wire import decode_explanation, encode_explanation
-from mmx_core.explaining import used
 from mmx_core.models import ModelAdapter
+from mmx_core.stages import used
 from tests.models.criteria import PROMPT, noise
 from tests.models.test_families import tiny_of
 from tests.models.test_placeless import tiny_of as placeless

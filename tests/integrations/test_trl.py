@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmx_core.explaining.conversation import conversation_of
 from mmx_core.integrations.trl import probe_samples
+from mmx_core.stages.conversation import conversation_of
 
 PICTURE = Image.fromarray(np.zeros((4, 4, 3), np.uint8))
 # As a table of Arrow's hands them out: each part has the keys of all.

@@ -10,9 +10,9 @@ from tokenizers.pre_tokenizers import Metaspace, Sequence, Split
 from transformers import PreTrainedTokenizerFast
 
 from mmx_core import Sample
-from mmx_core.explaining.targets import asked_targets
 from mmx_core.models import adapter_for
 from mmx_core.models.chat import RenderedPrompt, render_chat
+from mmx_core.stages.targets import asked_targets
 from tests.models.test_families import tiny_of
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{% for p in m.content %}{{ p.text }}{% endfor %}"

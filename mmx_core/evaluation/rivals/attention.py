@@ -11,9 +11,9 @@ from torch import Tensor
 from mmx_core.evaluation.registry import Attribution, method
 from mmx_core.evaluation.rivals.base import encode_base
 from mmx_core.evaluation.rivals.graph import at_tokens, differentiated
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.restoring import Undo, contents, restoring
+from mmx_core.stages.prepare import Prepared
 
 
 @method("attention")

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from mmx_core.evaluation.registry import Attribution
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.running import to_host
+from mmx_core.stages.prepare import Prepared
 
 
 def encode_base(adapter: ModelAdapter, prepared: Prepared) -> EncodedInput:

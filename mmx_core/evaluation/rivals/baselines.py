@@ -8,8 +8,8 @@ from torch import Tensor
 from mmx_core.attribution import logit_lens
 from mmx_core.evaluation.registry import Attribution, method
 from mmx_core.evaluation.rivals.base import attribution, encode_base
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.stages.prepare import Prepared
 
 
 @method("lens_squared")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mmx_core.evaluation.registry import Attribution, method
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import ModelAdapter
+from mmx_core.stages.prepare import Prepared
 
 UNIFORM = "uniform"
 

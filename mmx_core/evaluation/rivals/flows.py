@@ -8,9 +8,9 @@ import torch
 
 from mmx_core.evaluation.registry import Attribution, method
 from mmx_core.evaluation.rivals.base import attribution, encode_base
-from mmx_core.explaining.flow import Wanted, watched
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import ModelAdapter
+from mmx_core.stages.flow import Wanted, watched
+from mmx_core.stages.prepare import Prepared
 
 
 @method("flow")

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from mmx_core.evaluation.registry import Attribution
 from mmx_core.evaluation.rivals.base import attribution
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.restoring import Undo, contents, restoring
+from mmx_core.stages.prepare import Prepared
 
 Combine = Callable[[int, Sequence[Tensor], Sequence[Tensor]], Tensor]
 """Takes a token's index, tensors, and the gradient of its logit for each; returns ``(L,)``."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from mmx_core.evaluation.registry import Attribution, method
-from mmx_core.explaining.occlusion import without_parts
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.running import to_host
+from mmx_core.stages.occlusion import without_parts
+from mmx_core.stages.prepare import Prepared
 
 
 @method("occlusion")

@@ -13,9 +13,9 @@ from mmx_core.evaluation.registry import Attribution, method
 from mmx_core.evaluation.rivals.base import encode_base
 from mmx_core.evaluation.rivals.gradients import times_input
 from mmx_core.evaluation.rivals.graph import at_tokens, differentiated
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.restoring import Undo, contents
+from mmx_core.stages.prepare import Prepared
 
 
 @method("attn_lrp")

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mmx_core.explaining.passes import Passes, log_probabilities
-from mmx_core.explaining.perturbing import Perturber
-from mmx_core.explaining.prepare import Prepared
-from mmx_core.explaining.reading import (
+from mmx_core.models.base import ModelAdapter
+from mmx_core.models.layout import PARTS
+from mmx_core.settings import Settings
+from mmx_core.stages.passes import Passes, log_probabilities
+from mmx_core.stages.perturbing import Perturber
+from mmx_core.stages.prepare import Prepared
+from mmx_core.stages.reading import (
     Reading,
     all_finite,
     estimated,
@@ -24,9 +27,6 @@ from mmx_core.explaining.reading import (
     predict,
     relate,
 )
-from mmx_core.models.base import ModelAdapter
-from mmx_core.models.layout import PARTS
-from mmx_core.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Without:
 def read_occlusion(
     adapter: ModelAdapter, prepared: Prepared, passes: Passes, settings: Settings
 ) -> Reading:
-    """What :func:`~mmx_core.explaining.reading.read_passes` returns, its maps by occlusion.
+    """What :func:`~mmx_core.stages.reading.read_passes` returns, its maps by occlusion.
 
     Maps are ``relu(log p - log p_without)`` in nats, at scale 1.0 alone; NaN where the model does
     not see the image.

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from mmx_core.explaining.begun import Kept
-from mmx_core.explaining.conversation import conversation_of
-from mmx_core.explaining.prepare import fingerprint, loaded
 from mmx_core.images import Clip, Picture, frames_of
 from mmx_core.sample import Sample, as_sample
+from mmx_core.stages.begun import Kept
+from mmx_core.stages.conversation import conversation_of
+from mmx_core.stages.prepare import fingerprint, loaded
 
 REFERENCES = 3
 """Of a sample, where a set has so many: one alone is noisy, and each costs a forward."""

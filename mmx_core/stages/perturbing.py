@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from mmx_core.explaining.passes import forward_positions, positions_of, predictions
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.images import Clip, Picture, frames_of
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.batching import blurred, mixed
 from mmx_core.models.layout import VisualSpan
 from mmx_core.models.running import to_host, undisturbed
+from mmx_core.stages.passes import forward_positions, positions_of, predictions
+from mmx_core.stages.prepare import Prepared
 
 Fill = Literal["blur", "mean"]
 FILLS: tuple[str, ...] = get_args(Fill)

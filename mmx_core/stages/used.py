@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmx_core.explaining.taken_away import Reader, Task
 from mmx_core.explanation import FloatArray
 from mmx_core.models.layout import VisualSpan
+from mmx_core.stages.taken_away import Reader, Task
 
 SIDE = 3
 """Cells along a window's side."""

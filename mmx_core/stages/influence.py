@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmx_core.explaining.taken_away import Reader, Task, in_batches, in_short_batches, tasks_of
 from mmx_core.explanation import FloatArray
 from mmx_core.parts import ContextWord
+from mmx_core.stages.taken_away import Reader, Task, in_batches, in_short_batches, tasks_of
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmx_core.explaining.passes import own_log_probability
-from mmx_core.explaining.prepare import Prepared
-from mmx_core.explaining.text_pass import TextPass, read_text
 from mmx_core.models.base import ModelAdapter
+from mmx_core.stages.passes import own_log_probability
+from mmx_core.stages.prepare import Prepared
+from mmx_core.stages.text_pass import TextPass, read_text
 
 _CALL = {"cpu": 32}
 _CALL_ELSEWHERE = 512

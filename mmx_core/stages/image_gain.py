@@ -14,21 +14,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mmx_core.explaining.begun import Begun, Kept, go_on
-from mmx_core.explaining.passes import (
+from mmx_core.explanation import FloatArray
+from mmx_core.images import Picture
+from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.models.layout import Layout
+from mmx_core.models.running import to_host
+from mmx_core.stages.begun import Begun, Kept, go_on
+from mmx_core.stages.passes import (
     Passes,
     forward_positions,
     forward_together,
     log_probabilities,
     positions_of,
 )
-from mmx_core.explaining.prepare import Prepared, fingerprint
-from mmx_core.explaining.references import REFERENCES, fitted
-from mmx_core.explanation import FloatArray
-from mmx_core.images import Picture
-from mmx_core.models.base import EncodedInput, ModelAdapter
-from mmx_core.models.layout import Layout
-from mmx_core.models.running import to_host
+from mmx_core.stages.prepare import Prepared, fingerprint
+from mmx_core.stages.references import REFERENCES, fitted
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from mmx_core.explaining.context_words import context_words, most_important
-from mmx_core.explaining.influence import Influence, measure_influence
-from mmx_core.explaining.passes import forward_positions
-from mmx_core.explaining.prepare import Prepared
-from mmx_core.explaining.taken_away import Reader
-from mmx_core.explaining.used import measure_used
 from mmx_core.explanation import Explanation, FloatArray
 from mmx_core.models.base import ModelAdapter
 from mmx_core.settings import Measured
+from mmx_core.stages.context_words import context_words, most_important
+from mmx_core.stages.influence import Influence, measure_influence
+from mmx_core.stages.passes import forward_positions
+from mmx_core.stages.prepare import Prepared
+from mmx_core.stages.taken_away import Reader
+from mmx_core.stages.used import measure_used
 
 
 def with_measured(

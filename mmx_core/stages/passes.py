@@ -13,10 +13,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from mmx_core.explaining.flow import Flow, Wanted, watched
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.layout import VisualSpan
+from mmx_core.stages.flow import Flow, Wanted, watched
+from mmx_core.stages.prepare import Prepared
 
 LOGIT_ELEMENTS = 1 << 25
 """Entries of the largest vocabulary-wide temporary: 128 MB in float32. Smaller ones read the head

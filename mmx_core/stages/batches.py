@@ -7,12 +7,12 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from mmx_core.errors import without_frames
-from mmx_core.explaining.pipeline import Pipeline
-from mmx_core.explaining.prepare import Prepared
-from mmx_core.explaining.references import References
 from mmx_core.explanation import Explanation
 from mmx_core.models.sharding import RanksApart
 from mmx_core.sample import Sample, as_sample
+from mmx_core.stages.pipeline import Pipeline
+from mmx_core.stages.prepare import Prepared
+from mmx_core.stages.references import References
 
 _WINDOW = 64
 """Samples looked at together for like lengths; as many explanations may wait for their turn."""

@@ -8,17 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from mmx_core.explaining.assemble import assemble
-from mmx_core.explaining.begun import Kept
-from mmx_core.explaining.image_gain import measure_image_gain
-from mmx_core.explaining.measured import over_alternatives, with_measured
-from mmx_core.explaining.occlusion import read_occlusion
-from mmx_core.explaining.passes import Passes, run_passes
-from mmx_core.explaining.perturbing import Perturber
-from mmx_core.explaining.prepare import Prepared, check, fingerprint, prepare
-from mmx_core.explaining.provenance import describe_caller, describe_model, describe_versions
-from mmx_core.explaining.reading import read_passes
-from mmx_core.explaining.references import References
 from mmx_core.explanation import Explanation, ObjectMask
 from mmx_core.images import Picture
 from mmx_core.metrics.faithfulness import faithfulness, head_tokens
@@ -30,6 +19,17 @@ from mmx_core.models.running import undisturbed
 from mmx_core.models.sharding import digest
 from mmx_core.sample import Sample
 from mmx_core.settings import MEASURED, Measured, Settings
+from mmx_core.stages.assemble import assemble
+from mmx_core.stages.begun import Kept
+from mmx_core.stages.image_gain import measure_image_gain
+from mmx_core.stages.measured import over_alternatives, with_measured
+from mmx_core.stages.occlusion import read_occlusion
+from mmx_core.stages.passes import Passes, run_passes
+from mmx_core.stages.perturbing import Perturber
+from mmx_core.stages.prepare import Prepared, check, fingerprint, prepare
+from mmx_core.stages.provenance import describe_caller, describe_model, describe_versions
+from mmx_core.stages.reading import read_passes
+from mmx_core.stages.references import References
 from mmx_core.text.words import tokens_of_words
 
 P = ParamSpec("P")

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmx_core.explaining.text_prefix import empty_cache, holes_refused, kept_whole, prefix_of
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.restoring import contents, restoring
+from mmx_core.stages.text_prefix import empty_cache, holes_refused, kept_whole, prefix_of
 
 _OF_A_CALL = (
     "input_ids", "inputs_embeds", "attention_mask", "position_ids", "past_key_values", "use_cache",

@@ -28,13 +28,13 @@ from mmx_core.attribution.suppression import (
     subtract,
     subtractive_weights,
 )
-from mmx_core.explaining.passes import LOGIT_ELEMENTS, Passes, States, run_passes
-from mmx_core.explaining.prepare import Prepared
 from mmx_core.explanation import FloatArray
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import VisualSpan
 from mmx_core.models.running import to_host
 from mmx_core.settings import Settings
+from mmx_core.stages.passes import LOGIT_ELEMENTS, Passes, States, run_passes
+from mmx_core.stages.prepare import Prepared
 
 Head = tuple[Tensor, Tensor | None]
 """``(V, d)`` weight and ``(V,)`` bias, read once: an offloaded or quantised head is fetched or

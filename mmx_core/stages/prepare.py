@@ -11,15 +11,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmx_core.explaining.answer import generated, given
-from mmx_core.explaining.conversation import conversation_of
-from mmx_core.explaining.targets import Target, asked_targets, check_unsaid_words
 from mmx_core.images import Clip, Picture, frames_of, load_frames, load_rgb
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.layout import Layout
 from mmx_core.models.running import undisturbed
 from mmx_core.sample import ImageLike, Sample, Video
+from mmx_core.stages.answer import generated, given
+from mmx_core.stages.conversation import conversation_of
+from mmx_core.stages.targets import Target, asked_targets, check_unsaid_words
 
 Layouts = Mapping[float, tuple[Layout, ...]]
 """By scale, one for each picture."""

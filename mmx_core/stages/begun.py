@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmx_core.explaining.text_pass import TextPass, allowed, read_text
-from mmx_core.explaining.text_prefix import joined
 from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.stages.text_pass import TextPass, allowed, read_text
+from mmx_core.stages.text_prefix import joined
 
 _BYTES = 1 << 31
 """Of keys and values that are kept at most, where they were computed."""

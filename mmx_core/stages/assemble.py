@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from mmx_core.explaining.answer import decode_answer, shaped_by
-from mmx_core.explaining.prepare import Prepared
-from mmx_core.explaining.reading import Reading
 from mmx_core.explanation import (
     Alternative,
     Candidate,
@@ -26,6 +23,9 @@ from mmx_core.images import encode as encode_image
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import special_ids
 from mmx_core.sample import Sample
+from mmx_core.stages.answer import decode_answer, shaped_by
+from mmx_core.stages.prepare import Prepared
+from mmx_core.stages.reading import Reading
 from mmx_core.text.words import word_groups
 
 ESTIMATE = "the logit of what flows through attention, and its share of what attention adds"
