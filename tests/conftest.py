@@ -11,7 +11,10 @@ import pytest
 from mmx_core.events import guard
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import torch
+    from playwright.sync_api import Browser
 
 # Before anything imports the libraries that read them. Strict: errors while logging are raised,
 # where production warns once. Offline: no test may reach for a hub.
@@ -35,6 +38,15 @@ def device() -> torch.device:
     if chosen.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(min(4, os.cpu_count() or 1))
     return chosen
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all: a process can drive no second one."""
+    from tests.browser.browser import chromium
+
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

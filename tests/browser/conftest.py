@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Frame, Page
+from playwright.sync_api import BrowserContext, Frame, Page
 
 from mmx_core.events import ExplanationWriter
 from mmx_core.parts import ObjectMask
 from tb_mmx_plugin.static import FOLDER
-from tests.browser.browser import chromium, open_panel
+from tests.browser.browser import open_panel
 from tests.plugin.conftest import write_logdir
 from tests.support.explanations import make_explanation, make_image
 from tests.support.tensorboard_server import serve
@@ -104,12 +104,6 @@ def logdir(tmp_path_factory) -> Path:
 def base(logdir) -> Iterator[str]:
     with serve(logdir) as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

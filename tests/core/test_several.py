@@ -219,7 +219,7 @@ def test_parts_may_carry_their_pictures(qwen2: TinyModel) -> None:
         ),
         (
             {"image": FIRST, "messages": [{"role": "user", "content": [{"type": "audio"}]}]},
-            r"messages\[0\]: expected parts of type image, video or text, got .*audio",
+            r"messages\[0\]: expected parts of type image, video, text or thinking, got .*audio",
         ),
         ({"messages": "hello"}, "expected a list of them, got str"),
         ({"messages": ["hello"]}, r"messages\[0\]: expected .*'role'"),

@@ -35,7 +35,7 @@ def test_sizes_and_pixels_are_those_of_the_processor(make) -> None:
     assert grids == [(h // merge, w // merge) for _, h, w in made["image_grid_thw"].tolist()]
 
 
-@pytest.mark.parametrize("make", MAKERS[2:])
+@pytest.mark.parametrize("make", MAKERS[2:4])
 def test_videos_are_refused(make) -> None:
     clip = Clip((noise(64, 96),), (0.0,))
     with pytest.raises(ValueError, match="takes images only; give frames as images"):

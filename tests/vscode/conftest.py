@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.browser import READY_MS, chromium
+from tests.browser.browser import READY_MS
 from tests.vscode.install import ROOT, Unavailable, installed
 from tests.vscode.server import Host, address, serve, still_running
 from tests.vscode.workbench import Workbench
@@ -27,8 +27,10 @@ def packed() -> Path:
     return found[-1]
 
 
-@pytest.fixture(scope="session")
-def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+@pytest.fixture(scope="module")
+def workbench(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Workbench]:
     """A window on an empty folder, which is not trusted yet."""
     if importlib.util.find_spec("debugpy") is None:
         pytest.skip("debugpy is not installed: the extension was NOT tested in VS Code")
@@ -42,7 +44,8 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     (folder / ".vscode" / "settings.json").write_text(json.dumps(_SETTINGS))
     host = Host(folder)
     try:
-        with serve(place, packed()) as base, chromium() as browser:
+        browser = request.getfixturevalue("browser")
+        with serve(place, packed()) as base:
             page = browser.new_page(viewport={"width": 1500, "height": 950})
             page.expose_function("codeAutomationLog", lambda *said: None)
             page.expose_function("codeAutomationExit", lambda *said: None)
@@ -54,6 +57,7 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
                 yield Workbench(page, host, folder)
             finally:
                 host.run("await vscode.debug.stopDebugging(); return 'end'")
+                page.close()
     finally:
         # What names the folder: VS Code's own, TensorBoard's, and the debugged program's.
         assert not still_running(str(place))
