@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def workbench(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Workbench]:
     """A window on an empty folder, which is not trusted yet."""
+    if not os.environ.get("MMX_TEST_VSCODE"):
+        pytest.skip("MMX_TEST_VSCODE=1 asks for it: the extension was NOT tested in VS Code")
     if importlib.util.find_spec("debugpy") is None:
         pytest.skip("debugpy is not installed: the extension was NOT tested in VS Code")
     try:
