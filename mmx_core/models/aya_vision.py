@@ -12,6 +12,7 @@ from torch import Tensor
 from mmx_core.models.image_settings import ReadsSettings
 from mmx_core.models.internvl import TiledAdapter
 from mmx_core.models.like_torchvision import mode_of, normalised, pixels_of, resized
+from mmx_core.models.markers import required_id
 from mmx_core.models.registry import register
 from mmx_core.models.square import forward_with_features
 from mmx_core.models.templates import replacing
@@ -70,7 +71,7 @@ class Cohere2VisionAdapter(ReadsSettings, _CohereAdapter):
 
     def _marked_ids(self, tiling: Tiling) -> list[int]:
         start, end, line = (
-            self._id(getattr(self.tokenizer, name, default))
+            required_id(self.tokenizer, getattr(self.tokenizer, name, default))
             for name, default in (
                 ("boi_token", "<|START_OF_IMG|>"),
                 ("eoi_token", "<|END_OF_IMG|>"),

@@ -12,6 +12,7 @@ from torch import Tensor
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.llava import LlavaAdapter
+from mmx_core.models.markers import required_id
 from mmx_core.models.registry import register
 from mmx_core.models.square import forward_with_features
 
@@ -113,8 +114,5 @@ class JanusAdapter(DeepSeekVLAdapter):
         found = []
         for name, marker in (("boi_token", "<begin_of_image>"), ("eoi_token", "<end_of_image>")):
             text = getattr(self.tokenizer, name, None) or marker
-            token = self.tokenizer.convert_tokens_to_ids(text)
-            if token is None or token == self.tokenizer.unk_token_id:
-                raise ValueError(f"tokenizer: expected {text!r} in its vocabulary")
-            found.append([int(token)])
+            found.append([required_id(self.tokenizer, text)])
         return found[0], found[1]

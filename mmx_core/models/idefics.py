@@ -15,6 +15,7 @@ from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.idefics2 import with_shared_marks
 from mmx_core.models.layout import Layout, placeless
+from mmx_core.models.markers import known_id, required_id
 from mmx_core.models.registry import register
 
 _MASK = "image_attention_mask"
@@ -45,12 +46,12 @@ class IdeficsAdapter(ModelAdapter):
         super().__init__(model, chat_template=chat_template, **parts)
         if not (chat_template or getattr(self.tokenizer, "chat_template", None)):
             # The instructed checkpoints close a turn, the others do not.
-            end = _END if self._known(_END) is not None else ""
+            end = _END if known_id(self.tokenizer, _END) is not None else ""
             self.chat_template = _TEMPLATE.replace("END", end)
 
     @property
     def placeholder_id(self) -> int:
-        return self._id(_IMAGE)
+        return required_id(self.tokenizer, _IMAGE)
 
     @property
     def head_weight(self) -> Tensor:
@@ -65,7 +66,7 @@ class IdeficsAdapter(ModelAdapter):
     def layout(self, image: Image.Image, factor: float) -> Layout:
         if factor != 1.0:
             raise ValueError(f"scale {factor:g}: expected 1, Idefics has no other here")
-        around = self._id(_AROUND)
+        around = required_id(self.tokenizer, _AROUND)
         return Layout((around, self.placeholder_id, around), (placeless(image.size),))
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
@@ -109,13 +110,3 @@ class IdeficsAdapter(ModelAdapter):
             for e in batch
         ]
         return {**super().collate(plain), _MASK: torch.cat(masks)}
-
-    def _known(self, token: str) -> int | None:
-        found = self.tokenizer.convert_tokens_to_ids(token)
-        return None if found is None or found == self.tokenizer.unk_token_id else int(found)
-
-    def _id(self, token: str) -> int:
-        found = self._known(token)
-        if found is None:
-            raise ValueError(f"tokenizer: expected {token!r} in its vocabulary")
-        return found

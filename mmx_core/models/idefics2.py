@@ -15,6 +15,7 @@ from mmx_core.images import Picture
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.chat import RenderedPrompt
 from mmx_core.models.layout import Layout, placeless
+from mmx_core.models.markers import required_id
 from mmx_core.models.registry import register
 from mmx_core.models.templates import replacing
 
@@ -46,13 +47,11 @@ class Idefics2Adapter(ModelAdapter):
         if factor != 1.0:
             raise ValueError(f"scale {factor:g}: expected 1, Idefics2 has no other here")
         around = getattr(self.tokenizer, "image_boundary_token", "<fake_token_around_image>")
-        fake = self.tokenizer.convert_tokens_to_ids(around)
-        if fake is None or fake == self.tokenizer.unk_token_id:
-            raise ValueError(f"tokenizer: expected {around!r} in its vocabulary")
+        fake = required_id(self.tokenizer, around)
         latents = int(self.model.config.perceiver_config.resampler_n_latents)
         pictures = 5 if self.image_processor.do_image_splitting else 1
-        ids = [int(fake), *[self.placeholder_id] * latents] * pictures
-        return Layout((*ids, int(fake)), (placeless(image.size),))
+        ids = [fake, *[self.placeholder_id] * latents] * pictures
+        return Layout((*ids, fake), (placeless(image.size),))
 
     def encode(
         self,

@@ -13,6 +13,7 @@ from torch import Tensor
 from mmx_core.images import Clip, Picture
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import WHOLE, Box, Layout, Raster, View
+from mmx_core.models.markers import required_id
 from mmx_core.models.registry import register
 from mmx_core.models.tiles import Tiling, covered, marked_layout, shuffled_grid
 
@@ -45,8 +46,10 @@ class TiledAdapter(ModelAdapter):
 
     def _ends(self) -> tuple[int, int]:
         """Ids before and after an image's visual tokens."""
-        start = self._id(getattr(self.tokenizer, "start_image_token", "<img>"))
-        return start, self._id(getattr(self.tokenizer, "end_image_token", "</img>"))
+        start = required_id(self.tokenizer, getattr(self.tokenizer, "start_image_token", "<img>"))
+        return start, required_id(
+            self.tokenizer, getattr(self.tokenizer, "end_image_token", "</img>")
+        )
 
     def layouts(self, pictures: Sequence[Picture], factor: float) -> list[Layout]:
         sides = sorted({self._side_of(picture, factor) for picture in pictures})
@@ -166,12 +169,6 @@ class TiledAdapter(ModelAdapter):
         """Patches along the side of a visual token."""
         return int(1 / self.model.config.downsample_ratio)
 
-    def _id(self, marker: str) -> int:
-        found = self.tokenizer.convert_tokens_to_ids(marker)
-        if found is None or found == self.tokenizer.unk_token_id:
-            raise ValueError(f"tokenizer: expected {marker!r} in its vocabulary")
-        return int(found)
-
 
 @register("internvl", "qianfan_ocr")
 class InternVLAdapter(TiledAdapter):
@@ -190,7 +187,7 @@ class InternVLAdapter(TiledAdapter):
 
     @property
     def video_placeholder_id(self) -> int:
-        return self._id(getattr(self.tokenizer, "video_token", "<video>"))
+        return required_id(self.tokenizer, getattr(self.tokenizer, "video_token", "<video>"))
 
     def video_layout(self, video: Clip, factor: float) -> Layout:
         grid, seen = shuffled_grid(self._frame_side(factor), self._patch, self._shuffle)

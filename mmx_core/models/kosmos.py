@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import Layout, placeless
+from mmx_core.models.markers import required_id
 from mmx_core.models.registry import register
 
 _TEMPLATE = (
@@ -41,13 +42,13 @@ class Kosmos2Adapter(ModelAdapter):
 
     @property
     def placeholder_id(self) -> int:
-        return self._id("<image>")
+        return required_id(self.tokenizer, "<image>")
 
     def layout(self, image: Image.Image, factor: float) -> Layout:
         if factor != 1.0:
             name = type(self.model).__name__.removesuffix("ForConditionalGeneration")
             raise ValueError(f"scale {factor:g}: expected 1, {name} has no other here")
-        ids = (self.placeholder_id, *self._filled(), self._id("</image>"))
+        ids = (self.placeholder_id, *self._filled(), required_id(self.tokenizer, "</image>"))
         return Layout(ids, (placeless(image.size),))
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
@@ -57,7 +58,8 @@ class Kosmos2Adapter(ModelAdapter):
     def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
         # Between the two marks stand the pictures' places, and nothing else.
         begun, ended = (
-            (sequence == mark).cumsum(1) for mark in (self.placeholder_id, self._id("</image>"))
+            (sequence == mark).cumsum(1)
+            for mark in (self.placeholder_id, required_id(self.tokenizer, "</image>"))
         )
         inside = (begun > ended) & (sequence != self.placeholder_id)
         inside[:, prompt_length:] = False
@@ -83,12 +85,6 @@ class Kosmos2Adapter(ModelAdapter):
         """Ids of the places, whose embeddings are the picture's: as the processor numbers them."""
         first = int(self.tokenizer.unk_token_id) + 1
         return list(range(first, first + int(self.model.config.latent_query_num)))
-
-    def _id(self, token: str) -> int:
-        found = self.tokenizer.convert_tokens_to_ids(token)
-        if found is None or found == self.tokenizer.unk_token_id:
-            raise ValueError(f"tokenizer: expected {token!r} in its vocabulary")
-        return int(found)
 
 
 @register("kosmos-2.5")

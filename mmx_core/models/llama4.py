@@ -22,6 +22,7 @@ from mmx_core.models.like_torchvision import (
     pixels_of,
     resized,
 )
+from mmx_core.models.markers import required_id
 from mmx_core.models.registry import register
 
 _Size = tuple[int, int]
@@ -59,13 +60,13 @@ class Llama4Adapter(ReadsSettings, ModelAdapter):
     @property
     def placeholder_id(self) -> int:
         # The template writes it; in the sequence it stands before the last tile.
-        return self._id("<|image|>")
+        return required_id(self.tokenizer, "<|image|>")
 
     def layout(self, image: Image.Image, factor: float) -> Layout:
         fitted, side = self._cut(image, factor), self._side
         cells = self._cells
         visual = (int(self.model.config.image_token_index),) * (cells * cells)
-        ids = [self._id("<|image_start|>")]
+        ids = [required_id(self.tokenizer, "<|image_start|>")]
         rasters = []
         (rows, columns), (height, width) = fitted.tiles, fitted.size
         for row in range(rows if rows * columns > 1 else 0):
@@ -79,12 +80,17 @@ class Llama4Adapter(ReadsSettings, ModelAdapter):
                 offsets = range(len(ids), len(ids) + cells * cells)
                 rasters.append(Raster(offsets, (cells, cells), box))
                 last = column == columns - 1
-                ids += [*visual, self._id(f"<|tile_{'y' if last else 'x'}_separator|>")]
+                ids += [
+                    *visual,
+                    required_id(self.tokenizer, f"<|tile_{'y' if last else 'x'}_separator|>"),
+                ]
         ids.append(self.placeholder_id)
         # The only tile is filled up; one that follows others holds the whole image, stretched.
         box = WHOLE if rasters else (0.0, 0.0, side / height, side / width)
         rasters.append(Raster(range(len(ids), len(ids) + cells * cells), (cells, cells), box))
-        return Layout((*ids, *visual, self._id("<|image_end|>")), (View(tuple(rasters)),))
+        return Layout(
+            (*ids, *visual, required_id(self.tokenizer, "<|image_end|>")), (View(tuple(rasters)),)
+        )
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
         parts = [self._tiles(image, self._cut(image, factor)) for image in images]
@@ -103,12 +109,6 @@ class Llama4Adapter(ReadsSettings, ModelAdapter):
         )
         hidden: Tensor = output.last_hidden_state
         return hidden
-
-    def _id(self, token: str) -> int:
-        found = self.tokenizer.convert_tokens_to_ids(token)
-        if found is None or found == getattr(self.tokenizer, "unk_token_id", None):
-            raise ValueError(f"tokenizer: expected {token!r} in its vocabulary")
-        return int(found)
 
     @property
     def _side(self) -> int:

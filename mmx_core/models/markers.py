@@ -1,4 +1,4 @@
-"""Tokens that stand around a picture or between its parts, by their names."""
+"""Tokens that stand around a picture or between its parts, by their names; what their ids are."""
 
 from __future__ import annotations
 
@@ -35,6 +35,25 @@ def picture_markers(config: Any, tokenizer: Any) -> dict[int, str]:
     for index, token in tokenizer.added_tokens_decoder.items():
         if token.special and _tells(token.content):
             found.setdefault(int(index), token.content)
+    return found
+
+
+def known_id(tokenizer: Any, token: str) -> int | None:
+    """A token's id; None where the vocabulary lacks it."""
+    found = tokenizer.convert_tokens_to_ids(token)
+    unknown = found is None or found == getattr(tokenizer, "unk_token_id", None)
+    return None if unknown else int(found)
+
+
+def required_id(tokenizer: Any, token: str) -> int:
+    """A token's id.
+
+    Raises:
+        ValueError: The vocabulary lacks it.
+    """
+    found = known_id(tokenizer, token)
+    if found is None:
+        raise ValueError(f"tokenizer: expected {token!r} in its vocabulary")
     return found
 
 

@@ -21,6 +21,7 @@ from mmx_core.models.like_torchvision import (
     pixels_of,
     resized,
 )
+from mmx_core.models.markers import known_id, required_id
 from mmx_core.models.registry import register
 from mmx_core.models.tiles import closest_tiles
 
@@ -72,7 +73,9 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
 
     @property
     def placeholder_id(self) -> int:
-        return self._id(getattr(self.tokenizer, "image_token", None) or "<|image|>")
+        return required_id(
+            self.tokenizer, getattr(self.tokenizer, "image_token", None) or "<|image|>"
+        )
 
     def layout(self, image: Image.Image, factor: float) -> Layout:
         side, patch = self._side, int(self.image_processor.patch_size)
@@ -84,7 +87,7 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
             (rows, columns), box = self._pooled(patches, self.image_processor.pooling_size)
             row = [*[_PATCH] * columns, *column]
             first = len(ids) + 1
-            ids += map(self._id, [start, *row * rows, _END])
+            ids += [required_id(self.tokenizer, token) for token in (start, *row * rows, _END)]
             offsets = [first + i * len(row) + j for i in range(rows) for j in range(columns)]
             rasters.append(Raster(offsets, (rows, columns), box))
         return Layout(tuple(ids), (View(tuple(rasters)),))
@@ -94,7 +97,7 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
 
     @property
     def video_placeholder_id(self) -> int | None:
-        return self._known(getattr(self.tokenizer, "video_token", None) or "<|video|>")
+        return known_id(self.tokenizer, getattr(self.tokenizer, "video_token", None) or "<|video|>")
 
     def exchanged(self, videos: Sequence[Clip]) -> tuple[str, list[str]] | None:
         if not videos:
@@ -118,7 +121,7 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
             )
         along = self._side // int(self.image_processor.patch_size)
         (rows, columns), box = self._pooled((along, along), self._frame_pooling)
-        start, end = map(self._id, _FRAME)
+        start, end = (required_id(self.tokenizer, token) for token in _FRAME)
         ids: list[int] = []
         views = []
         for index, second in enumerate(video.seconds):
@@ -126,7 +129,7 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
                 text = f"{_FRAME[1]} {second:.1f} {_FRAME[0]}"
                 ids += self.tokenizer(text, add_special_tokens=False)["input_ids"][1:-1]
             offsets = range(len(ids) + 1, len(ids) + 1 + rows * columns)
-            ids += [start, *[self._id(_PATCH)] * (rows * columns), end]
+            ids += [start, *[required_id(self.tokenizer, _PATCH)] * (rows * columns), end]
             views.append(View((Raster(offsets, (rows, columns), box),), (index,)))
         return Layout(tuple(ids), tuple(views))
 
@@ -160,8 +163,9 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
         return int(down), int(across)
 
     def token_inputs(self, sequence: Tensor, prompt_length: int) -> dict[str, Tensor]:
-        marks = [self._id(t) for t in (_PATCH, _COLUMN, *_STARTS, _END)]
-        marks += [token for token in map(self._known, _OTHERS) if token is not None]
+        marks = [required_id(self.tokenizer, t) for t in (_PATCH, _COLUMN, *_STARTS, _END)]
+        others = (known_id(self.tokenizer, token) for token in _OTHERS)
+        marks += [token for token in others if token is not None]
         kinds = torch.isin(sequence, torch.tensor(marks)).long()
         kinds[:, prompt_length:] = 0
         return {"mm_token_type_ids": kinds}
@@ -274,16 +278,6 @@ class Molmo2Adapter(ReadsSettings, ModelAdapter):
             starts.append(-before / count)
             ends.append((tokens * pool - before) / count)
         return (grid[0], grid[1]), (starts[0], starts[1], ends[0], ends[1])
-
-    def _known(self, token: str) -> int | None:
-        found = self.tokenizer.convert_tokens_to_ids(token)
-        return None if found is None or found == self.tokenizer.unk_token_id else int(found)
-
-    def _id(self, token: str) -> int:
-        found = self._known(token)
-        if found is None:
-            raise ValueError(f"tokenizer: expected {token!r} in its vocabulary")
-        return found
 
 
 _NAMES = ("pixel_values", "image_token_pooling", "image_grids", "image_num_crops")

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmx_core.models.layout import WHOLE, Box
+from mmx_core.models.markers import required_id
 from mmx_core.models.one_size import OneSizeTiled
 from mmx_core.models.registry import register
 from mmx_core.models.templates import replacing
@@ -69,7 +70,8 @@ class Ovis2Adapter(OneSizeTiled):
 
     def _marked_ids(self, tiling: Tiling) -> list[int]:
         start, grid, column, row, end = (
-            self._id(f"<IMG_{name}>") for name in ("START", "GRID", "COL", "ROW", "END")
+            required_id(self.tokenizer, f"<IMG_{name}>")
+            for name in ("START", "GRID", "COL", "ROW", "END")
         )
         mark = self.placeholder_id
         ids = [start, mark, grid]
