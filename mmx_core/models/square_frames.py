@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,9 +21,9 @@ class SquareFrames(ModelAdapter):
     crops_frames = True
     """Whether what a square leaves over of a frame is cut off. Else frames are stretched to it."""
 
+    @abstractmethod
     def frame_cells(self) -> tuple[int, int, int]:
         """Visual tokens along a frame's side, pixels that they cover, and tokens before them."""
-        raise NotImplementedError
 
     @property
     def video_placeholder_id(self) -> int:
