@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial, reduce
@@ -17,6 +18,7 @@ from mmx_core.models.restoring import Undo, restoring
 P = ParamSpec("P")
 T = TypeVar("T")
 Key = TypeVar("Key", bound=Hashable)
+_ALONE = threading.RLock()
 
 
 def undisturbed(model: Any, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -28,17 +30,26 @@ def undisturbed(model: Any, work: Callable[P, T], /, *args: P.args, **kwargs: P.
 
     ``no_grad`` rather than inference mode: some models keep tensors of a pass (rotary offsets),
     and an inference tensor left in a model breaks the training that goes on.
+
+    One thread at a time: modes, random numbers and transformers' choice of attention are the
+    process's, and what two change at once neither brings back.
     """
-    devices = {p.device for p in model.parameters()}
-    kinds = {"cpu", *(device.type for device in devices)}
-    undo = [*_modes(model), *_random_numbers(devices), *_autocast(kinds)]
-    undo.append(partial(torch._C._set_grad_enabled, torch.is_grad_enabled()))
-    return restoring(undo, _evaluating, model, work, *args, **kwargs)
+    # Not a ``with``; and the same thread comes in again, should an interrupt have left it locked.
+    _ALONE.acquire()
+    try:
+        devices = {p.device for p in model.parameters()}
+        kinds = {"cpu", *(device.type for device in devices)}
+        undo = [*_modes(model), *_random_numbers(devices), *_autocast(kinds)]
+        undo.append(partial(torch._C._set_grad_enabled, torch.is_grad_enabled()))
+        return restoring(undo, _evaluating, model, work, *args, **kwargs)
+    finally:
+        _ALONE.release()
 
 
 def _evaluating(model: Any, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     model.eval()
-    with torch.no_grad():
+    # A caller's inference mode ends here: what is read from its tensors may take no gradient.
+    with torch.inference_mode(False), torch.no_grad():
         return work(*args, **kwargs)
 
 
