@@ -18,6 +18,7 @@ from mmx_core.explanation import Explanation
 from mmx_core.images import Picture
 from mmx_core.models.chat import RenderedPrompt, special_ids
 from mmx_core.models.layout import Layout
+from mmx_core.models.registry import unwrapped
 from mmx_core.sample import Sample
 from mmx_core.stages.answer import ends_of
 from mmx_core.stages.prepare import Prepared, loaded
@@ -79,7 +80,8 @@ class Watch:
         """Sees what the model is asked within, and what its processor was given for it."""
         adapter = self._explainer.adapter
         with ExitStack() as stack:
-            stack.enter_context(_wrapped(model, "generate", self.generated))
+            # Whoever wraps the model comes down to its own.
+            stack.enter_context(_wrapped(unwrapped(model), "generate", self.generated))
             stack.enter_context(_wrapped(adapter.image_processor, "preprocess", self.processed))
             for speaker in (adapter.tokenizer, processor):
                 if hasattr(speaker, "apply_chat_template"):
@@ -126,6 +128,12 @@ class Watch:
         sequences = found if isinstance(found, Tensor) else found.sequences
         prompts = named.get("input_ids", named.get("inputs", *arguments[:1]))
         if prompts is None:
+            warn_once(
+                _EXPLAINING,
+                "ids",
+                "is left out: expected generate to be given input_ids, got none (inputs_embeds "
+                "alone do not tell which words they are)",
+            )
             return
         tags = self._choice(len(prompts), len(sequences))
         self.answers += len(sequences)
@@ -139,6 +147,16 @@ class Watch:
         asked = [p[m.bool()].tolist() for p, m in zip(prompts, kept, strict=True)]
         rendered = self._rendered(asked, pictures)
         each = len(sequences) // len(asked)
+        told = prompts.repeat_interleave(each, dim=0).to(sequences.device)
+        if not torch.equal(sequences[:, : told.shape[1]], told):
+            warn_once(
+                _EXPLAINING,
+                "prompt",
+                f"is left out: expected {type(self._explainer.adapter.model).__name__}.generate to "
+                "answer behind the prompt that it was given, and it answered behind another; "
+                "explain the answer with Explainer.explain(answer=...)",
+            )
+            return
         for row, tag in enumerate(tags):
             if rendered is None or self._is_spent:
                 return

@@ -15,6 +15,8 @@ import torch
 import mmx_core as mmx
 from examples.scenes import conversations
 from mmx_core.events import LoggingWarning
+from tests.models.criteria import PROMPT, noise
+from tests.models.test_placeless import tiny_of as placeless
 
 SCALES = (1.0, 2.0)
 ROWS = conversations(3)
@@ -67,6 +69,41 @@ def test_what_generate_returns_is_what_it_returns_without(
     assert torch.equal(drawn[0], drawn[2]) and torch.equal(drawn[1], drawn[3])
     assert (watch.answers, watch.explained) == (4, 4)
     assert "generate" not in vars(model) and type(model).generate is type(parts[0]).generate
+
+
+def test_a_model_that_training_tools_have_wrapped_is_watched_inside(
+    parts: tuple[Any, Any], tmp_path: Path
+) -> None:
+    model, processor = parts
+    wrapped = torch.nn.DataParallel(model)
+    with mmx.explaining(wrapped, processor, logdir=tmp_path, scales=(1.0,)) as watch:
+        model.generate(**asked(processor, ROWS[:1]), max_new_tokens=2)
+    assert (watch.answers, watch.explained) == (1, 1)
+
+
+def test_what_generate_was_not_given_in_words_is_told_and_left_out(
+    parts: tuple[Any, Any], tmp_path: Path
+) -> None:
+    model, processor = parts
+    with mmx.explaining(model, processor, logdir=tmp_path, scales=(1.0,)) as watch:
+        inputs = asked(processor, ROWS[:1])
+        embedded = model.get_input_embeddings()(inputs["input_ids"])
+        with pytest.warns(LoggingWarning, match="expected generate to be given input_ids"):
+            model.generate(inputs_embeds=embedded, max_new_tokens=2)
+    assert watch.explained == 0
+
+
+def test_an_answer_behind_another_prompt_than_was_given_is_told_and_left_out(
+    tmp_path: Path,
+) -> None:
+    tiny = placeless("blip")  # its generate leaves out the prompt's last token
+    settings = {"scales": (1.0,), "method": "occlusion", **tiny.parts}
+    with mmx.explaining(tiny.model, None, logdir=tmp_path, **settings) as watch:
+        pixels = tiny.parts["image_processor"](images=[noise(64, 64)], return_tensors="pt")
+        ids = tiny.parts["tokenizer"](PROMPT, return_tensors="pt")["input_ids"]
+        with pytest.warns(LoggingWarning, match="answered behind another"):
+            tiny.model.generate(**pixels, input_ids=ids, max_new_tokens=3)
+    assert (watch.answers, watch.explained) == (1, 0)
 
 
 def test_no_more_is_explained_than_samples_and_seconds_allow(
