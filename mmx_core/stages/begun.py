@@ -82,6 +82,9 @@ class Kept:
         if self._refused or adapter.sharding is not None or not adapter.goes_on:
             return False
         weights = _some_weights(adapter.model)
+        if weights is None:
+            self._refused = True
+            return False
         if self._weights is None or not torch.equal(weights, self._weights):
             self._read.clear()
             self._weights = weights
@@ -155,7 +158,9 @@ def _begun(text: TextPass, encoded: EncodedInput) -> Begun | None:
     behind = max(pictured, default=-1) + 1
     if not bool((text.positions[..., behind:].diff() == 1).all()):
         return None
-    begins, seen = text.begins(), _rows_that_see_all(text)
+    begins, seen = text.begins, _rows_that_see_all(text)
+    if any(begins[n] != n for n in range(behind, size)):
+        return None  # the prompt's text sees ahead: another that begins alike has other keys
     config = text.module.config
     windows = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
     several = isinstance(text.mask, Mapping)
@@ -206,7 +211,13 @@ def _mask(dtype: torch.dtype | None, seen: Tensor, count: int) -> Tensor:
     return torch.zeros_like(whole, dtype=dtype).masked_fill(~whole, torch.finfo(dtype).min)
 
 
-def _some_weights(model: Any) -> Tensor:
-    """``(parameters,)`` float32: one number of each, which differ when the model was trained."""
+def _some_weights(model: Any) -> Tensor | None:
+    """``(parameters,)`` float32: one number of each, which differ when the model was trained.
+
+    None where numbers cannot be had: of offloaded and of some quantised weights.
+    """
     kept = [p.detach() for p in model.parameters() if p.numel() and p.device.type != "meta"]
-    return torch.stack([p[tuple(n // 2 for n in p.shape)].float().cpu() for p in kept])
+    try:
+        return torch.stack([p[tuple(n // 2 for n in p.shape)].float().cpu() for p in kept])
+    except (RuntimeError, IndexError):  # also what a class of quantised weights does not implement
+        return None

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mmx_core.explanation import FloatArray
-from mmx_core.images import Picture
+from mmx_core.images import Clip, Picture
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.layout import Layout
 from mmx_core.models.running import to_host
@@ -152,7 +153,7 @@ class _Predicting:
         found: dict[int, Tensor] = {}
         groups: dict[int, list[tuple[int, Begun]]] = {}
         for k, shown in enumerate(variants):
-            mark = tuple(map(fingerprint, shown.pictures))
+            mark = tuple(map(_mark, shown.pictures))
             begun, count = kept.find(mark, shown.ids)
             if begun is None:
                 encoded = self._encoded(shown)
@@ -182,6 +183,11 @@ class _Predicting:
 
     def _before(self, read: EncodedInput | _Shown) -> Tensor:
         return (read.context_positions[self.rows] - 1).clamp_min(0)
+
+
+def _mark(picture: Picture) -> tuple[Any, ...]:
+    """What it is known again by: the times of a clip, too, from which positions follow."""
+    return fingerprint(picture), picture.seconds if isinstance(picture, Clip) else ()
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def tasks_of(
         order: The words to take away.
         predicting: ``(R,)`` int64, where each target is predicted.
     """
-    begins, at = text.begins(), predicting.tolist()
+    begins, at = text.begins, predicting.tolist()
     long: list[Task] = []
     short: list[Task] = []
     for word in order:
@@ -112,7 +112,7 @@ def in_batches(tasks: Sequence[Task], text: TextPass, bound: int) -> list[list[T
 
 def in_short_batches(tasks: Sequence[Task], text: TextPass, bound: int) -> Iterator[list[Task]]:
     """Rows of about one length, each ending at its own place."""
-    begins = text.begins()
+    begins = text.begins
     sizes: dict[int, list[Task]] = {}
     for task in tasks:
         sizes.setdefault((task.end - task.begin - 1).bit_length(), []).append(task)

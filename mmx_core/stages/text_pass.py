@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -57,6 +58,7 @@ class TextPass:
         """``L``."""
         return self.embeddings.shape[1]
 
+    @cached_property
     def begins(self) -> list[int]:
         """Of each position the last at or before it that nothing in front of attends to.
 
@@ -68,9 +70,7 @@ class TextPass:
         reach = torch.arange(self.length)
         for mask in self.mask.values() if isinstance(self.mask, dict) else [self.mask]:
             if mask is not None and mask.ndim == 4:
-                seen = allowed(mask)[0, 0].cpu()
-                columns = torch.arange(self.length)
-                reach = torch.maximum(reach, torch.where(seen, columns, 0).amax(dim=1))
+                reach = torch.maximum(reach, _last_seen(allowed(mask)[0, 0].cpu()))
         furthest = reach.cummax(dim=0).values.tolist()
         found, last = [], 0
         for position in range(self.length):
@@ -249,6 +249,12 @@ def _deep(visual: Tensor, embeddings: list[Tensor], at: Tensor) -> dict[str, Any
 def allowed(mask: Tensor) -> Tensor:
     """Bool, of a mask that may be added to scores."""
     return mask if mask.dtype == torch.bool else mask == 0
+
+
+def _last_seen(seen: Tensor) -> Tensor:
+    """``(L,)`` the last column that is true in each row of ``(L, L)``, 0 of none."""
+    last = seen.shape[1] - 1 - seen.flip(1).view(torch.uint8).argmax(dim=1)
+    return torch.where(seen.any(dim=1), last, 0)
 
 
 def _embeds(module: Any, own: Any) -> bool:

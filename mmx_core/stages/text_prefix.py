@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -95,7 +96,9 @@ def _stacked(parts: Sequence[Tensor], counts: Sequence[int]) -> Tensor:
     )
 
 
+@cache
 def _prefix_layer() -> Any:
+    # One class: compiled models have a guard for each.
     from transformers.cache_utils import DynamicLayer
 
     class Prefix(DynamicLayer):

@@ -84,11 +84,11 @@ class _View:
     ) -> None:
         self._reader, self._span, self._count = reader, span, count
         text, last = reader.text, max(int(span.positions.max()) for span in reader.visual)
-        self._begin, self._end = text.begins()[last + 1], int(reader.predicting[:count].max()) + 1
+        self._begin, self._end = text.begins[last + 1], int(reader.predicting[:count].max()) + 1
         size = text.length if text.cache is None else self._end - self._begin
         rows, columns = span.grid
         self._rows_of_forward = max(1, min(positions // size, 8 * positions // text.length))
-        self._bound = max(_LEAST_WINDOWS // views, _POSITIONS_PER_CELL * rows * columns // size)
+        self._bound = max(1, _LEAST_WINDOWS // views, _POSITIONS_PER_CELL * rows * columns // size)
         # Half of the windows cover the plane, the others look closer.
         self._side = max(SIDE, math.ceil(math.sqrt(2 * rows * columns / self._bound)))
         self._seen = span.view.seen.numpy()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import accelerate
 import numpy as np
 import pytest
 import torch
@@ -208,6 +209,39 @@ def test_what_was_read_is_forgotten_when_the_weights_change() -> None:
     prepared = explainer.prepare(samples[2])
     expected = by_hand(explainer.adapter, [samples[2].images], others, prepared)
     np.testing.assert_allclose(next(batch).image_gain, expected, atol=1e-4)
+
+
+def gains(tiny: TinyModel, samples: Sequence[Sample], together: bool) -> list[Any]:
+    explainer = Explainer(tiny.model, **tiny.parts, scales=(1.0,))
+    pool = [Sample("other", noise(64, 64, 99), PROMPT, ANSWER)]
+    sets = [samples] if together else [[sample] for sample in samples]
+    return [e.image_gain for some in sets for e in explainer.explain_batch(some, references=pool)]
+
+
+def test_what_was_read_serves_no_sample_whose_keys_are_others() -> None:
+    clips = [
+        Sample(name, Video([noise(64, 64, seed + k) for k in range(8)], fps=fps), PROMPT, ANSWER)
+        for name, seed, fps in (("quick", 0, 2.0), ("slow", 50, 0.1))
+    ]
+    # A prompt that sees all of itself has other keys where it goes on.
+    begun = [
+        Sample(name, noise(64, 96, seed), prompt, ANSWER)
+        for seed, (name, prompt) in enumerate([("a", "the star"), ("b", "the star is")])
+    ]
+    for tiny, samples in ((make_tiny("qwen2_5_vl"), clips), (tiny_of("paligemma"), begun)):
+        pairs = zip(gains(tiny, samples, True), gains(tiny, samples, False), strict=True)
+        for found, expected in pairs:
+            np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_weights_that_are_not_here_between_forwards_cost_nobody_the_gain(
+    qwen2: TinyModel,
+) -> None:
+    samples = [Sample(str(i), noise(64, 64, i), PROMPT, ANSWER) for i in range(3)]
+    expected = gains(qwen2, samples, True)
+    offloaded = make_tiny("qwen2_vl")
+    accelerate.cpu_offload(offloaded.model, execution_device=torch.device("cpu"))
+    np.testing.assert_allclose(gains(offloaded, samples, True), expected, atol=2e-5)
 
 
 def test_a_picture_that_is_too_long_as_it_is_stands_in_cut_to_the_own_ones_size() -> None:

@@ -105,3 +105,11 @@ def test_when_time_is_up_no_further_part_is_hidden() -> None:
     )
     assert explanation.provenance["used"] == {"windows": 0, "bound": "seconds"}
     assert np.isnan(explanation.used[0]).all()
+
+
+def test_as_many_views_as_a_video_has_are_looked_at_behind_a_long_answer() -> None:
+    explainer = explainer_of(make_tiny("qwen2_vl"))
+    pictures = [noise(32, 32, k) for k in range(130)]
+    explanation = explainer.explain(pictures, PROMPT, answer=" ".join([ANSWER] * 20))
+    assert len(explanation.used) == 130
+    assert all(np.isfinite(values).any() for values in explanation.used)
