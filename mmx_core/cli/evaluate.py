@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from mmx_core.explainer import Explainer
     from mmx_core.sample import Sample
 
-FILLS = ("blur", "mean")
+FILLS = ("blur", "mean", "other")
+TRIALS = ("curves", "regions", "synergy")
 ANSWERS = ("model", "reference")
 _ALL = "all"
 
@@ -64,9 +65,22 @@ def add_parser(commands: Any) -> None:
         "--faithfulness-samples",
         type=int,
         metavar="N",
-        help="insertion, deletion and flips on the first N alone: they are dear (all)",
+        help="trials on the first N alone: they are dear (all)",
     )
-    parser.add_argument("--fill", choices=FILLS, default=FILLS[0], help="what hides the image")
+    parser.add_argument(
+        "--trials",
+        nargs="+",
+        choices=TRIALS,
+        default=TRIALS[:1],
+        help="curves: insertion, deletion and flips; regions: each part of the picture left out; "
+        "synergy: what cells and words do together (curves)",
+    )
+    parser.add_argument(
+        "--fill",
+        choices=FILLS,
+        default=FILLS[0],
+        help="what hides the image: its blur, its mean colour, another of the set (blur)",
+    )
     parser.add_argument(
         "--steps", type=int, default=20, metavar="N", help="of each curve, at most (20)"
     )
@@ -92,6 +106,7 @@ def run(arguments: argparse.Namespace) -> None:
     from mmx_core.evaluation.journal import Journal, OtherConfiguration
     from mmx_core.evaluation.processes import Processes
     from mmx_core.evaluation.run import Plan
+    from mmx_core.evaluation.trials import Perturbed
 
     methods = _chosen(arguments.methods)
     total = len(samples)
@@ -99,8 +114,11 @@ def run(arguments: argparse.Namespace) -> None:
     plan = Plan(
         methods=methods,
         faithfulness_samples=total if perturbed is None else perturbed,
-        fill=arguments.fill,
-        steps=arguments.steps,
+        perturbed=Perturbed(
+            trials=tuple(name for name in TRIALS if name in arguments.trials),
+            fill=arguments.fill,
+            steps=arguments.steps,
+        ),
         seed=arguments.seed,
     )
     processes = Processes.from_environment()
@@ -123,11 +141,13 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         try:
             order = _evaluate(arguments, samples, plan, journal, processes)
+            if not processes.wait() and processes.rank == 0:
+                print("a process is lost: what it left is measured by the first", file=sys.stderr)
+                _evaluate(arguments, samples, plan, journal, Processes())
         except ValueError as error:
             raise CommandError(f"--data: {printable(str(error))}") from None
-        processes.wait()
         if processes.rank == 0:
-            _report(arguments, journal, order, methods)
+            _report(arguments, journal, order, plan)
     finally:
         processes.end()
 
@@ -159,16 +179,17 @@ def _evaluate(
         )
 
 
-def _report(
-    arguments: argparse.Namespace, journal: Any, order: Sequence[str], methods: Sequence[str]
-) -> None:
+def _report(arguments: argparse.Namespace, journal: Any, order: Sequence[str], plan: Plan) -> None:
     from mmx_core.evaluation.report import as_csv, columns, remarks, summarise, table_rows
 
-    results = summarise(journal.entries(), data=arguments.data, order=order, methods=methods)
+    trials = plan.perturbed.trials
+    results = summarise(
+        journal.entries(), data=arguments.data, order=order, methods=plan.methods, trials=trials
+    )
     text = json.dumps(results, indent=1, allow_nan=False)
     (arguments.out / "results.json").write_text(text + "\n", encoding="utf-8")
     (arguments.out / "results.csv").write_text(as_csv(results), encoding="utf-8")
-    header = [name.removesuffix("_per_token").replace("_", " ") for name in columns()]
+    header = [name.removesuffix("_per_token").replace("_", " ") for name in columns(trials)]
     print(format_table(("method", *header), table_rows(results)))
     print()
     for remark in remarks(results, len(order)):
@@ -267,6 +288,7 @@ def _configuration(arguments: argparse.Namespace, plan: Plan) -> dict[str, Any]:
     from mmx_core.settings import DEFAULT_SCALES
 
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    trials = plan.perturbed.trials
     folder = Path(arguments.model)
     weights = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
     return {
@@ -280,7 +302,9 @@ def _configuration(arguments: argparse.Namespace, plan: Plan) -> dict[str, Any]:
         "chat_template_kwargs": template_variables(arguments.chat_template_kwargs) or None,
         "methods": list(plan.methods),
         "faithfulness_samples": arguments.faithfulness_samples,
-        "fill": plan.fill,
-        "steps": plan.steps,
+        # As directories have it that began before there was a choice.
+        "trials": None if trials == TRIALS[:1] else list(trials),
+        "fill": plan.perturbed.fill,
+        "steps": plan.perturbed.steps,
         "seed": plan.seed,
     }

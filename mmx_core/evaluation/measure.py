@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from mmx_core.evaluation.memory import peak_megabytes
 from mmx_core.evaluation.registry import Attribution, Method
 from mmx_core.evaluation.rivals.floors import UNIFORM
-from mmx_core.metrics.faithfulness import faithfulness, head_tokens
+from mmx_core.evaluation.trials import Perturbed, Trials
+from mmx_core.metrics.faithfulness import head_tokens
 from mmx_core.metrics.registry import ScoredAnswer, word_scores
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.running import undisturbed
 from mmx_core.sample import Sample, WordMask
 from mmx_core.stages.answer import decode_answer
-from mmx_core.stages.perturbing import Fill, Perturber
 from mmx_core.stages.prepare import Prepared
 from mmx_core.text.lexicon import function_words_of, noun_words
 from mmx_core.text.words import tokens_of_words
@@ -90,9 +91,8 @@ def measure_methods(
     words: Words,
     methods: Mapping[str, Method],
     *,
-    perturb: bool,
-    fill: Fill,
-    steps: int,
+    perturbed: Perturbed | None,
+    other: Image.Image | None = None,
     seed: int,
 ) -> tuple[dict[str, Result], dict[str, Attribution]]:
     """Runs every method on one sample.
@@ -102,14 +102,12 @@ def measure_methods(
         prepared: The sample.
         words: Of its answer.
         methods: By name.
-        perturb: Whether to measure insertion, deletion and flips, which takes forwards by the
-            hundred.
-        fill: What is seen where the image is hidden.
-        steps: At most, of each curve.
+        perturbed: What the model itself is asked about each map, which takes forwards by the
+            hundred; None for nothing.
+        other: The picture that hides, where the fill is another.
         seed: For methods that draw, and for ties.
     """
-    heads = words.heads if perturb else []
-    perturber = Perturber(adapter, prepared, fill=fill) if heads else None
+    trials = None if perturbed is None else Trials(adapter, prepared, words.heads, perturbed, other)
     results: dict[str, Result] = {}
     found: dict[str, Attribution] = {}
     for name, method in methods.items():
@@ -135,22 +133,9 @@ def measure_methods(
                 function_words=words.functions,
             )
         )
-        if perturber is not None:
+        if trials is not None:
             # A map without information has an order of its own: the raster's.
-            lots = None if name == UNIFORM else seed
-            scores |= _faithful(perturber, attribution, heads, seed=lots, steps=steps)
+            scores |= trials.scores(attribution, seed=None if name == UNIFORM else seed)
         results[name] = Result(scores, seconds / len(prepared.answer_ids), peak)
         found[name] = attribution
     return results, found
-
-
-def _faithful(
-    perturber: Perturber,
-    attribution: Attribution,
-    heads: Sequence[int],
-    *,
-    seed: int | None,
-    steps: int,
-) -> dict[str, list[float]]:
-    found = faithfulness(perturber, attribution.maps[list(heads)], heads, seed=seed, steps=steps)
-    return found.scores()

@@ -37,12 +37,16 @@ class Processes:
 
             torch.distributed.init_process_group("gloo", timeout=_LONGEST)
 
-    def wait(self) -> None:
-        """Goes on once all have come here."""
+    def wait(self) -> bool:
+        """Goes on once all have come here; False if one of them never will."""
         if self.count > 1:
             import torch.distributed
 
-            torch.distributed.barrier()
+            try:
+                torch.distributed.barrier()
+            except RuntimeError:  # its connection is closed
+                return False
+        return True
 
     def end(self) -> None:
         """Leaves the others."""

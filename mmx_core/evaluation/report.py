@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from mmx_core.evaluation.trials import CURVES, TRIALS
 from mmx_core.metrics.bootstrap import Interval, pooled, pooled_mean
-from mmx_core.metrics.faithfulness import FIGURES
 from mmx_core.metrics.hallucination import auroc
 from mmx_core.metrics.registry import MeanMetric, registered
 
@@ -20,13 +20,22 @@ _COST = ("seconds_per_token", "peak_mb")
 Entry = Mapping[str, Any]
 
 
-def columns() -> tuple[str, ...]:
-    """What is measured of every method: each registered metric, faithfulness, cost."""
-    return (*registered(), *FIGURES, *_COST)
+def columns(trials: Sequence[str] = (CURVES,)) -> tuple[str, ...]:
+    """What is measured of every method: each registered metric, each trial's figures, cost.
+
+    Args:
+        trials: Names of :data:`~mmx_core.evaluation.trials.TRIALS`.
+    """
+    return (*registered(), *(figure for name in trials for figure in TRIALS[name]), *_COST)
 
 
 def summarise(
-    entries: Iterable[Entry], *, data: str, order: Sequence[str], methods: Sequence[str]
+    entries: Iterable[Entry],
+    *,
+    data: str,
+    order: Sequence[str],
+    methods: Sequence[str],
+    trials: Sequence[str] = (CURVES,),
 ) -> dict[str, Any]:
     """The whole result.
 
@@ -35,6 +44,7 @@ def summarise(
         data: Name of the set.
         order: The samples' ids as the set has them.
         methods: Names, as the table shall list them.
+        trials: Those that were run.
 
     Returns:
         What ``results.json`` holds: per method and metric ``{"mean", "low", "high"}``, an interval
@@ -60,7 +70,8 @@ def summarise(
             name: {
                 metric: _plain(interval)
                 for metric, interval in _figures(
-                    [entry["methods"][name] for entry in good if name in entry["methods"]]
+                    [entry["methods"][name] for entry in good if name in entry["methods"]],
+                    columns(trials),
                 ).items()
             }
             for name in methods
@@ -89,7 +100,7 @@ def as_csv(results: Mapping[str, Any]) -> str:
 def table_rows(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The table's cells: a mean with half the width of its interval."""
     return [
-        (name, *(_cell(figures[metric], metric) for metric in columns()))
+        (name, *(_cell(figure, metric) for metric, figure in figures.items()))
         for name, figures in results["methods"].items()
     ]
 
@@ -118,10 +129,11 @@ def remarks(results: Mapping[str, Any], total: int) -> list[str]:
     return lines
 
 
-def _figures(results: Sequence[Mapping[str, Any]]) -> dict[str, Interval]:
+def _figures(results: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Interval]:
     scores = {
         name: [result["scores"].get(name, []) for result in results]
-        for name in (*registered(), *FIGURES)
+        for name in names
+        if name not in _COST
     }
     figures: dict[str, Interval] = {}
     for name in scores:
@@ -133,7 +145,7 @@ def _figures(results: Sequence[Mapping[str, Any]]) -> dict[str, Interval]:
     for name in _COST:
         values = [[v] if math.isfinite(v := _number(result[name])) else [] for result in results]
         figures[name] = pooled_mean(values)
-    return {name: figures[name] for name in columns()}
+    return {name: figures[name] for name in names}
 
 
 def _of_means(metric: MeanMetric, scores: Sequence[Sequence[Sequence[float]]]) -> Interval:

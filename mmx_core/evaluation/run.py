@@ -6,7 +6,7 @@ import contextlib
 import os
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,16 @@ from mmx_core.evaluation.journal import Journal
 from mmx_core.evaluation.measure import Result, Words, measure_methods, words_of
 from mmx_core.evaluation.processes import Processes
 from mmx_core.evaluation.registry import Attribution, methods
+from mmx_core.evaluation.trials import Perturbed
 from mmx_core.events.writer import ExplanationWriter
 from mmx_core.explainer import Explainer
 from mmx_core.explanation import Explanation
+from mmx_core.images import load_rgb
 from mmx_core.metrics.across_scales import same_word_share
 from mmx_core.metrics.faithfulness import resize_by_area
 from mmx_core.metrics.summary import shown_words, word_grounding, word_peak
 from mmx_core.models.running import undisturbed
-from mmx_core.sample import Sample
-from mmx_core.stages.perturbing import Fill
+from mmx_core.sample import Sample, Video
 
 _FAILURES = (
     ValueError,
@@ -44,18 +45,21 @@ class Plan:
 
     Attributes:
         methods: Names of :func:`~mmx_core.evaluation.registry.methods`.
-        faithfulness_samples: On how many of the first samples insertion, deletion and flips are
-            measured; they take forwards by the hundred.
-        fill: What is seen where the image is hidden.
-        steps: At most, of each curve.
+        faithfulness_samples: How many of the first samples are perturbed, which takes forwards by
+            the hundred.
+        perturbed: What is asked of the model then.
         seed: For methods that draw, and for ties.
     """
 
     methods: tuple[str, ...]
     faithfulness_samples: int
-    fill: Fill = "blur"
-    steps: int = 20
+    perturbed: Perturbed = field(default_factory=Perturbed)
     seed: int = 0
+
+    @property
+    def hides_by_another(self) -> bool:
+        """Whether another picture of the set is seen where one is hidden."""
+        return self.perturbed.fill == "other"
 
 
 def evaluate(
@@ -92,6 +96,8 @@ def evaluate(
     twice = sorted({name for name in order if order.count(name) > 1})
     if twice:
         raise ValueError(f"samples: expected distinct ids, got {', '.join(twice[:5])} repeatedly")
+    if plan.hides_by_another and len(order) < 2:
+        raise ValueError("samples: expected two or more, one to hide the other, got one")
     _warm_up(explainer, samples, plan)
     begun()
     with _Log(logdir, plan.methods) as log:
@@ -102,7 +108,9 @@ def evaluate(
                 perturb = index < plan.faithfulness_samples
                 try:
                     # A set may read its files only now.
-                    entry = _measured(explainer, samples[index], plan, log, perturb=perturb)
+                    other = _other(samples, index) if perturb and plan.hides_by_another else None
+                    perturbed = plan.perturbed if perturb else None
+                    entry = _measured(explainer, samples[index], plan, log, perturbed, other)
                 except _BROKEN_DEVICE:
                     # Nothing after it would work: what is journalled stays, the rest waits.
                     raise
@@ -130,8 +138,21 @@ def _warm_up(explainer: Explainer, samples: Sequence[Sample], plan: Plan) -> Non
             undisturbed(adapter.model, methods()[name], adapter, prepared, plan.seed)
 
 
+def _other(samples: Sequence[Sample], index: int) -> Image.Image:
+    """The next sample's picture, which hides this one's."""
+    picture = samples[(index + 1) % len(samples)].image_list()[0]
+    if isinstance(picture, Video):
+        raise ValueError("expected a next sample of one image to hide this one's, got a video")
+    return load_rgb(picture)
+
+
 def _measured(
-    explainer: Explainer, sample: Sample, plan: Plan, log: _Log, *, perturb: bool
+    explainer: Explainer,
+    sample: Sample,
+    plan: Plan,
+    log: _Log,
+    perturbed: Perturbed | None,
+    other: Image.Image | None,
 ) -> dict[str, Any]:
     adapter = explainer.adapter
     prepared = explainer.prepare(sample)
@@ -142,9 +163,8 @@ def _measured(
         prepared,
         words,
         {name: methods()[name] for name in plan.methods},
-        perturb=perturb,
-        fill=plan.fill,
-        steps=plan.steps,
+        perturbed=perturbed,
+        other=other,
         # Its own for every sample, or the floor would be one map for all pictures of a size.
         seed=zlib.crc32(f"{plan.seed}/{sample.id}".encode()),
     )

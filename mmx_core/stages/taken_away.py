@@ -16,6 +16,7 @@ from mmx_core.models.base import ModelAdapter
 from mmx_core.stages.passes import own_log_probability
 from mmx_core.stages.prepare import Prepared
 from mmx_core.stages.text_pass import TextPass, read_text
+from mmx_core.text.tokens import neutral_token
 
 _CALL = {"cpu": 32}
 _CALL_ELSEWHERE = 512
@@ -178,15 +179,8 @@ class Reader:
 
     @cached_property
     def neutral(self) -> int:
-        """The token in a word's place: a blank or a full stop, where the vocabulary has one."""
-        tokenizer = self._adapter.tokenizer
-        special = set(tokenizer.all_special_ids)
-        for text in (" ", "\n", "."):
-            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-            if len(ids) == 1 and ids[0] not in special:
-                return int(ids[0])
-        padding = getattr(tokenizer, "pad_token_id", None)
-        return int(padding if padding is not None else min(special, default=0))
+        """The token in a word's place."""
+        return neutral_token(self._adapter.tokenizer)
 
     @property
     def neutral_text(self) -> str:

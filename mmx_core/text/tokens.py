@@ -31,6 +31,17 @@ def token_text(tokenizer: Any, token_id: int) -> str:
     return f" {text}" if begins and not text.startswith(" ") else text
 
 
+def neutral_token(tokenizer: Any) -> int:
+    """The token in a taken one's place: a blank or a full stop, where the vocabulary has one."""
+    special = set(tokenizer.all_special_ids)
+    for text in (" ", "\n", "."):
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        if len(ids) == 1 and ids[0] not in special:
+            return int(ids[0])
+    padding = getattr(tokenizer, "pad_token_id", None)
+    return int(padding if padding is not None else min(special, default=0))
+
+
 def _shown(held: bytes) -> str:
     text = held.decode("utf-8", errors="surrogateescape")
     return re.sub("[\udc80-\udcff]", lambda byte: f"<0x{ord(byte[0]) - 0xDC00:02X}>", text)

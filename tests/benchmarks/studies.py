@@ -39,6 +39,7 @@ from mmx_core.evaluation.methods import OURS, explained, single_scale
 from mmx_core.evaluation.registry import Attribution, Method, methods
 from mmx_core.evaluation.report import summarise
 from mmx_core.evaluation.rivals.base import encode_base
+from mmx_core.evaluation.trials import Perturbed
 from mmx_core.events.index_record import decode_record, encode_record
 from mmx_core.metrics import auroc
 from mmx_core.metrics.faithfulness import faithfulness
@@ -101,9 +102,7 @@ def compare(
             prepared,
             words,
             methods,
-            perturb=index < faithful,
-            fill="blur",
-            steps=10,
+            perturbed=Perturbed(steps=10) if index < faithful else None,
             seed=0,
         )
         figures = {name: result.as_dict() for name, result in results.items()}

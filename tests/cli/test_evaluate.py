@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -18,6 +20,7 @@ from mmx_core import read_explanations
 from mmx_core.cli import evaluate, main
 from mmx_core.evaluation.registry import methods
 from mmx_core.evaluation.report import columns
+from mmx_core.evaluation.trials import TRIALS
 from mmx_core.stages.perturbing import FILLS
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +54,7 @@ def test_the_names_on_the_command_line_are_those_of_the_library(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert FILLS == evaluate.FILLS
+    assert tuple(TRIALS) == evaluate.TRIALS
     with pytest.raises(SystemExit):
         main(["evaluate", "--help"])
     assert f"methods: {' '.join(methods())}" in " ".join(capsys.readouterr().out.split())
@@ -150,6 +154,77 @@ def test_two_processes_print_the_table_of_one(
             found = two["methods"][method][name]
             assert found == pytest.approx(figure, abs=1e-5), (method, name)
     assert done.stdout.count("3 of 3 samples") == 1
+
+
+MORTAL = """
+import os
+from demo.sets import evaluation_samples as scenes
+
+class Mortal(list):
+    asked = 0
+
+    def __getitem__(self, index):
+        self.asked += index == 3
+        if os.environ["RANK"] == "1" and self.asked == 2:  # after its name
+            os._exit(9)
+        return super().__getitem__(index)
+
+def evaluation_samples(name, count):
+    return Mortal(scenes("val", count))
+"""
+
+
+def test_what_a_lost_process_left_is_measured_by_the_first(out: Path, tmp_path: Path) -> None:
+    (tmp_path / "mortal.py").write_text(MORTAL)
+    command = [sys.executable, "-m", "mmx_core.cli", "evaluate", "--model", MODEL, *FEW]
+    command += ["--data", "mortal:val", "--samples", "4", "--faithfulness-samples", "1"]
+    command += ["--out", str(tmp_path / "two")]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    path = os.pathsep.join([str(ROOT), str(tmp_path)])
+    first, second = (
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, **shared, "RANK": rank, "PYTHONPATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    )
+    printed, said = first.communicate(timeout=300)
+    second.communicate(timeout=300)
+    assert (first.returncode, second.returncode) == (0, 9), said
+    assert "a process is lost: what it left is measured by the first" in said
+    assert "4 of 4 samples" in printed
+    entries = [json.loads(line) for line in (tmp_path / "two/samples-0.jsonl").open()]
+    assert [entry["sample"] for entry in entries] == ["val-0000", "val-0002", "val-0003"]
+
+
+def test_regions_and_synergy_are_columns_where_they_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--methods", "mmx", "random", "uniform", "--samples", "2", "--device", "cpu"]
+    trials = ["--trials", "synergy", "regions", "--fill", "other"]
+    assert run(tmp_path / "out", *asked, *trials, data="demo:crowded") == 0
+    table = capsys.readouterr().out
+    assert "removal rank" in table and "insertion" not in table
+    results = json.loads((tmp_path / "out/results.json").read_text())["methods"]
+    assert tuple(results["mmx"]) == columns(("regions", "synergy"))
+    assert (
+        results["mmx"]["synergy_all_words"]["mean"]
+        > results["uniform"]["synergy_all_words"]["mean"]
+    )
+
+
+def test_one_sample_alone_has_no_other_to_hide_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path / "out", *FEW, "--samples", "1", "--fill", "other") == 2
+    assert "expected two or more" in capsys.readouterr().err
 
 
 def test_samples_that_share_an_id_are_refused(

@@ -155,5 +155,5 @@ def test_the_floors_take_no_map() -> None:
 
 
 def test_an_unknown_fill_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of blur, mean, got 'black'"):
+    with pytest.raises(ValueError, match="expected one of blur, mean, other, got 'black'"):
         perturber_of(make_tiny(), fill="black")
