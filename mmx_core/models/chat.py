@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mmx_core.images import Clip, Picture
-from mmx_core.models.answered import Tokens, find_answer, prompt_and_answer, tokenize
+from mmx_core.models.answered import (
+    Tokens,
+    find_answer,
+    lead_of,
+    prompt_and_answer,
+    tokenize,
+)
 from mmx_core.models.layout import Layout, View
 from mmx_core.models.messages import Message, checked_messages, thoughts_of
 from mmx_core.models.template import ChatTemplate, Rendering
@@ -56,6 +62,7 @@ class RenderedPrompt:
         answer: The given answer's text; None where the model is to answer.
         answer_ids: Its tokens, likewise.
         closers: Special tokens that the template closes an answer with.
+        lead: Blanks that an answer's first word is said with, as behind ``Assistant:``.
     """
 
     ids: tuple[int, ...]
@@ -66,6 +73,7 @@ class RenderedPrompt:
     answer: str | None = None
     answer_ids: tuple[int, ...] | None = None
     closers: frozenset[int] = frozenset()
+    lead: str = ""
 
     @property
     def text(self) -> list[TextToken]:
@@ -159,7 +167,7 @@ def render_chat(
     else:
         found = find_answer(template, asked, given, form, opened)
         rendering, answer = found.rendering, found.text
-        tokens, answer_ids = prompt_and_answer(tokenizer, found, opened)
+        tokens, answer_ids = prompt_and_answer(tokenizer, found)
     return RenderedPrompt(
         ids=tuple(tokens.ids),
         **_shares(tokenizer, tokens, rendering),
@@ -168,6 +176,7 @@ def render_chat(
         answer=answer,
         answer_ids=None if answer_ids is None else tuple(answer_ids),
         closers=_closers(tokenizer, around[1] if around is not None else ""),
+        lead=lead_of(opened, around[0] if around is not None else ""),
     )
 
 

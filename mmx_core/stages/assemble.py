@@ -60,7 +60,7 @@ def assemble(
     )
     answer = prepared.answer
     if answer is None:
-        answer = decode_answer(adapter, prepared.answer_ids)
+        answer = decode_answer(adapter, prepared.answer_ids, prepared.rendered.lead)
     weights = reading.interference_weights[:count]
     return Explanation(
         id=sample.id,
