@@ -37,7 +37,7 @@ from typing import Any
 from mmx_core.models.marks import MARKUP
 from mmx_core.models.messages import Form, Message, text_of, thoughts_of
 from mmx_core.models.template import ChatTemplate, Rendering
-from mmx_core.text.thoughts import closes_thought, opens_thought
+from mmx_core.text.thoughts import closes_thought, opened_thought
 from mmx_core.text.tokens import characters_of_tokens
 
 
@@ -77,6 +77,11 @@ class Answered:
     def text(self) -> str:
         """The answer."""
         return self.rendering.text[self.start : self.end]
+
+    def goes_on_thought(self, opened: Rendering) -> bool:
+        """Whether it stands in the thought that a generation prompt opens."""
+        first = len(opened.text) - len(_tail(opened))
+        return bool(opened_thought(self.rendering.text[first : self.begin]))
 
 
 def tokenize(tokenizer: Any, text: str) -> Tokens:
@@ -177,6 +182,11 @@ def without_lead(text: str, lead: str) -> str:
     return text if rest[:1].isspace() else rest
 
 
+def thought_before(opened: Rendering) -> str:
+    """What the generation prompt opens a thought with; empty where it opens none."""
+    return opened_thought(_tail(opened))
+
+
 def lead_of(opened: Rendering, head: str) -> str:
     """The blanks that an answer's first word is said with.
 
@@ -224,7 +234,7 @@ def _goes_on(opened: Rendering, written: str, said: str) -> bool:
     """Whether an answer is said from the generation prompt on, and not as the template goes on."""
     marks = MARKUP.findall(written)
     own = bool(marks) and (marks[-1] in said or said.startswith(tuple(marks)))
-    return own or (opens_thought(_tail(opened)) and closes_thought(said))
+    return own or (bool(thought_before(opened)) and closes_thought(said))
 
 
 def _shows(whole: Rendering, opened: Rendering) -> bool:

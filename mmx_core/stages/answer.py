@@ -13,6 +13,7 @@ from mmx_core.models.answered import without_lead
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt, special_ids
 from mmx_core.models.layout import Layout
+from mmx_core.text.thoughts import closes_thought
 from mmx_core.text.tokens import characters_of_tokens
 
 _GREEDY: dict[str, Any] = {
@@ -119,7 +120,25 @@ def generated(
             else "answer: the model generated nothing before its end token; give an answer to "
             "teacher-force instead"
         )
+    if told := thought_told(adapter, rendered, ids):
+        warnings.warn(f"answer: {told['thought']} (max_new_tokens={limit})", stacklevel=2)
     return ids
+
+
+def thought_told(
+    adapter: ModelAdapter, rendered: RenderedPrompt, answer_ids: Sequence[int]
+) -> dict[str, str]:
+    """How an answer stands to the thought that the prompt opens, where that could be mistaken.
+
+    The same words are an unfinished thought in it and an answer behind it.
+    """
+    if rendered.closed:
+        told = "given without one, the answer stands behind a closed or no thought; one that is "
+        return {"thought": f"{told}unfinished begins with {rendered.closed.strip()!r}"}
+    if not rendered.thought or closes_thought(decode_answer(adapter, answer_ids)):
+        return {}
+    told = "it is a thought that had not ended; where it is given back, "
+    return {"thought": f"{told}begin it with {rendered.thought.strip()!r}, else it is an answer"}
 
 
 def given(adapter: ModelAdapter, rendered: RenderedPrompt) -> tuple[str, list[int]] | None:

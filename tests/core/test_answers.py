@@ -224,6 +224,27 @@ def test_a_thinking_models_own_answer_is_the_one_that_is_given_again(thinking: T
     assert [t.id for t in unthinking.context] == [t.id for t in alone.context]
 
 
+def test_a_thought_that_had_not_ended_is_told_and_given_again_with_its_mark(
+    thinking: TinyModel,
+) -> None:
+    said = ids(thinking, "the cat on the mat")
+    says(thinking.model, [*said, thinking.tokenizer.eos_token_id])
+    explain = explainer(thinking).explain
+    with pytest.warns(UserWarning, match=r"a thought that had not ended.*begin it with '<think>'"):
+        cut = explain(PICTURE, PROMPT)
+    assert "had not ended" in cut.provenance["thought"]
+    again = explain(PICTURE, PROMPT, answer=f"<think>\n{cut.answer}")
+    assert [token.id for token in again.context] == [token.id for token in cut.context]
+    assert "thought" not in again.provenance
+    # Without its mark the same text is an answer, and what was made of it is told.
+    alone = explain(PICTURE, PROMPT, answer=cut.answer)
+    assert before(alone) == "</think>"
+    assert "unfinished begins with '<think>'" in alone.provenance["thought"]
+    given = [*asked(), {"role": "assistant", "content": "a dog", "reasoning_content": "a cat"}]
+    assert "thought" not in explain(PICTURE, messages=given).provenance
+    assert "thought" not in explain(PICTURE, PROMPT, answer="a cat</think>\n\na dog").provenance
+
+
 def test_an_earlier_turn_is_explained_as_it_was_said(thinking: TinyModel) -> None:
     thought = "<think>\nthe cat\n</think>\n\na dog"
     messages = [
