@@ -33,7 +33,7 @@ def attention_rows(
     scores = torch.matmul(grouped, keys.float()[:, None].transpose(2, 3)).flatten(0, 1)
     if softcap is not None:
         scores = softcap * torch.tanh(scores / softcap)
-    return (scores + bias).softmax(dim=-1).nan_to_num(0.0)
+    return scores.add_(bias).softmax(dim=-1).nan_to_num_(0.0)
 
 
 def flow_along(weights: Tensor, values: Tensor, directions: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def flow_along(weights: Tensor, values: Tensor, directions: Tensor) -> Tensor:
     by_head = directions.float().transpose(0, 1)
     wanted = by_head.reshape(len(values), -1, *by_head.shape[1:])  # (G, H / G, R, v)
     along = torch.matmul(wanted, values.float()[:, None].transpose(2, 3)).flatten(0, 1)
-    return (weights * along).sum(dim=0)
+    return along.mul_(weights).sum(dim=0)
 
 
 def estimate(logit: Tensor, share: Tensor, counts: Tensor) -> Tensor:

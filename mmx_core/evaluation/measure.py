@@ -74,7 +74,7 @@ def words_of(adapter: ModelAdapter, sample: Sample, prepared: Prepared) -> Words
     """The words of the answer that was given or generated."""
     answer = prepared.answer
     if answer is None:
-        answer = decode_answer(adapter, prepared.answer_ids)
+        answer = decode_answer(adapter, prepared.answer_ids, prepared.rendered.lead)
     return Words(
         answer=answer,
         tokens=tokens_of_words(adapter.tokenizer, answer, prepared.answer_ids),

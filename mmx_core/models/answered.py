@@ -19,12 +19,17 @@ prompt, and the answer begins behind. The rules where rendering and generation p
 * A text that the template would change (it drops thoughts, or writes no answers at all) stands as
   it was given, behind the generation prompt; likewise where the template shows an answered
   conversation without something that it shows before the answer (a system's text, thoughts).
+* Blanks and line breaks at a given answer's edges are its own. But a blank that the template writes
+  before every answer is said with the first word, whether it was given or not; and an answer that
+  begins with others is said from the prompt's end on, as by the model, where a template would put
+  its blank before them or leave them out.
 * Where the prompt has other tokens with the answer behind it, both are tokenised apart, as when the
   model answers itself.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +37,7 @@ from typing import Any
 from mmx_core.models.marks import MARKUP
 from mmx_core.models.messages import Form, Message, text_of, thoughts_of
 from mmx_core.models.template import ChatTemplate, Rendering
-from mmx_core.text.thoughts import closes_thought, opens_thought
+from mmx_core.text.thoughts import closes_thought, opened_thought
 from mmx_core.text.tokens import characters_of_tokens
 
 
@@ -59,17 +64,24 @@ class Answered:
         begin: Where its first token may begin: blanks before its first letter are said, too.
         start: Where its first letter is.
         end: Where it ends.
+        prompt: How many characters the model goes on from, so that they have tokens of their own.
     """
 
     rendering: Rendering
     begin: int
     start: int
     end: int
+    prompt: int
 
     @property
     def text(self) -> str:
         """The answer."""
         return self.rendering.text[self.start : self.end]
+
+    def goes_on_thought(self, opened: Rendering) -> bool:
+        """Whether it stands in the thought that a generation prompt opens."""
+        first = len(opened.text) - len(_tail(opened))
+        return bool(opened_thought(self.rendering.text[first : self.begin]))
 
 
 def tokenize(tokenizer: Any, text: str) -> Tokens:
@@ -111,21 +123,23 @@ def find_answer(
         ValueError: Tool calls are the answer, and the template does not write them behind what
             opens the answer.
     """
-    said = text_of(answer).strip()
     calls = bool(answer.get("tool_calls"))
-    cut = None if calls else _begun(opened, said)
+    text = text_of(answer)
+    core = text.strip()
+    cut = None if calls else _begun(opened, core)
     if cut is not None:
-        return _behind(opened, opened.text[:cut], "", said)
+        return _behind(opened, opened.text[:cut], "", text.lstrip())
     beside = {name: value for name, value in answer.items() if name != "tool_calls"}
     around = template.around(messages, form, beside)
     head = around[0] if around is not None else ""
     written = _written(opened, head)
-    goes_on = not calls and _goes_on(opened, written, said)
+    lead = _lead(opened, written)
+    said = core if calls else without_lead(text, lead)
+    goes_on = not calls and _goes_on(opened, written, core)
     if not (goes_on or calls or head.startswith(opened.text)):
         # A template may end so whatever there is, also behind an answer.
         goes_on = template.rendering(messages, form, opened=False).text == opened.text
     if around is not None and not goes_on:
-        # Blanks at its edges are of a text alone; a template that adds its own has both.
         whole = _answered(template, messages, answer, form, said)
         begun = opened.text.removeprefix(head) if opened.text.startswith(head) else ""
         if begun.strip() and whole is not None and not calls:
@@ -133,13 +147,24 @@ def find_answer(
             if again is not None and again.text == whole.text:
                 whole = None  # the template drops what it has begun the answer with
         if whole is not None and whole.text.endswith(around[1]) and _shows(whole, opened):
-            end = len(whole.text[: len(whole.text) - len(around[1])].rstrip())
+            end = len(whole.text) - len(around[1])
+            if calls or not whole.text[:end].endswith(said):
+                end = len(whole.text[:end].rstrip())
             start = _start(whole, opened, said, end, head=head if calls else None)
-            if start is not None:
+            if start is None and said != core and whole.text[:end].endswith(core):
+                warnings.warn(
+                    "answer: the chat template leaves out blanks and line breaks at the edges of "
+                    "answers; those given are explained, as those that the model says are",
+                    stacklevel=1,  # the same place for all that ask: it is said once
+                )
+            # A template that puts its own blank before others writes what the model does not say.
+            others = said[:1].isspace() and (lead or (start or 0) < len(head))
+            if start is not None and not others:
                 before = len(opened.text)
                 behind = whole.text.startswith(opened.text) and before <= start
                 blank = behind and not whole.text[before:start].strip()
-                return Answered(whole, before if blank else start, start, end)
+                prompt = before if whole.text.startswith(opened.text) else 0
+                return Answered(whole, before if blank else start, start, end, prompt)
     if calls:
         raise ValueError(
             "messages: expected tool calls that the chat template writes behind what opens the "
@@ -148,15 +173,41 @@ def find_answer(
     if written.strip() and not goes_on:
         return _behind(opened, f"{opened.text}{written}", "", said)
     # Blanks that the template writes before an answer, the model would say, too.
+    return _behind(opened, opened.text, "" if said[:1].isspace() else lead, said)
+
+
+def without_lead(text: str, lead: str) -> str:
+    """An answer without the blanks that its first word is said with, where it has no others."""
+    rest = text.removeprefix(lead)
+    return text if rest[:1].isspace() else rest
+
+
+def thought_before(opened: Rendering) -> str:
+    """What the generation prompt opens a thought with; empty where it opens none."""
+    return opened_thought(_tail(opened))
+
+
+def lead_of(opened: Rendering, head: str) -> str:
+    """The blanks that an answer's first word is said with.
+
+    Args:
+        opened: The conversation up to the answer.
+        head: What the template writes before one.
+    """
+    return _lead(opened, _written(opened, head))
+
+
+def _lead(opened: Rendering, written: str) -> str:
     blanks = written[: len(written) - len(written.lstrip())]
-    return _behind(opened, opened.text, "" if opened.text[-1:].isspace() else blanks, said)
+    return "" if opened.text[-1:].isspace() else blanks
 
 
 def _behind(opened: Rendering, prompt: str, lead: str, said: str) -> Answered:
     """An answer behind a prompt, whether the template would write it there or not."""
     text = f"{prompt}{lead}{said}"
     whole = Rendering(text, opened.spans, opened.starts, opened.turns)
-    return Answered(whole, len(prompt), len(prompt) + len(lead), len(text))
+    own = len(prompt) if prompt.startswith(opened.text) else 0
+    return Answered(whole, len(prompt), len(prompt) + len(lead), len(text), own)
 
 
 def _tail(opened: Rendering) -> str:
@@ -183,7 +234,7 @@ def _goes_on(opened: Rendering, written: str, said: str) -> bool:
     """Whether an answer is said from the generation prompt on, and not as the template goes on."""
     marks = MARKUP.findall(written)
     own = bool(marks) and (marks[-1] in said or said.startswith(tuple(marks)))
-    return own or (opens_thought(_tail(opened)) and closes_thought(said))
+    return own or (bool(thought_before(opened)) and closes_thought(said))
 
 
 def _shows(whole: Rendering, opened: Rendering) -> bool:
@@ -223,15 +274,12 @@ def _start(
     return None
 
 
-def prompt_and_answer(
-    tokenizer: Any, found: Answered, opened: Rendering
-) -> tuple[Tokens, list[int]]:
+def prompt_and_answer(tokenizer: Any, found: Answered) -> tuple[Tokens, list[int]]:
     """The tokens before an answer, and the answer's.
 
     Args:
         tokenizer: The model's.
         found: Where the answer is.
-        opened: The conversation up to it, as when the model answers itself.
     """
     text = found.rendering.text
     tokens = tokenize(tokenizer, text)
@@ -242,14 +290,14 @@ def prompt_and_answer(
     first = next((i for i, (b, e) in places if b >= found.begin or e > found.start), count)
     # What a tokenizer adds at its input's end is nowhere in the text, and no part of the answer.
     last = next((i for i, (b, e) in places[first:] if b >= found.end or e <= found.begin), count)
-    before = len(opened.text)
-    if first < count and before <= found.begin and text.startswith(opened.text):
-        begins = tokens.offsets[first][0]
-        shared = begins < before
-        prompt = opened.text if shared else text[: found.begin]
+    if first < last and found.prompt and found.prompt <= found.begin:
+        begins, ends = tokens.offsets[first][0], tokens.offsets[last - 1][1]
+        prompt = text[: found.prompt if begins < found.prompt else found.begin]
         alone = tokenize(tokenizer, prompt)
+        # A token is shared with the prompt, with its blanks, or with what closes the answer.
+        shared = begins < (found.begin if text[found.begin].isspace() else found.prompt)
         parted = begins >= found.begin and _spelling(alone) != _spelling(tokens, first)
-        if shared or parted:
+        if shared or parted or ends > found.end:
             # A break keeps a tokenizer from taking it for its input's, or a word's, beginning.
             behind = text[len(prompt) : found.end]
             mark = "a" if behind[:1].isspace() else "\n"

@@ -7,8 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mmx_core.images import Clip, Picture
-from mmx_core.models.answered import Tokens, find_answer, prompt_and_answer, tokenize
+from mmx_core.models.answered import (
+    Tokens,
+    find_answer,
+    lead_of,
+    prompt_and_answer,
+    thought_before,
+    tokenize,
+)
 from mmx_core.models.layout import Layout, View
+from mmx_core.models.marks import REASONING
 from mmx_core.models.messages import Message, checked_messages, thoughts_of
 from mmx_core.models.template import ChatTemplate, Rendering
 
@@ -56,6 +64,9 @@ class RenderedPrompt:
         answer: The given answer's text; None where the model is to answer.
         answer_ids: Its tokens, likewise.
         closers: Special tokens that the template closes an answer with.
+        lead: Blanks that an answer's first word is said with, as behind ``Assistant:``.
+        thought: What the generation prompt opens a thought with, where the answer stands in it.
+        closed: The same, where a given answer stands behind that thought, closed.
     """
 
     ids: tuple[int, ...]
@@ -66,6 +77,9 @@ class RenderedPrompt:
     answer: str | None = None
     answer_ids: tuple[int, ...] | None = None
     closers: frozenset[int] = frozenset()
+    lead: str = ""
+    thought: str = ""
+    closed: str = ""
 
     @property
     def text(self) -> list[TextToken]:
@@ -154,12 +168,17 @@ def render_chat(
     template.tell_of_unwritten(asked, given, form)
     around = template.around(asked, form)
     answer, answer_ids = None, None
+    thought, closed = thought_before(opened), ""
     if given is None:
         rendering, tokens = opened, tokenize(tokenizer, opened.text)
     else:
         found = find_answer(template, asked, given, form, opened)
         rendering, answer = found.rendering, found.text
-        tokens, answer_ids = prompt_and_answer(tokenizer, found, opened)
+        tokens, answer_ids = prompt_and_answer(tokenizer, found)
+        if thought and not found.goes_on_thought(opened):
+            # A thought of its own, within it or beside it, says itself what is closed.
+            own = answer.startswith(thought.strip()) or given.keys() & REASONING
+            thought, closed = "", "" if own or thoughts_of(given) else thought
     return RenderedPrompt(
         ids=tuple(tokens.ids),
         **_shares(tokenizer, tokens, rendering),
@@ -168,6 +187,9 @@ def render_chat(
         answer=answer,
         answer_ids=None if answer_ids is None else tuple(answer_ids),
         closers=_closers(tokenizer, around[1] if around is not None else ""),
+        lead=lead_of(opened, around[0] if around is not None else ""),
+        thought=thought,
+        closed=closed,
     )
 
 

@@ -17,6 +17,8 @@ from mmx_core.models.messages import Message
 _THOUGHT = re.compile(r"(</?think>|\[/?THINK\])")
 MARKUP = re.compile(r"(</?[^\s<>]+>|\[/?[A-Z_]+\])")
 """What a template may look for in a text, such as ``</think>``."""
+REASONING = ("reasoning_content", "reasoning", "thinking")
+"""Where templates look for the thought of a message."""
 
 
 class Marks:
@@ -40,7 +42,7 @@ class Marks:
 
     def exchanged(self, turn: int, message: Message) -> dict[str, Any]:
         """The message with each text exchanged."""
-        written = ("tool_calls", "reasoning_content", "reasoning", "thinking")
+        written = ("tool_calls", *REASONING)
         parts = [
             {**part, part["type"]: self._word(turn, part[part["type"]])}
             if part["type"] in ("text", "thinking")

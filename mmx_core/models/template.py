@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from mmx_core.models.marks import Marks, aligned, moved
+from mmx_core.models.marks import REASONING, Marks, aligned, moved
 from mmx_core.models.messages import Form, Message, forms, thoughts_of
 
 _REPRESENTED = re.compile(r"""['"](text|thinking)['"]: ['"]$""")
@@ -190,7 +190,7 @@ class ChatTemplate:
         lost = {
             turn: f"does not read {name!r}"
             for turn, message in enumerate(said)
-            for name in ("tool_calls", "reasoning_content", "reasoning", "thinking")
+            for name in ("tool_calls", *REASONING)
             if message.get(name) and not self._reads(name)
         }
         marks = Marks(messages)

@@ -9,9 +9,11 @@ from typing import Any, cast
 import numpy as np
 
 from mmx_core.images import Picture
+from mmx_core.models.answered import without_lead
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import RenderedPrompt, special_ids
 from mmx_core.models.layout import Layout
+from mmx_core.text.thoughts import closes_thought
 from mmx_core.text.tokens import characters_of_tokens
 
 _GREEDY: dict[str, Any] = {
@@ -110,7 +112,7 @@ def generated(
     )
     ids = cast("list[int]", found[0, encoded.prompt_length :].tolist())
     ids = _before_stops(adapter, _before_end(adapter, ids, ends), _stop_strings(config))
-    if not decode_answer(adapter, ids):
+    if not decode_answer(adapter, ids).strip():
         raise ValueError(
             "answer: the model generated nothing but blanks before its end; give an answer to "
             "teacher-force instead"
@@ -118,7 +120,25 @@ def generated(
             else "answer: the model generated nothing before its end token; give an answer to "
             "teacher-force instead"
         )
+    if told := thought_told(adapter, rendered, ids):
+        warnings.warn(f"answer: {told['thought']} (max_new_tokens={limit})", stacklevel=2)
     return ids
+
+
+def thought_told(
+    adapter: ModelAdapter, rendered: RenderedPrompt, answer_ids: Sequence[int]
+) -> dict[str, str]:
+    """How an answer stands to the thought that the prompt opens, where that could be mistaken.
+
+    The same words are an unfinished thought in it and an answer behind it.
+    """
+    if rendered.closed:
+        told = "given without one, the answer stands behind a closed or no thought; one that is "
+        return {"thought": f"{told}unfinished begins with {rendered.closed.strip()!r}"}
+    if not rendered.thought or closes_thought(decode_answer(adapter, answer_ids)):
+        return {}
+    told = "it is a thought that had not ended; where it is given back, "
+    return {"thought": f"{told}begin it with {rendered.thought.strip()!r}, else it is an answer"}
 
 
 def given(adapter: ModelAdapter, rendered: RenderedPrompt) -> tuple[str, list[int]] | None:
@@ -134,7 +154,7 @@ def given(adapter: ModelAdapter, rendered: RenderedPrompt) -> tuple[str, list[in
     ends = ends_of(adapter, rendered)
     end = next((index for index, token in enumerate(ids) if token in ends), len(ids))
     behind = [t for t in ids[end:] if t not in ends and t != adapter.tokenizer.pad_token_id]
-    if decode_answer(adapter, behind):
+    if decode_answer(adapter, behind).strip():
         raise ValueError(
             f"answer: expected one that ends where the model's would, got text behind "
             f"{adapter.token_text(ids[end])!r} in {text!r}"
@@ -149,8 +169,8 @@ def given(adapter: ModelAdapter, rendered: RenderedPrompt) -> tuple[str, list[in
         )
     said = _unpadded(adapter, ids[:end])
     if len(said) < len(ids):
-        ids, text = said, decode_answer(adapter, said)
-    if not ids or not text:
+        ids, text = said, decode_answer(adapter, said, rendered.lead)
+    if not ids or not text.strip():
         raise ValueError("answer: expected text or None (to generate one), got nothing")
     lost = _without_tokens(adapter, text, ids)
     if lost:
@@ -164,7 +184,7 @@ def given(adapter: ModelAdapter, rendered: RenderedPrompt) -> tuple[str, list[in
 
 def _without_tokens(adapter: ModelAdapter, text: str, ids: Sequence[int]) -> str:
     """The letters of an answer that no token carries: a released vocabulary may lack some bytes."""
-    if decode_answer(adapter, ids) == text:
+    if decode_answer(adapter, ids).strip() == text.strip():
         return ""
     spans = characters_of_tokens(adapter.tokenizer, text, ids)
     held = {place for span in spans for place in range(*span)}
@@ -173,10 +193,16 @@ def _without_tokens(adapter: ModelAdapter, text: str, ids: Sequence[int]) -> str
     )
 
 
-def decode_answer(adapter: ModelAdapter, answer_ids: Sequence[int]) -> str:
-    """The text of a generated answer, markers within included."""
+def decode_answer(adapter: ModelAdapter, answer_ids: Sequence[int], lead: str = "") -> str:
+    """The text of a generated answer, markers within and line breaks at its edges included.
+
+    Args:
+        adapter: The model's.
+        answer_ids: Its tokens.
+        lead: Blanks that its first word is said with, which are left out.
+    """
     decoded = adapter.tokenizer.decode(list(answer_ids), clean_up_tokenization_spaces=False)
-    return cast("str", decoded).strip()
+    return without_lead(str(decoded), lead)
 
 
 def ends_of(adapter: ModelAdapter, rendered: RenderedPrompt) -> frozenset[int]:

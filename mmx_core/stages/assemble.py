@@ -23,7 +23,7 @@ from mmx_core.images import encode as encode_image
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import special_ids
 from mmx_core.sample import Sample
-from mmx_core.stages.answer import decode_answer, shaped_by
+from mmx_core.stages.answer import decode_answer, shaped_by, thought_told
 from mmx_core.stages.prepare import Prepared
 from mmx_core.stages.reading import Reading
 from mmx_core.text.words import word_groups
@@ -60,7 +60,7 @@ def assemble(
     )
     answer = prepared.answer
     if answer is None:
-        answer = decode_answer(adapter, prepared.answer_ids)
+        answer = decode_answer(adapter, prepared.answer_ids, prepared.rendered.lead)
     weights = reading.interference_weights[:count]
     return Explanation(
         id=sample.id,
@@ -86,6 +86,7 @@ def assemble(
             "teacher_forced": prepared.answer is not None,
             **({} if prepared.answer is not None else _generation(adapter)),
             "competed": float(np.mean(weights.any(axis=1))),
+            **thought_told(adapter, prepared.rendered, prepared.answer_ids),
             **_told_of_estimate(reading),
             **_full_sizes(prepared),
             **_template_variables(adapter, sample),

@@ -8,6 +8,7 @@ so that it may be adapted or quantised.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +21,8 @@ from mmx_core.attribution.flow import attention_rows, flow_along
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.restoring import Undo, contents, restoring
 
-_ELEMENTS = 1 << 24
-"""Attention weights formed at once: 64 MB."""
+_CPU_ELEMENTS, _ELEMENTS = 1 << 20, 1 << 24
+"""Attention weights formed at once: 4 MB, which a CPU keeps near, and 64 MB."""
 
 _ROWS = 4096
 """Rows of the head that its mean is taken over, at least, where it has as many."""
@@ -116,16 +117,18 @@ class _Attended:
     Attributes:
         module: The attention module.
         output: ``(B, L, H, v)`` of its attention function.
-        rows: Weights of some rows of one sample, ``(H, R, L)``.
+        rows: Weights of some rows of one sample over the first keys, ``(H, R, keys)``.
         values: ``(B, G, L, v)``.
+        causal: Whether no row sees a later key, whatever the mask.
         projection: What follows, with what it was given and what it made.
         normed: What a norm made of the projection's output, where one follows.
     """
 
     module: Any
     output: Tensor
-    rows: Callable[[int, Tensor], Tensor]
+    rows: Callable[[int, Tensor, int], Tensor]
     values: Tensor
+    causal: bool
     projection: tuple[Any, Tensor, Tensor] | None = None
     normed: Tensor | None = None
 
@@ -135,6 +138,8 @@ class _Watch:
 
     def __init__(self, adapter: ModelAdapter, wanted: Sequence[Wanted]) -> None:
         self.wanted = wanted
+        self.rows = [each.rows.tolist() for each in wanted]
+        self.columns = [each.columns.tolist() for each in wanted]
         self.directions = [_directions(adapter, each.ids) for each in wanted]
         self.flows = [
             Flow(*torch.zeros(2, len(w.rows), len(w.columns), device=w.rows.device).unbind())
@@ -197,15 +202,14 @@ class _Watch:
         causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
 
-        def rows(index: int, at: Tensor) -> Tensor:
-            bias = _bias(
-                attention_mask, index, at, causal=causal, window=sliding_window, keys=key.shape[2]
-            )
+        def rows(index: int, at: Tensor, keys: int) -> Tensor:
+            bias = _bias(attention_mask, index, at, causal=causal, window=sliding_window, keys=keys)
             return attention_rows(
-                query[index][:, at], key[index], scale, bias=bias, softcap=softcap
+                query[index][:, at], key[index][:, :keys], scale, bias=bias, softcap=softcap
             )
 
-        self.current = _Attended(module, output, rows, value)
+        plain = attention_mask is None or attention_mask.ndim == 2
+        self.current = _Attended(module, output, rows, value, causal and plain)
 
     def follow(self, module: Any, args: tuple[Any, ...], output: Any) -> None:
         """Behind a part of a layer or of its attention."""
@@ -235,23 +239,27 @@ class _Watch:
         for index, (wanted, flow) in enumerate(zip(self.wanted, self.flows, strict=True)):
             columns = wanted.columns.to(given.device)
             values = now.values[index][:, columns, : given.shape[-1]]
-            size = max(1, _ELEMENTS // (heads * length))
-            for some in torch.split(torch.arange(len(wanted.rows)), size):
-                at = wanted.rows[some.to(wanted.rows.device)].to(given.device)
-                along = self.directions[index][some.to(self.directions[index].device)]
+            elements = _CPU_ELEMENTS if given.device.type == "cpu" else _ELEMENTS
+            size = max(1, elements // (heads * length))
+            for first in range(0, len(wanted.rows), size):
+                some = slice(first, first + size)
+                at = wanted.rows[some].to(given.device)
+                # What comes behind all of these rows would cost as much and holds nothing.
+                keys = max(self.rows[index][some]) + 1 if now.causal else length
+                seen = bisect_left(self.columns[index], keys)
+                along = self.directions[index][some]
                 # A gate before the projection and a norm behind it only stretch.
                 gate = _ratio(given[index, at], now.output[index, at])
                 norm = (
                     None if now.normed is None else _ratio(now.normed[index, at], made[index, at])
                 )
                 logit, added, squared = _brought(projection, given[index, at], along, norm)
-                weights = now.rows(index, at)[..., columns]
-                there = some.to(flow.logit.device)
-                found = flow_along(weights, values, logit * gate)
-                flow.logit[there] += found.to(there.device)
-                found = flow_along(weights, values, added * gate).clamp_min(0)
-                found = found / squared.clamp_min(torch.finfo(found.dtype).tiny)[:, None]
-                flow.share[there] += found.to(there.device)
+                weights = now.rows(index, at, keys)[..., columns[:seen]]
+                found = flow_along(weights, values[:, :seen], logit * gate)
+                flow.logit[some, :seen] += found.to(flow.logit.device)
+                found = flow_along(weights, values[:, :seen], added * gate).clamp_min_(0)
+                found /= squared.clamp_min(torch.finfo(found.dtype).tiny)[:, None]
+                flow.share[some, :seen] += found.to(flow.share.device)
 
 
 def _ratio(changed: Tensor, plain: Tensor) -> Tensor:

@@ -50,10 +50,19 @@ def thought_of(texts: Sequence[str]) -> range | None:
     return found if "".join(texts[found.start : found.stop]).strip() else None
 
 
-def opens_thought(text: str) -> bool:
-    """Whether a text ends within a thought that it opens, as generation prompts may."""
-    opened = [found.end() for found in _OPENING.finditer(text)]
-    return bool(opened) and not _CLOSING.search(text, opened[-1])
+def opened_thought(text: str) -> str:
+    """The end of a text from where it opens a thought that it does not close; empty if it does not.
+
+    Generation prompts may end so.
+
+    Example:
+        >>> opened_thought("<|im_start|>assistant <think>")
+        '<think>'
+    """
+    opened = [*_OPENING.finditer(text)][-1:]
+    if not opened or _CLOSING.search(text, opened[0].end()):
+        return ""
+    return text[opened[0].start() :]
 
 
 def closes_thought(text: str) -> bool:

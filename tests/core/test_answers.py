@@ -175,6 +175,24 @@ def asked(text: str = PROMPT) -> list[dict[str, Any]]:
     return [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}]
 
 
+@pytest.mark.parametrize("said", ["\n\na dog", " a dog\n\n", "\n a dog \n"])
+def test_line_breaks_that_the_model_says_are_explained_however_the_answer_came(
+    smolvlm: TinyModel, said: str
+) -> None:
+    expected = ids(smolvlm, said)
+    says(smolvlm.model, [*expected, smolvlm.tokenizer.eos_token_id])
+    explain = explainer(smolvlm).explain
+    generated = explain(PICTURE, PROMPT)
+    answered = {"role": "assistant", "content": generated.answer}
+    for explanation in (
+        generated,
+        explain(PICTURE, PROMPT, answer=generated.answer),
+        explain(PICTURE, messages=[*asked(), answered]),
+    ):
+        assert explanation.answer == (said[1:] if said[0] == " " else said)
+        assert [token.id for token in explanation.tokens] == expected
+
+
 def test_a_word_behind_a_colon_has_its_blank_however_the_answer_came(smolvlm: TinyModel) -> None:
     says(smolvlm.model, [*ids(smolvlm, " a dog and a cat"), smolvlm.tokenizer.eos_token_id])
     explain = explainer(smolvlm).explain
@@ -182,7 +200,7 @@ def test_a_word_behind_a_colon_has_its_blank_however_the_answer_came(smolvlm: Ti
     assert texts(generated)[0] == " a"
     for explanation in (
         explain(PICTURE, PROMPT, answer=generated.answer),
-        explain(PICTURE, PROMPT, answer=" a dog and a cat\n"),
+        explain(PICTURE, PROMPT, answer=" a dog and a cat"),
         explain(PICTURE, messages=[*asked(), {"role": "assistant", "content": generated.answer}]),
     ):
         assert explanation.answer == "a dog and a cat"
@@ -204,6 +222,27 @@ def test_a_thinking_models_own_answer_is_the_one_that_is_given_again(thinking: T
         PICTURE, PROMPT, answer="a dog", chat_template_kwargs={"enable_thinking": False}
     )
     assert [t.id for t in unthinking.context] == [t.id for t in alone.context]
+
+
+def test_a_thought_that_had_not_ended_is_told_and_given_again_with_its_mark(
+    thinking: TinyModel,
+) -> None:
+    said = ids(thinking, "the cat on the mat")
+    says(thinking.model, [*said, thinking.tokenizer.eos_token_id])
+    explain = explainer(thinking).explain
+    with pytest.warns(UserWarning, match=r"a thought that had not ended.*begin it with '<think>'"):
+        cut = explain(PICTURE, PROMPT)
+    assert "had not ended" in cut.provenance["thought"]
+    again = explain(PICTURE, PROMPT, answer=f"<think>\n{cut.answer}")
+    assert [token.id for token in again.context] == [token.id for token in cut.context]
+    assert "thought" not in again.provenance
+    # Without its mark the same text is an answer, and what was made of it is told.
+    alone = explain(PICTURE, PROMPT, answer=cut.answer)
+    assert before(alone) == "</think>"
+    assert "unfinished begins with '<think>'" in alone.provenance["thought"]
+    given = [*asked(), {"role": "assistant", "content": "a dog", "reasoning_content": "a cat"}]
+    assert "thought" not in explain(PICTURE, messages=given).provenance
+    assert "thought" not in explain(PICTURE, PROMPT, answer="a cat</think>\n\na dog").provenance
 
 
 def test_an_earlier_turn_is_explained_as_it_was_said(thinking: TinyModel) -> None:
@@ -277,7 +316,7 @@ def test_stop_strings_end_an_answer_too(qwen: TinyModel) -> None:
     qwen.model.generation_config.stop_strings = ["\nUser:", "###"]
     says(qwen.model, ids(qwen, "a dog.\nUser: the cat"))
     explanation = explainer(qwen).explain(PICTURE, PROMPT)
-    assert explanation.answer == "a dog."
+    assert explanation.answer.strip() == "a dog."  # a token may hold the stop's line break, too
     says(qwen.model, ids(qwen, "a dog### the cat"))
     assert explainer(qwen).explain(PICTURE, PROMPT).answer.rstrip("#") == "a dog"
     says(qwen.model, ids(qwen, "### the cat"))

@@ -45,13 +45,6 @@ def picture() -> Image.Image:
     return Image.fromarray(values)
 
 
-def worded(tiny: TinyModel, ids: list[int]) -> list[str]:
-    """The tokens' texts from the first letter on."""
-    texts = [tiny.tokenizer.decode([token]) for token in ids]
-    first = next(at for at, text in enumerate(texts) if text.strip())
-    return [texts[first].lstrip(), *texts[first + 1 :]]
-
-
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_it_speaks_and_its_own_answer_given_back_has_the_same_tokens(
     released: TinyModel, prompt: str
@@ -65,16 +58,8 @@ def test_it_speaks_and_its_own_answer_given_back_has_the_same_tokens(
     told = explainer.explain(picture(), messages=talk)
     ids, again, once_more = ([token.id for token in each.tokens] for each in (said, given, told))
     assert again == once_more
-    # Blanks at its edges a text does not tell: those before it are the template's.
-    found, expected = (worded(released, each) for each in (again, ids))
-    assert found == expected[: len(found)]
-    assert not "".join(expected[len(found) :]).strip()
-    if ids[: len(again)] == again:
-        np.testing.assert_allclose(
-            said.base.probability[: len(again)], given.base.probability, rtol=1e-4
-        )
-    else:
-        assert not said.tokens[0].text.strip(), "it began with a break of its own"
+    assert again == ids
+    np.testing.assert_allclose(said.base.probability, given.base.probability, rtol=1e-4)
     # Greedily: each token was its model's first choice.
     assert (said.base.rank == 0).all()
 

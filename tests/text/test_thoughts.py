@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmx_core.text.thoughts import closes_thought, opens_thought, sentences_of, thought_of
+from mmx_core.text.thoughts import closes_thought, opened_thought, sentences_of, thought_of
 
 GOLDEN = Path(__file__).resolve().parents[2] / "frontend" / "tests" / "golden" / "thoughts.json"
 """What the panel's tests read, too."""
@@ -51,4 +51,4 @@ def test_sentences_hold_every_piece_once_and_in_order(pieces):
 def test_a_text_may_end_within_a_thought_or_begin_in_one(
     text: str, opens: bool, closes: bool
 ) -> None:
-    assert (opens_thought(text), closes_thought(text)) == (opens, closes)
+    assert (bool(opened_thought(text)), closes_thought(text)) == (opens, closes)
