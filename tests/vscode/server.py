@@ -17,8 +17,16 @@ from urllib.parse import quote
 from tests.vscode.install import ROOT, installed, node
 
 
+def packed() -> Path:
+    """The extension as `make vscode` leaves it."""
+    found = sorted((ROOT / "build").glob("mmx-explain-*.vsix"))
+    if not found:
+        raise FileNotFoundError("The extension is not packed: make vscode")
+    return found[-1]
+
+
 @contextmanager
-def serve(state: Path, extension: Path) -> Iterator[str]:
+def serve(state: Path, extension: Path, *, trusted: bool) -> Iterator[str]:
     """Runs the server with the packed extension installed; yields its address."""
     server = installed()
     main = [str(node()), str(server / "out" / "server-main.js")]
@@ -41,6 +49,8 @@ def serve(state: Path, extension: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     command = [*main, *places, "--host=127.0.0.1", f"--port={port}", "--without-connection-token"]
     command += ["--enable-smoke-test-driver", "--disable-telemetry", "--reconnection-grace-time=1"]
+    if trusted:
+        command.append("--disable-workspace-trust")
     with (state / "server.log").open("w") as log:
         process = subprocess.Popen(
             command, env=environment, stdout=log, stderr=log, start_new_session=True

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.vscode import install
 from tests.vscode.install import SHA512, Unavailable, installed, verify
 
 
@@ -24,6 +25,10 @@ def test_a_registry_that_nobody_answers_is_unavailable_in_words(
     with pytest.raises(Unavailable, match="the registry cannot be reached"):
         installed(tmp_path / "server")
     assert not (tmp_path / "server" / ".installed").exists()
+    # Nor is it asked again by the next file of tests.
+    monkeypatch.setattr(install, "_install", None)
+    with pytest.raises(Unavailable, match="the registry cannot be reached"):
+        installed(tmp_path / "server")
 
 
 def test_an_archive_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from playwright.sync_api import Frame, Page
+from playwright.sync_api import Browser, Error, Frame, Locator, Page
 
 from tests.browser.browser import READY_MS, wait_ready
 from tests.browser.pixels import assert_drawn, drawn_cells
-from tests.vscode.server import Host
+from tests.vscode.server import Host, address, packed, serve, still_running
 
 Found = TypeVar("Found")
 _VIEW = '{ token: 2, more: 0, unit: "tokens", range: "map", opacity: 1 }'
+_SETTINGS = {"workbench.startupEditor": "none", "debug.openDebug": "neverOpen"}
+# Asked at once: who waited for an element would wait for it in a frame that is not ours.
+_SHOWN = """() => {{
+  const panel = document.querySelector("mmx-panel");
+  const host = document.querySelector("#mmx-host");
+  if (!panel || !host || !innerHeight) return false;
+  const {{ kind, kept }} = JSON.parse(host.textContent);
+  return kind === {kind} && (kept.logdir ?? "").endsWith({of})
+    && (({{ view }}) => {having})(panel.model);
+}}"""
+ENTER_MS = 5000
+"""After which a question that still stands is answered again."""
 
 
 @dataclass(frozen=True)
@@ -28,31 +41,33 @@ class Workbench:
     host: Host
     folder: Path
 
-    def panel(self, kind: str, *, status: str = "ready", having: str = "true") -> Frame:
+    def panel(
+        self, kind: str, *, status: str = "ready", having: str = "true", of: str = ""
+    ) -> Frame:
         """The frame of the panel that is shown: of a ``log``, or of a ``look``.
 
         Args:
             kind: Which of the two.
             status: What it has come to.
             having: What holds of its ``view``, in JavaScript.
+            of: What its log directory ends with.
         """
-        asked = f"(({{ view }}) => {having})(document.querySelector('mmx-panel').model)"
-
-        def shown() -> Frame | None:
-            for frame in self.page.frames:
-                try:
-                    seen = frame.query_selector("mmx-panel") and frame.evaluate("innerHeight > 0")
-                    told = frame.inner_text("#mmx-host") if seen else ""
-                    if f'"kind":"{kind}"' in told and frame.evaluate(asked):
-                        return frame
-                except Exception:
-                    # A frame that goes while it is asked is not the one that stays.
-                    continue
-            return None
-
-        frame = self.wait(shown, f"a panel of a {kind}, having {having}")
+        ours = _SHOWN.format(kind=json.dumps(kind), of=json.dumps(of), having=having)
+        frame = self.frame(f"({ours})()", f"a panel of a {kind} {of}, having {having}")
         wait_ready(frame, status=status)
         return frame
+
+    def frame(self, asked: str, what: str) -> Frame:
+        """Of which this holds, in JavaScript."""
+
+        def holds(frame: Frame) -> bool:
+            try:
+                return frame.evaluate(f"Boolean({asked})")
+            except Error:
+                # It goes while it is asked: not the one that stays.
+                return False
+
+        return self.wait(lambda: next(filter(holds, self.page.frames), None), what)
 
     def wait(self, look: Callable[[], Found | None], what: str) -> Found:
         """What is looked for, once it is there."""
@@ -61,7 +76,9 @@ class Workbench:
             if found := look():
                 return found
             self.page.wait_for_timeout(50)
-        raise TimeoutError(what)
+        self.command("notifications.showList")
+        said = self.page.locator(".notification-list-item-message").all_inner_texts()
+        raise TimeoutError(f"{what} did not come; VS Code says {said}")
 
     def command(self, name: str, *arguments: object) -> None:
         """Runs one of VS Code's commands, and does not wait for its end."""
@@ -75,6 +92,77 @@ class Workbench:
             f"return vscode.workspace.getConfiguration({json.dumps(section)})"
             f".update({json.dumps(key)}, {json.dumps(value)}, false)"
         )
+
+    def hears(self, sentence: str) -> None:
+        """Waits for a notification that says this, and puts all of them away."""
+        self.notification(sentence).wait_for()
+        self.host.run('return vscode.commands.executeCommand("notifications.clearAll")')
+
+    def notification(self, text: str) -> Locator:
+        """In VS Code's list of them: while it is tested it lets none pop up."""
+        self.command("notifications.showList")
+        return self.page.locator(".notification-list-item", has_text=text).first
+
+    def question(self) -> Locator:
+        """The field at the window's top in which VS Code asks."""
+        field = self.page.locator(".quick-input-widget input").first
+        field.wait_for()
+        return field
+
+    def answer(self, text: str) -> None:
+        """Types it where VS Code asks, and sees it taken."""
+        field = self.question()
+        self.page.keyboard.press("ControlOrMeta+a")
+        self.page.keyboard.type(text)
+
+        def taken() -> bool:
+            # A dialog that still lists a folder does not hear it.
+            self.page.keyboard.press("Enter")
+            deadline = time.monotonic() + ENTER_MS / 1000
+            while time.monotonic() < deadline:
+                if field.is_hidden() or field.input_value() != text:
+                    return True
+                self.page.wait_for_timeout(50)
+            return False
+
+        self.wait(taken, f"an end of the question that was answered with {text}")
+
+    def row(self, name: str) -> Locator:
+        """Of the tree in the side bar."""
+        return self.page.locator(".sidebar").get_by_role("treeitem", name=name).first
+
+    def choose(self, row: Locator, entry: str) -> None:
+        """Of its context menu."""
+        row.click(button="right")
+        self.page.get_by_role("menuitem", name=entry).click()
+
+
+@contextmanager
+def window(browser: Browser, place: Path, *, trusted: bool) -> Iterator[Workbench]:
+    """On an empty folder under `place`; at the end nothing that was started there runs on."""
+    folder = place / "workspace"
+    (folder / ".vscode").mkdir(parents=True)
+    (folder / ".vscode" / "settings.json").write_text(json.dumps(_SETTINGS))
+    host = Host(folder)
+    try:
+        with serve(place, packed(), trusted=trusted) as base:
+            page = browser.new_page(viewport={"width": 1500, "height": 950})
+            page.set_default_timeout(READY_MS)
+            page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+            page.expose_function("codeAutomationLog", lambda *said: None)
+            page.expose_function("codeAutomationExit", lambda *said: None)
+            page.add_init_script("try { localStorage.setItem('mmx.guided', '1') } catch {}")
+            page.goto(address(base, folder))
+            page.wait_for_selector(".monaco-workbench")
+            host.run('return vscode.commands.executeCommand("workbench.action.closeAuxiliaryBar")')
+            try:
+                yield Workbench(page, host, folder)
+            finally:
+                host.run("await vscode.debug.stopDebugging(); return 'end'")
+                page.close()
+    finally:
+        # What names the folder: VS Code's own, TensorBoard's, and the debugged program's.
+        assert not still_running(str(place))
 
 
 def change(panel: Frame, view: str) -> None:

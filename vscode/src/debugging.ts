@@ -3,6 +3,8 @@ import * as vscode from "vscode";
 import { fillPanel, panelOptions } from "./panel";
 
 const TYPES = ["debugpy", "python"];
+/** The repr of what `look` returns. */
+const ANSWER = /^['"]([\w+/=]*)['"]$/;
 
 /** What the context menus of Variables and Watch pass on. */
 interface Chosen {
@@ -119,7 +121,10 @@ async function evaluate({ session, frameId }: Frame, expression: string, stop: n
   try {
     // Of all contexts this alone is never cut.
     const { result } = (await session.customRequest("evaluate", { expression: look, frameId, context: "clipboard" })) as { result: string };
-    return JSON.parse(Buffer.from(result.replace(/^['"]|['"]$/g, ""), "base64").toString("utf8")) as Look;
+    const [, answer] = ANSWER.exec(result) ?? [];
+    // In this context debugpy answers with what was raised, as if that were the value.
+    if (answer === undefined) return { trouble: inWords(result) };
+    return JSON.parse(Buffer.from(answer, "base64").toString("utf8")) as Look;
   } catch (error) {
     return { trouble: inWords(error instanceof Error ? error.message : String(error)) };
   }
@@ -128,7 +133,7 @@ async function evaluate({ session, frameId }: Frame, expression: string, stop: n
 function inWords(message: string): string {
   if (/No module named '?mmx_core'?(?!\.)/.test(message)) return "the debugged program has no mmx-explain. Install it in its environment: pip install mmx-explain";
   if (/No module named '?mmx_core\.export/.test(message)) return "the debugged program's mmx-explain is too old to be looked at. Update it: pip install -U mmx-explain";
-  if (/JSON|Unexpected token/.test(message)) return "the debugger's answer cannot be read: it was cut, or is none of ours.";
+  if (/JSON|Unexpected/.test(message)) return "the debugger's answer cannot be read: it was cut, or is none of ours.";
   return `it cannot be evaluated: ${message.trim().split("\n").at(-1)}`;
 }
 

@@ -2,9 +2,9 @@
 import * as vscode from "vscode";
 import { Debugging } from "./debugging";
 import { LogEditors } from "./log_editor";
+import { doctor, explainPicture } from "./mmx_command";
 import { Servers } from "./relay";
 import { SourceLines } from "./source_lines";
-import { doctor, explainPicture } from "./terminal";
 import { LogTree, type Node } from "./tree";
 import { compareWith, exportSample, reveal } from "./tree_menus";
 
@@ -25,10 +25,11 @@ export function activate(context: vscode.ExtensionContext): void {
         prompt: "A log directory, also a remote one: s3://…, gs://…",
         value: vscode.workspace.workspaceFolders?.[0]?.uri.fsPath ?? "",
       });
-      if (logdir) open(logdir);
+      // One directory is one tab and one server, however it is written.
+      if (logdir?.trim()) open(logdir.trim().replace(/(?<=[^/:])\/+$/, ""));
     },
     "mmx.openView": open,
-    "mmx.doctor": doctor,
+    "mmx.doctor": () => telling(() => doctor(servers.log)),
     "mmx.refresh": () => tree.refresh(),
     "mmx.copyTag": (node: Node) => node.kind === "sample" && vscode.env.clipboard.writeText(node.sample.tag),
     "mmx.compareWith": (node: Node) => telling(() => compareWith(node, servers, open)),
@@ -36,8 +37,8 @@ export function activate(context: vscode.ExtensionContext): void {
     "mmx.export": (node: Node) => telling(() => exportSample(node)),
     "mmx.explainPicture": (picture: vscode.Uri) =>
       telling(async () => {
-        const logdir = await explainPicture(picture, context.workspaceState);
-        if (logdir) open(logdir);
+        const written = await explainPicture(picture, context.workspaceState);
+        if (written) open(written.logdir, { run: written.run });
       }),
   };
   context.subscriptions.push(
@@ -45,6 +46,7 @@ export function activate(context: vscode.ExtensionContext): void {
     tree,
     lines,
     tree.onDidGrow(() => lines.refresh()),
+    vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration("mmx.codeLens") && lines.refresh()),
     new Debugging(context.extensionUri),
     ...Object.entries(commands).map(([name, act]) => vscode.commands.registerCommand(name, act)),
     vscode.languages.registerCodeLensProvider({ language: "python", scheme: "file" }, lines),

@@ -38,3 +38,13 @@ export function missingIn(python: string): Promise<string> {
     });
   });
 }
+
+/** Why it cannot list the directory, in a sentence; empty if it can. TensorBoard would serve it as an empty one. */
+export function unreadableBy(python: string, logdir: string): Promise<string> {
+  const code = "import sys; from mmx_core.events.reader import check_logdir; check_logdir(sys.argv[1])";
+  return new Promise((resolve) => {
+    execFile(python, ["-c", code, logdir], { timeout: 60_000 }, (error, _output, said) => {
+      resolve(error ? (said.trim().split("\n").at(-1) ?? "").replace(/^\w+: /, "") || `${logdir} cannot be listed: ${error.message}` : "");
+    });
+  });
+}

@@ -2,7 +2,7 @@
 // nothing is forwarded, and it is the same over SSH and in containers.
 import { type ChildProcess, spawn } from "node:child_process";
 import * as vscode from "vscode";
-import { interpreter, missingIn } from "./interpreter";
+import { interpreter, missingIn, unreadableBy } from "./interpreter";
 
 const START_MS = 90_000;
 const ADDRESS = /(http:\/\/(?:127\.0\.0\.1|localhost):\d+)\//;
@@ -60,8 +60,8 @@ export class Server {
 
   private async started(): Promise<string> {
     const python = await interpreter();
-    const missing = await missingIn(python);
-    if (missing) throw new Error(missing);
+    const trouble = (await missingIn(python)) || (await unreadableBy(python, this.logdir));
+    if (trouble) throw new Error(trouble);
     // One argument each, and no shell: a directory's name is never a command.
     const command = ["-m", "tensorboard.main", `--logdir=${this.logdir}`, "--host=127.0.0.1", "--port=0", "--reload_interval=2"];
     const server = spawn(python, command, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, PYTHONUNBUFFERED: "1" } });
@@ -97,7 +97,7 @@ export class Server {
 
 export class Servers implements vscode.Disposable {
   private readonly servers = new Map<string, Server>();
-  private readonly log = vscode.window.createOutputChannel("Explanations");
+  readonly log = vscode.window.createOutputChannel("Explanations");
   private readonly changed = new vscode.EventEmitter<void>();
   /** What has failed may answer now: a server has ended, the folder is trusted, another Python is chosen. */
   readonly onDidChange = this.changed.event;

@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import * as vscode from "vscode";
 import { readRuns } from "./logs";
+import { succeeded } from "./mmx_command";
 import type { Servers } from "./relay";
-import { runMmx } from "./terminal";
 import type { Node } from "./tree";
 
 type Open = (logdir: string, view: Record<string, string>) => void;
@@ -47,5 +47,6 @@ export async function exportSample(node: Node): Promise<void> {
   const format = target.fsPath.split(".").at(-1) ?? "";
   const what = ["--run", run, "--sample", sample, "--format", format, "--out", target.fsPath, "--overwrite"];
   // The dialog has asked whether a file is to be replaced.
-  if (await runMmx(`Saving ${sample}`, ["export", node.logdir, ...what])) void vscode.window.showInformationMessage(`Saved ${target.fsPath}.`);
+  const { code } = await succeeded(`Saving ${sample}`, ["export", node.logdir, ...what]);
+  if (code === 0) void vscode.window.showInformationMessage(`Saved ${target.fsPath}.`);
 }

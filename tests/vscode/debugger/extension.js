@@ -3,8 +3,14 @@ const vscode = require("vscode");
 
 exports.activate = (context) => {
   const adapter = {
-    createDebugAdapterDescriptor: ({ configuration }) =>
-      new vscode.DebugAdapterExecutable(configuration.python, ["-m", "debugpy.adapter"]),
+    createDebugAdapterDescriptor: ({ configuration: { connect, python } }) =>
+      connect ? new vscode.DebugAdapterServer(connect.port, connect.host) : new vscode.DebugAdapterExecutable(python, ["-m", "debugpy.adapter"]),
   };
-  context.subscriptions.push(vscode.debug.registerDebugAdapterDescriptorFactory("debugpy", adapter));
+  // A process that the program starts is a session of its own, which debugpy offers.
+  const offered = ({ event, session, body }) =>
+    event === "debugpyAttach" && vscode.debug.startDebugging(session.workspaceFolder, body, { parentSession: session });
+  context.subscriptions.push(
+    vscode.debug.registerDebugAdapterDescriptorFactory("debugpy", adapter),
+    vscode.debug.onDidReceiveDebugSessionCustomEvent(offered),
+  );
 };

@@ -15,55 +15,33 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from demo.scenes import validation_scenes
 from mmx_core.events import ExplanationWriter
 from mmx_core.explanation import Explanation
 from tests.browser.browser import READY_MS
 from tests.browser.pixels import color_table
 from tests.support.explanations import make_explanation
-from tests.vscode.install import ROOT
+from tests.vscode.programs import CHECKPOINT
 from tests.vscode.server import processes
 from tests.vscode.workbench import Workbench, assert_shows, change
 
-PROGRAM = """\
-import time
-from pathlib import Path
-import numpy as np
-import torch
-from demo.probe import as_sample
-from demo.scenes import validation_scenes
-from mmx_core import Explainer
-
-explainer = Explainer.from_pretrained(
-    {checkpoint!r}, device="cpu", dtype=torch.float32, scales=(1.0, 1.5)
-)
-while not Path("go").exists():
-    time.sleep(0.05)
-for number, scene in enumerate(validation_scenes(2, seed=1)):
-    [explanation] = explainer.explain_batch([as_sample(scene)])
-    np.save(f"map{{number}}.npy", explanation.heatmaps[0])
-    print("explained")  # BREAK
-"""
-START = """\
-const uri = vscode.Uri.file(`${{folder}}/eval.py`);
-const line = (await vscode.workspace.openTextDocument(uri)).getText().split("\\n")
-  .findIndex((text) => text.includes("# BREAK"));
-vscode.debug.addBreakpoints([
-  new vscode.SourceBreakpoint(new vscode.Location(uri, new vscode.Position(line, 0))),
-]);
-void vscode.debug.startDebugging(vscode.workspace.workspaceFolders[0], {{
-  type: "debugpy", request: "launch", name: "eval", program: uri.fsPath, console: "internalConsole",
-  python: {python!r}, env: {{ PYTHONPATH: {path!r}, OMP_NUM_THREADS: "1" }}, cwd: folder,
-  internalConsoleOptions: "neverOpen",
-}});
-"""
-STOPPED = """\
-for (let i = 0; i < 1200; i++) {
-  if (vscode.debug.activeStackItem instanceof vscode.DebugStackFrame) return "stopped";
-  await new Promise((resolve) => setTimeout(resolve, 100));
-}
-throw new Error("the program came to no breakpoint");
-"""
+TRUSTED = False
 SOURCE = "def log(explainer, picture):\n    return explainer.explain(picture)\n"
+ATTACKS = """async () => {
+  const refused = (attempt) => new Promise((resolve) => {
+    document.addEventListener("securitypolicyviolation", () => resolve("refused"), { once: true });
+    setTimeout(() => resolve("done"), 3000);
+    try { Promise.resolve(attempt()).catch(() => undefined) } catch {}
+  });
+  const add = (name, values) => document.body.append(
+    Object.assign(document.createElement(name), values));
+  return [
+    await refused(() => add("script", { textContent: "1" })),
+    await refused(() => new Function("1")()),
+    await refused(() => fetch("http://127.0.0.1:9/")),
+    await refused(() => add("img", { src: "http://127.0.0.1:9/" })),
+  ];
+}"""
 # Python without any package; it leaves a trace where it has run.
 BARE = '#!/bin/sh\ntouch {trace}\nexec {python} -I -S "$@"\n'
 
@@ -125,18 +103,7 @@ def test_an_interpreter_without_the_package_is_told_what_to_install(
     page.locator(".monaco-modal-editor-block .codicon-close").first.click()
 
 
-@pytest.fixture(scope="module")
-def program(workbench: Workbench) -> None:
-    """Started ahead of what needs it: it takes long to come to its loop, where it waits."""
-    checkpoint = sorted((ROOT / "demo" / "checkpoints" / "grounded").iterdir())[-1]
-    (workbench.folder / "eval.py").write_text(PROGRAM.format(checkpoint=str(checkpoint)))
-    path = ":".join([str(ROOT), *filter(None, sys.path)])
-    workbench.host.run(START.format(python=sys.executable, path=path))
-
-
-def test_an_event_file_is_shown_live_while_it_grows(
-    workbench: Workbench, log: Log, program: None
-) -> None:
+def test_an_event_file_is_shown_live_while_it_grows(workbench: Workbench, log: Log) -> None:
     workbench.setting("mmx.pythonPath", sys.executable)
     panel = workbench.panel("log")
     assert_shows(panel, log.first.heatmaps[0])
@@ -148,6 +115,10 @@ def test_an_event_file_is_shown_live_while_it_grows(
     change(panel, "{ step: 300 }")
     panel.wait_for_selector('section.seen[data-step="300"]')
     assert_shows(panel, later.heatmaps[0])
+
+
+def test_the_page_runs_its_own_script_alone_and_reaches_no_address(workbench: Workbench) -> None:
+    assert workbench.panel("log").evaluate(ATTACKS) == ["refused"] * 4
 
 
 def test_the_tree_lists_the_least_probable_word_first(workbench: Workbench, log: Log) -> None:
@@ -184,7 +155,6 @@ def test_the_tree_counts_what_came_since_one_looked(workbench: Workbench, log: L
     workbench.page.get_by_role("treeitem", name="source.py").wait_for()
     log.after.add_explanation("val/0", explanation(3, log.source), 600)
     log.after.flush()
-    # The debugger, which is at work, has a badge of its own.
     tab = workbench.page.locator(".activitybar .action-item:has([aria-label*='Explanations'])")
     badge = tab.locator(".badge-content", has_text="1")
     badge.wait_for(timeout=READY_MS)
@@ -201,16 +171,12 @@ def test_the_panel_is_as_dark_as_the_editor(workbench: Workbench) -> None:
 
 
 def test_a_picture_is_saved_through_the_dialog_of_the_editor(workbench: Workbench) -> None:
-    page, panel = workbench.page, workbench.panel("log")
+    panel = workbench.panel("log")
     change(panel, '{ compare: "single" }')
     panel.click('button[aria-label="Export"]')
     panel.get_by_role("button", name="PNG").click()
-    name = page.locator(".quick-input-widget input").first
-    name.wait_for()
     target = workbench.folder / "saved.png"
-    page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.type(str(target))
-    page.keyboard.press("Enter")
+    workbench.answer(str(target))
     panel.get_by_text("saved", exact=True).wait_for()
     with Image.open(target) as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
@@ -225,46 +191,111 @@ def test_the_panel_opens_the_line_that_made_it(workbench: Workbench, log: Log) -
     line = "vscode.window.activeTextEditor?.selection.active.line"
     workbench.wait(lambda: workbench.host.run(f"return {line}") == 1, "the second line")
     # Of two runs: steps 0 and 300 of one, and three samples of the other, one of them twice.
-    workbench.page.get_by_text("6 explanations, last at step 600").wait_for()
+    lens = workbench.page.get_by_text("6 explanations, last at step 600")
+    lens.wait_for()
+    workbench.setting("mmx.codeLens", False)
+    lens.wait_for(state="detached")
+    workbench.setting("mmx.codeLens", True)
+    lens.click()
+    workbench.panel("log", having="view.step === 600")
+
+
+def test_what_the_tree_shows_is_copied_and_taken_along(workbench: Workbench) -> None:
+    workbench.command("mmx.logs.focus")
+    workbench.choose(workbench.row("val/1"), "Copy Tag")
+    copied = "return vscode.env.clipboard.readText()"
+    workbench.wait(lambda: workbench.host.run(copied) == "mmx/val/1", "the tag")
+    workbench.choose(workbench.row("val/1"), "Export…")
+    target = workbench.folder / "taken.npz"
+    workbench.answer(str(target))
+    workbench.hears("Saved ")
+    with np.load(target) as arrays:
+        np.testing.assert_allclose(arrays["heatmaps"], make_explanation(5, seed=1).heatmaps[0])
+
+
+def test_a_folder_is_opened_from_the_explorer(workbench: Workbench) -> None:
+    workbench.host.run('return vscode.commands.executeCommand("workbench.action.closeAllEditors")')
+    workbench.choose(workbench.row("after"), "Reveal in Explorer")
+    # Of the explorer: there its name is followed by nothing.
+    shown = workbench.page.locator(".explorer-folders-view").get_by_role("treeitem")
+    shown.and_(workbench.page.locator(".selected, .focused")).filter(has_text="after").wait_for()
+    workbench.choose(shown.filter(has_text="logs").first, "Open Explanations")
+    workbench.panel("log", of="/logs")
+
+
+def test_a_remote_place_that_cannot_be_read_is_told_in_words(workbench: Workbench) -> None:
+    workbench.command("mmx.openPath")
+    workbench.answer("s3://bucket/logs/")
+    panel = workbench.panel("log", status="gone", of="s3://bucket/logs")
+    panel.get_by_text("Install s3fs to access S3").first.wait_for()
+
+
+def test_the_interpreter_is_checked_in_the_output(workbench: Workbench) -> None:
+    workbench.command("mmx.doctor")
+    line = workbench.page.locator(".part.panel .view-line", has_text="tensorboard:")
+    line.first.wait_for()
+    workbench.command("workbench.action.closePanel")
+
+
+@pytest.fixture(scope="module")
+def picture(workbench: Workbench) -> Path:
+    target = workbench.folder / "scene.png"
+    validation_scenes(1, seed=1)[0].image.save(target)
+    return target
+
+
+def explain(workbench: Workbench, picture: Path) -> None:
+    workbench.command("workbench.view.explorer")
+    workbench.choose(workbench.row(picture.name), "Explain This Picture…")
+
+
+def test_an_explanation_of_a_picture_is_cancelled(workbench: Workbench, picture: Path) -> None:
+    explain(workbench, picture)
+    workbench.answer(str(CHECKPOINT))
+    workbench.answer("describe the image .")
+    progress = workbench.notification("Explaining scene.png")
+    progress.get_by_role("button", name="Cancel").click()
+    progress.wait_for(state="detached")
+    workbench.wait(lambda: not processes("mmx_core", str(picture)), "the end of the explanation")
+    assert not list((picture.parent / "mmx-explanations").rglob("*tfevents*"))
+
+
+def test_a_picture_is_explained_beside_the_log(workbench: Workbench, picture: Path) -> None:
+    explain(workbench, picture)
+    # As it was answered before.
+    for remembered in (str(CHECKPOINT), "describe the image ."):
+        field = workbench.question()
+        workbench.wait(
+            lambda field=field, text=remembered: field.input_value() == text, "what is remembered"
+        )
+        workbench.page.keyboard.press("Enter")
+    run = f"view.run === {CHECKPOINT.name!r}"
+    panel = workbench.panel("log", of="/mmx-explanations", having=run)
+    panel.get_by_text("circle").first.wait_for()
+    # One server for each of the two directories.
+    for name in ("logs", "mmx-explanations"):
+        assert len(processes("tensorboard.main", f"--logdir={workbench.folder / name}")) == 1
 
 
 def test_a_server_that_was_killed_is_started_again(workbench: Workbench, log: Log) -> None:
-    workbench.page.get_by_text("6 explanations, last at step 600").click()
-    panel = workbench.panel("log", having="view.step === 600")
-    [server] = processes("tensorboard.main", str(workbench.folder))
+    shown = {"run": "after", "tag": "mmx/val/0", "step": "600"}
+    workbench.command("mmx.openView", str(workbench.folder / "logs"), shown)
+    panel = workbench.panel("log", of="/logs", having="view.step === 600")
+    [server] = processes("tensorboard.main", f"--logdir={workbench.folder / 'logs'}")
     os.kill(server, signal.SIGKILL)
     log.after.add_explanation("val/0", explanation(4, log.source), 900)
     log.after.flush()
     steps = "document.querySelector('mmx-panel').model.steps.length"
     workbench.wait(lambda: panel.evaluate(steps) == 3, "what was logged since")
-    assert processes("tensorboard.main", str(workbench.folder)) != [server]
+    assert processes("tensorboard.main", f"--logdir={workbench.folder / 'logs'}") != [server]
 
 
-@pytest.fixture(scope="module")
-def stopped(workbench: Workbench, program: None) -> Workbench:
-    """At the line after the first explanation."""
-    (workbench.folder / "go").touch()
-    workbench.host.run(STOPPED, seconds=150)
-    workbench.command("workbench.view.debug")
-    return workbench
-
-
-def test_an_explanation_is_drawn_from_the_menu_of_a_variable(stopped: Workbench) -> None:
-    page = stopped.page
-    # The arrow alone: a click beside it may choose the scope without opening it.
-    scope = page.get_by_role("treeitem", name="Scope Locals")
-    scope.wait_for()
-    if scope.get_attribute("aria-expanded") != "true":
-        scope.locator(".monaco-tl-twistie").click()
-    name = page.locator(".debug-variables .expression .name", has_text="explanation").first
-    name.click(button="right")
-    page.get_by_role("menuitem", name="Look at Explanation at Every Stop").click()
-    assert_shows(stopped.panel("look"), np.load(stopped.folder / "map0.npy"))
-
-
-def test_a_pinned_expression_is_looked_at_again_at_the_next_stop(stopped: Workbench) -> None:
-    stopped.command("workbench.action.debug.continue")
-    # The stops are the steps.
-    panel = stopped.panel("look")
-    panel.wait_for_selector('section.seen[data-step="2"]', timeout=60_000)
-    assert_shows(panel, np.load(stopped.folder / "map1.npy"))
+def test_a_window_that_is_loaded_again_shows_what_it_showed(workbench: Workbench) -> None:
+    panel = workbench.panel("log", of="/logs")
+    change(panel, '{ step: 900, colors: "viridis" }')
+    kept = "document.querySelector('mmx-panel').host.readState().colors"
+    workbench.wait(lambda: panel.evaluate(kept) == "viridis", "the view that is kept")
+    workbench.page.reload()
+    workbench.host.run("return 1")
+    having = "view.step === 900 && view.run === 'after' && view.colors === 'viridis'"
+    workbench.panel("log", of="/logs", having=having)
