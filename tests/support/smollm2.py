@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,23 @@ def make_smollm2(style: str) -> TinyModel:
     Args:
         style: Of :data:`TEMPLATES`, which chat template and end token.
     """
+    vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
+    vision |= {"num_attention_heads": 2, "image_size": 66, "patch_size": 7}
+    return under_smolvlm(style, vision, shuffle=3, longest=198)
+
+
+def under_smolvlm(
+    style: str, vision: Mapping[str, Any], *, shuffle: int, longest: int
+) -> TinyModel:
+    """SmolVLM with SmolLM2 as its language model and a random tower of any shape.
+
+    Args:
+        style: Of :data:`TEMPLATES`, which chat template and end token.
+        vision: The tower's configuration.
+        shuffle: Patches along the side of a visual token.
+        longest: To which an image's longer edge is resized before it is cut into tiles of the
+            tower's ``image_size``.
+    """
     from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
     template, end = TEMPLATES[style]
@@ -113,13 +130,11 @@ def make_smollm2(style: str) -> TinyModel:
         extra_special_tokens=named,
     )
     language.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    vision = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
-    vision |= {"num_attention_heads": 2, "image_size": 66, "patch_size": 7}
     config = transformers.SmolVLMConfig(
         text_config=language.config.to_dict(),
-        vision_config=vision,
+        vision_config=dict(vision),
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
-        scale_factor=3,
+        scale_factor=shuffle,
         tie_word_embeddings=True,
     )
     torch.manual_seed(0)
@@ -129,8 +144,8 @@ def make_smollm2(style: str) -> TinyModel:
     model.lm_head.weight = model.get_input_embeddings().weight
     model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids(end)
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    size = {"longest_edge": 198}
-    image_processor = SmolVLMImageProcessorPil(size=size, max_image_size={"longest_edge": 66})
+    tile = {"longest_edge": int(vision["image_size"])}
+    image_processor = SmolVLMImageProcessorPil(size={"longest_edge": longest}, max_image_size=tile)
     return TinyModel(model, image_processor, tokenizer)
 
 

@@ -1,0 +1,128 @@
+"""The scenes and the file of the pretrained benchmark: what they promise, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from tests.benchmarks.pretrained import assets, lora, model, scenes
+from tests.benchmarks.pretrained.accuracy import names_in, unseen
+from tests.benchmarks.pretrained.nouns import NAMES, with_article
+from tests.benchmarks.pretrained.targets import cell_shares
+from tests.support import smollm2
+
+
+def a_scene(index: int) -> scenes.Scene:
+    assets.require()
+    random = scenes.generator(scenes.VALIDATION, 5, index)
+    return scenes.make_scene(random, split=scenes.VALIDATION)
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_a_mask_covers_every_pixel_that_its_object_changed_and_no_other(index: int) -> None:
+    scene = a_scene(index)
+    # The same objects over two plain grounds: what differs is not covered.
+    shown = []
+    for shade in (0, 255):
+        plain = Image.new("RGB", scene.image.size, (shade,) * 3)
+        for thing in scene.things:
+            plain.paste(thing.cut, thing.at, thing.cut)
+        shown.append(np.asarray(plain).astype(int))
+    through = np.abs(shown[0] - shown[1]).max(axis=2)
+    covered = scene.masks.any(axis=0)
+    assert covered.any()
+    assert (through[covered] <= 128).all()
+    assert (through[~covered] >= 126).all()
+
+
+def test_no_object_lies_in_the_middle_and_none_on_another() -> None:
+    for index in range(8):
+        scene = a_scene(index)
+        side = scene.image.width
+        middle = slice(int(0.45 * side), int(0.55 * side))
+        assert len(scene.things) in (2, 3)
+        assert not scene.masks[:, middle, middle].any()
+        assert scene.masks.sum(axis=0).max() == 1
+
+
+def test_a_description_names_every_object_and_relations_that_hold() -> None:
+    for index in range(8):
+        scene = a_scene(index)
+        first, second = scene.things[:2]
+        assert names_in(scene.description) == {thing.name for thing in scene.things}
+        said = scenes.PLACES[scenes.relation(first, second)]
+        assert f"{with_article(first.name)} {said} {with_article(second.name)}" in scene.description
+
+
+def test_a_question_s_answer_agrees_with_the_places() -> None:
+    for index in range(8):
+        scene = a_scene(index)
+        question, answer = scene.question(np.random.default_rng(index))
+        asked = question.removeprefix("Is the ").removesuffix("?")
+        holds = any(
+            asked == f"{one.name} {scenes.PLACES[scenes.relation(one, other)]} the {other.name}"
+            for one in scene.things
+            for other in scene.things
+            if one is not other
+        )
+        assert answer.startswith("Yes" if holds else "No")
+
+
+def test_learnt_and_measured_scenes_share_no_photograph() -> None:
+    assert not set(assets.SEEN) & set(assets.UNSEEN)
+
+
+def test_a_cell_s_shares_sum_to_one_and_point_at_its_object() -> None:
+    assets.require()
+    (scene,) = unseen(1, side=model.TILE)
+    shares = cell_shares(scene)
+    assert np.allclose(shares.sum(axis=1), 1)
+    side = model.CELL
+    for thing, mask in zip(scene.things, scene.masks, strict=True):
+        most = mask.reshape(model.CELLS, side, model.CELLS, side).mean((1, 3)).argmax()
+        assert shares[most].argmax() == NAMES.index(thing.name)
+
+
+def test_a_name_within_a_longer_name_is_not_found_by_itself() -> None:
+    assert names_in("There is a hot dog above a cat.") == {"hot dog", "cat"}
+
+
+def test_names_of_a_third_are_several_tokens_and_no_two_are_the_same() -> None:
+    smollm2.require()
+    tokenizer = smollm2._base()
+    ids = [tuple(tokenizer.encode(f" {name}", add_special_tokens=False).ids) for name in NAMES]
+    assert len(set(ids)) == len(NAMES) == 100
+    assert sum(len(one) > 1 for one in ids) >= 25
+
+
+def test_a_merged_update_answers_as_the_update_beside_the_layer() -> None:
+    torch.manual_seed(0)
+    beside = torch.nn.ModuleDict({"q_proj": torch.nn.Linear(6, 4, bias=False)})
+    merged = torch.nn.ModuleDict({"q_proj": torch.nn.Linear(6, 4, bias=False)})
+    merged.load_state_dict(beside.state_dict())
+    lora.add(beside)
+    with torch.no_grad():
+        for parameter in lora.learnt(beside).values():
+            parameter.normal_()
+    given = torch.randn(3, 6)
+    plain = merged["q_proj"](given)
+    lora.merge(merged, lora.learnt(beside))
+    assert torch.allclose(merged["q_proj"](given), beside["q_proj"](given), atol=1e-6)
+    assert not torch.allclose(merged["q_proj"](given), plain)
+
+
+def test_an_update_of_another_model_is_refused() -> None:
+    decoder = torch.nn.ModuleDict({"q_proj": torch.nn.Linear(6, 4, bias=False)})
+    with pytest.raises(ValueError, match="another model"):
+        lora.merge(decoder, {"layers.0.q_proj.up": torch.zeros(4, 8)})
+
+
+def test_another_file_is_refused_by_its_kind(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="expected a file of kind"):
+        model.load(tmp_path / "other.safetensors")
