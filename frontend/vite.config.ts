@@ -16,11 +16,12 @@ const unindented = {
 };
 
 /** Of lit: without decorators, polyfills for browsers older than the target, and what it says to those
- * who write styles of no literals, none of which are ours. */
+ * who write styles of no literals, or render on a server: nothing of ours. */
 function needed(code: string): string {
   return code
     .replace(/Error\("Value passed.*?security\."\)/s, "Error()")
     .replace(/=\w+\.ShadowRoot&&.*?CSSStyleSheet\.prototype/, "=!0")
+    .replace(/\{M:\w+,P:.*?(I:\w+),.*?\}(?=,)/, "{$1}")
     .replace(/Symbol\.metadata\?\?=.*?new WeakMap;|const \w+=this\[Symbol\.metadata\];if\([^{]*\{[^}]*\}/g, "")
     .replace(/\w+\.\w+(Polyfill|Hydrate)Support/g, "(void 0)")
     .replace(/\(\w+\.\w+Versions\?\?=\[\]\)\.push\(.*?\)/g, "0");
@@ -35,6 +36,14 @@ function unspaced(style: string): string {
 function inRem(declaration: string): string {
   return declaration.replace(/([\d.]+)px/g, (_, pixels: string) => `${Number(pixels) / 16}rem`);
 }
+
+/** What the minifier has heeded, it leaves. */
+const unannotated: Plugin = {
+  name: "unannotated",
+  generateBundle(_, bundle) {
+    for (const file of Object.values(bundle)) if (file.type === "chunk") file.code = file.code.replaceAll("/* @__PURE__ */ ", "");
+  },
+};
 
 /** Writes down what a build is made of; scripts/finish_build.mjs ships the licences that go with it. */
 const listed = (build: string): Plugin => ({
@@ -65,10 +74,16 @@ const BUILDS: Record<string, { input: string; entry: string }> = {
   vscode: { input: "src/vscode.ts", entry: "panel.js" },
 };
 
+/** The entry; and what words/behind.ts is made of, in one part: in several it would be packed less well. */
+const GROUPS = [
+  { name: "first", test: /src\/index\.ts$/ },
+  { name: "behind", test: /src\/(words\/(behind|candidate\w*|sentence\w*|used|where)|pixels\/resize)\.ts$/ },
+];
+
 export default defineConfig(({ mode }) => {
   const { input, entry } = BUILDS[mode] ?? BUILDS.panel!;
   return {
-    plugins: [unindented, listed(mode)],
+    plugins: [unindented, unannotated, listed(mode)],
     build: {
       outDir: mode === "vscode" ? "../vscode/media" : "../tb_mmx_plugin/static",
       emptyOutDir: mode === "panel",
@@ -83,7 +98,7 @@ export default defineConfig(({ mode }) => {
           minify: true,
           entryFileNames: entry,
           chunkFileNames: `static/[name].${sourcesVersion()}.js`,
-          codeSplitting: mode === "panel" && { groups: [{ name: "first", test: /src\/index\.ts$/ }] },
+          codeSplitting: mode === "panel" && { groups: GROUPS },
         },
       },
     },

@@ -13,7 +13,6 @@ import { embeddedData } from "./data/embedded";
 import { ExplanationSource } from "./data/explanation_source";
 import type { Host } from "./view/host";
 import { PanelModel } from "./view/model";
-import { PageHost } from "./view/page_host";
 import { Panel } from "./view/panel";
 import { whenShown } from "./view/shown";
 import { PARAMETER_NAMES, fromParameters, toParameters } from "./view/state";
@@ -21,7 +20,8 @@ import { TensorBoardHost } from "./view/tensorboard_host";
 
 const WRITE_DELAY_MS = 250;
 
-export async function render(host: Host = ownHost()): Promise<void> {
+export async function render(given?: Host): Promise<void> {
+  const host = given ?? (await ownHost());
   document.documentElement.lang = "en";
   document.title ||= "Explanations";
   document.body.style.margin = "0";
@@ -46,9 +46,11 @@ export async function render(host: Host = ownHost()): Promise<void> {
   await model.refresh();
 }
 
-function ownHost(): Host {
+async function ownHost(): Promise<Host> {
   const data = embeddedData();
-  return data ? new PageHost(data) : new TensorBoardHost();
+  if (!data) return new TensorBoardHost();
+  const { PageHost } = await import("./view/page_host");
+  return new PageHost(data);
 }
 
 /** The host's state follows the view, a moment later; a changed state changes the view, and is not written back:

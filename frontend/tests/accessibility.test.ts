@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { steered, strongestCell } from "../src/pixels/steer";
 import { isCharacter, keepShortcuts, shortcutsOn } from "../src/view/shortcuts";
-import { partsOf } from "../src/view/spoken";
+import { partsOf } from "../src/view/spoken_parts";
 import { INITIAL_VIEW } from "../src/view/state";
 import { explanation } from "./fixture";
 

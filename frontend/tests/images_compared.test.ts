@@ -5,7 +5,8 @@ import type { Explanation, View } from "../src/data/explanation";
 import { ExplanationSource } from "../src/data/explanation_source";
 import { PanelModel } from "../src/view/model";
 import { NO_SUCH_IMAGE } from "../src/data/images";
-import { differenceOf, pictureOf } from "../src/pixels/stage_picture";
+import { differenceOf } from "../src/pixels/difference_picture";
+import { pictureOf } from "../src/pixels/stage_picture";
 import { INITIAL_VIEW, type ViewState } from "../src/view/state";
 import { explanation, layer } from "./fixture";
 

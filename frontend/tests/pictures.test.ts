@@ -3,8 +3,10 @@ import { alternativeKey, alternativeOf, alternativeText } from "../src/words/alt
 import { whyNot } from "../src/words/candidate_search";
 import { type Explanation, type View, seenAt } from "../src/data/explanation";
 import { NO_IMAGE } from "../src/data/images";
-import { nextFrame, percentText, picturesOf, seenName, sharesOf, textShare, viewName } from "../src/pixels/pictures";
-import { pictureOf, sideOf } from "../src/pixels/stage_picture";
+import { nextFrame, percentText, sharesOf, textShare } from "../src/pixels/pictures";
+import { picturesOf, seenName, viewName } from "../src/pixels/seen";
+import { pictureInView } from "../src/pixels/alternative_picture";
+import { sideOf } from "../src/pixels/stage_picture";
 import { INITIAL_VIEW } from "../src/view/state";
 import { explanation, layer } from "./fixture";
 
@@ -67,7 +69,7 @@ describe("a sample's images and videos", () => {
 describe("what the stage shows of them", () => {
   const shown = (image: number, patch = {}) => {
     const state = { ...INITIAL_VIEW, token: 1, image, ...patch };
-    return pictureOf(sideOf(seenAt(mixed(), image), NO_IMAGE, state), state);
+    return pictureInView(sideOf(seenAt(mixed(), image), NO_IMAGE, state), state);
   };
 
   it("is in one range, that of the brightest of them", () => {

@@ -339,9 +339,9 @@ def test_new_steps_appear_with_a_reload_and_the_selection_stays(page, tmp_path):
 def test_an_empty_log_directory_says_how_to_log(page, tmp_path):
     with serve(tmp_path, wait_for_data=False) as base:
         panel = open_panel(page, base, status="empty")
-        assert "mmx.add_explanation(" in panel.locator("mmx-notice pre").inner_text()
-        panel.click("mmx-notice button")
-        panel.wait_for_selector("mmx-notice >> text=/Copied|Selected/")
+        assert "mmx.add_explanation(" in panel.locator("mmx-how-to-log pre").inner_text()
+        panel.click("mmx-how-to-log button")
+        panel.wait_for_selector("mmx-how-to-log >> text=/Copied|Selected/")
 
 
 def test_a_server_that_is_gone_can_be_tried_again(watched, base):

@@ -4,7 +4,9 @@ import { cssColor } from "../pixels/color";
 import { drawMap, drawPicture, drawRegion } from "../pixels/draw_map";
 import type { Rect, Size } from "../pixels/geometry";
 import { drawOutline } from "../pixels/outline";
-import { type Side, type StagePicture, differenceOf, pictureOf } from "../pixels/stage_picture";
+import { pictureInView } from "../pixels/alternative_picture";
+import { differenceOf } from "../pixels/difference_picture";
+import { type Side, type StagePicture, pictureOf } from "../pixels/stage_picture";
 import { imageRect } from "../pixels/zoom";
 import type { PanelModel } from "../view/model";
 import { RANGE_NAMES, type ViewState } from "../view/state";
@@ -123,7 +125,7 @@ interface Stage {
 
 function stagesOf({ view, a, b, curtain }: Shown): Stage[] {
   const one = (picture: StagePicture): Stage => ({ picture, layers: [{ picture, from: 0 }] });
-  if (!b) return [one(pictureOf(a, view))];
+  if (!b) return [one(pictureInView(a, view))];
   if (view.compare === "difference") return [one(differenceOf(a, b, view))];
   const [first, second] = [pictureOf(a, view, b), pictureOf(b, view, a)];
   if (view.compare !== "swipe") return [one(first), one(second)];

@@ -20,7 +20,6 @@ export const MODE_TITLES: Record<ShownMode, string> = {
   activation: "What the column's word adds to the row's logit",
   weight: "What of the column's word is taken out of the row's map",
 };
-export const MODE_SIGNS: Record<ShownMode, string> = { influence: "Δ", estimate: "≈", relevance: "ρ", activation: "r", weight: "w" };
 export const MODE_UNITS: Record<ShownMode, string> = { influence: "nats", estimate: "est.", relevance: "ρ", activation: "logit", weight: "w" };
 /** What is meant where a colour is below zero, and above. */
 export const MODE_ENDS: Partial<Record<ShownMode, [string, string]>> = { influence: ["against", "for"], estimate: ["against", "for"] };

@@ -4,7 +4,6 @@ import { css, html, nothing, svg } from "lit";
 import { type Candidate, type Explanation, isContext } from "../data/explanation";
 import { ownAgreement } from "../words/figures";
 import { influenceIn, influencesOn, nameOf, without } from "../words/influence";
-import { MODE_SIGNS } from "./matrix_text";
 import { type ShownMode, modesOf, readerOf } from "./matrix_values";
 import { twinValue } from "./twin_value";
 import { tipPlace } from "./matrix_tip_place";
@@ -12,6 +11,7 @@ import type { Rect, Size } from "../pixels/geometry";
 import { natsText, probabilityText, tokenText, valueText } from "../view/text";
 import { PanelElement, controls, unattributed } from "../view/base";
 
+const SIGNS: Record<ShownMode, string> = { influence: "Δ", estimate: "≈", relevance: "ρ", activation: "r", weight: "w" };
 const SHOWN = 6;
 const WIDTH = 290;
 const ENTRY_HEIGHT = 20;
@@ -117,7 +117,7 @@ export class MatrixTip extends PanelElement {
       </div>
       <div class="values number">
         ${isContext(explanation, row, column)
-          ? html`${this.without()}${modesOf(explanation).map((mode) => html`<span>${MODE_SIGNS[mode]} ${this.theirs(mode)}${valueText(readerOf(explanation, mode)(row, column))}</span>`)}`
+          ? html`${this.without()}${modesOf(explanation).map((mode) => html`<span>${SIGNS[mode]} ${this.theirs(mode)}${valueText(readerOf(explanation, mode)(row, column))}</span>`)}`
           : html`<span class="muted">not context of this token</span>`}
       </div>
       ${mine.length || theirs.length

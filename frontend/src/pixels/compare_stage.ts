@@ -1,6 +1,7 @@
 // A and B: beside each other, one over the other behind a curtain, in turn, or their difference.
 import { css, html } from "lit";
-import { type Side, type StagePicture, differenceOf, pictureOf } from "./stage_picture";
+import { differenceOf } from "./difference_picture";
+import { type Side, type StagePicture, pictureOf } from "./stage_picture";
 import type { Point } from "./geometry";
 import type { ViewState } from "../view/state";
 import { shortened, stepText } from "../view/text";

@@ -21,3 +21,9 @@ export interface Region {
 export function within(least: number, value: number, most: number): number {
   return Math.max(least, Math.min(value, most));
 }
+
+/** The cell under a point of the image, as a region. */
+export function cellRegion(u: number, v: number, rows: number, cols: number): Region {
+  const [col, row] = [Math.min(cols - 1, Math.floor(u * cols)), Math.min(rows - 1, Math.floor(v * rows))];
+  return { left: col / cols, top: row / rows, right: (col + 1) / cols, bottom: (row + 1) / rows };
+}

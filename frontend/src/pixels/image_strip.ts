@@ -2,11 +2,13 @@
 // for all, so that the brightest is the one.
 import { css, html, nothing, svg } from "lit";
 import { alternativeOf } from "../words/alternative";
+import { pictureInView } from "./alternative_picture";
 import { drawMap, drawPicture } from "./draw_map";
 import { type Explanation, seenAt } from "../data/explanation";
 import { type ImageState, NO_IMAGE } from "../data/images";
-import { type Picture, nextFrame, percentText, picturesOf, sharesOf, textShare, viewName } from "./pictures";
-import { type Side, pictureOf, sideOf } from "./stage_picture";
+import { nextFrame, percentText, sharesOf, textShare } from "./pictures";
+import { type Picture, picturesOf, viewName } from "./seen";
+import { type Side, sideOf } from "./stage_picture";
 import type { Peaks } from "./range";
 import { imageRect } from "./zoom";
 import type { ViewState } from "../view/state";
@@ -204,7 +206,7 @@ export class ImageStrip extends PanelElement {
 
   override updated(): void {
     const { explanation, view } = this;
-    const pictures = explanation.views.map((_, i) => pictureOf(sideOf(seenAt(explanation, i), this.images[i] ?? NO_IMAGE, view, this.held), view, this.peer));
+    const pictures = explanation.views.map((_, i) => pictureInView(sideOf(seenAt(explanation, i), this.images[i] ?? NO_IMAGE, view, this.held), view, this.peer));
     const high = Math.max(...pictures.map(({ range }) => range.high));
     const hatch = getComputedStyle(this).getPropertyValue("--hatch");
     const cards = this.renderRoot.querySelectorAll<HTMLElement>(".card");

@@ -44,9 +44,3 @@ export function coverage(region: Region, rows: number, cols: number): Float32Arr
   }
   return weights;
 }
-
-/** The cell under a point of the image, as a region. */
-export function cellRegion(u: number, v: number, rows: number, cols: number): Region {
-  const [col, row] = [Math.min(cols - 1, Math.floor(u * cols)), Math.min(rows - 1, Math.floor(v * rows))];
-  return { left: col / cols, top: row / rows, right: (col + 1) / cols, bottom: (row + 1) / rows };
-}

@@ -184,7 +184,7 @@ export class ScaleScrubber extends PanelElement {
   }
 
   override willUpdate(): void {
-    if (this.explanation.used && !this.used) void import("../words/used").then((part) => (this.used = part), () => undefined);
+    if (this.explanation.used && !this.used) void import("../words/behind").then((part) => (this.used = part), () => undefined);
   }
 
   override render() {

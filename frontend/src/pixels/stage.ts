@@ -1,11 +1,10 @@
 // The image under a heatmap: zoom, pan, the raw value under the pointer, and regions to ask about.
 import { type PropertyValues, css, html, nothing } from "lit";
 import { drawGrid, drawMap, drawPicture, drawRegion } from "./draw_map";
-import { type Point, type Region, within } from "./geometry";
+import { type Point, type Region, cellRegion, within } from "./geometry";
 import { PointerGestures, wheelZoom } from "./gesture";
-import { cellRegion } from "./region";
 import type { StagePicture } from "./stage_picture";
-import { steered, strongestCell } from "./steer";
+import type * as Steer from "./steer";
 import { GRID_CELL_PX, WHOLE, type Zoom, follow, imagePoint, imageRect, panBy, stagePlane, zoomAt } from "./zoom";
 import type { ViewState } from "../view/state";
 import { valueText } from "../view/text";
@@ -39,6 +38,8 @@ export class Stage extends PanelElement {
   steering = false;
 
   private readonly gestures = new PointerGestures();
+  /** Moves a region by keys; loaded when one begins. */
+  private steer: typeof Steer | null = null;
   /** Where a region begins; null while the image is moved instead. */
   private corner: Point | null = null;
 
@@ -348,16 +349,21 @@ export class Stage extends PanelElement {
     this.ask("cursor-change", null);
   }
 
+  private async toggleSteering(): Promise<void> {
+    this.steer ??= await import("./steer").catch(() => null);
+    if (!this.steer || !this.picture.map) return;
+    this.steering = !this.steering;
+    this.ask("view-change", { region: this.view.region ?? this.steer.strongestCell(this.picture.map) });
+  }
+
   /** With Shift the arrows move the image instead of the selection; after Enter, a region. */
   private key(event: KeyboardEvent): void {
     const { map } = this.picture;
-    const region = this.steering && map && this.view.region && steered(this.view.region, event, map);
+    const region = this.steering && map && this.view.region && this.steer!.steered(this.view.region, event, map);
     if (region || (event.key === "Enter" && map)) {
       event.preventDefault();
       event.stopPropagation();
-      if (!region) this.steering = !this.steering;
-      const kept = this.view.region ?? strongestCell(map!);
-      return this.ask("view-change", { region: region || kept });
+      return region ? this.ask("view-change", { region }) : void this.toggleSteering();
     }
     if (event.key === "Escape") this.steering = false;
     const way = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];

@@ -1,12 +1,11 @@
-// What a stage draws: of one explanation, or the difference of two.
-import { alternativeOf, alternativeText } from "../words/alternative";
-import { type ColorMap, differenceColors } from "./color";
+// What a stage draws of the selected words.
+import type { ColorMap } from "./color";
 import { type Explanation, type Layer, type ObjectMask, shownLayers } from "../data/explanation";
 import { LOST, methodOf } from "../data/method";
 import { type ImageState, NO_SUCH_IMAGE } from "../data/images";
 import type { Size } from "./geometry";
-import { type Heatmap, difference, largestSize, sameLayer, spanMap } from "./heatmap";
-import { seenName } from "./pictures";
+import { type Heatmap, spanMap } from "./heatmap";
+import { seenName } from "./seen";
 import { type Peaks, type Range, covering, peaksOf, rangeOf } from "./range";
 import { USED, type ViewState } from "../view/state";
 import { layerIndex, layerName, selectedTokens } from "../view/selection";
@@ -44,8 +43,6 @@ export interface Side {
 /** `peer` is the other side of a comparison: the range may have to cover both. */
 export function pictureOf(side: Side, view: ViewState, peer: Side | null = null): StagePicture {
   const { explanation, image, tokens } = side;
-  const alternative = alternativeOf(explanation, view);
-  if (alternative !== null) return alternativePicture(side, view, alternative);
   const [layer, map] = shownOf(side, view, peer !== null);
   const [peerLayer, peerMap] = peer && sameUnit(side, peer) ? shownOf(peer, view, true) : [layer, null];
   // Another scale in its place would be compared unawares.
@@ -66,41 +63,15 @@ export function pictureOf(side: Side, view: ViewState, peer: Side | null = null)
   };
 }
 
-function alternativePicture(side: Side, view: ViewState, alternative: number): StagePicture {
-  const { explanation, image } = side;
-  const layer = explanation.alternative!;
-  const map = spanMap(layer, [alternative], "mean");
-  const layerText = named(explanation, layer);
-  return {
-    image,
-    size: sizeOf(side, layer),
-    map,
-    range: rangeOf(explanation, layer, view.range === "map" ? map : brightest(explanation, alternative), view, side.held),
-    colors: view.colors,
-    caption: captionOf(explanation, alternativeText(explanation, explanation.alternatives[alternative]!), layerText),
-    layerText,
-    unit: methodOf(explanation).unit,
-    alternative: true,
-    objects: namedBy(explanation, []),
-    trouble: damageText(layer) || image.missing,
-  };
-}
-
 export function namedBy({ objects }: Explanation, words: number[]): ObjectMask[] | null {
   return objects?.length ? objects.filter(({ tokens }) => tokens.some((token) => words.includes(token))) : null;
 }
 
-/** The word's map on the image where it is the strongest: one range for all of them. */
-function brightest({ views }: Explanation, alternative: number): Heatmap | null {
-  const peaks = views.map((view) => view.alternative!.maxima[alternative]!);
-  return spanMap(views[peaks.indexOf(Math.max(...peaks))]!.alternative!, [alternative], "mean");
-}
-
-function captionOf(explanation: Explanation, words: string, layerText: string): string {
+export function captionOf(explanation: Explanation, words: string, layerText: string): string {
   return [words, seenName(explanation), layerText].filter(Boolean).join(" · ");
 }
 
-function damageText({ damage }: Layer): string {
+export function damageText({ damage }: Layer): string {
   return damage ? `This map is damaged: ${damage}. The others can still be read.` : "";
 }
 
@@ -112,32 +83,6 @@ function shownOf({ explanation, tokens }: Side, view: ViewState, comparing: bool
 
 function matches(layer: Layer, view: ViewState): boolean {
   return layerName(layer) === view.layer;
-}
-
-/** A minus B. */
-export function differenceOf(a: Side, b: Side, view: ViewState): StagePicture {
-  const layer = shownLayers(a.explanation)[layerIndex(view, a.explanation)]!;
-  const counterpart = sameLayer(b.explanation, layer);
-  const mixed = !layer.used && methodOf(a.explanation) !== methodOf(b.explanation);
-  const first = spanMap(layer, a.tokens, view.combine);
-  const second = counterpart ? spanMap(counterpart, b.tokens, view.combine) : null;
-  const map = first && second && !mixed ? difference(first, second) : null;
-  // Where nothing differs the middle colour must say so: any range but an empty one.
-  const high = view.range === "fixed" ? view.fixedMax : (map && largestSize(map.values)) || 1;
-  const layerText = map ? named(a.explanation, { ...layer, ...map }) : "";
-  return {
-    image: a.image,
-    size: sizeOf(a, layer),
-    map,
-    range: { low: -high, high },
-    colors: differenceColors(view.colors),
-    caption: captionOf(a.explanation, `${wordsText(a.explanation, a.tokens, view)} · A − B`, layerText),
-    layerText,
-    unit: unitOf(a.explanation, layer),
-    alternative: false,
-    objects: namedBy(a.explanation, a.tokens),
-    trouble: map ? a.image.missing : `No map in common here: B ${mixed ? "was explained by another method" : "lacks the token, the image or the scale"}.`,
-  };
 }
 
 export function sideOf(explanation: Explanation, image: ImageState, view: ViewState, held = peaksOf(explanation)): Side {
@@ -153,12 +98,12 @@ function sameUnit(side: Side, peer: Side): boolean {
   return methodOf(side.explanation) === methodOf(peer.explanation);
 }
 
-function sizeOf({ explanation, image }: Side, layer: { rows: number; cols: number }): Size {
+export function sizeOf({ explanation, image }: Side, layer: { rows: number; cols: number }): Size {
   const known = image.bitmap ?? explanation.image;
   return known ? { width: known.width, height: known.height } : { width: layer.cols, height: layer.rows };
 }
 
-function wordsText(explanation: Explanation, tokens: number[], view: ViewState): string {
+export function wordsText(explanation: Explanation, tokens: number[], view: ViewState): string {
   const words = unitsText(explanation, tokens, view.unit);
   return tokens.length > 1 ? `“${words}” (${view.combine} of ${tokens.length})` : `“${words}”`;
 }
@@ -167,7 +112,7 @@ export function unitOf(explanation: Explanation, { used }: Layer): string {
   return used ? LOST : methodOf(explanation).unit;
 }
 
-function named(explanation: Explanation, { factor, used, rows, cols }: Pick<Layer, "factor" | "used" | "rows" | "cols">): string {
+export function named(explanation: Explanation, { factor, used, rows, cols }: Pick<Layer, "factor" | "used" | "rows" | "cols">): string {
   if (used) return `used: less likely when hidden, ${rows}×${cols}`;
   return `${factor === null ? methodOf(explanation).whole : `scale ${factorText(factor)}`}, ${rows}×${cols}`;
 }

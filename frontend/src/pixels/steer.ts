@@ -1,7 +1,6 @@
 // The region by keys: it begins where the map is strongest, and goes and grows by cells.
-import { type Region, within } from "./geometry";
+import { type Region, cellRegion, within } from "./geometry";
 import { type Heatmap, largestSize } from "./heatmap";
-import { cellRegion } from "./region";
 
 /** The map's strongest cell. */
 export function strongestCell({ values, rows, cols }: Heatmap): Region {

@@ -4,7 +4,8 @@ import type { SampleEntry } from "../data/api";
 import type { SampleSummary } from "./summaries";
 import { sampleName } from "../view/text";
 import { unattributed } from "../view/base";
-import { type Choice, Picker } from "../view/picker";
+import { Picker } from "../view/picker";
+import type { Choice } from "../view/picker_list";
 
 export class SamplePicker extends Picker {
   static override properties = { samples: unattributed, tag: unattributed, summaries: unattributed };

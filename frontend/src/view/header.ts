@@ -7,7 +7,6 @@ import type { SampleSummary } from "../samples/summaries";
 import type { Place } from "../data/explanation_source";
 import { COMPARE_MODES, type CompareMode, RANGE_NAMES, type ViewState, rangesFor } from "./state";
 import "./run_picker";
-import { stepText } from "./text";
 import { PanelElement, controls, options, unattributed } from "./base";
 import type { SamplePicker } from "../samples/sample_picker";
 
@@ -28,6 +27,7 @@ export class Header extends PanelElement {
     note: unattributed,
     playing: { type: Boolean },
     first: { type: Boolean },
+    both: { state: true },
   };
   declare runs: readonly RunEntry[];
   /** Where B is; null while nothing is compared, or where there is none. */
@@ -38,6 +38,8 @@ export class Header extends PanelElement {
   declare playing: boolean;
   /** There is no view to go back to. */
   declare first: boolean;
+  /** B's own controls, loaded once something is compared. */
+  both: typeof import("./side_b") | null = null;
 
   static override styles = [
     controls,
@@ -147,6 +149,10 @@ export class Header extends PanelElement {
     this.renderRoot.querySelector<SamplePicker>("mmx-sample-picker")!.search();
   }
 
+  override willUpdate(): void {
+    if (this.view.compare !== "single" && !this.both) void import("./side_b").then((part) => (this.both = part), () => undefined);
+  }
+
   override render() {
     const run = this.runs.find((entry) => entry.run === this.view.run);
     const sample = run?.samples.find((entry) => entry.tag === this.view.tag);
@@ -191,7 +197,7 @@ export class Header extends PanelElement {
       <select aria-label="Colour map" title="Colour map (c)" @change=${this.choose("colors")}>
         ${options(COLOR_MAPS, this.view.colors)}
       </select>
-      ${compared ? this.compared() : nothing}
+      ${compared && this.both ? this.both.sideB(this, this.names, (patch) => this.ask("view-change", patch)) : nothing}
       <span class="icons">
         <button class="icon quiet" aria-label="Back to the view before" title="Back to the view before (Alt + ←)" ?disabled=${this.first} @click=${() => this.ask("go-back", null)}>←</button>
         <button
@@ -203,25 +209,6 @@ export class Header extends PanelElement {
         >${icon("M1 2h10v2H1zM1 5h10v2H1zM1 8h10v2H1z")}</button>
         <button class="icon quiet" aria-label="Export" title="Export (e)" @click=${() => this.ask("export-open", null)}>${icon("M5 1h2v5h2.5L6 9.5 2.5 6H5zM1 10h10v1.5H1z")}</button>
         <button class="icon quiet" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" @click=${() => this.ask("help-open", null)}>?</button>
-      </span>
-    `;
-  }
-
-  /** B's run and step. */
-  private compared() {
-    const { other, view } = this;
-    const name = other?.run ?? view.otherRun;
-    const steps = this.runs
-      .find((entry) => entry.run === name)
-      ?.samples.find((entry) => entry.tag === (other?.tag ?? view.tag))?.steps;
-    return html`
-      <span class="compare">
-        <button title="A becomes B, and B becomes A (x)" ?disabled=${!other} @click=${() => this.swap()}>⇄<span class="wide"> swap</span></button>
-        <span class="mark">B</span>
-        <mmx-run-picker .runs=${this.names} .run=${name} .side=${"b"} .beside=${view.run}></mmx-run-picker>
-        <select aria-label="Step of B" ?disabled=${!steps} @change=${(event: Event) => this.ask("view-change", { otherRun: name, otherStep: Number(valueOf(event)) })}>
-          ${options(steps ?? [], other?.step, (step) => `step ${stepText(step)}`)}
-        </select>
       </span>
     `;
   }

@@ -46,8 +46,8 @@ export class PanelModel {
   private readonly records = new Map<string, IndexRecord[]>();
   private readonly recordsAsked = new Set<string>();
   private summarised: { records: readonly IndexRecord[]; summaries: Map<string, SampleSummary> } | null = null;
-  /** Loaded once there is a B. */
-  private comparing: typeof import("../words/comparing") | null = null;
+  /** Loaded before there is a B. */
+  comparing: typeof import("../words/comparing") | null = null;
   private subtracted: { a: Explanation; b: Explanation; result: Explanation } | null = null;
   private listeners: (() => void)[] = [];
   readonly history = new ViewHistory();

@@ -1,66 +1,52 @@
-// What is said when there is nothing to show: loading, no data yet, damaged, server gone.
+// What is said when there is nothing to show: loading, damaged, server gone; that there is no data yet, in
+// how_to_log.ts.
 import { css, html, nothing } from "lit";
 import { NO_ANSWER } from "../data/fetch_checked";
 import type { Status } from "./status";
 import { PanelElement, controls, unattributed } from "./base";
 
-const SNIPPET = [
-  "import mmx_core as mmx",
-  "",
-  "explainer = mmx.Explainer(model, processor)",
-  'explanation = explainer.explain(image, "Describe the image.")',
-  'mmx.add_explanation("runs/first", "val/0000", explanation, global_step=0)',
-].join("\n");
+export const boxed = css`
+  :host {
+    display: grid;
+    place-items: center;
+    height: 100%;
+    padding: 24px;
+  }
+  .box {
+    max-width: 660px;
+    width: 100%;
+  }
+  h1 {
+    margin: 0 0 8px;
+    font-size: 20px;
+    font-weight: 600;
+  }
+  p {
+    margin: 0 0 16px;
+    color: var(--muted);
+    line-height: 1.5;
+  }
+  button.primary {
+    height: 34px;
+    border-color: var(--accent);
+    color: var(--accent);
+    font-weight: 600;
+  }
+`;
 
 export class Notice extends PanelElement {
   static override properties = {
     status: unattributed,
     place: unattributed,
-    copied: { state: true },
   };
   declare status: Status;
   /** What was asked for, in words. */
   place = "";
-  copied = "";
 
   static override styles = [
     controls,
+    boxed,
     css`
-      :host {
-        display: grid;
-        place-items: center;
-        height: 100%;
-        padding: 24px;
-      }
-      .box {
-        max-width: 660px;
-        width: 100%;
-      }
-      h1 {
-        margin: 0 0 8px;
-        font-size: 20px;
-        font-weight: 600;
-      }
-      p {
-        margin: 0 0 16px;
-        color: var(--muted);
-        line-height: 1.5;
-      }
-      pre {
-        overflow-x: auto;
-        margin: 0 0 12px;
-        padding: 14px 16px;
-        border: 1px solid var(--line);
-        border-radius: 10px;
-        background: var(--chrome);
-        font: 12.5px/1.6 ui-monospace, "Roboto Mono", monospace;
-      }
-      button.primary {
-        height: 34px;
-        border-color: var(--accent);
-        color: var(--accent);
-        font-weight: 600;
-      }
       .skeleton {
         align-self: stretch;
         display: grid;
@@ -98,14 +84,13 @@ export class Notice extends PanelElement {
           <div></div>
           <div></div>
         </div>`;
-      case "empty":
-        return this.empty();
       case "gone":
         return this.status.message === NO_ANSWER
           ? this.box("TensorBoard does not answer", "Your view is kept.")
           : this.box("The log cannot be read", this.status.message);
       case "damaged":
         return this.box(`${this.place} cannot be shown`, `${sentence(this.status.message)} Other steps and samples can still be opened.`);
+      case "empty":
       case "ready":
         return nothing;
     }
@@ -117,29 +102,6 @@ export class Notice extends PanelElement {
       <p>${text}</p>
       <button class="primary" @click=${() => this.ask("retry", null)}>Try again</button>
     </div>`;
-  }
-
-  private empty() {
-    return html`<div class="box">
-      <h1>No explanations here yet</h1>
-      <p>
-        Log one, and it appears with TensorBoard's next reload; log the same samples at every checkpoint to see what changed.
-      </p>
-      <pre tabindex="0" aria-label="Example">${SNIPPET}</pre>
-      <button class="primary" @click=${this.copy}>Copy</button>
-      <span class="muted" role="status">${this.copied}</span>
-    </div>`;
-  }
-
-  /** Where a frame may not write the clipboard, the text is selected instead. */
-  private async copy(): Promise<void> {
-    try {
-      await navigator.clipboard.writeText(SNIPPET);
-      this.copied = "Copied.";
-    } catch {
-      getSelection()?.selectAllChildren(this.renderRoot.querySelector("pre")!);
-      this.copied = "Selected: press Ctrl+C or ⌘C.";
-    }
   }
 }
 customElements.define("mmx-notice", Notice);

@@ -1,14 +1,14 @@
 // A page of our own: saved, shown from a script, or in a notebook's sandboxed frame. It carries its data.
-import { type EmbeddedData } from "../data/embedded";
+import type { EmbeddedData } from "../data/embedded";
+import { EmbeddedApi } from "../data/embedded_api";
 import { type Host, type Parameters, followBrowser } from "./host";
 
 export class PageHost implements Host {
   constructor(private readonly embedded: EmbeddedData) {}
 
-  async data() {
-    const { EmbeddedApi } = await import("../data/embedded_api");
+  data() {
     const api = new EmbeddedApi(this.embedded);
-    return { api, loader: api, view: this.embedded.view };
+    return Promise.resolve({ api, loader: api, view: this.embedded.view });
   }
 
   warmUp(): void {}

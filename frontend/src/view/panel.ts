@@ -1,7 +1,6 @@
 // The whole panel: lays out the parts, hands them the model's data, and answers their requests.
 import { html, nothing } from "lit";
 import { alternativeOf } from "../words/alternative";
-import { alternativeNote } from "../words/alternative_note";
 import { answerLength, answerToken, seenAt } from "../data/explanation";
 import type { Host } from "./host";
 import type { PanelModel } from "./model";
@@ -14,7 +13,7 @@ import type { Peaks } from "../pixels/range";
 import type { Said } from "../words/sentence";
 import { placeText } from "./text";
 import { answerUnits, groupIndex } from "../words/units";
-import { type Side, type StagePicture, differenceOf, heldBy, pictureOf } from "../pixels/stage_picture";
+import { type Side, type StagePicture, heldBy, pictureOf } from "../pixels/stage_picture";
 import type { Point } from "../pixels/geometry";
 import type { AnswerStrip } from "../words/answer_strip";
 import { type Hover, NO_HOVER, PanelElement, type PanelEvents, controls, palette, unattributed } from "./base";
@@ -44,6 +43,7 @@ export class Panel extends PanelElement {
     playing: { state: true },
     asked: { state: true },
     guided: { state: true },
+    beside: { state: true },
   };
   declare model: PanelModel;
   declare host: Host;
@@ -58,6 +58,9 @@ export class Panel extends PanelElement {
   asked: Asked | null = null;
   /** The look around is open: on a first visit, and on request. */
   guided = !recall(GUIDE);
+
+  /** Loaded once a word beside the answer is in view. */
+  beside: typeof import("../pixels/alternative_picture") | null = null;
 
   private readonly notes = browserNotes();
   /** The sample that was last shown. */
@@ -93,6 +96,10 @@ export class Panel extends PanelElement {
     window.addEventListener("keydown", (event) => this.key(event));
   }
 
+  override willUpdate(): void {
+    if (this.model.view.alternative && !this.beside) void import("../pixels/alternative_picture").then((part) => (this.beside = part), () => undefined);
+  }
+
   override render() {
     const { model } = this;
     const { status, explanation } = model;
@@ -124,7 +131,9 @@ export class Panel extends PanelElement {
           : nothing}
         ${explanation && (status.kind === "ready" || showsOlder)
           ? this.content()
-          : html`<mmx-notice .status=${status} .place=${placeText(model.view)}></mmx-notice>`}
+          : status.kind === "empty"
+            ? this.parts.show("start", () => html`<mmx-how-to-log></mmx-how-to-log>`)
+            : html`<mmx-notice .status=${status} .place=${placeText(model.view)}></mmx-notice>`}
       </main>
       ${this.asked ? html`<mmx-term-tip .term=${this.asked.term} .at=${this.asked.at}></mmx-term-tip>` : nothing}
       <mmx-help></mmx-help>
@@ -204,7 +213,7 @@ export class Panel extends PanelElement {
             .view=${view}
             ?dark=${this.dark}
           ></mmx-scale-scrubber>
-          ${alternative === null ? nothing : alternativeNote(explanation, explanation.alternatives[alternative]!, () => this.change({ alternative: "", context: null }))}
+          ${alternative === null || !this.beside ? nothing : this.beside.alternativeNote(explanation, explanation.alternatives[alternative]!, () => this.change({ alternative: "", context: null }))}
         </section>
         ${readingSection({ model: this.model, parts: this.parts, explanation, hover: this.hover, held, dark: this.dark })}
       </div>
@@ -226,7 +235,8 @@ export class Panel extends PanelElement {
   /** What the legend explains: the difference, or A. */
   private picture(a: Side, b: Side | null): StagePicture {
     const { view } = this.model;
-    return b && view.compare === "difference" ? differenceOf(a, b, view) : pictureOf(a, view, b);
+    if (b && view.compare === "difference") return this.model.comparing!.differenceOf(a, b, view);
+    return this.beside ? this.beside.pictureInView(a, view, b) : pictureOf(a, view, b);
   }
 
   private async help(): Promise<void> {

@@ -136,7 +136,8 @@ export const panelStyle = css`
     padding-top: 12px;
     border-top: 1px solid var(--line);
   }
-  mmx-notice {
+  mmx-notice,
+  mmx-how-to-log {
     flex: 1;
     min-height: 0;
   }

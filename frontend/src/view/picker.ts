@@ -1,22 +1,15 @@
 // One of many, by name: a list that opens, and narrows while one types.
-import { type PropertyDeclarations, css, html, nothing } from "lit";
+import { type CSSResult, type PropertyDeclarations, adoptStyles, css, html, nothing } from "lit";
 import { PanelElement, controls, unattributed } from "./base";
+import type { Choice } from "./picker_list";
 import { shortened } from "./text";
-
-export interface Choice {
-  value: string;
-  name: string;
-  /** Beside its name, and searched like it. */
-  hint: string;
-}
-
-const LONGEST_LIST = 200;
 
 export abstract class Picker extends PanelElement {
   static override properties: PropertyDeclarations = {
     query: { state: true },
     marked: { state: true },
     beside: unattributed,
+    list: { state: true },
   };
   /** What is typed; null while the list is closed. */
   query: string | null = null;
@@ -24,7 +17,10 @@ export abstract class Picker extends PanelElement {
   /** What a shortened name has to be told apart from. */
   beside = "";
 
-  static override styles = [
+  /** Loaded once it opens. */
+  list: typeof import("./picker_list") | null = null;
+
+  static override styles: CSSResult[] = [
     controls,
     css`
       :host {
@@ -79,41 +75,6 @@ export abstract class Picker extends PanelElement {
           display: none;
         }
       }
-      .list {
-        position: absolute;
-        z-index: 20;
-        top: 36px;
-        left: 0;
-        width: min(420px, 86vw);
-        max-height: min(420px, 70vh);
-        overflow-y: auto;
-        padding: 4px;
-        border: 1px solid var(--line);
-        border-radius: 10px;
-        background: var(--surface);
-        box-shadow: 0 8px 28px rgb(0 0 0 / 0.18);
-      }
-      .option {
-        display: flex;
-        gap: 10px;
-        padding: 6px 8px;
-        border-radius: 6px;
-        cursor: pointer;
-        white-space: nowrap;
-      }
-      .option span {
-        overflow: hidden;
-        text-overflow: ellipsis;
-        color: var(--muted);
-      }
-      .option[aria-selected="true"] {
-        background: var(--accent-soft);
-      }
-      .none {
-        padding: 10px 8px;
-        color: var(--muted);
-        white-space: normal;
-      }
     `,
   ];
 
@@ -160,27 +121,7 @@ export abstract class Picker extends PanelElement {
       @input=${this.typed}
       @keydown=${this.pressed}
     />`;
-    return html`<span class="field">${this.around(field, at, choices)}</span>${this.query === null ? nothing : this.list()}`;
-  }
-
-  private list() {
-    const found = this.found();
-    const [one, all] = this.labels;
-    return html`
-      <div class="list" id="list" role="listbox" aria-label=${all} @mousedown=${(event: Event) => event.preventDefault()}>
-        ${found.slice(0, LONGEST_LIST).map(
-          ({ value, name, hint }, i) => html`
-            <div class="option" id="option-${i}" role="option" aria-selected=${i === this.marked} title=${name} @click=${() => this.choose(value)}>
-              <strong>${name}</strong><span>${hint}</span>
-            </div>
-          `,
-        )}
-        ${found.length ? nothing : html`<div class="none">No ${one.toLowerCase()} matches “${this.query}”.</div>`}
-        ${found.length > LONGEST_LIST
-          ? html`<div class="none">${found.length - LONGEST_LIST} more: type to narrow the list.</div>`
-          : nothing}
-      </div>
-    `;
+    return html`<span class="field">${this.around(field, at, choices)}</span>${this.query === null || !this.list ? nothing : this.list.choiceList(this.query, this.labels, this.found(), this.marked, (value) => this.choose(value))}`;
   }
 
   private found(): Choice[] {
@@ -195,7 +136,16 @@ export abstract class Picker extends PanelElement {
     if (this.query !== null) return;
     this.query = "";
     this.marked = Math.max(0, this.choices().findIndex(({ value }) => value === this.chosen));
-    void this.updateComplete.then(() => this.reveal());
+    void this.drop();
+  }
+
+  private async drop(): Promise<void> {
+    if (!this.list) {
+      this.list = await import("./picker_list").catch(() => null);
+      if (this.list) adoptStyles(this.renderRoot as ShadowRoot, [...(this.constructor as typeof Picker).styles, this.list.listStyle]);
+    }
+    await this.updateComplete;
+    this.reveal();
   }
 
   private close(): void {

@@ -1,6 +1,7 @@
 // A run, of A or of B: in an order that knows numbers and decimals.
 import { html } from "lit";
-import { Picker, type Choice } from "./picker";
+import { Picker } from "./picker";
+import type { Choice } from "./picker_list";
 import { unattributed } from "./base";
 import { naturalText } from "./text";
 

@@ -1,32 +1,36 @@
 // For those who hear the panel: what the page is about, and what a key has changed. The selected word is
 // said by its sentence.
 import { html } from "lit";
-import { type Explanation, shownLayers } from "../data/explanation";
-import type { Region } from "../pixels/geometry";
+import type { Explanation } from "../data/explanation";
 import { PanelElement, controls, unattributed } from "./base";
-import { layerIndex, cardText } from "./selection";
-import { COMPARE_MODES, type ViewState } from "./state";
-import { sampleName, stepText } from "./text";
-
-const COMPARED = ["one checkpoint", "side by side", "curtain", "in turn", "difference of A and B"];
+import type { ViewState } from "./state";
+import { sampleName } from "./text";
 
 export class Spoken extends PanelElement {
-  static override properties = { view: unattributed, explanation: unattributed };
+  static override properties = { view: unattributed, explanation: unattributed, said: { state: true } };
   declare view: ViewState;
   /** Null until there is one. */
   declare explanation: Explanation | null;
+  said = "";
 
-  private parts: string[] = [];
-  private said = "";
+  /** What was last seen. */
+  private seen: [ViewState, Explanation] | null = null;
 
   static override styles = [controls];
 
   override willUpdate(): void {
-    const parts = this.explanation ? partsOf(this.view, this.explanation) : [];
-    // Only what is new: the whole would drown it.
-    const fresh = this.parts.length ? parts.filter((part) => !this.parts.includes(part)) : [];
+    const [before, now] = [this.seen, this.explanation && ([this.view, this.explanation] as const)];
+    if (!now || (before?.[0] === now[0] && before[1] === now[1])) return;
+    this.seen = [...now];
+    if (before) this.say(before, now).catch(() => undefined);
+  }
+
+  /** Only what is new: the whole would drown it. */
+  private async say(before: readonly [ViewState, Explanation], now: readonly [ViewState, Explanation]): Promise<void> {
+    const { partsOf } = await import("./spoken_parts");
+    const known = partsOf(...before);
+    const fresh = partsOf(...now).filter((part) => !known.includes(part));
     if (fresh.length) this.said = fresh.join(", ");
-    this.parts = parts;
   }
 
   override render() {
@@ -36,22 +40,3 @@ export class Spoken extends PanelElement {
   }
 }
 customElements.define("mmx-spoken", Spoken);
-
-export function partsOf(view: ViewState, explanation: Explanation): string[] {
-  const layer = shownLayers(explanation)[layerIndex(view, explanation)]!;
-  return [
-    `sample ${sampleName(view.tag)}`,
-    `run ${view.run}`,
-    `step ${stepText(view.step ?? 0)}`,
-    `${layer.factor === null ? "" : "scale "}${cardText(explanation, layer)}, ${layer.rows} by ${layer.cols}`,
-    COMPARED[COMPARE_MODES.indexOf(view.compare)]!,
-    view.region ? regionText(view.region) : "whole picture",
-    ...(explanation.views.length > 1 ? [`image ${view.image + 1} of ${explanation.views.length}`] : []),
-  ];
-}
-
-/** "region from 25 to 50 percent across, 0 to 50 down". */
-export function regionText({ left, right, top, bottom }: Region): string {
-  const percent = (share: number) => Math.round(100 * share);
-  return `region from ${percent(left)} to ${percent(right)} percent across, ${percent(top)} to ${percent(bottom)} down`;
-}

@@ -3,7 +3,7 @@
 import type { Explanation } from "../data/explanation";
 import { methodOf } from "../data/method";
 import { spanMap } from "../pixels/heatmap";
-import { picturesOf } from "../pixels/pictures";
+import { picturesOf } from "../pixels/seen";
 import type { Peaks } from "../pixels/range";
 import type { ViewState } from "../view/state";
 import { natsText, probabilityText, tokenText, valueText } from "../view/text";

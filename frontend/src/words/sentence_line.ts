@@ -4,17 +4,18 @@ import type { ViewState } from "../view/state";
 import { shortened, stepText } from "../view/text";
 import { type Said, changeText, clausesOf } from "./sentence";
 import { unitsText } from "./units";
-import { wholeOf } from "./whole";
 import { PanelElement, controls, unattributed } from "../view/base";
 
 export class SentenceLine extends PanelElement {
-  static override properties = { said: unattributed, earlier: unattributed, other: unattributed, view: unattributed };
+  static override properties = { said: unattributed, earlier: unattributed, other: unattributed, view: unattributed, whole: { state: true } };
   declare said: Said;
   /** The same words at the step before; null where there is none. */
   declare earlier: Said | null;
   /** B's, while something is compared. */
   declare other: Said | null;
   declare view: ViewState;
+  /** The whole sample's figures, loaded once there is a B. */
+  whole: typeof import("./whole_line") | null = null;
 
   static override styles = [
     controls,
@@ -56,6 +57,10 @@ export class SentenceLine extends PanelElement {
     `,
   ];
 
+  override willUpdate(): void {
+    if (this.other && !this.whole) void import("./whole_line").then((part) => (this.whole = part), () => undefined);
+  }
+
   override render() {
     const { said, view } = this;
     const clauses = clausesOf(said, view);
@@ -66,20 +71,7 @@ export class SentenceLine extends PanelElement {
       )}
       ${this.change()}
     </p>
-    ${this.whole()}`;
-  }
-
-  /** Which of the two reads the sample better. */
-  private whole() {
-    const { said, other, view } = this;
-    if (!other) return nothing;
-    const figures = wholeOf(other.explanation, said.explanation, view);
-    return html`<p class="whole number">
-      Whole sample, <span class="b">B</span> → A:
-      ${figures.map(
-        ({ name, term, b, a, better }, i) => html`<span class="clause"><span tabindex="0" data-term=${term}>${name}</span> ${b} → <b class=${better}>${a}</b></span>${i < figures.length - 1 ? "; " : "."}`,
-      )}
-    </p>`;
+    ${this.other && this.whole ? this.whole.wholeLine(this.other.explanation, said.explanation, view) : nothing}`;
   }
 
   private change() {

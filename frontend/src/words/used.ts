@@ -1,7 +1,8 @@
 // Which cells a word used, beside which places would say it: whether the two agree. The rule, and what it
 // finds, stand in docs/influence.md.
 import type { Explanation } from "../data/explanation";
-import { type Heatmap, largest, resize, spanMap } from "../pixels/heatmap";
+import { type Heatmap, largest, spanMap } from "../pixels/heatmap";
+import { resize } from "../pixels/resize";
 import type { Peaks } from "../pixels/range";
 import { HELPS, NEEDS, strengthOf } from "./evidence";
 import { gainOf } from "./figures";
