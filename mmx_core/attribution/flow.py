@@ -29,8 +29,8 @@ def attention_rows(
     Returns:
         ``(H, R, L)`` float32; zero in a row that sees nothing.
     """
-    grouped = query.float().reshape(len(keys), -1, *query.shape[1:]) * scaling  # (G, H / G, R, d)
-    scores = torch.matmul(grouped, keys.float()[:, None].transpose(2, 3)).flatten(0, 1)
+    grouped = query.float().reshape(len(keys), -1, query.shape[-1]) * scaling  # (G, H / G * R, d)
+    scores = torch.bmm(grouped, keys.float().transpose(1, 2)).view(*query.shape[:2], -1)
     if softcap is not None:
         scores = softcap * torch.tanh(scores / softcap)
     return scores.add_(bias).softmax(dim=-1).nan_to_num_(0.0)
@@ -42,15 +42,16 @@ def flow_along(weights: Tensor, values: Tensor, directions: Tensor) -> Tensor:
     Args:
         weights: ``(H, R, C)`` attention weights.
         values: ``(G, C, v)``, heads in groups.
-        directions: ``(R, H, v)``, brought to each head's values.
+        directions: ``(D, R, H, v)``, ``D`` for each row, brought to each head's values.
 
     Returns:
-        ``(R, C)`` float32, signed, summed over heads.
+        ``(D, R, C)`` float32, signed, summed over heads.
     """
-    by_head = directions.float().transpose(0, 1)
-    wanted = by_head.reshape(len(values), -1, *by_head.shape[1:])  # (G, H / G, R, v)
-    along = torch.matmul(wanted, values.float()[:, None].transpose(2, 3)).flatten(0, 1)
-    return along.mul_(weights).sum(dim=0)
+    count, rows, heads, width = directions.shape
+    by_head = directions.float().permute(2, 0, 1, 3)
+    wanted = by_head.reshape(len(values), -1, width)  # (G, H / G * D * R, v)
+    along = torch.bmm(wanted, values.float().transpose(1, 2)).view(heads, count, rows, -1)
+    return along.mul_(weights[:, None]).sum(dim=0)
 
 
 def estimate(logit: Tensor, share: Tensor, counts: Tensor) -> Tensor:

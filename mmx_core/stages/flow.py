@@ -2,8 +2,7 @@
 
 Any attention function of transformers, eager or not, is given queries, keys and values after
 rotation and norms: the rows wanted are computed again from these, layer by layer, and nothing of
-the size of all attention is kept. The output projection is asked by a gradient for its transpose,
-so that it may be adapted or quantised.
+the size of all attention is kept.
 """
 
 from __future__ import annotations
@@ -20,12 +19,10 @@ from torch import Tensor
 from mmx_core.attribution.flow import attention_rows, flow_along
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.restoring import Undo, contents, restoring
+from mmx_core.stages.directions import brought_to_values, decoder_of, directions_of, ratio
 
 _CPU_ELEMENTS, _ELEMENTS = 1 << 20, 1 << 24
 """Attention weights formed at once: 4 MB, which a CPU keeps near, and 64 MB."""
-
-_ROWS = 4096
-"""Rows of the head that its mean is taken over, at least, where it has as many."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def watched(
     """
     from transformers.modeling_utils import AttentionInterface
 
-    layers = getattr(_decoder(adapter), "layers", None)
+    layers = getattr(decoder_of(adapter), "layers", None)
     if adapter.sharding is not None:
         return forward(), "its weights are spread over processes"
     if layers is None:
@@ -99,12 +96,6 @@ def watched(
     return restoring(undo, run), watch.found(len(layers))
 
 
-def _decoder(adapter: ModelAdapter) -> Any:
-    """What holds the text model's layers; some families' decoder is a whole model about it."""
-    decoder = adapter.model.get_decoder()
-    return next((module for module in decoder.modules() if hasattr(module, "layers")), decoder)
-
-
 def _inner(layer: Any) -> list[Any]:
     """The parts of a layer's parts."""
     return [part for child in layer.children() for part in child.children()]
@@ -117,7 +108,8 @@ class _Attended:
     Attributes:
         module: The attention module.
         output: ``(B, L, H, v)`` of its attention function.
-        rows: Weights of some rows of one sample over the first keys, ``(H, R, keys)``.
+        rows: Weights of some rows of one sample over the first keys, ``(H, R, keys)``; the rows'
+            places, or the stretch.
         values: ``(B, G, L, v)``.
         causal: Whether no row sees a later key, whatever the mask.
         projection: What follows, with what it was given and what it made.
@@ -126,7 +118,7 @@ class _Attended:
 
     module: Any
     output: Tensor
-    rows: Callable[[int, Tensor, int], Tensor]
+    rows: Callable[[int, Tensor | slice, int], Tensor]
     values: Tensor
     causal: bool
     projection: tuple[Any, Tensor, Tensor] | None = None
@@ -140,12 +132,14 @@ class _Watch:
         self.wanted = wanted
         self.rows = [each.rows.tolist() for each in wanted]
         self.columns = [each.columns.tolist() for each in wanted]
-        self.directions = [_directions(adapter, each.ids) for each in wanted]
+        self.stretches = [_stretches(each.columns) for each in wanted]
+        self.directions = [directions_of(adapter, each.ids) for each in wanted]
         self.flows = [
             Flow(*torch.zeros(2, len(w.rows), len(w.columns), device=w.rows.device).unbind())
             for w in wanted
         ]
         self.layers = 0
+        self.biases: dict[Any, tuple[Tensor | None, Tensor]] = {}
         self.refused: str | None = None
         self.parts: frozenset[int] = frozenset()
         self.current: _Attended | None = None
@@ -202,14 +196,47 @@ class _Watch:
         causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
 
-        def rows(index: int, at: Tensor, keys: int) -> Tensor:
-            bias = _bias(attention_mask, index, at, causal=causal, window=sliding_window, keys=keys)
-            return attention_rows(
-                query[index][:, at], key[index][:, :keys], scale, bias=bias, softcap=softcap
-            )
+        def rows(index: int, at: Tensor | slice, keys: int) -> Tensor:
+            seen = key[index][:, :keys]
+            bias = self._bias_of(attention_mask, index, at, causal, sliding_window, seen)
+            return attention_rows(query[index][:, at], seen, scale, bias=bias, softcap=softcap)
 
         plain = attention_mask is None or attention_mask.ndim == 2
         self.current = _Attended(module, output, rows, value, causal and plain)
+
+    def _of_context(self, index: int, values: Tensor, axis: int, keys: int) -> Tensor:
+        """Of an axis with all positions those of the context among the first keys."""
+        before = (slice(None),) * axis
+        some = [slice(s.start, min(s.stop, keys)) for s in self.stretches[index] if s.start < keys]
+        return torch.cat([values[(*before, each)] for each in some], dim=axis)
+
+    def _bias_of(
+        self,
+        mask: Tensor | None,
+        index: int,
+        at: Tensor | slice,
+        causal: bool,
+        window: int | None,
+        keys: Tensor,
+    ) -> Tensor:
+        """:func:`_bias`, which layers of one kind share."""
+        stretch = (at.start, at.stop) if isinstance(at, slice) else tuple(at.tolist())
+        asked = index, stretch, causal, window, keys.shape[1]
+        kept = self.biases.get(asked)
+        if kept is None or kept[0] is not mask or kept[1].device != keys.device:
+            places = torch.arange(*stretch) if isinstance(at, slice) else at
+            bias = _bias(
+                mask,
+                index,
+                places.to(keys.device),
+                causal=causal,
+                window=window,
+                keys=keys.shape[1],
+            )
+            kept = mask, bias
+            if sum(one.numel() for _, one in self.biases.values()) + bias.numel() <= _ELEMENTS:
+                self.biases[asked] = kept
+        return kept[1]
 
     def follow(self, module: Any, args: tuple[Any, ...], output: Any) -> None:
         """Behind a part of a layer or of its attention."""
@@ -236,68 +263,50 @@ class _Watch:
         projection, given, made = now.projection
         given = given.view(now.output.shape)
         heads, length = now.output.shape[2], now.output.shape[1]
+        # A gate before the projection and a norm behind it only stretch.
+        gated = given.data_ptr() != now.output.data_ptr()
+        elements = _CPU_ELEMENTS if given.device.type == "cpu" else _ELEMENTS
+        size = max(1, elements // (heads * length))
         for index, (wanted, flow) in enumerate(zip(self.wanted, self.flows, strict=True)):
-            columns = wanted.columns.to(given.device)
-            values = now.values[index][:, columns, : given.shape[-1]]
-            elements = _CPU_ELEMENTS if given.device.type == "cpu" else _ELEMENTS
-            size = max(1, elements // (heads * length))
-            for first in range(0, len(wanted.rows), size):
-                some = slice(first, first + size)
-                at = wanted.rows[some].to(given.device)
+            values = self._of_context(index, now.values[index], 1, length)
+            values = values[..., : given.shape[-1]]
+            for start in range(0, len(wanted.rows), size):
+                some = slice(start, start + size)
                 # What comes behind all of these rows would cost as much and holds nothing.
                 keys = max(self.rows[index][some]) + 1 if now.causal else length
                 seen = bisect_left(self.columns[index], keys)
+                at = _stretch(wanted.rows[some], given.device)
+                norm = None if now.normed is None else ratio(now.normed[index, at], made[index, at])
                 along = self.directions[index][some]
-                # A gate before the projection and a norm behind it only stretch.
-                gate = _ratio(given[index, at], now.output[index, at])
-                norm = (
-                    None if now.normed is None else _ratio(now.normed[index, at], made[index, at])
+                brought, squared = brought_to_values(
+                    projection, given[index, at], made[index, at], along, norm
                 )
-                logit, added, squared = _brought(projection, given[index, at], along, norm)
-                weights = now.rows(index, at, keys)[..., columns[:seen]]
-                found = flow_along(weights, values[:, :seen], logit * gate)
-                flow.logit[some, :seen] += found.to(flow.logit.device)
-                found = flow_along(weights, values[:, :seen], added * gate).clamp_min_(0)
-                found /= squared.clamp_min(torch.finfo(found.dtype).tiny)[:, None]
-                flow.share[some, :seen] += found.to(flow.share.device)
+                if gated:
+                    brought *= ratio(given[index, at], now.output[index, at])
+                weights = self._of_context(index, now.rows(index, at, keys), 2, keys)
+                found = flow_along(weights, values[:, :seen], brought)
+                logit, added = found.to(flow.logit.device)
+                flow.logit[some, :seen] += logit
+                least = torch.finfo(squared.dtype).tiny
+                share = added.clamp_min_(0) / squared.clamp_min(least).to(added.device)[:, None]
+                flow.share[some, :seen] += share
 
 
-def _ratio(changed: Tensor, plain: Tensor) -> Tensor:
-    """Elementwise, 0 where there was nothing to stretch."""
-    plain = plain.float()
-    return torch.where(plain == 0, 0.0, changed.float() / plain)
+def _stretches(places: Tensor) -> list[slice]:
+    """Places as slices: copied far faster than one by one."""
+    told = places.cpu()
+    ends = torch.cat([torch.where(told.diff() != 1)[0] + 1, torch.tensor([len(told)])]).tolist()
+    begins = [0, *ends[:-1]]
+    pairs = zip(begins, ends, strict=True)
+    return [slice(int(told[first]), int(told[end - 1]) + 1) for first, end in pairs]
 
 
-def _brought(
-    projection: Any, given: Tensor, along: Tensor, norm: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Directions in the stream, brought to what a projection takes.
-
-    Args:
-        projection: Affine.
-        given: ``(R, H, v)`` what it was given.
-        along: ``(R, d)`` directions.
-        norm: ``(R, d)`` what its output is stretched by, where a norm follows.
-
-    Returns:
-        ``(R, H, v)`` float32 for ``along`` and for what is added without a bias; and the squared
-        length ``(R,)`` of that.
-    """
-    with torch.enable_grad():
-        start = given.detach().flatten(1).requires_grad_()
-        # Not called as a module: hooks, others' too, have seen it.
-        output = projection.forward(start)
-        bias = getattr(projection, "bias", None)
-        made = output.detach().float() - (0.0 if bias is None else bias.detach().float())
-        stretch = torch.ones_like(made) if norm is None else norm
-        made = made * stretch
-        both = [
-            (direction.to(made.device) * stretch).to(output.dtype) for direction in (along, made)
-        ]
-        (logit,) = torch.autograd.grad(output, start, both[0], retain_graph=True)
-        (added,) = torch.autograd.grad(output, start, both[1])
-    squared = made.square().sum(dim=1)
-    return logit.float().view(given.shape), added.float().view(given.shape), squared
+def _stretch(places: Tensor, device: torch.device) -> Tensor | slice:
+    """Places one behind another as a slice, which copies nothing."""
+    told = places.tolist()
+    if told == list(range(told[0], told[0] + len(told))):
+        return slice(told[0], told[0] + len(told))
+    return places.to(device)
 
 
 def _bias(
@@ -330,23 +339,3 @@ def _bias(
             seen = added > torch.finfo(mask.dtype).min / 2
     free = torch.zeros((), device=rows.device) if added is None else added
     return torch.where(seen, free, -torch.inf)
-
-
-def _directions(adapter: ModelAdapter, ids: Tensor) -> Tensor:
-    """``(R, d)`` float32: the targets' rows of the head less the mean, through the norm's gain."""
-    weight = adapter.head_weight
-    # Of evenly spaced rows: all of a large head take as long to read as a layer to run.
-    some = weight[:: max(1, len(weight) // _ROWS)]
-    rows = weight[ids.to(weight.device)].float() - some.mean(dim=0, dtype=torch.float32)
-    return rows * _gain(adapter, weight.shape[1]).to(rows.device)
-
-
-def _gain(adapter: ModelAdapter, width: int) -> Tensor:
-    """``(d,)`` of the norm before the head, whatever it adds to its weight; 1 without one."""
-    norm = getattr(_decoder(adapter), "norm", None)
-    if norm is None:
-        return torch.ones(width)
-    # Of mean 0 and mean square 1, so that a norm of either kind changes nothing else of it.
-    signs = torch.ones(width, dtype=adapter.model.dtype, device=adapter.head_device)
-    signs[1::2] = -1
-    return (norm(signs) - norm(-signs)).float() / 2 * signs.float()

@@ -1,14 +1,15 @@
 """Cost of the estimate of which words mattered, as a share of the forward that it is read from.
 
-    python -m tests.benchmarks.estimate [--device cuda --size 2b|7b] [--tokens 64] [--repeats 5]
+    python -m tests.benchmarks.estimate [--device cuda --size 2b|7b] [--tokens 64] [--repeats 15]
 
-Both are timed in turn in one process, the fastest of each counts; on a CPU in time of the process,
-which others' work does not lengthen.
+Both are timed in turn in one process; the median of each counts, and of the shares within each
+turn. On a CPU in time of the process, which others' work does not lengthen much.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--size", choices=("2b", "7b"), help="real shapes, random weights (CUDA)")
     parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=15)
     arguments = parser.parse_args()
     cases = [("demo", 160), ("wide", 448)]
     if arguments.size:
@@ -53,7 +54,7 @@ def _line(model: str, side: int, arguments: Any) -> str:
     forward = partial(adapter.hidden_states, encoded)
     ways = {"forward": forward, "both": partial(watched, adapter, [wanted], forward)}
     clock = time.perf_counter if arguments.device == "cuda" else time.process_time
-    fastest = dict.fromkeys(ways, float("inf"))
+    spent: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(arguments.repeats + 1):
         for name, work in ways.items():
             begin = clock()
@@ -61,11 +62,18 @@ def _line(model: str, side: int, arguments: Any) -> str:
             if arguments.device == "cuda":
                 torch.cuda.synchronize()
             if turn:  # the first warms up
-                fastest[name] = min(fastest[name], clock() - begin)
-    spent = fastest["both"] - fastest["forward"]
+                spent[name].append(clock() - begin)
+    pairs = list(zip(spent["forward"], spent["both"], strict=True))
+    alone, added, share = (
+        statistics.median(found)
+        for found in (
+            [forward for forward, _ in pairs],
+            [both - forward for forward, both in pairs],
+            [both / forward - 1 for forward, both in pairs],
+        )
+    )
     return (
-        f"{model:6} {side:4}x{side:<4} {encoded.length:6} {fastest['forward']:9.3f} {spent:10.3f} "
-        f"{spent / fastest['forward']:6.2f}"
+        f"{model:6} {side:4}x{side:<4} {encoded.length:6} {alone:9.3f} {added:10.3f} {share:6.2f}"
     )
 
 

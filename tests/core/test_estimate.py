@@ -11,6 +11,7 @@ from transformers.modeling_utils import AttentionInterface
 
 from mmx_core import Explainer, Explanation, Sample
 from mmx_core.attribution.flow import attention_rows, estimate, flow_along
+from mmx_core.stages.directions import brought_to_values
 from tests.models.criteria import PROMPT, noise
 from tests.models.test_families import tiny_of
 
@@ -143,9 +144,9 @@ def test_rows_of_attention_are_a_softmax_over_what_they_see() -> None:
 def test_what_flows_in_a_direction_is_attention_times_the_values_part_along_it() -> None:
     weights = torch.tensor([[[0.5, 0.5]], [[0.25, 0.75]]])  # two heads, one row, two tokens
     values = torch.tensor([[[2.0], [4.0]]])  # shared by both heads
-    directions = torch.tensor([[[1.0], [-1.0]]])
+    directions = torch.tensor([[[[1.0], [-1.0]]], [[[1.0], [0.0]]]])
     found = flow_along(weights, values, directions)
-    torch.testing.assert_close(found, torch.tensor([[0.5, -1.0]]))
+    torch.testing.assert_close(found, torch.tensor([[[0.5, -1.0]], [[1.0, 2.0]]]))
 
 
 def test_the_estimate_is_the_mean_of_two_shares_over_what_counts() -> None:
@@ -154,3 +155,18 @@ def test_the_estimate_is_the_mean_of_two_shares_over_what_counts() -> None:
     torch.testing.assert_close(found, torch.tensor([[0.625, 0.375, 1.25]]))
     nothing = estimate(torch.zeros(1, 3), torch.zeros(1, 3), counts)
     assert not nothing.any()
+
+
+def test_an_adapted_projection_brings_directions_as_its_weight_would() -> None:
+    class Adapted(torch.nn.Linear):
+        pass
+
+    plain, adapted = torch.nn.Linear(6, 4), Adapted(6, 4)
+    adapted.load_state_dict(plain.state_dict())
+    given, along = torch.randn(3, 3, 2), torch.randn(3, 4)
+    made = plain(given.flatten(1)).detach()
+    found, wanted = (
+        brought_to_values(projection, given, made, along, None) for projection in (adapted, plain)
+    )
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(wanted[0][0].flatten(1), along @ plain.weight.detach())
