@@ -8,6 +8,7 @@ import json
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,17 @@ def test_a_run_of_wandb_holds_pages_pictures_and_figures_and_keeps_its_own_steps
     assert len(pages) == len(pictures) == 3
     assert is_page(pages[0].read_text())
     (file,) = folder.parent.glob("*.wandb")
-    rows = []
-    for data in records_of_wandb(file):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        items = record.history.item
-        rows.append({"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in items})
+    records: list[Any] = []
+    # Its service may still be writing when `finish` returns.
+    given_up = time.monotonic() + 60
+    while not any(record.HasField("exit") for record in records):
+        assert time.monotonic() < given_up, "the file of the run has no end"
+        time.sleep(0.1)
+        records = [wandb_internal_pb2.Record.FromString(data) for data in records_of_wandb(file)]
+    rows = [
+        {"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in record.history.item}
+        for record in records
+    ]
     assert [row["loss"] for row in rows if "loss" in row] == [3.0, 2.0]
     assert [(row["mmx_step"], row[FIGURE]) for row in rows if FIGURE in row] == [
         (10, 0.1),
@@ -82,6 +88,8 @@ def records_of_wandb(file: Path) -> Iterator[bytes]:
         if (left := -at % 0x8000) and left < 7:
             at += left
         _, length, kind = struct.unpack("<IHB", content[at : at + 7])
+        if at + 7 + length > len(content):
+            return  # not yet written to its end
         record += content[at + 7 : at + 7 + length]
         at += 7 + length
         if kind in (1, 4):  # whole, or its last part

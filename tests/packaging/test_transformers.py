@@ -1,4 +1,8 @@
-"""Explaining, with the oldest transformers that setup.py allows and the newest there is."""
+"""Explaining, with the oldest transformers that setup.py allows and the newest there is.
+
+MMX_TEST_TORCH=torch==2.6.0 takes that torch with both, MMX_TEST_TORCH=torch the newest. Where a
+CUDA build is all that there is, these are gigabytes: plain `make test` keeps what is installed.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,7 @@ OLDEST = (
     "certifi",
 )
 NEWEST = ("transformers",)
+TORCH = os.environ.get("MMX_TEST_TORCH")
 
 
 def told(requirements: tuple[str, ...], folder: Path) -> dict[str, Any]:
@@ -53,7 +58,7 @@ def told(requirements: tuple[str, ...], folder: Path) -> dict[str, Any]:
 def with_others(requirements: tuple[str, ...], folder: Path) -> str:
     """A Python that finds these, and what they ask for, before what is installed here.
 
-    What is installed is kept where it will do, and torch is.
+    What is installed is kept where it will do, and torch is where no other is asked for.
     """
     python = folder / "venv" / "bin" / "python"
     venv.create(folder / "venv")
@@ -62,7 +67,8 @@ def with_others(requirements: tuple[str, ...], folder: Path) -> str:
     (packages / "here.pth").write_text(f"import site; {here}\n", encoding="utf-8")
     (folder / "kept.txt").write_text(f"torch=={installed.version('torch')}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
-    command += ["install", "--quiet", "--no-compile", "--upgrade", "-c", str(folder / "kept.txt")]
+    command += ["install", "--quiet", "--no-compile", "--upgrade"]
+    command += [TORCH] if TORCH else ["-c", str(folder / "kept.txt")]
     finished = subprocess.run([*command, *requirements], capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr[-3000:]
     return str(python)
