@@ -24,8 +24,10 @@ def train(*, tower_steps: int, joint_steps: int, seed: int, work: Path, out: Pat
     train_tower(made.model, embedded, steps=tower_steps, seed=seed, work=work)
     made.model.requires_grad_(False)
     made.model.model.connector.requires_grad_(True)
-    made.model.model.text_model.to(torch.bfloat16)  # as it was stored; cast at each step otherwise
-    lora.add(made.model.model.text_model)
+    decoder = made.model.model.text_model
+    decoder.to(torch.bfloat16)  # as it was stored; cast at each step otherwise
+    decoder.set_attn_implementation("eager")  # its backward takes half as long at these lengths
+    lora.add(decoder)
     train_joint(made, embedded, steps=joint_steps, seed=seed, work=work)
     model.save(made.model, out, step=joint_steps)
 
