@@ -57,6 +57,15 @@ it("forgets the new steps of a run that is gone, and of those that a resume has 
   expect([model.view.run, model.notice, model.news]).toEqual(["b", "", ""]);
 });
 
+it("says which step is shown in place of one that is not here", async () => {
+  const { model } = await opened([run("a", [5, 1000]), run("b", [5])], { run: "a", step: 77 });
+  expect([model.view.step, model.notice]).toEqual([5, "Step 77 of this sample is not here; this is step 5."]);
+  await model.change({ step: 1000 });
+  expect([model.view.step, model.notice]).toEqual([1000, ""]);
+  await model.change({ run: "b" });
+  expect([model.view.step, model.notice]).toEqual([5, "Step 1,000 of this sample is not here; this is step 5."]);
+});
+
 it("tells nothing once there is nothing", async () => {
   const { model, log } = await opened([run("a", [0])], { run: "x", compare: "side" });
   expect(model.notice).toContain("“x”");

@@ -54,7 +54,7 @@ export class PanelModel {
   private readonly shown = new Latest();
   private readonly read = new Latest();
   /** What the address asked for and could not be had. */
-  private missed: Pick<ViewState, "run" | "tag"> | null = null;
+  private missed: Pick<ViewState, "run" | "tag" | "step"> | null = null;
   /** Steps that have come since the reader last did something. */
   private arrived: Place[] = [];
 
@@ -252,7 +252,7 @@ export class PanelModel {
   private async show(view: ViewState): Promise<void> {
     const wanted = this.shown.ask();
     this.view = resolve(this.index!, view);
-    if (missingText(this.index!, view, this.view)) this.missed = { run: view.run, tag: view.tag };
+    if (missingText(this.index!, view, this.view)) this.missed = { run: view.run, tag: view.tag, step: view.step };
     const { run, tag, step } = this.view;
     if (step === null) {
       this.explanation = null;

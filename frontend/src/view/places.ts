@@ -3,9 +3,9 @@ import type { IndexResponse, RunEntry, SampleEntry } from "../data/api";
 import type { Place } from "../data/explanation_source";
 import type { ViewState } from "./state";
 import { nearestStep } from "./selection";
-import { sampleName } from "./text";
+import { sampleName, stepText } from "./text";
 
-type Wanted = Pick<ViewState, "run" | "tag">;
+type Wanted = Pick<ViewState, "run" | "tag" | "step">;
 
 /** The nearest existing place to what is wanted. */
 export function resolve(index: IndexResponse, wanted: ViewState): ViewState {
@@ -20,7 +20,13 @@ export function missingText(index: IndexResponse, wanted: Wanted, shown: Wanted)
   const run = runNamed(index, wanted.run);
   if (wanted.run && !run) return `The run “${wanted.run}” is not here; this is “${shown.run}”.`;
   const there = !wanted.tag || (run ?? runNamed(index, shown.run))?.samples.some(({ tag }) => tag === wanted.tag);
-  return there ? "" : `The sample “${sampleName(wanted.tag)}” is not in this run; this is “${sampleName(shown.tag)}”.`;
+  if (!there) return `The sample “${sampleName(wanted.tag)}” is not in this run; this is “${sampleName(shown.tag)}”.`;
+  const { step } = wanted;
+  // Of another run or sample it says nothing: who asked for it is told of that.
+  if (run && run.run !== shown.run) return "";
+  const kept = runNamed(index, shown.run)?.samples.find(({ tag }) => tag === shown.tag)?.steps ?? [];
+  if (step === null || shown.step === null || kept.includes(step)) return "";
+  return `Step ${stepText(step)} of this sample is not here; this is step ${stepText(shown.step)}.`;
 }
 
 /** A run by its name, or by that of a directory that is part of it. */
