@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmx_core.integrations import accelerate as accelerate
+    from mmx_core.integrations import inspect_ai as inspect_ai
     from mmx_core.integrations import lightning as lightning
     from mmx_core.integrations import lmms_eval as lmms_eval
     from mmx_core.integrations import transformers as transformers
     from mmx_core.integrations import trl as trl
 
-__all__ = ["accelerate", "lightning", "lmms_eval", "transformers", "trl"]
+__all__ = ["accelerate", "inspect_ai", "lightning", "lmms_eval", "transformers", "trl"]
 
 
 def __getattr__(name: str) -> Any:

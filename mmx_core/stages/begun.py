@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.stages.text_pass import TextPass, allowed, read_text
-from mmx_core.stages.text_prefix import joined
+from mmx_core.stages.text_prefix import cache_argument, joined
 
 _BYTES = 1 << 31
 """Of keys and values that are kept at most, where they were computed."""
@@ -141,8 +141,8 @@ def go_on(
             ],
             dim=-2,
         ),
-        past_key_values=joined([one.layers for one in begun], counts),
         use_cache=True,
+        **{cache_argument(first.module): joined([one.layers for one in begun], counts)},
         **first.others,
     )
     found: Tensor = output.last_hidden_state

@@ -17,11 +17,17 @@ from torch import Tensor
 
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.restoring import contents, restoring
-from mmx_core.stages.text_prefix import empty_cache, holes_refused, kept_whole, prefix_of
+from mmx_core.stages.text_prefix import (
+    cache_argument,
+    empty_cache,
+    holes_refused,
+    kept_whole,
+    prefix_of,
+)
 
 _OF_A_CALL = (
     "input_ids", "inputs_embeds", "attention_mask", "position_ids", "past_key_values", "use_cache",
-    "cache_position", "return_dict", "output_attentions", "output_hidden_states",
+    "cache", "cache_position", "return_dict", "output_attentions", "output_hidden_states",
     "visual_pos_masks", "deepstack_visual_embeds",
 )  # fmt: skip
 
@@ -123,9 +129,8 @@ class TextPass:
             inputs_embeds=self.embeddings[0, at] if embeddings is None else embeddings,
             attention_mask=self._masks(self.mask, at, keys, seen),
             position_ids=positions,
-            past_key_values=cache,
             use_cache=cache is not None,
-            **others,
+            **{cache_argument(self.module): cache, **others},
         )
         found: Tensor = output.last_hidden_state.to(self.states.device)
         return found.view(count, size, -1)
@@ -185,7 +190,7 @@ def read_text(adapter: ModelAdapter, encoded: EncodedInput) -> TextPass:
         caught.append((module, dict(kwargs), cache))
         if cache is None:
             return None
-        return args, {**kwargs, "past_key_values": cache, "use_cache": True}
+        return args, {**kwargs, cache_argument(module): cache, "use_cache": True}
 
     modules = [module for module in adapter.model.modules() if _embeds(module, own)]
     undo = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -29,6 +30,11 @@ def holes_refused(config: Any) -> str | None:
 
 
 _ATTENTION = ("full_attention", "sliding_attention", "chunked_attention")
+
+
+def cache_argument(module: Any) -> str:
+    """What a text model calls the cache that it is given; transformers 5.24 has another name."""
+    return "cache" if "cache" in inspect.signature(module.forward).parameters else "past_key_values"
 
 
 def empty_cache() -> Any:
