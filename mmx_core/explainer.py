@@ -233,7 +233,8 @@ class Explainer:
         """Explains every token of an answer.
 
         Args:
-            image: A PIL image, an array, a path, a :class:`Video`, or a sequence of them.
+            image: A picture (:data:`mmx_core.sample.ImageLike`: a PIL image, an array, a path, a
+                file's bytes, ...), a :class:`Video`, or a sequence of them.
             prompt: The user's text; the images go before it.
             answer: Teacher-forced if given; else the model answers first (greedily).
             messages: Instead of a prompt, a conversation in chat-template form; its image parts

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import os
+import reprlib
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mmx_core.explanation import EncodedImage
-from mmx_core.sample import ImageLike
+from mmx_core.sample import PICTURE_KEYS, ImageLike, is_address, is_base64, local_path
 
 MAX_ASPECT_RATIO = 200
 MAX_LOGGED_SIDE = 2048
 """Of the picture that goes into the log, in pixels; the model sees the whole."""
 _LARGE_PIXELS = 512 * 512
 _ORIENTATION = 0x0112
+_LONGEST_PATH = 4096
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = 120
+_OF_ADDRESSES = str.maketrans("-_", "+/")
+"""The two letters of base64 that addresses write otherwise."""
 _WHITE_OF_16_BITS = 65535
 _UPPER_OF_14_BITS = 64
 _OTHER_BYTE = {
@@ -65,23 +74,27 @@ def load_rgb(image: ImageLike) -> Image.Image:
     and where that is not 65535 a warning says so. A file that says 12 bits is taken at its word.
 
     Args:
-        image: A PIL image, an array (whole numbers from 0 to 65535, or float in ``[0, 1]``), or a
-            path.
+        image: In any form of :data:`mmx_core.sample.ImageLike`; an array has whole numbers from 0
+            to 65535, or float in ``[0, 1]``.
 
     Raises:
         TypeError: Not an image.
-        ValueError: No pixels, an unexpected shape, values outside those ranges, a side ratio above
-            200, or more pixels than Pillow opens.
+        ValueError: See :func:`resolved`; or a picture whose file is closed, no pixels, an
+            unexpected shape, values outside those ranges, a side ratio above 200, or more pixels
+            than Pillow opens.
+        OSError: A file that is not there, or that Pillow cannot read.
     """
-    if isinstance(image, (str, os.PathLike)):
-        picture = _opened(image)
-    elif isinstance(image, np.ndarray):
-        picture = _from_array(image)
-    elif isinstance(image, Image.Image):
-        picture = _loaded(image)
+    found = resolved(image)
+    if isinstance(found, (str, os.PathLike)):
+        picture = _opened(found)
+    elif isinstance(found, np.ndarray):
+        picture = _from_array(found)
+    elif isinstance(found, Image.Image):
+        picture = _loaded(found)
     else:
         raise TypeError(
-            f"image: expected a PIL image, a numpy array or a path, got {type(image).__name__}"
+            f"image: expected a PIL image, a numpy array, a path or a file's bytes, got "
+            f"{type(image).__name__}"
         )
     if picture.width == 0 or picture.height == 0:
         raise ValueError(f"image: expected at least one pixel, got {picture.size}")
@@ -106,7 +119,8 @@ def load_rgb(image: ImageLike) -> Image.Image:
 
 def load_frames(frames: Sequence[ImageLike]) -> tuple[Image.Image, ...]:
     """Frames of one video, each as of :func:`load_rgb`, but with one white for all of them."""
-    opened = [_opened(f) if isinstance(f, (str, os.PathLike)) else f for f in frames]
+    found = [resolved(frame) for frame in frames]
+    opened = [_opened(f) if isinstance(f, (str, os.PathLike)) else f for f in found]
     arrays: list[Any] = [
         np.asarray(f) if isinstance(f, Image.Image) and f.mode.startswith("I") else f
         for f in opened
@@ -118,14 +132,88 @@ def load_frames(frames: Sequence[ImageLike]) -> tuple[Image.Image, ...]:
     return tuple(load_rgb(frame) for frame in arrays)
 
 
-def _opened(path: str | os.PathLike[str]) -> Image.Image:
+def resolved(given: Any) -> Any:
+    """A picture as a PIL image, an array or a path, its pixels unread; what is none as it is.
+
+    Args:
+        given: In any form of :data:`mmx_core.sample.ImageLike`.
+
+    Raises:
+        ValueError: An address of elsewhere, a mapping without a picture, or bytes of none.
+    """
+    if isinstance(given, Mapping):
+        key = next((key for key in PICTURE_KEYS if given.get(key) is not None), None)
+        if key is None:
+            raise ValueError(
+                f"image: expected a picture under one of {', '.join(PICTURE_KEYS)}, got "
+                f"{_SHOWN.repr(dict(given))}"
+            )
+        value = given[key]
+        in_base64 = key in ("bytes", "base64", "data") and isinstance(value, str)
+        return _from_base64(value) if in_base64 else resolved(value)
+    if isinstance(given, (bytes, bytearray, memoryview)):
+        return _from_bytes(bytes(given), given)
+    if not isinstance(given, str):
+        return given
+    if given[:5].lower() == "data:" or is_base64(given):
+        return _from_base64(given)
+    path = local_path(given)
+    if is_address(path):
+        raise ValueError(
+            f"image: expected an image or a path, got the address {_SHOWN.repr(given)}; load it "
+            "first"
+        )
+    if len(path) > _LONGEST_PATH:
+        raise ValueError(
+            f"image: expected an image or a path, got {len(path)} letters: {_SHOWN.repr(path)}"
+        )
+    return path
+
+
+def _from_base64(text: str) -> Image.Image:
+    """Of a picture's file in base64, alone or in a ``data:`` address."""
+    written = text
+    if text[:5].lower() == "data:":
+        written = unquote(text.partition(",")[2])
     try:
-        with Image.open(path) as opened:
-            return _loaded(opened)
+        # Padding may be missing, and two letters be those of addresses.
+        data = base64.b64decode(written.translate(_OF_ADDRESSES) + "==")
+    except ValueError:
+        data = b""
+    return _from_bytes(data, text)
+
+
+def _from_bytes(data: bytes, given: Any) -> Image.Image:
+    try:
+        with _reading_of("the bytes given"):
+            return Image.open(io.BytesIO(data))
+    except OSError:
+        kind = "in base64" if isinstance(given, str) else "file's bytes"
+        raise ValueError(f"image: expected an image {kind}, got {_SHOWN.repr(given)}") from None
+
+
+@contextmanager
+def _reading_of(name: str) -> Iterator[None]:
+    """Errors within, of which Pillow has many kinds, name the picture."""
+    try:
+        yield
     except Image.DecompressionBombError as error:
         raise ValueError(
-            f"image: {os.fspath(path)}: {error} Scale it down, or raise PIL.Image.MAX_IMAGE_PIXELS"
+            f"image: {name}: {error} Scale it down, or raise PIL.Image.MAX_IMAGE_PIXELS"
         ) from None
+    except (MemoryError, UnidentifiedImageError):  # the latter names the file itself
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        raise OSError(f"image: {name}: {error or type(error).__name__}") from error
+
+
+def _opened(path: str | os.PathLike[str]) -> Image.Image:
+    with _reading_of(os.fspath(path)):
+        opened = Image.open(path)
+    with opened:
+        return _loaded(opened)
 
 
 def _from_array(array: np.ndarray[Any, Any]) -> Image.Image:
@@ -187,14 +275,7 @@ def _loaded(picture: Image.Image) -> Image.Image:
     holds 8 bits, and nearly so where it holds 12.
     """
     raw = _raw_mode(picture)
-    file = getattr(picture, "fp", None)
-    data = None
-    if raw in _OTHER_BYTE and file is not None:
-        position = file.tell()
-        file.seek(0)
-        data = file.read()
-        file.seek(position)
-    picture.load()
+    data = _read(picture, raw)
     if raw == "I;12":
         return Image.fromarray(_to_8_bit(np.asarray(picture), bits=12))
     upper = np.asarray(picture) if data is not None else None
@@ -206,6 +287,31 @@ def _loaded(picture: Image.Image) -> Image.Image:
     found = Image.fromarray(_to_8_bit(upper * np.uint16(256) + lower))
     found.info = dict(picture.info)
     return found
+
+
+def _read(picture: Image.Image, raw: str) -> bytes | None:
+    """Reads the pixels; the file's bytes where Pillow keeps only some of what it holds."""
+    file = getattr(picture, "fp", None)
+    unread = bool(getattr(picture, "tile", None))
+    closed = unread and (file is None or getattr(file, "closed", False))
+    name = os.fsdecode(getattr(picture, "filename", None) or type(picture).__name__)
+    data = None
+    try:
+        with _reading_of(name):
+            if raw in _OTHER_BYTE and file is not None:
+                position = file.tell()
+                file.seek(0)
+                data = file.read()
+                file.seek(position)
+            picture.load()
+    except OSError as error:
+        if not closed and "closed" not in str(error.__cause__):
+            raise
+        raise ValueError(
+            f"image: expected one whose pixels can be read, got {name}, whose file is closed; call "
+            ".load() within the `with` that opens it, or give the path"
+        ) from error
+    return data
 
 
 def _raw_mode(picture: Image.Image) -> str:

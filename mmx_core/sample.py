@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Protocol, Union, runtime_checkable
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,36 +18,86 @@ from mmx_core.text.words import find_names, split_words
 if TYPE_CHECKING:
     from PIL import Image
 
-ImageLike = Union["Image.Image", NDArray[Any], str, "os.PathLike[str]"]
-"""A PIL image, an ``(H, W)`` / ``(H, W, 3)`` / ``(H, W, 4)`` array, or a file's path."""
+ImageLike = Union["Image.Image", NDArray[Any], str, "os.PathLike[str]", bytes, "Mapping[str, Any]"]
+"""A picture: a PIL image, an ``(H, W)`` / ``(H, W, 3)`` / ``(H, W, 4)`` array, a file's path or
+``file://`` address, its bytes, these in base64 or in a ``data:`` address; or a mapping that holds
+one of them by a key of :data:`PICTURE_KEYS`, such as an undecoded row of ``datasets``."""
+
+PICTURE_KEYS = ("image", "image_url", "source", "bytes", "base64", "data", "url", "path")
+"""Under which a mapping, or a message's part, holds a picture; the first that is there counts."""
+
+_PLACES = ("image", "image_url", "source", "url", "path", "video")
+"""Those under which it may be a path."""
+_ADDRESS = re.compile("data:|file:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|R0lGOD|UklGR)[A-Za-z0-9+/\s]{40,}={0,2}\s*")
+"""Of a PNG, JPEG, GIF or WebP file."""
 
 
-PICTURE_KEYS = ("image", "video", "path")
-"""Under which a message's part carries its picture."""
+def is_address(text: str) -> bool:
+    """Whether a text is a picture's address, ``https:``, ``data:`` or another, and no path."""
+    return _ADDRESS.match(text) is not None
 
 
-def from_here(given: Any) -> Any:
-    """A picture, or a sequence of them, whose paths stay right wherever the program goes next."""
+def is_base64(text: str) -> bool:
+    """Whether a text is a picture's file in base64, and no path."""
+    return _BASE64.fullmatch(text) is not None
+
+
+def local_path(text: str) -> str:
+    """The path that a ``file:`` address names; any other text as it is."""
+    if text[:5].lower() != "file:":
+        return text
+    path = text[5:]
+    if path.startswith("//"):
+        path = path[2:].removeprefix("localhost")
+    # Some write the path as it is, others quote what an address may not hold.
+    return path if "%" not in path or os.path.exists(path) else unquote(path)
+
+
+def anchored(given: Any, folder: str | None = None) -> Any:
+    """A picture, or several, whose paths stay right wherever the program goes next.
+
+    Args:
+        given: In any form of :data:`ImageLike`, a sequence of them, or a message's part.
+        folder: Where relative paths begin; the working directory by default.
+    """
+    if isinstance(given, str) and (is_base64(given) or is_address(given)):
+        found = local_path(given)
+        return given if found == given else anchored(found, folder)
     if isinstance(given, (str, os.PathLike)):
-        path = os.fspath(given)
-        return given if os.path.isabs(path) or "://" in path else os.path.join(os.getcwd(), path)
-    if isinstance(given, (list, tuple)):
-        return [from_here(picture) for picture in given]
-    return given
+        path = os.fsdecode(given)
+        return given if os.path.isabs(path) else os.path.join(folder or os.getcwd(), path)
+    if isinstance(given, Mapping):
+        return {k: anchored(v, folder) if k in _PLACES else v for k, v in given.items()}
+    given = _listed(given)
+    return [anchored(picture, folder) for picture in given] if isinstance(given, list) else given
 
 
-def _message_from_here(message: Any) -> Any:
-    """A message as it was given but for its pictures' paths; what is wrong is said later."""
-    content = message.get("content") if isinstance(message, Mapping) else None
-    if not isinstance(content, (list, tuple)):
+def _listed(given: Any) -> Any:
+    """A sequence as a list; a table's cells hold arrays of objects instead."""
+    if isinstance(given, np.ndarray) and given.dtype.kind in "OU":
+        return given.tolist()
+    return list(given) if isinstance(given, tuple) else given
+
+
+def anchored_message(message: Any, folder: str | None = None) -> Any:
+    """A message as it was given but for its pictures' paths; what is wrong is said later.
+
+    Args:
+        message: In chat-template form.
+        folder: As of :func:`anchored`.
+    """
+    if not isinstance(message, Mapping):
         return message
-    parts = [
-        {key: from_here(value) if key in PICTURE_KEYS else value for key, value in part.items()}
-        if isinstance(part, Mapping) and part.get("type") in ("image", "video", None)
-        else part
-        for part in content
-    ]
-    return {**message, "content": parts}
+    found = {key: _listed(value) for key, value in message.items()}
+    if isinstance(found.get("content"), list):
+        found["content"] = [
+            anchored(part, folder)
+            if isinstance(part, Mapping) and part.get("type") != "text"
+            else part
+            for part in found["content"]
+        ]
+    return found
 
 
 @dataclass(frozen=True)
@@ -68,7 +120,7 @@ class Video:
     def __post_init__(self) -> None:
         if not len(self.frames):
             raise ValueError("video: expected at least one frame, got none")
-        object.__setattr__(self, "frames", from_here(self.frames))
+        object.__setattr__(self, "frames", anchored(self.frames))
         if not self.fps > 0:
             raise ValueError(f"video: expected fps above 0, got {self.fps}")
         if self.seconds is not None:
@@ -162,9 +214,10 @@ class Sample:
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "images", from_here(self.images))
-        if isinstance(self.messages, (list, tuple)):
-            object.__setattr__(self, "messages", [_message_from_here(m) for m in self.messages])
+        object.__setattr__(self, "images", anchored(self.images))
+        messages = _listed(self.messages)
+        if isinstance(messages, list):
+            object.__setattr__(self, "messages", [anchored_message(m) for m in messages])
 
     def image_list(self) -> list[ImageLike | Video]:
         """The images and videos as a list, however they were given."""

@@ -6,15 +6,15 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from mmx_core.cli.errors import CommandError, one_line
 from mmx_core.cli.logdir import report_damage
 from mmx_core.events.log import read_runs, runs_of
 from mmx_core.events.tags import check_names, sample_tags
 from mmx_core.export.printable import printable
-from mmx_core.sample import PICTURE_KEYS, Sample, as_sample
+from mmx_core.sample import Sample, anchored, anchored_message, as_sample
 
 if TYPE_CHECKING:
     from mmx_core.explainer import Explainer
@@ -129,32 +129,10 @@ def _sample(line: str, number: int, folder: str) -> Sample:
     row = {"id": f"{number:04d}", **row}
     for key in ("image", "images"):
         if key in row:
-            row[key] = _beside(row[key], folder)
+            row[key] = anchored(row[key], folder)
     if isinstance(row.get("messages"), list):
-        row["messages"] = [_message(message, folder) for message in row["messages"]]
+        row["messages"] = [anchored_message(message, folder) for message in row["messages"]]
     try:
         return as_sample(row)
     except (TypeError, ValueError) as error:
         raise CommandError(printable(f"{where}: {one_line(error)}")) from None
-
-
-def _message(message: Any, folder: str) -> Any:
-    content = message.get("content") if isinstance(message, Mapping) else None
-    if not isinstance(content, list):
-        return message
-    parts = [
-        {key: _beside(value, folder) if key in PICTURE_KEYS else value for key, value in p.items()}
-        if isinstance(p, Mapping)
-        else p
-        for p in content
-    ]
-    return {**message, "content": parts}
-
-
-def _beside(picture: Any, folder: str) -> Any:
-    """A path, or several, from the file's directory; an address stays what it is."""
-    if isinstance(picture, list):
-        return [_beside(one, folder) for one in picture]
-    if isinstance(picture, str) and "://" not in picture and not picture.startswith("data:"):
-        return os.path.join(folder, picture)
-    return picture

@@ -7,6 +7,8 @@ import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from mmx_core.sample import PICTURE_KEYS
+
 Message = Mapping[str, Any]
 """``{"role": "user", "content": TEXT or [{"type": "image"}, {"type": "text", "text": TEXT}]}``."""
 
@@ -26,8 +28,9 @@ def part_kind(part: Any) -> str | None:
         return None
     kind = part.get("type")
     if kind is None:
-        named = ("text", "image", "image_url", "video")
+        named = ("text", "video", *PICTURE_KEYS)
         kind = next((name for name in named if part.get(name) is not None), None)
+        return "image" if kind in PICTURE_KEYS else kind
     return "image" if kind == "image_url" else kind
 
 
@@ -50,6 +53,21 @@ def thoughts_of(message: Message) -> list[Mapping[str, Any]]:
     content = message.get("content")
     parts = content if isinstance(content, (list, tuple)) else []
     return [part for part in parts if part_kind(part) == "thinking"]
+
+
+def other_keys(messages: Sequence[Message]) -> list[str]:
+    """Under which the pictures' parts hold what nothing reads."""
+    found: dict[str, None] = {}
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, (list, tuple)) else ():
+            if part_kind(part) in ("image", "video"):
+                # What OpenAI's form says of a picture stands beside its address.
+                beside = part.get("image_url")
+                said = {**(beside if isinstance(beside, Mapping) else {}), **part}
+                named = (key for key, value in said.items() if value is not None)
+                found |= dict.fromkeys(str(key) for key in named if key not in _READ)
+    return list(found)
 
 
 def checked_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
@@ -130,6 +148,9 @@ def _thought(index: int, part: Mapping[str, Any]) -> dict[str, Any]:
         )
     return {**part, "thinking": thought}
 
+
+_READ = ("type", "text", "video", *PICTURE_KEYS)
+"""What is read of a picture's part."""
 
 _INSTEAD = {"audio": "; sound is not explained, leave it out"}
 

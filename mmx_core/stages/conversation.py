@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import operator
-import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from PIL import Image
-
+from mmx_core.images import resolved
 from mmx_core.models.messages import (
     Message,
     checked_messages,
+    other_keys,
     part_kind,
     said_content,
     text_of,
@@ -43,7 +40,7 @@ def conversation_of(sample: Sample) -> Conversation:
         ValueError: No prompt, or an answer of blanks; a turn that is not the assistant's; other
             pictures than places for them; or settings that contradict each other.
     """
-    given = sample.image_list()
+    given = [p if isinstance(p, Video) else resolved(p) for p in sample.image_list()]
     for name, text in (("prompt", sample.prompt or ""), ("answer", sample.answer or "")):
         if not isinstance(text, str):
             raise ValueError(f"{name}: expected text, got {type(text).__name__}")
@@ -139,30 +136,19 @@ def _pictures(
                 )
             found.append(own)
     if places != len(given):
+        others = other_keys(messages)
+        keys = ", ".join(PICTURE_KEYS)
         raise ValueError(
             f"images: expected one per image part without a picture of its own: {places} such "
             f"part(s), {len(given)} image(s)"
+            + (f"; a part's own is under one of {keys}, got {', '.join(others)}" if others else "")
         )
     return found
 
 
 def _own(part: Mapping[str, Any]) -> ImageLike | Video | None:
-    """The picture that a part carries itself, or within an address (``data:image/png;...``)."""
-    keys = (*PICTURE_KEYS, "image_url", "url")
-    own: Any = next((part[key] for key in keys if part.get(key) is not None), None)
-    own = own.get("url") if isinstance(own, Mapping) else own
-    if not isinstance(own, str):
+    """The picture that a part carries itself."""
+    own = next((part[key] for key in ("video", *PICTURE_KEYS) if part.get(key) is not None), None)
+    if own is None or isinstance(own, Video) or part_kind(part) == "video":
         return own
-    if own.startswith("data:"):
-        try:
-            return Image.open(io.BytesIO(base64.b64decode(own.partition(",")[2])))
-        except (ValueError, OSError):
-            raise ValueError(
-                f"messages: expected an image in base64, got {reprlib.repr(own)}"
-            ) from None
-    path = own.removeprefix("file://")
-    if "://" in path:
-        raise ValueError(
-            f"messages: expected an image or a path, got the address {own!r}; load it first"
-        )
-    return path
+    return resolved(part)

@@ -489,5 +489,5 @@ def test_pictures_come_in_the_forms_that_other_libraries_take(qwen: TinyModel) -
     assert [t.id for t in explanation.context] == [t.id for t in expected.context]
     for wrong in ("data:image/png;base64,AAAA", "https://example.org/x.png"):
         part = {"type": "image_url", "image_url": {"url": wrong}}
-        with pytest.raises(ValueError, match="messages: expected an image"):
+        with pytest.raises(ValueError, match="image: expected an image"):
             explain(messages=[{"role": "user", "content": [part, text]}], answer="a dog")
