@@ -27,6 +27,7 @@ MAX_LOGGED_SIDE = 2048
 """Of the picture that goes into the log, in pixels; the model sees the whole."""
 _LARGE_PIXELS = 512 * 512
 _ORIENTATION = 0x0112
+_TRANSPARENT = ("LA", "PA", "RGBA")
 _LONGEST_PATH = 4096
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = 120
@@ -109,7 +110,9 @@ def load_rgb(image: ImageLike) -> Image.Image:
         picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
         picture = Image.fromarray(_to_8_bit(np.asarray(picture)))
-    if "A" in picture.getbands() or "transparency" in picture.info:
+    if picture.mode in ("La", "RGBa"):  # multiplied by its own transparency
+        picture = picture.convert(picture.mode.upper())
+    if picture.mode in _TRANSPARENT or "transparency" in picture.info:
         layered = picture.convert("RGBA")
         ground = Image.new("RGBA", layered.size, (255, 255, 255, 255))
         picture = Image.alpha_composite(ground, layered)

@@ -187,6 +187,17 @@ def test_transparency_is_laid_on_white() -> None:
     assert pixels(load_rgb(palette))[0] == (255, 255, 255)
 
 
+@pytest.mark.parametrize("mode", ["LA", "La", "PA", "RGBA", "RGBa"])
+def test_what_is_clear_is_white_in_every_mode(mode: str) -> None:
+    assert pixels(load_rgb(Image.new(mode, (2, 2))))[0] == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBX", "YCbCr", "HSV", "LAB", "I", "F"])
+def test_black_is_black_in_every_mode(mode: str) -> None:
+    black = {"YCbCr": (0, 128, 128), "LAB": (0, 128, 128)}.get(mode, 0)
+    assert max(pixels(load_rgb(Image.new(mode, (2, 2), black)))[0]) <= 1
+
+
 def test_exif_rotation_is_applied(tmp_path: Path) -> None:
     picture = two_tone()
     exif = picture.getexif()
