@@ -7,7 +7,7 @@ to the viewer.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from mmx_core.parts import (
     ByContent,
+    chosen_tokens,
     only,
     require_groups,
+    require_index,
     require_objects,
     require_per_image,
     require_shape,
@@ -295,13 +297,14 @@ class Explanation(ByContent):
         groups = [(word.first - begin, word.text) for word in self.words if word.first >= begin]
         pieces = groups or [(index, token.text) for index, token in enumerate(self.tokens)]
         ends = [*(first for first, _ in pieces[1:]), len(self.tokens)]
-        if touched := pieces_of_name([text for _, text in pieces], phrase):
+        texts = [text for _, text in pieces]
+        if isinstance(phrase, str) and (touched := pieces_of_name(texts, phrase)):
             return range(pieces[touched[0]][0], ends[touched[-1]])
         raise ValueError(f"expected a word or phrase of the answer {self.answer!r}: {phrase!r}")
 
     def span(
         self,
-        tokens: str | int | range,
+        tokens: str | int | range | slice | Sequence[int],
         *,
         how: Literal["mean", "sum", "max"] = "mean",
         image: int | None = None,
@@ -309,7 +312,7 @@ class Explanation(ByContent):
         """One map of several tokens: a word of many pieces, a phrase, a whole answer.
 
         Args:
-            tokens: A word or phrase of the answer, a token's index, or a range of them.
+            tokens: A word or phrase of the answer, a token's index, several, or a range or slice.
             how: Their mean, their sum or the highest of each cell.
             image: Index among :attr:`images`; may be left out where there is one.
 
@@ -325,14 +328,11 @@ class Explanation(ByContent):
         """
         if how not in ("mean", "sum", "max"):
             raise ValueError(f"how: expected mean, sum or max, got {how!r}")
-        if image is not None and not 0 <= image < len(self.heatmaps):
-            raise ValueError(f"image: expected 0 to {len(self.heatmaps) - 1}, got {image}")
-        rows = self.find(tokens) if isinstance(tokens, str) else tokens
-        chosen = list(rows) if isinstance(rows, range) else [rows]
-        if not chosen or min(chosen) < 0 or max(chosen) >= len(self.tokens):
-            raise ValueError(f"tokens: expected some of 0 to {len(self.tokens) - 1}, got {tokens}")
+        if image is not None:
+            require_index("image", image, len(self.heatmaps))
+        rows = chosen_tokens(tokens, self.find, len(self.tokens))
         heatmap = self.heatmap if image is None else self.heatmaps[image]
-        found: FloatArray = getattr(heatmap[chosen], how)(axis=0)
+        found: FloatArray = getattr(heatmap[rows], how)(axis=0)
         return found
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
@@ -100,6 +101,49 @@ class WordGroup:
 
     first: int
     text: str
+
+
+def chosen_tokens(tokens: Any, find: Callable[[str], range], count: int) -> list[int]:
+    """Indices of some of ``count`` tokens.
+
+    Args:
+        tokens: A phrase, an index, or a range, slice or sequence of indices.
+        find: The tokens of a phrase.
+        count: Of all.
+
+    Raises:
+        ValueError: Something else, none, or one that is not there.
+    """
+    rows: list[Any]
+    if isinstance(tokens, str):
+        rows = list(find(tokens))
+    elif isinstance(tokens, slice):
+        try:
+            rows = list(range(count)[tokens])
+        except TypeError:  # of something else than whole numbers
+            rows = [tokens]
+    elif isinstance(tokens, (range, list, tuple)):
+        rows = list(tokens)
+    else:
+        rows = tokens.tolist() if isinstance(tokens, np.ndarray) and tokens.ndim else [tokens]
+    if not all(_is_whole(row) for row in rows):
+        raise ValueError(
+            f"tokens: expected a word or phrase of the answer, a token's index, or a range, slice "
+            f"or list of indices, got {reprlib.repr(tokens)}"
+        )
+    if not rows or min(rows) < 0 or max(rows) >= count:
+        raise ValueError(f"tokens: expected some of 0 to {count - 1}, got {reprlib.repr(tokens)}")
+    return [int(row) for row in rows]
+
+
+def require_index(name: str, given: Any, count: int) -> None:
+    """Refuses what is no index into ``count``."""
+    if not _is_whole(given) or not 0 <= given < count:
+        raise ValueError(f"{name}: expected 0 to {count - 1}, got {reprlib.repr(given)}")
+
+
+def _is_whole(given: Any) -> bool:
+    return isinstance(given, (int, np.integer)) and not isinstance(given, bool)
 
 
 def require_groups(groups: tuple[WordGroup, ...], context: int, *, prompt: int) -> None:

@@ -406,18 +406,40 @@ def test_a_span_is_the_mean_or_sum_of_its_tokens(qwen2: TinyModel) -> None:
         explanation.span(range(1, 3), how="max"), explanation.heatmap[1:3].max(axis=0)
     )
     np.testing.assert_array_equal(explanation.span(4), explanation.heatmap[4])
+    two = explanation.span(range(1, 3))
+    for some in ([1, 2], (1, 2), np.array([1, 2]), slice(1, 3), slice(-9, -7), [np.int64(1), 2]):
+        np.testing.assert_array_equal(explanation.span(some), two)
     both = build(qwen2).explain([FIRST, SECOND], PROMPT, answer=ANSWER)
     assert [both.span("a red", image=image).shape for image in (0, 1)] == [(6, 9), (9, 6)]
     for asked, message in (
         ({}, "one image, got 2"),
         ({"image": 2}, "0 to 1"),
         ({"image": -1}, "0 to 1"),
+        ({"image": True}, "0 to 1, got True"),
+        ({"image": "0"}, "0 to 1, got '0'"),
     ):
         with pytest.raises(ValueError, match=message):
             both.span("a red", **asked)
     for wrong, message in (("zebra", "word or phrase"), (range(3, 3), "0 to 9"), (10, "0 to 9")):
         with pytest.raises(ValueError, match=message):
             explanation.span(wrong)
+    for none in (
+        None,
+        1.0,
+        True,
+        [True] * 10,
+        ["red"],
+        b"red",
+        [[1, 2]],
+        slice("a"),
+        {},
+        np.eye(2),
+    ):
+        with pytest.raises(ValueError, match="index, or a range, slice or list of indices, got"):
+            explanation.span(none)
+    for none in (None, 3, ["red"]):
+        with pytest.raises(ValueError, match="expected a word or phrase of the answer"):
+            explanation.find(none)
     with pytest.raises(ValueError, match="mean, sum or max"):
         explanation.span(0, how="median")  # type: ignore[arg-type]
 
