@@ -54,16 +54,18 @@ class ByContent:
 def _same(one: Any, other: Any) -> bool:
     if one is other:
         return True
-    if type(one) is not type(other):
-        return bool(one == other)
-    if isinstance(one, np.ndarray):
-        return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
-    if is_dataclass(one):
-        return all(_same(getattr(one, e.name), getattr(other, e.name)) for e in fields(one))
-    if isinstance(one, Mapping):
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        # One that is read from a file may be of a class of its own.
+        if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
+            return False
+        return np.array_equal(one, other, equal_nan=one.dtype.kind == other.dtype.kind == "f")
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, (tuple, list)):
-        return len(one) == len(other) and all(map(_same, one, other))
+    if type(one) is type(other):
+        if is_dataclass(one):
+            return all(_same(getattr(one, e.name), getattr(other, e.name)) for e in fields(one))
+        if isinstance(one, (tuple, list)):
+            return len(one) == len(other) and all(map(_same, one, other))
     return bool(one == other or (one != one and other != other))
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
+from mmx_core.parts import ByContent
 from mmx_core.text.words import find_names, split_words
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def anchored_message(message: Any, folder: str | None = None) -> Any:
     return found
 
 
-@dataclass(frozen=True)
-class Video:
+@dataclass(frozen=True, eq=False)
+class Video(ByContent):
     """A video as frames that are already sampled.
 
     Attributes:
@@ -140,8 +141,8 @@ class Video:
         return tuple(index / self.fps for index in range(len(self.frames)))
 
 
-@dataclass(frozen=True)
-class WordMask:
+@dataclass(frozen=True, eq=False)
+class WordMask(ByContent):
     """Where the thing that some words of the answer name is in the image.
 
     Attributes:
@@ -173,8 +174,8 @@ class AnswerMasks(Protocol):
         """The masks against the words of ``answer``."""
 
 
-@dataclass(frozen=True)
-class Sample:
+@dataclass(frozen=True, eq=False)
+class Sample(ByContent):
     """One thing to explain.
 
     Attributes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from mmx_core import Explainer, Sample, WordMask
+from mmx_core import Explainer, Sample, Video, WordMask
 from mmx_core.models import adapter_for
 from mmx_core.settings import NAMES
 from mmx_core.stages import provenance
@@ -421,6 +422,31 @@ def test_explanations_are_equal_by_content_and_hash_alike() -> None:
     assert one.base == same.base and one != make_explanation(seed=4) and one != "sample"
     same.relevance[0, 0] += 1
     assert one != same and hash(one) == hash(same)
+
+
+def test_what_has_an_array_where_the_other_has_none_is_not_equal_to_it() -> None:
+    one = make_explanation(seed=3)
+    for name in ("image_gain", "image_gains", "estimate", "used", "image_grounding"):
+        bare = dataclasses.replace(one, **{name: None})
+        shapes = {"estimate": one.relevance, "used": one.base.maps, "image_gain": one.grounding}
+        full = dataclasses.replace(one, **{name: shapes.get(name, one.grounding[:, None])})
+        assert bare != full and full != bare and full == dataclasses.replace(full), name
+    plain, kept = ({"a": np.zeros(2), "b": [np.ones(2)]} for _ in range(2))
+    read = MappingProxyType(kept)
+    assert dataclasses.replace(one, provenance=plain) == dataclasses.replace(one, provenance=read)
+    kept["b"] = [None]
+    assert dataclasses.replace(one, provenance=plain) != dataclasses.replace(one, provenance=read)
+
+
+def test_samples_and_their_masks_are_equal_by_content() -> None:
+    def made(last: int, mask: bool = True) -> Sample:
+        pixels = np.full((4, 6, 3), 7, np.uint8)
+        pixels[-1, -1] = last
+        masks = [WordMask((1,), np.full((4, 6), mask), "dog")]
+        return Sample("s", [pixels, Video([pixels])], PROMPT, ANSWER, masks=masks)
+
+    assert made(1) == made(1) and hash(made(1)) == hash(made(1)) and made(1) in [made(2), made(1)]
+    assert made(1) != made(2) and made(1) != made(1, mask=False)
 
 
 def test_maps_are_a_tuple_also_of_a_single_image() -> None:
