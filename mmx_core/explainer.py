@@ -115,6 +115,7 @@ class Explainer:
         used: bool = MEASURED.used,
         rank_timeout: float = 60.0,
     ) -> None:
+        _require_loaded(model)
         image_processor = image_processor or getattr(processor, "image_processor", None)
         tokenizer = tokenizer or getattr(processor, "tokenizer", None)
         if image_processor is None or tokenizer is None:
@@ -336,3 +337,18 @@ class Explainer:
         others = References([]) if self.image_gain else None
         (explanation,) = list(self._pipeline.explain([(sample, prepared)], others))
         return explanation
+
+
+def _require_loaded(model: Any) -> None:
+    if isinstance(model, torch.nn.Module):
+        return
+    if isinstance(model, (str, os.PathLike)):
+        raise ValueError(
+            f"model: expected a loaded one, got its name {os.fspath(model)!r}; load it with "
+            f"Explainer.from_pretrained({os.fspath(model)!r})"
+        )
+    got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+    raise ValueError(
+        f"model: expected a loaded one, a torch.nn.Module, got {got}; load it with its "
+        "from_pretrained, or with Explainer.from_pretrained"
+    )

@@ -13,6 +13,22 @@ from mmx_core.models.sharding import gathers, within
 _ENLARGED = 1024.0  # a power of two, which rounds nothing
 
 
+def require_head(model: Any) -> None:
+    """Refuses a model that writes nothing: what a family's ``AutoModel`` loads, its inside.
+
+    Raises:
+        ValueError: Neither it nor a part of it has a language head.
+    """
+    for part in (model, *model.children()):  # BLIP's is that of its decoder
+        if getattr(part, "get_output_embeddings", lambda: None)() is not None:
+            return
+    raise ValueError(
+        f"model: expected one that writes text, got {type(model).__name__}, which has no language "
+        "head; load the ...ForConditionalGeneration, with AutoModelForImageTextToText or "
+        "Explainer.from_pretrained"
+    )
+
+
 def weight_of_head(model: Any) -> Tensor:
     """``(V, d)``, as the head computes; dtype and device are its own."""
     head = model.get_output_embeddings()

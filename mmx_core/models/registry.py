@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from mmx_core.models.base import ModelAdapter
+from mmx_core.models.head import require_head
 from mmx_core.models.sharding import sharding_of
 from mmx_core.models.unexplained import reason_against
 
@@ -89,7 +90,8 @@ def adapter_for(
     of what it assumes.
 
     Raises:
-        ValueError: Not a multimodal model, or one of which it is known why it is not explained.
+        ValueError: Not a multimodal model, one without a language head, or one of which it is known
+            why it is not explained.
     """
     given, model = model, unwrapped(model)
     sharding = sharding_of(given, model)
@@ -102,6 +104,7 @@ def adapter_for(
         "chat_template": chat_template,
     }
     if adapter is not None:
+        require_head(model)
         built = adapter(model, **parts)
         built.sharding = sharding
         return built
@@ -115,6 +118,7 @@ def adapter_for(
 
     places = (model, getattr(model, "model", None))
     if any(hasattr(place, "get_image_features") for place in places):
+        require_head(model)
         built = GenericAdapter(model, **parts)
         built.sharding = sharding
         return built

@@ -325,6 +325,23 @@ def test_an_unsupported_model_is_refused_with_the_families_and_the_way_out() -> 
     assert "Linear" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("Qwen/Qwen2-VL-2B", r"its name 'Qwen/.*Explainer\.from_pretrained\('Qwen/Qwen2-VL-2B'\)"),
+        (Path("here"), r"from_pretrained\('here'\)"),
+        (None, "a torch.nn.Module, got NoneType"),
+        (torch.nn.Linear, "got the class Linear"),
+        (len, "got builtin_function_or_method"),
+    ],
+)
+def test_what_is_no_loaded_model_is_refused_before_what_belongs_to_one(
+    model: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Explainer(model)
+
+
 def test_missing_parts_are_named(qwen2: TinyModel) -> None:
     with pytest.raises(ValueError, match="processor, or both image_processor and tokenizer"):
         Explainer(qwen2.model, tokenizer=qwen2.tokenizer)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mmx_core import Explainer
-from mmx_core.models import families
+from mmx_core.models import adapter_for, families
 from tests.models.criteria import PROMPT, build, causal_mapping, encode, naive_plane, noise
 from tests.models.test_placeless import MAKERS as PLACELESS
 from tests.support.tiny_models import FAMILIES as QWEN
@@ -100,6 +100,14 @@ def tiny(request: pytest.FixtureRequest) -> TinyModel:
 
 def test_every_registered_family_is_tested() -> None:
     assert set(families()) <= {*ALL, *SHARING, *PLACELESS}
+
+
+# Of Llama 4 AutoModel loads the whole.
+@pytest.mark.parametrize("family", [*(f for f in ALL if f != "llama4"), "video_llava"])
+def test_what_auto_model_loads_of_a_family_is_refused_for_want_of_a_head(family: str) -> None:
+    tiny = tiny_of(family)
+    with pytest.raises(ValueError, match=r"got \w+Model, which has no language head; load the"):
+        adapter_for(tiny.model.model, **tiny.parts)
 
 
 def test_teacher_forced_states_equal_those_of_generation(tiny: TinyModel) -> None:
