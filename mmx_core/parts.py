@@ -148,6 +148,38 @@ def _is_whole(given: Any) -> bool:
     return isinstance(given, (int, np.integer)) and not isinstance(given, bool)
 
 
+def as_mask(given: Any, name: str) -> NDArray[np.bool_]:
+    """A mask as bool.
+
+    Args:
+        given: An array of bool, of whole numbers that are 0 outside and one other inside, or of
+            floats that are 0 and 1.
+        name: What errors call it.
+
+    Raises:
+        ValueError: Something else, of which nothing says where its thing begins.
+    """
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of several lengths; a tensor
+        raise ValueError(f"mask of {name!r}: expected an (H, W) array ({error})") from None
+    if array.dtype == np.bool_:
+        return array
+    got = f"{type(given).__name__} of {array.dtype}"
+    if array.dtype.kind in "iuf":
+        low, high = (array.min(), array.max()) if array.size else (0, 0)
+        inside = array != 0
+        # NaN is neither.
+        clear = bool(((array == high) | ~inside).all()) and low >= 0
+        if clear and (array.dtype.kind != "f" or high in (0, 1)):
+            return inside
+        got = f"{array.dtype} from {low:g} to {high:g}"
+    raise ValueError(
+        f"mask of {name!r}: expected bool, or 0 outside and 1 inside, got {got}; say where it is: "
+        "mask > 0.5 of probabilities, mask > 0 of logits, mask == 3 of labels"
+    )
+
+
 def require_groups(groups: tuple[WordGroup, ...], context: int, *, prompt: int) -> None:
     """Refuses groups that do not part the context tokens, or span the end of the prompt's."""
     starts = [group.first for group in groups]

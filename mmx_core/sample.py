@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from mmx_core.parts import ByContent
+from mmx_core.parts import ByContent, as_mask
 from mmx_core.text.words import find_names, split_words
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class WordMask(ByContent):
         words: Indices of the answer's words; adjacent ones of one object belong together. Words
             are those of :func:`mmx_core.text.split_words`: between blanks, but ``cat/dog`` are two,
             and in scripts without blanks every character is one.
-        mask: ``(height, width)`` bool, of the image's own size.
+        mask: ``(height, width)``, of the image's own size: bool, or 0 and one other number.
         name: What a table calls it.
     """
 
@@ -158,6 +158,7 @@ class WordMask(ByContent):
     name: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "mask", as_mask(self.mask, self.name))
         if self.mask.ndim != 2:
             raise ValueError(f"mask of {self.name!r}: expected (H, W), got {self.mask.shape}")
 
@@ -233,7 +234,7 @@ class Sample(ByContent):
         if isinstance(self.masks, AnswerMasks):
             return self.masks.word_masks(answer)
         if not isinstance(self.masks, Mapping):
-            return list(self.masks)
+            return self._told([*self.masks])
         found = find_names(answer, list(self.masks))
         for name in (name for name, places in found.items() if not places):
             warnings.warn(
@@ -241,11 +242,25 @@ class Sample(ByContent):
                 "that word's mask",
                 stacklevel=1,  # the same place for all that ask: it is said once
             )
-        return [
-            WordMask(tuple(place), np.asarray(mask, dtype=bool), name)
-            for name, mask in self.masks.items()
-            for place in found[name]
-        ]
+        return self._told(
+            [
+                WordMask(tuple(place), mask, name)
+                for name, mask in self.masks.items()
+                for place in found[name]
+            ]
+        )
+
+    def _told(self, masks: list[WordMask]) -> list[WordMask]:
+        """The masks, those that measure nothing with a warning."""
+        for entry in masks:
+            if not entry.mask.any() or entry.mask.all():
+                share = "every" if entry.mask.any() else "no"
+                warnings.warn(
+                    f"sample {self.id!r}: the mask of {entry.name!r} has {share} pixel inside; "
+                    "nothing is measured by it",
+                    stacklevel=1,  # as above
+                )
+        return masks
 
     def check_word_indices(self, answer: str | None) -> None:
         """Checks that what is given by word index can be matched with an answer.
@@ -296,14 +311,30 @@ class Sample(ByContent):
                 )
 
     def mask_shapes(self) -> dict[str, tuple[int, ...]]:
-        """``(height, width)`` of each mask, by name."""
+        """``(height, width)`` of each mask, by name.
+
+        Raises:
+            ValueError: Masks in another form than :attr:`masks` may have.
+        """
         if self.masks is None:
             return {}
         if isinstance(self.masks, AnswerMasks):
             return {"labels": self.masks.shape}
         if isinstance(self.masks, Mapping):
-            return {name: np.shape(mask) for name, mask in self.masks.items()}
-        return {entry.name: entry.mask.shape for entry in self.masks}
+            entries = list(self.masks.items())
+            if all(isinstance(name, str) and name.strip() for name, _ in entries):
+                return {name: as_mask(mask, name).shape for name, mask in entries}
+            got = f"a mapping of {', '.join(repr(name) for name, _ in entries)}"
+        elif isinstance(self.masks, (list, tuple)):
+            if all(isinstance(entry, WordMask) for entry in self.masks):
+                return {entry.name: entry.mask.shape for entry in self.masks}
+            got = f"a {type(self.masks).__name__} of {type(self.masks[0]).__name__}"
+        else:
+            got = type(self.masks).__name__
+        raise ValueError(
+            "masks: expected a mapping from a word to its mask, {'dog': mask}, or a list of "
+            f"WordMask, got {got}"
+        )
 
 
 def as_sample(given: Sample | Mapping[str, Any]) -> Sample:
