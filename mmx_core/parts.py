@@ -128,7 +128,7 @@ def chosen_tokens(tokens: Any, find: Callable[[str], range], count: int) -> list
         rows = list(tokens)
     else:
         rows = tokens.tolist() if isinstance(tokens, np.ndarray) and tokens.ndim else [tokens]
-    if not all(_is_whole(row) for row in rows):
+    if not all(is_whole(row) for row in rows):
         raise ValueError(
             f"tokens: expected a word or phrase of the answer, a token's index, or a range, slice "
             f"or list of indices, got {reprlib.repr(tokens)}"
@@ -140,11 +140,12 @@ def chosen_tokens(tokens: Any, find: Callable[[str], range], count: int) -> list
 
 def require_index(name: str, given: Any, count: int) -> None:
     """Refuses what is no index into ``count``."""
-    if not _is_whole(given) or not 0 <= given < count:
+    if not is_whole(given) or not 0 <= given < count:
         raise ValueError(f"{name}: expected 0 to {count - 1}, got {reprlib.repr(given)}")
 
 
-def _is_whole(given: Any) -> bool:
+def is_whole(given: Any) -> bool:
+    """Whether it is a whole number; True and False are none."""
     return isinstance(given, (int, np.integer)) and not isinstance(given, bool)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 import warnings
@@ -217,6 +218,10 @@ class Sample(ByContent):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", anchored(self.images))
+        object.__setattr__(self, "absent", _indices(self.absent))
+        for name in ("why_not", "chat_template_kwargs"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, {})
         messages = _listed(self.messages)
         if isinstance(messages, list):
             object.__setattr__(self, "messages", [anchored_message(m) for m in messages])
@@ -337,6 +342,15 @@ class Sample(ByContent):
         )
 
 
+def _indices(given: Any) -> tuple[int, ...]:
+    try:
+        return tuple(operator.index(word) for word in (() if given is None else given))
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"absent: expected indices of the answer's words, such as (2, 5), got {given!r}"
+        ) from None
+
+
 def as_sample(given: Sample | Mapping[str, Any]) -> Sample:
     """A sample, however it was given: as such, or as a row of a data set.
 
@@ -352,9 +366,11 @@ def as_sample(given: Sample | Mapping[str, Any]) -> Sample:
     if not isinstance(given, Mapping):
         raise TypeError(f"sample: expected a Sample or a mapping, got {type(given).__name__}")
     names = [attribute.name for attribute in fields(Sample)]
-    values = {"images" if key == "image" else key: value for key, value in given.items()}
-    unknown = [str(key) for key in values if key not in names]
-    if unknown or "id" not in values or len(values) < len(given):
+    # A table's row has every column, some of them empty.
+    said = {key: value for key, value in given.items() if value is not None}
+    values = {"images" if key == "image" else key: value for key, value in said.items()}
+    unknown = [str(key) for key in given if key not in (*names, "image")]
+    if unknown or "id" not in values or len(values) < len(said):
         raise TypeError(
             f"sample: expected 'id' and others of {', '.join(names)} (or 'image'), got "
             f"{', '.join(map(repr, given))}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from mmx_core.models.messages import (
     text_of,
     user_turn,
 )
+from mmx_core.parts import is_whole
 from mmx_core.sample import PICTURE_KEYS, ImageLike, Sample, Video
 
 
@@ -44,6 +44,11 @@ def conversation_of(sample: Sample) -> Conversation:
     for name, text in (("prompt", sample.prompt or ""), ("answer", sample.answer or "")):
         if not isinstance(text, str):
             raise ValueError(f"{name}: expected text, got {type(text).__name__}")
+    if not isinstance(sample.chat_template_kwargs, Mapping):
+        raise ValueError(
+            "chat_template_kwargs: expected a mapping of the template's variables, got "
+            f"{type(sample.chat_template_kwargs).__name__}"
+        )
     if sample.messages is None:
         if not (sample.prompt or "").strip():
             raise ValueError("prompt: expected text, got nothing")
@@ -57,9 +62,8 @@ def conversation_of(sample: Sample) -> Conversation:
         return Conversation(_answered(user_turn(sample.prompt, kinds), sample), given)
     if sample.prompt:
         raise ValueError("prompt: expected none beside messages; write it as their last user turn")
-    if not sample.messages:
+    if not checked_messages(sample.messages):
         raise ValueError("messages: expected at least one, got none")
-    checked_messages(sample.messages)
     pictures = _pictures(sample.messages, given)
     explained = _turn(sample)
     before = list(sample.messages[:explained])
@@ -96,13 +100,13 @@ def _turn(sample: Sample) -> int:
             return len(messages)
         turn = len(messages) - 1
     else:
-        turn = operator.index(sample.turn)
-        turn += len(messages) if turn < 0 else 0
-        if not 0 <= turn < len(messages) or roles[turn] != "assistant":
-            turns = [index for index, role in enumerate(roles) if role == "assistant"]
+        turns = [index for index, role in enumerate(roles) if role == "assistant"]
+        named = {index - past: index for index in turns for past in (0, len(messages))}
+        if not is_whole(sample.turn) or sample.turn not in named:
             raise ValueError(
-                f"turn: expected the index of an assistant's message ({turns}), got {sample.turn}"
+                f"turn: expected the index of an assistant's message ({turns}), got {sample.turn!r}"
             )
+        turn = named[sample.turn]
     if sample.answer is not None:
         raise ValueError(
             f"answer: expected none, since message {turn} is the assistant's; leave one of them out"

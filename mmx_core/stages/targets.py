@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+import numpy as np
+
 from mmx_core.models.chat import RenderedPrompt, special_ids
+from mmx_core.parts import is_whole
 from mmx_core.sample import Sample
 from mmx_core.text.tokens import Spans, characters_of_tokens, spelled
 from mmx_core.text.words import find_name, split_words, tokens_within
@@ -36,11 +38,10 @@ def check_unsaid_words(tokenizer: Any, sample: Sample) -> None:
     Raises:
         ValueError: A word that is not in the vocabulary, or an index below 0.
     """
-    for place, words in sample.why_not.items():
-        if not isinstance(place, str) and operator.index(place) < 0:
+    for place, word in _asked(sample):
+        if not isinstance(place, str) and place < 0:
             raise ValueError(f"why_not: expected a token's index from 0 on, got {place}")
-        for word in [words] if isinstance(words, str) else words:
-            _check_known(tokenizer, word)
+        _check_known(tokenizer, word)
 
 
 def asked_targets(
@@ -73,23 +74,51 @@ def _unsaid(
     tokenizer: Any, sample: Sample, answer_ids: list[int], answer: str | None
 ) -> Iterator[tuple[int, int]]:
     said, spans = spelled(tokenizer, answer_ids)
-    for place, words in sample.why_not.items():
-        for word in [words] if isinstance(words, str) else words:
-            try:
-                index, begin = _place(said, spans, place)
-                index, token = _first_other(tokenizer, word, said[:begin], index, answer_ids, spans)
-            except ValueError as error:
-                if answer is not None:
-                    raise
-                # What the model would say nobody could know: the explanation goes on without.
-                warnings.warn(
-                    f"sample {sample.id!r}: no map of {word!r} in the place of {place!r}: "
-                    f"{str(error).removeprefix('why_not: ')}; the model's answer is "
-                    f"{_clipped(said.strip())!r}",
-                    stacklevel=2,
-                )
-            else:
-                yield index, token
+    for place, word in _asked(sample):
+        try:
+            index, begin = _place(said, spans, place)
+            index, token = _first_other(tokenizer, word, said[:begin], index, answer_ids, spans)
+        except ValueError as error:
+            if answer is not None:
+                raise
+            # What the model would say nobody could know: the explanation goes on without.
+            warnings.warn(
+                f"sample {sample.id!r}: no map of {word!r} in the place of {place!r}: "
+                f"{str(error).removeprefix('why_not: ')}; the model's answer is "
+                f"{_clipped(said.strip())!r}",
+                stacklevel=2,
+            )
+        else:
+            yield index, token
+
+
+def _asked(sample: Sample) -> list[tuple[int | str, str]]:
+    """Each place with each word that is asked about there.
+
+    Raises:
+        ValueError: They are given in another form.
+    """
+    asked: Any = sample.why_not
+    if not isinstance(asked, Mapping):
+        raise ValueError(
+            "why_not: expected a mapping from a word of the answer to another, such as "
+            f"{{'dog': 'cat'}}, got {asked!r}"
+        )
+    found: list[tuple[int | str, str]] = []
+    for place, given in asked.items():
+        if not isinstance(place, str) and not is_whole(place):
+            raise ValueError(
+                f"why_not: expected a word of the answer or a token's index, got {place!r}"
+            )
+        several = isinstance(given, (list, tuple, set, frozenset, np.ndarray))
+        words = list(given) if several else [given]
+        if not all(isinstance(word, str) for word in words):
+            raise ValueError(
+                f"why_not: expected a word, or a list of words, in the place of {place!r}, got "
+                f"{given!r}"
+            )
+        found += [(place if isinstance(place, str) else int(place), word) for word in words]
+    return found
 
 
 def _place(said: str, spans: Spans, place: int | str) -> tuple[int, int]:
@@ -103,7 +132,7 @@ def _place(said: str, spans: Spans, place: int | str) -> tuple[int, int]:
                 f"why_not: expected a word that the answer has once, {place!r} is there "
                 f"{len(found)} times; name the token by its index"
             )
-    index = _index(int(place) if isinstance(place, str) else operator.index(place), len(spans))
+    index = _index(int(place), len(spans))
     start, end = spans[index]
     return index, end - len(said[start:end].lstrip())
 

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from mmx_core import Explainer, Sample, WordMask
+from mmx_core.sample import as_sample
+from mmx_core.stages.conversation import conversation_of
 from tests.support.tiny_models import make_tiny
 
 PICTURE = Image.new("RGB", (64, 64), "red")
@@ -95,3 +97,62 @@ def test_a_mask_that_measures_nothing_is_told(fill: bool, said: str) -> None:
     for masks in ({"circle": mask}, [WordMask((2,), mask, "circle")]):
         with pytest.warns(UserWarning, match=f"'s': the mask of 'circle' has {said} inside"):
             masked(masks).word_masks(ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("why_not", "told"),
+    [
+        (["dog"], r"expected a mapping .*{'dog': 'cat'}, got \['dog'\]"),
+        ("dog", "got 'dog'"),
+        ({"circle": 5}, "expected a word, or a list of words, in the place of 'circle', got 5"),
+        ({"circle": None}, "got None"),
+        ({"circle": ["dog", 5]}, r"got \['dog', 5\]"),
+        ({"circle": b"dog"}, "got b'dog'"),
+        ({"circle": {"dog": 1}}, "got {'dog': 1}"),
+        ({1.0: "dog"}, r"a word of the answer or a token's index, got 1\.0"),
+        ({True: "dog"}, "got True"),
+        ({("a", "red"): "dog"}, r"got \('a', 'red'\)"),
+    ],
+)
+def test_words_that_were_not_said_are_asked_about_in_one_form(
+    why_not: Any, told: str, explainer: Explainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explainer.adapter.model, "forward", None)
+    for answer in (ANSWER, None):
+        with pytest.raises(ValueError, match=f"why_not: .*{told}"):
+            explainer.explain(PICTURE, PROMPT, answer=answer, why_not=why_not)
+
+
+@pytest.mark.parametrize("turn", ["1", 1.0, True, [1], "last", 0, 7, -3])
+def test_a_turn_is_an_index_of_the_assistants(turn: Any) -> None:
+    talk = [
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]},
+        {"role": "assistant", "content": ANSWER},
+    ]
+    with pytest.raises(ValueError, match=r"turn: expected the index of .* \(\[1\]\), got "):
+        conversation_of(Sample("s", PICTURE, messages=talk, turn=turn))
+    for right in (1, -1, np.int64(1)):
+        assert len(conversation_of(Sample("s", PICTURE, messages=talk, turn=right)).messages) == 2
+
+
+def test_a_tables_row_may_have_arrays_and_empty_columns() -> None:
+    parts = np.array([{"type": "image", "image": PICTURE}, {"type": "text", "text": PROMPT}])
+    talk = np.array([{"role": "user", "content": parts}, {"role": "assistant", "content": ANSWER}])
+    optional = ("image", "prompt", "masks", "turn", "why_not", "chat_template_kwargs", "answer")
+    row = {"id": 7, "messages": talk, "absent": np.array([1, 2]), **dict.fromkeys(optional)}
+    sample = as_sample(row)
+    assert conversation_of(sample).messages[-1]["content"] == ANSWER
+    assert sample.absent == (1, 2) and sample.why_not == {}
+    bare = Sample("s", PICTURE, PROMPT, why_not=None, absent=None)  # type: ignore[arg-type]
+    assert bare.why_not == {} and bare.absent == ()
+
+
+def test_what_is_no_list_of_messages_or_indices_is_refused_by_its_name() -> None:
+    for wrong in (np.zeros(3), (message for message in ()), {"role": "user"}, 3):
+        with pytest.raises(ValueError, match="messages: expected a list of them, got"):
+            conversation_of(Sample("s", messages=wrong))  # type: ignore[arg-type]
+    for absent in (3, "a", [0.5]):
+        with pytest.raises(ValueError, match="absent: expected indices of the answer's words"):
+            Sample("s", PICTURE, PROMPT, ANSWER, absent=absent)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"kwargs: expected a mapping .*, got list"):
+        conversation_of(Sample("s", PICTURE, PROMPT, chat_template_kwargs=["x"]))  # type: ignore[arg-type]
