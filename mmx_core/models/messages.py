@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import reprlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -68,6 +69,18 @@ def other_keys(messages: Sequence[Message]) -> list[str]:
                 named = (key for key, value in said.items() if value is not None)
                 found |= dict.fromkeys(str(key) for key in named if key not in _READ)
     return list(found)
+
+
+def tell_of_unread(messages: Sequence[Message]) -> None:
+    """Warns of what the parts say of their pictures and nothing reads."""
+    unread = [key for key in other_keys(messages) if key not in _LABELS]
+    if unread:
+        warnings.warn(
+            f"messages: nothing reads {', '.join(unread)} of a picture's part, so that the model "
+            "is shown what it is shown without; how large a picture is, its image processor says "
+            "(min_pixels, max_pixels or size there), and a video's frames mmx.Video",
+            stacklevel=1,  # the same place for all that ask: it is said once
+        )
 
 
 def checked_messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
@@ -151,6 +164,9 @@ def _thought(index: int, part: Mapping[str, Any]) -> dict[str, Any]:
 
 _READ = ("type", "text", "video", *PICTURE_KEYS)
 """What is read of a picture's part."""
+
+_LABELS = ("id", "uuid", "name", "file_name", "title", "alt", "mime_type", "cache_control")
+"""What else may be said of a picture that would not be shown otherwise for it."""
 
 _INSTEAD = {"audio": "; sound is not explained, leave it out"}
 

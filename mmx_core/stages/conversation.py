@@ -13,6 +13,7 @@ from mmx_core.models.messages import (
     other_keys,
     part_kind,
     said_content,
+    tell_of_unread,
     text_of,
     user_turn,
 )
@@ -65,6 +66,7 @@ def conversation_of(sample: Sample) -> Conversation:
     if not checked_messages(sample.messages):
         raise ValueError("messages: expected at least one, got none")
     pictures = _pictures(sample.messages, given)
+    tell_of_unread(sample.messages)
     explained = _turn(sample)
     before = list(sample.messages[:explained])
     if not before:

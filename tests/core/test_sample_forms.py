@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ PICTURE = Image.new("RGB", (64, 64), "red")
 PROMPT, ANSWER = "describe the image .", "a red circle"
 INSIDE = np.zeros((64, 64), bool)
 INSIDE[8:40, 8:40] = True
+SIZES = {"min_pixels": 784, "max_pixels": 3136}
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +158,23 @@ def test_what_is_no_list_of_messages_or_indices_is_refused_by_its_name() -> None
             Sample("s", PICTURE, PROMPT, ANSWER, absent=absent)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"kwargs: expected a mapping .*, got list"):
         conversation_of(Sample("s", PICTURE, PROMPT, chat_template_kwargs=["x"]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("part", "unread"),
+    [
+        ({"image": PICTURE, **SIZES}, "min_pixels, max_pixels"),
+        ({"image": PICTURE, "resized_height": 56, "resized_width": 84}, "resized_height"),
+        ({"image_url": {"url": "x.png", "detail": "low"}}, "detail"),
+        ({"image": PICTURE, **dict.fromkeys(SIZES)}, None),
+        ({"image": PICTURE, "text": None, "id": 3}, None),
+    ],
+)
+def test_what_nothing_reads_of_a_pictures_part_is_said_once(part: Any, unread: Any) -> None:
+    said = [{"role": "user", "content": [part, part, {"type": "text", "text": PROMPT}]}]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        conversation_of(Sample("s", messages=said))
+    told = [str(warning.message) for warning in caught]
+    assert len(told) == (unread is not None)
+    assert all(f"nothing reads {unread}" in line for line in told)
