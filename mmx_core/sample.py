@@ -120,6 +120,11 @@ class Video(ByContent):
     seconds: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.frames, (str, bytes, Mapping)) or not hasattr(self.frames, "__len__"):
+            raise ValueError(
+                "video: expected a sequence of frames that are sampled already, got "
+                f"{type(self.frames).__name__}"
+            )
         if not len(self.frames):
             raise ValueError("video: expected at least one frame, got none")
         object.__setattr__(self, "frames", anchored(self.frames))

@@ -247,6 +247,9 @@ def test_a_conversation_that_does_not_fit_its_pictures_is_refused(
 def test_a_video_is_checked() -> None:
     with pytest.raises(ValueError, match="at least one frame"):
         mmx.Video([])
+    for wrong in ("x.mp4", Path("x.mp4"), b"", FIRST, iter([FIRST]), {"path": "x.mp4"}):
+        with pytest.raises(ValueError, match=r"frames that are sampled already, got \w+$"):
+            mmx.Video(wrong)
     with pytest.raises(ValueError, match="a time for each of the 2 frames, got 1"):
         mmx.Video([FIRST, FIRST], seconds=[0.0])
     with pytest.raises(ValueError, match="ascending"):
