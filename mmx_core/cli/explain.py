@@ -24,6 +24,7 @@ from mmx_core.cli.plugins import load_plugins
 from mmx_core.cli.table import format_table
 from mmx_core.cli.target import check_writable
 from mmx_core.errors import install_hint
+from mmx_core.events.given import checked_step
 from mmx_core.export.printable import printable, token_name
 from mmx_core.settings import (
     AGGREGATIONS,
@@ -215,8 +216,10 @@ def _check(arguments: argparse.Namespace) -> None:
         check_settings(_settings(arguments))
     except ValueError as error:
         raise CommandError(f"--{error}") from None
-    if not -(2**63) <= arguments.step < 2**63:
-        raise CommandError(f"--step: expected a number of 64 bits, got {arguments.step}")
+    try:
+        checked_step(arguments.step, "step")
+    except ValueError as error:
+        raise CommandError(f"--{error}") from None
     check_target(arguments.logdir)
     if "://" not in arguments.logdir:
         check_writable("--logdir", arguments.logdir)

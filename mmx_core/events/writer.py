@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -16,7 +14,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from mmx_core.events.background import Background, held_bytes, snapshot
 from mmx_core.events.bounds import fitted
-from mmx_core.events.given import check_explanation, check_hash
+from mmx_core.events.given import check_explanation, check_hash, checked_step, checked_time
 from mmx_core.events.guard import guarded
 from mmx_core.events.privacy import is_private, private_explanation, private_tag
 from mmx_core.events.records import explanation_event, image_event, means_event, means_of
@@ -79,8 +77,7 @@ def add_explanation(
         writer.given += 1
     with guarded(_LOGGING, strict=strict):
         # Here, where the caller sees which call it was, though encoding may come later.
-        step = operator.index(global_step)
-        now = time.time() if wall_time is None else wall_time
+        step, now = checked_step(global_step), checked_time(wall_time)
         sample_tags(tag)
         explanation = fitted(explanation)
         if _is_private(writer, private, uploaded=board):
@@ -128,8 +125,7 @@ def add_metrics(
     """
     _checked_sink(writer)
     with guarded(_METRICS, strict=strict):
-        step = operator.index(global_step)
-        now = time.time() if wall_time is None else wall_time
+        step, now = checked_step(global_step), checked_time(wall_time)
         figures = explanations if isinstance(explanations, Mapping) else means_of(explanations)
         event = means_event(set_name, figures, step=step, wall_time=now)
         if isinstance(writer, (str, os.PathLike)):
@@ -168,7 +164,7 @@ def mark_resume(writer: Any, step: int, *, strict: bool | None = None) -> None:
             f"purge_step={step} when it is made"
         )
     with guarded(_RESUME, strict=strict):
-        first = operator.index(step)
+        first = checked_step(step, "step")
         if first < 0:
             raise ValueError(f"step: expected at least 0 to resume from, got {first}")
         going = Going("from", first)
