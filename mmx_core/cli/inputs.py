@@ -91,6 +91,16 @@ def first_name(arguments: argparse.Namespace) -> str:
     return os.path.splitext(os.path.basename(os.path.normpath(path)))[0]
 
 
+def encoding_of(path: str) -> str:
+    """Of a JSON file: UTF-8 with or without a byte order mark, or UTF-16, as Windows writes them.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open(path, "rb") as file:
+        return json.detect_encoding(file.read(4))
+
+
 def load_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of :meth:`mmx_core.Explainer.explain`."""
     pictures: list[Image.Image | Video] = [_image(path) for path in arguments.image]
@@ -166,7 +176,7 @@ def _video(folder: str, fps: float) -> Video:
 
 def _messages(path: str) -> list[dict[str, Any]]:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding=encoding_of(path)) as file:
             messages = json.load(file)
     except (OSError, ValueError, RecursionError) as error:
         raise CommandError(
