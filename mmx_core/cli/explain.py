@@ -25,6 +25,7 @@ from mmx_core.cli.table import format_table
 from mmx_core.cli.target import check_writable
 from mmx_core.errors import install_hint
 from mmx_core.events.given import checked_step
+from mmx_core.events.place import expanded
 from mmx_core.export.printable import printable, token_name
 from mmx_core.settings import (
     AGGREGATIONS,
@@ -104,6 +105,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Explains, logs and prints the answer's tokens; of many how many were explained."""
+    arguments.logdir = expanded(arguments.logdir)  # --logdir=~/runs, which no shell does
     if arguments.data is not None:
         _explain_many(arguments)
         return

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from tensorboard.compat import tf
 from tensorboard.compat.proto.event_pb2 import Event, SourceMetadata
 
+from mmx_core.events.place import expanded
 from mmx_core.events.record_file import frame_record
 from mmx_core.events.tags import check_run
 from mmx_core.explanation import Explanation
@@ -175,7 +176,7 @@ def fixed_logdir(logdir: str | os.PathLike[str]) -> str:
     Raises:
         ValueError: It is a web server's.
     """
-    path = os.fspath(logdir)
+    path = expanded(logdir)
     if path.startswith(WEB_SERVERS):
         raise ValueError(
             "logdir: expected a directory, or a URL that can be written to, got "

@@ -10,6 +10,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from mmx_core.events.place import expanded
 from mmx_core.events.sinks import fixed_logdir
 from mmx_core.events.starts import check_writable, has_logged
 from mmx_core.events.writer import ExplanationWriter
@@ -101,7 +102,7 @@ class ExplainCallback(TrainerCallback):
         )
         self.samples, self.set_name = self.probe.samples, self.probe.set_name
         # Not a Path, which would make one slash of a URL's two.
-        self.logdir = None if logdir is None else os.fspath(logdir)
+        self.logdir = None if logdir is None else expanded(logdir)
         self.private = private
         self._training = False
 
