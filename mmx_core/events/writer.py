@@ -19,8 +19,9 @@ from mmx_core.events.guard import guarded
 from mmx_core.events.privacy import is_private, private_explanation, private_tag
 from mmx_core.events.records import explanation_event, image_event, means_event, means_of
 from mmx_core.events.runs import UNMARKED, Going
+from mmx_core.events.shared import append, begin_shared
 from mmx_core.events.sinks import Board, Sink, UnknownLogger, sink_of
-from mmx_core.events.starts import StartFile, append, begin_shared
+from mmx_core.events.starts import StartFile
 from mmx_core.events.tags import IMAGE_PREFIX, image_hash, means_prefix, sample_tags
 from mmx_core.explanation import Explanation
 
@@ -45,8 +46,8 @@ def add_explanation(
 
     An :class:`ExplanationWriter` with a background does so later, and returns at once. Metrics also
     go out as scalars ``mmx_sample_metrics/SET/SAMPLE/METRIC``. Errors while logging are warned
-    about once per kind and do not stop the caller. TensorBoard keeps a tag's steps of one writer
-    only as they ascend: log checkpoints in order. (Calls with a path may take up to 64 in any.)
+    about once per kind and do not stop the caller. TensorBoard keeps a tag's steps of a summary
+    writer only as they ascend: log checkpoints in order. (Ours, and paths, take them in any.)
 
     Args:
         writer: A torch ``SummaryWriter``, a tensorboardX one, Lightning's ``TensorBoardLogger``,
@@ -355,7 +356,7 @@ def _events_of(
 
 
 def _write_explanation(
-    sink: Sink | Board,
+    sink: Sink | StartFile | Board,
     tag: str,
     explanation: Explanation,
     step: int,
@@ -366,7 +367,11 @@ def _write_explanation(
     if isinstance(sink, Board):
         sink.add_explanation(tag, explanation, step, scalars=scalars)
         return
-    for name, event in _events_of(tag, explanation, step, wall_time, scalars):
+    events = _events_of(tag, explanation, step, wall_time, scalars)
+    if isinstance(sink, StartFile):
+        sink.append(events)
+        return
+    for name, event in events:
         image = image_hash(name)
         if image is None:
             sink.write(event)
@@ -376,7 +381,7 @@ def _write_explanation(
 
 
 @contextmanager
-def _sink(writer: Any) -> Iterator[Sink | Board]:
+def _sink(writer: Any) -> Iterator[Sink | StartFile | Board]:
     """The writer's sink, flushed afterwards."""
     sink = writer.file if isinstance(writer, ExplanationWriter) else sink_of(writer)
     yield sink

@@ -149,7 +149,7 @@ class ExplainCallback(*_bases()):  # type: ignore[misc]
             return
         with self.probe.told():
             if writes and self.probe.writer is None:
-                if not self._training and has_logged(directory):
+                if not self._training and has_logged(directory, open_too=False):
                     directory = os.path.join(directory, "evaluation")
                 self.probe.open(directory, private=self.private)
             self.probe.log(
