@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mmx_core.cli.errors import CommandError, is_full, one_line
-from mmx_core.cli.inputs import add_inputs, check_inputs, check_model, first_name, load_inputs
+from mmx_core.cli.inputs import add_inputs, check_inputs, check_model, first_path, load_inputs
 from mmx_core.cli.logdir import check_target
 from mmx_core.cli.many import (
     add_data,
@@ -20,6 +21,7 @@ from mmx_core.cli.many import (
     set_name,
     told_failure,
 )
+from mmx_core.cli.naming import free_tag
 from mmx_core.cli.plugins import load_plugins
 from mmx_core.cli.table import format_table
 from mmx_core.cli.target import check_writable
@@ -95,7 +97,12 @@ def add_parser(commands: Any) -> None:
         help="of the weights (auto: as stored, but float32 on a CPU)",
     )
     add_data(parser)
-    parser.add_argument("--tag", metavar="SET/SAMPLE", help="named after the image if left out")
+    parser.add_argument(
+        "--tag",
+        metavar="SET/SAMPLE",
+        help="named after the image if left out, with its directory where another "
+        "picture has that name",
+    )
     parser.add_argument(
         "--step", type=int, default=0, metavar="N", help="log checkpoints in ascending order (0)"
     )
@@ -119,6 +126,9 @@ def run(arguments: argparse.Namespace) -> None:
         next(stages)
         explanation = _explain(explainer, inputs, tag)
         next(stages)
+        if arguments.tag is None:
+            path = first_path(arguments)
+            tag = free_tag(path, explanation, arguments.logdir, arguments.step)
         _log(explanation, arguments, tag)
     print(summary(explanation, arguments.logdir))
 
@@ -203,7 +213,7 @@ def _checked_tag(arguments: argparse.Namespace) -> str:
     given: str | None = arguments.tag
     tag = given
     if tag is None:
-        tag = first_name(arguments)
+        tag = os.path.splitext(os.path.basename(first_path(arguments)))[0]
     try:
         sample_tags(tag)
     except ValueError as error:

@@ -85,10 +85,10 @@ def check_model(model: str) -> None:
         )
 
 
-def first_name(arguments: argparse.Namespace) -> str:
-    """What a sample is called whose tag is not given."""
+def first_path(arguments: argparse.Namespace) -> str:
+    """What a sample is named after whose tag is not given."""
     path = next(iter(arguments.image), None) or arguments.video or arguments.messages
-    return os.path.splitext(os.path.basename(os.path.normpath(path)))[0]
+    return os.path.normpath(path)
 
 
 def encoding_of(path: str) -> str:
