@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mmx_core.cli.errors import CommandError, is_full, one_line
-from mmx_core.cli.inputs import add_inputs, check_inputs, check_model, first_name, load_inputs
+from mmx_core.cli.inputs import add_inputs, check_inputs, check_model, first_path, load_inputs
 from mmx_core.cli.logdir import check_target
 from mmx_core.cli.many import (
     add_data,
@@ -20,10 +21,13 @@ from mmx_core.cli.many import (
     set_name,
     told_failure,
 )
+from mmx_core.cli.naming import free_tag
 from mmx_core.cli.plugins import load_plugins
 from mmx_core.cli.table import format_table
 from mmx_core.cli.target import check_writable
 from mmx_core.errors import install_hint
+from mmx_core.events.given import checked_step
+from mmx_core.events.place import expanded
 from mmx_core.export.printable import printable, token_name
 from mmx_core.settings import (
     AGGREGATIONS,
@@ -93,7 +97,12 @@ def add_parser(commands: Any) -> None:
         help="of the weights (auto: as stored, but float32 on a CPU)",
     )
     add_data(parser)
-    parser.add_argument("--tag", metavar="SET/SAMPLE", help="named after the image if left out")
+    parser.add_argument(
+        "--tag",
+        metavar="SET/SAMPLE",
+        help="named after the image if left out, with its directory where another "
+        "picture has that name",
+    )
     parser.add_argument(
         "--step", type=int, default=0, metavar="N", help="log checkpoints in ascending order (0)"
     )
@@ -103,6 +112,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Explains, logs and prints the answer's tokens; of many how many were explained."""
+    arguments.logdir = expanded(arguments.logdir)  # --logdir=~/runs, which no shell does
     if arguments.data is not None:
         _explain_many(arguments)
         return
@@ -116,6 +126,9 @@ def run(arguments: argparse.Namespace) -> None:
         next(stages)
         explanation = _explain(explainer, inputs, tag)
         next(stages)
+        if arguments.tag is None:
+            path = first_path(arguments)
+            tag = free_tag(path, explanation, arguments.logdir, arguments.step)
         _log(explanation, arguments, tag)
     print(summary(explanation, arguments.logdir))
 
@@ -200,7 +213,7 @@ def _checked_tag(arguments: argparse.Namespace) -> str:
     given: str | None = arguments.tag
     tag = given
     if tag is None:
-        tag = first_name(arguments)
+        tag = os.path.splitext(os.path.basename(first_path(arguments)))[0]
     try:
         sample_tags(tag)
     except ValueError as error:
@@ -215,8 +228,10 @@ def _check(arguments: argparse.Namespace) -> None:
         check_settings(_settings(arguments))
     except ValueError as error:
         raise CommandError(f"--{error}") from None
-    if not -(2**63) <= arguments.step < 2**63:
-        raise CommandError(f"--step: expected a number of 64 bits, got {arguments.step}")
+    try:
+        checked_step(arguments.step, "step")
+    except ValueError as error:
+        raise CommandError(f"--{error}") from None
     check_target(arguments.logdir)
     if "://" not in arguments.logdir:
         check_writable("--logdir", arguments.logdir)

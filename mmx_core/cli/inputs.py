@@ -85,10 +85,20 @@ def check_model(model: str) -> None:
         )
 
 
-def first_name(arguments: argparse.Namespace) -> str:
-    """What a sample is called whose tag is not given."""
+def first_path(arguments: argparse.Namespace) -> str:
+    """What a sample is named after whose tag is not given."""
     path = next(iter(arguments.image), None) or arguments.video or arguments.messages
-    return os.path.splitext(os.path.basename(os.path.normpath(path)))[0]
+    return os.path.normpath(path)
+
+
+def encoding_of(path: str) -> str:
+    """Of a JSON file: UTF-8 with or without a byte order mark, or UTF-16, as Windows writes them.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open(path, "rb") as file:
+        return json.detect_encoding(file.read(4))
 
 
 def load_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -134,8 +144,9 @@ def _image(path: str) -> Image.Image:
     from PIL import Image
 
     from mmx_core.images import load_rgb
+    from mmx_core.sample import is_address
 
-    if not os.path.isfile(path):
+    if not is_address(path) and not os.path.isfile(path):
         got = "a directory" if os.path.isdir(path) else "no such file"
         raise CommandError(f"--image: expected an image file, got {path!r}, {got}; check the path")
     try:
@@ -166,7 +177,7 @@ def _video(folder: str, fps: float) -> Video:
 
 def _messages(path: str) -> list[dict[str, Any]]:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding=encoding_of(path)) as file:
             messages = json.load(file)
     except (OSError, ValueError, RecursionError) as error:
         raise CommandError(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from mmx_core.cli.errors import CommandError, one_line
 from mmx_core.events.log import Damage, LoggedRun, read_runs, runs_of
+from mmx_core.events.place import expanded
 from mmx_core.events.reader import check_logdir
 from mmx_core.export.printable import printable
 
@@ -28,6 +29,7 @@ def folders_of(logdir: str) -> dict[str, dict[str, str]]:
     Raises:
         CommandError: There is no such directory, or nothing has been logged into it.
     """
+    logdir = expanded(logdir)
     try:
         check_logdir(logdir)
     except FileNotFoundError:

@@ -6,12 +6,16 @@ import argparse
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mmx_core.cli.errors import CommandError, one_line
+from mmx_core.cli.inputs import encoding_of
 from mmx_core.cli.logdir import report_damage
+from mmx_core.errors import without_frames
 from mmx_core.events.log import read_runs, runs_of
+from mmx_core.events.memory import is_out_of_memory
 from mmx_core.events.tags import check_names, sample_tags
 from mmx_core.export.printable import printable
 from mmx_core.sample import Sample, anchored, anchored_message, as_sample
@@ -54,8 +58,9 @@ def read_samples(arguments: argparse.Namespace) -> list[Sample]:
         raise CommandError(f"--batch-size: expected at least 1, got {arguments.batch_size}")
     path: str = arguments.data
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = [line for line in file if line.strip()]
+        with open(path, encoding=encoding_of(path)) as file:
+            # Files that were put together have a byte order mark amid them.
+            lines = [line for given in file if (line := given.strip("\ufeff \t\r\n"))]
     except (OSError, UnicodeError) as error:
         raise CommandError(
             f"--data: expected a file of JSON objects, got {path!r} ({one_line(error)})"
@@ -65,7 +70,7 @@ def read_samples(arguments: argparse.Namespace) -> list[Sample]:
     if not samples:
         raise CommandError(f"--data: expected samples, got none in {path!r}")
     names = [sample.id for sample in samples]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise CommandError(
             printable(f"--data: expected distinct ids, got {', '.join(twice[:5])} repeatedly")
@@ -98,18 +103,44 @@ def not_logged(samples: Sequence[Sample], arguments: argparse.Namespace) -> list
 def explained(
     explainer: Explainer, samples: Sequence[Sample], batch_size: int
 ) -> Iterator[tuple[Sample, Explanation | Exception]]:
-    """Each sample with its explanation, or with what was wrong with it."""
+    """Each sample with its explanation, or with what was wrong with it.
+
+    Raises:
+        Exception: No memory is left, or the device is broken: no other sample would fare better.
+    """
     waiting = list(samples)
+    # One by one all are explained by one call, which reads the references once; on a CPU it looks
+    # at them one by one, too.
+    alone = batch_size == 1
+    limit = _ANY_LENGTH if not alone else None if _is_cpu(explainer) else 1
     while waiting:
-        batch = waiting[:batch_size]
-        limit = _ANY_LENGTH if batch_size > 1 else None
+        batch = tuple(waiting if alone else waiting[:batch_size])
         try:
             for explanation in explainer.explain_batch(
                 batch, max_tokens_per_batch=limit, references=samples
             ):
                 yield waiting.pop(0), explanation
-        except (ValueError, TypeError, OSError, SyntaxError) as error:
-            yield waiting.pop(0), error
+        except Exception as error:  # a file's, a chat template's, or the model's own
+            if _ends_all(error, explainer):
+                raise
+            yield waiting.pop(0), without_frames(error)
+
+
+def _is_cpu(explainer: Explainer) -> bool:
+    return explainer.adapter.device.type == "cpu"
+
+
+def _ends_all(error: Exception, explainer: Explainer) -> bool:
+    """Whether an error is not the sample's: of memory, or of a device that can do nothing more."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError) or is_out_of_memory(error):
+        return True
+    try:
+        torch.ones(1, device=explainer.adapter.device).add(1).item()
+    except RuntimeError:
+        return True
+    return False
 
 
 def told_failure(sample: Sample, error: Exception) -> None:

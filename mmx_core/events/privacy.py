@@ -12,6 +12,7 @@ from typing import Any
 
 from mmx_core.events.header import Header
 from mmx_core.events.header_writer import plain
+from mmx_core.events.place import expanded
 from mmx_core.explanation import Explanation
 
 _PATH = re.compile(r"file:|~|\.{1,2}[\\/]|[A-Za-z]:[\\/]|[\\/]")
@@ -70,7 +71,7 @@ def is_uploaded(folder: str | os.PathLike[str]) -> bool:
     Its own, a submodule's or a working tree's, or one that such a repository lies in. What a
     ``Trainer`` uploads its caller knows: it has ``push_to_hub``.
     """
-    place = os.fspath(folder)
+    place = expanded(folder)
     if "://" in place:
         return False
     here = Path(place).absolute()

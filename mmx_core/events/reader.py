@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Container, Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmx_core.events.blob import DamagedBlob, UnsupportedVersion
 from mmx_core.events.log import Damage, LoggedRun, Report, read_runs, runs_of
+from mmx_core.events.place import expanded
 from mmx_core.events.tags import PREFIX, shown_name
 from mmx_core.explanation import Explanation
 
@@ -47,7 +48,7 @@ class Explanations:
         tag: str | Container[str] | None = None,
         step: int | Container[int] | None = None,
     ) -> None:
-        self.logdir = os.fspath(logdir)
+        self.logdir = expanded(logdir)
         self._run, self._tag, self._step = run, tag, step
         self.damaged: list[Damage] = []
 
@@ -58,6 +59,22 @@ class Explanations:
                 for run in read_runs(part, self._report, wanted=self._is_wanted):
                     if len(part) < len(folders) or _wanted(run.run, self._run):
                         yield from decoded(run, self._report)
+
+    def __len__(self) -> int:
+        raise TypeError(
+            "read_explanations reads while it is iterated over, and does not know how many come; "
+            "keep them first: found = list(mmx_core.read_explanations(logdir))"
+        )
+
+    def __getitem__(self, index: Any) -> Explanation:
+        raise TypeError(
+            f"read_explanations reads while it is iterated over, and has no [{index!r}]; keep them "
+            "first: found = list(mmx_core.read_explanations(logdir)), or ask for some with its "
+            "arguments run, tag and step"
+        )
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self)
 
     def __repr__(self) -> str:
         return f"Explanations({self.logdir!r})"
@@ -120,7 +137,7 @@ def read_explanations(
     Example:
         >>> frame = read_explanations("runs/", tag="val/0007").to_pandas()
     """
-    check_logdir(os.fspath(logdir))
+    check_logdir(expanded(logdir))
     return Explanations(logdir, run=run, tag=tag, step=step)
 
 

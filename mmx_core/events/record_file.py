@@ -23,6 +23,19 @@ _FRAME_BYTES = _LENGTH.size + 2 * _CHECKSUM.size
 _GLANCE_BYTES = MAX_TAG_BYTES + 128
 
 
+# What a file begins with that holds no records as they are, and what to say of it.
+_COMPRESSED = "the file is compressed with {}; unpack it: {}"
+_NO_EVENTS = {
+    b"\x1f\x8b\x08": _COMPRESSED.format("gzip", "gunzip"),
+    b"\x28\xb5\x2f\xfd": _COMPRESSED.format("Zstandard", "zstd -d"),
+    b"\xfd7zXZ\x00": _COMPRESSED.format("xz", "unxz"),
+    b"BZh": _COMPRESSED.format("bzip2", "bunzip2"),
+    b"PK\x03\x04": _COMPRESSED.format("zip", "unzip"),
+    b"\x04\x22\x4d\x18": _COMPRESSED.format("LZ4", "lz4 -d"),
+    b"version http": "the file is a pointer of Git LFS, not what it stands for: git lfs pull",
+}
+
+
 def frame_record(data: bytes) -> bytes:
     """A record's bytes as they stand in the file."""
     length = _LENGTH.pack(len(data))
@@ -51,7 +64,9 @@ def read_records(
                 break  # the file has shrunk
             (length,) = _LENGTH.unpack_from(head)
             if _CHECKSUM.unpack_from(head, _LENGTH.size)[0] != _masked(head[: _LENGTH.size]):
-                report(f"byte {position}: a record's length is damaged; the rest is unreadable")
+                other = (told for first, told in _NO_EVENTS.items() if head.startswith(first))
+                told = f"byte {position}: a record's length is damaged; the rest is unreadable"
+                report(told if position else next(other, told))
                 return
             if length > size - position - _FRAME_BYTES:
                 break

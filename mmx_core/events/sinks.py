@@ -15,12 +15,15 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from tensorboard.compat import tf
 from tensorboard.compat.proto.event_pb2 import Event, SourceMetadata
 
+from mmx_core.events.guard import warn_once
+from mmx_core.events.place import expanded
 from mmx_core.events.record_file import frame_record
 from mmx_core.events.tags import check_run
 from mmx_core.explanation import Explanation
 
 _FILE_TIME = re.compile(r"events\.out\.tfevents\.([0-9]{10})(?:\.([0-9]{9})(?![0-9]))?")
 _LOGGED_ATTRIBUTE = "_mmx_logged_images"
+_LAST_ATTRIBUTE = "_mmx_last_steps"
 _HELD_AS = ("experiment", "tracker")
 """What loggers of Lightning and trackers of accelerate call what they write to."""
 WEB_SERVERS = ("http://", "https://")
@@ -175,7 +178,7 @@ def fixed_logdir(logdir: str | os.PathLike[str]) -> str:
     Raises:
         ValueError: It is a web server's.
     """
-    path = os.fspath(logdir)
+    path = expanded(logdir)
     if path.startswith(WEB_SERVERS):
         raise ValueError(
             "logdir: expected a directory, or a URL that can be written to, got "
@@ -260,12 +263,14 @@ class SummaryWriterSink:
         self.logged_images: set[str] = set()
         if inner is not None:
             self.logged_images = inner.__dict__.setdefault(_LOGGED_ATTRIBUTE, set())
+            self._last: dict[str, int] = inner.__dict__.setdefault(_LAST_ATTRIBUTE, {})
 
     def write(self, event: Event) -> None:
         """Writes an event, or hands it to the writer's thread."""
         file_writer = None if self._writer is None else self._writer._get_file_writer()
         if file_writer is None:
             return
+        self._tell_if_it_goes_back(event)
         if type(file_writer).__module__.split(".")[0] != "tensorboardX":
             file_writer.add_event(event, event.step, event.wall_time)
             return
@@ -285,6 +290,20 @@ class SummaryWriterSink:
         """Brings what was written to the disk."""
         if self._writer is not None:
             self._writer.flush()
+
+    def _tell_if_it_goes_back(self, event: Event) -> None:
+        tag = event.summary.value[0].tag if event.summary.value else ""
+        last = self._last.get(tag, event.step)
+        if event.step < last:
+            warn_once(
+                "logging to a summary writer",
+                "a step went back",
+                f"has gone back from step {last} to {event.step} of {tag}: TensorBoard keeps a "
+                "tag's steps of one file only as they ascend, and shows none of those above. Log "
+                "checkpoints in ascending order, or give an ExplanationWriter or a run's directory "
+                "in place of the summary writer, which take them in any",
+            )
+        self._last[tag] = event.step
 
 
 @logger

@@ -47,8 +47,11 @@ def sample_tags(tag: str) -> SampleTags:
             ``mmx/SET/SAMPLE``, as it is stored, is taken, too. A sample's name may hold anything.
 
     Raises:
+        TypeError: It is no string.
         ValueError: Set or sample is empty, the set is reserved, or the name is too long.
     """
+    if not isinstance(tag, str):
+        raise TypeError(f"tag: expected SET/SAMPLE, a string, got {type(tag).__name__}")
     full = tag.startswith(PREFIX) and "/" in tag[len(PREFIX) :]
     name = shown_name(tag) if full else tag
     set_name, slash, sample = name.partition("/")
@@ -73,8 +76,11 @@ def means_prefix(set_name: str) -> str:
     """What stands before the name of a metric that is a mean over a set.
 
     Raises:
+        TypeError: It is no string.
         ValueError: The name cannot be a set's.
     """
+    if not isinstance(set_name, str):
+        raise TypeError(f"set: expected a set's name, a string, got {type(set_name).__name__}")
     first = set_name.partition("/")[0]
     if first in RESERVED_SETS:
         raise ValueError(

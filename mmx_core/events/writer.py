@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -16,13 +14,14 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from mmx_core.events.background import Background, held_bytes, snapshot
 from mmx_core.events.bounds import fitted
-from mmx_core.events.given import check_explanation, check_hash
+from mmx_core.events.given import check_explanation, check_hash, checked_step, checked_time
 from mmx_core.events.guard import guarded
 from mmx_core.events.privacy import is_private, private_explanation, private_tag
 from mmx_core.events.records import explanation_event, image_event, means_event, means_of
 from mmx_core.events.runs import UNMARKED, Going
+from mmx_core.events.shared import append, begin_shared
 from mmx_core.events.sinks import Board, Sink, UnknownLogger, sink_of
-from mmx_core.events.starts import StartFile, append, begin_shared
+from mmx_core.events.starts import StartFile
 from mmx_core.events.tags import IMAGE_PREFIX, image_hash, means_prefix, sample_tags
 from mmx_core.explanation import Explanation
 
@@ -47,8 +46,8 @@ def add_explanation(
 
     An :class:`ExplanationWriter` with a background does so later, and returns at once. Metrics also
     go out as scalars ``mmx_sample_metrics/SET/SAMPLE/METRIC``. Errors while logging are warned
-    about once per kind and do not stop the caller. TensorBoard keeps a tag's steps of one writer
-    only as they ascend: log checkpoints in order. (Calls with a path may take up to 64 in any.)
+    about once per kind and do not stop the caller. TensorBoard keeps a tag's steps of a summary
+    writer only as they ascend: log checkpoints in order. (Ours, and paths, take them in any.)
 
     Args:
         writer: A torch ``SummaryWriter``, a tensorboardX one, Lightning's ``TensorBoardLogger``,
@@ -79,8 +78,7 @@ def add_explanation(
         writer.given += 1
     with guarded(_LOGGING, strict=strict):
         # Here, where the caller sees which call it was, though encoding may come later.
-        step = operator.index(global_step)
-        now = time.time() if wall_time is None else wall_time
+        step, now = checked_step(global_step), checked_time(wall_time)
         sample_tags(tag)
         explanation = fitted(explanation)
         if _is_private(writer, private, uploaded=board):
@@ -128,8 +126,7 @@ def add_metrics(
     """
     _checked_sink(writer)
     with guarded(_METRICS, strict=strict):
-        step = operator.index(global_step)
-        now = time.time() if wall_time is None else wall_time
+        step, now = checked_step(global_step), checked_time(wall_time)
         figures = explanations if isinstance(explanations, Mapping) else means_of(explanations)
         event = means_event(set_name, figures, step=step, wall_time=now)
         if isinstance(writer, (str, os.PathLike)):
@@ -168,7 +165,7 @@ def mark_resume(writer: Any, step: int, *, strict: bool | None = None) -> None:
             f"purge_step={step} when it is made"
         )
     with guarded(_RESUME, strict=strict):
-        first = operator.index(step)
+        first = checked_step(step, "step")
         if first < 0:
             raise ValueError(f"step: expected at least 0 to resume from, got {first}")
         going = Going("from", first)
@@ -359,7 +356,7 @@ def _events_of(
 
 
 def _write_explanation(
-    sink: Sink | Board,
+    sink: Sink | StartFile | Board,
     tag: str,
     explanation: Explanation,
     step: int,
@@ -370,7 +367,11 @@ def _write_explanation(
     if isinstance(sink, Board):
         sink.add_explanation(tag, explanation, step, scalars=scalars)
         return
-    for name, event in _events_of(tag, explanation, step, wall_time, scalars):
+    events = _events_of(tag, explanation, step, wall_time, scalars)
+    if isinstance(sink, StartFile):
+        sink.append(events)
+        return
+    for name, event in events:
         image = image_hash(name)
         if image is None:
             sink.write(event)
@@ -380,7 +381,7 @@ def _write_explanation(
 
 
 @contextmanager
-def _sink(writer: Any) -> Iterator[Sink | Board]:
+def _sink(writer: Any) -> Iterator[Sink | StartFile | Board]:
     """The writer's sink, flushed afterwards."""
     sink = writer.file if isinstance(writer, ExplanationWriter) else sink_of(writer)
     yield sink

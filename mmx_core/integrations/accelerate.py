@@ -11,6 +11,7 @@ from typing import Any
 from accelerate import Accelerator, PartialState
 from accelerate.tracking import GeneralTracker
 
+from mmx_core.events.place import expanded
 from mmx_core.events.starts import check_writable
 from mmx_core.events.writer import ExplanationWriter
 from mmx_core.explanation import Explanation
@@ -94,7 +95,7 @@ class ExplainProbe:
             raise ValueError(
                 "logdir: expected a directory, got none, and the Accelerator has no project_dir"
             )
-        self.logdir = os.path.join(place, "explanations") if logdir is None else os.fspath(logdir)
+        self.logdir = os.path.join(place, "explanations") if logdir is None else expanded(logdir)
         self._main = accelerator.is_main_process
         self._checked = False
         if self._main:

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from mmx_core.errors import install_hint
+from mmx_core.events.place import expanded
 from mmx_core.events.sinks import Board, UnknownLogger, sink_of
 from mmx_core.events.starts import check_writable, has_logged
 from mmx_core.integrations.probing import ExplainWarning, Probe
@@ -106,7 +107,7 @@ class ExplainCallback(*_bases()):  # type: ignore[misc]
             settings=settings,
         )
         self.samples, self.set_name = self.probe.samples, self.probe.set_name
-        self.logdir = None if logdir is None else os.fspath(logdir)
+        self.logdir = None if logdir is None else expanded(logdir)
         self.private = private
         self._model = model
         self._asks_loggers = also is None
@@ -148,7 +149,7 @@ class ExplainCallback(*_bases()):  # type: ignore[misc]
             return
         with self.probe.told():
             if writes and self.probe.writer is None:
-                if not self._training and has_logged(directory):
+                if not self._training and has_logged(directory, open_too=False):
                     directory = os.path.join(directory, "evaluation")
                 self.probe.open(directory, private=self.private)
             self.probe.log(

@@ -10,6 +10,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from mmx_core.events.place import expanded
 from mmx_core.events.sinks import fixed_logdir
 from mmx_core.events.starts import check_writable, has_logged
 from mmx_core.events.writer import ExplanationWriter
@@ -101,7 +102,7 @@ class ExplainCallback(TrainerCallback):
         )
         self.samples, self.set_name = self.probe.samples, self.probe.set_name
         # Not a Path, which would make one slash of a URL's two.
-        self.logdir = None if logdir is None else os.fspath(logdir)
+        self.logdir = None if logdir is None else expanded(logdir)
         self.private = private
         self._training = False
 
@@ -184,7 +185,8 @@ class ExplainCallback(TrainerCallback):
         if self.probe.writer is not None:
             return self.probe.writer
         directory = self._directory(args)
-        if untrained and has_logged(directory):
+        # Not where another callback of the same training has been evaluated just before.
+        if untrained and has_logged(directory, open_too=False):
             directory = os.path.join(directory, _EVALUATED)
         private = self.private
         if private is None and _is_uploaded(directory, args):
@@ -214,8 +216,8 @@ def _about_the_log(directory: str, args: TrainingArguments, *, goes_on: bool) ->
     if not goes_on and has_logged(directory):
         yield (
             f"{directory} holds explanations of an earlier training already; they stay, and are "
-            "shown apart, as a run with its time behind its name; delete the directory, or give "
-            "another logdir, to be rid of them"
+            "shown apart, as a run with its time behind its name; give another logdir, or delete "
+            "the directories mmx-… in it, to be rid of them"
         )
     if _is_uploaded(directory, args):
         yield (

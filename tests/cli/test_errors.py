@@ -59,7 +59,7 @@ def flat(options: dict[str, str]) -> list[str]:
         ({"--scales": "big"}, "--scales: invalid float value: 'big'"),
         ({"--aggregation": "sum"}, "choose from"),
         ({"--step": "soon"}, "invalid int value"),
-        ({"--step": "99999999999999999999"}, "--step: expected a number of 64 bits"),
+        ({"--step": "99999999999999999999"}, "--step: expected a whole number within 2^53"),
         ({"--device": "cuda:93"}, "--device: expected one that torch can use"),
         ({"--answer": ""}, "--answer: expected text"),
         ({"--tag": "images/3"}, "reserved"),

@@ -109,6 +109,17 @@ def test_a_sample_is_named_after_its_image_and_the_model_answers(
     assert capsys.readouterr().out.splitlines()[0] == read.answer
 
 
+def test_two_pictures_of_the_same_name_are_two_samples(checkpoint, image, tmp_path) -> None:
+    other = tmp_path / "dogs" / image.name
+    other.parent.mkdir()
+    Image.open(image).rotate(180).save(other)
+    for path in (image, other):
+        options = ["--answer", ANSWER, "--scales", "1"]
+        assert main(command(checkpoint, path, tmp_path / "runs", *options)) == 0
+    tags = ["mmx/default/dogs/two shapes", "mmx/default/two shapes"]
+    assert sorted(e.tag for e in read_explanations(tmp_path / "runs")) == tags
+
+
 def test_variables_of_the_template_reach_it(checkpoint, image, tmp_path) -> None:
     told = tmp_path / "told"
     shutil.copytree(checkpoint, told)

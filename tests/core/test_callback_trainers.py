@@ -161,3 +161,37 @@ def test_a_sample_that_the_chat_template_refuses_costs_itself_alone(
     assert first.startswith("1 of 2 probe samples cannot be explained")
     assert "'dog'" in first and "no dogs" in first and "no dogs" in last
     assert logged(tmp_path) == [(".", 1)]
+
+
+def trained(folder: Path, steps: int, *, before: Any = None, **how: Any) -> list[str]:
+    """By a Trainer with a callback for each of two sets of samples; gives what it warns of."""
+    tiny = make_tiny("qwen3_vl")  # stored as it is named: resumes are sound
+    first = build_callback(tiny, samples=probe(1), set_name="val")
+    trainer = make_trainer(tiny, folder, first, steps)
+    trainer.add_callback(build_callback(tiny, samples=probe(1), set_name="train"))
+    told = [] if before is None else told_by(lambda: before(trainer))
+    return [*told, *told_by(lambda: trainer.train(**how))]
+
+
+def test_callbacks_of_one_trainer_log_one_training_that_is_resumed_as_one(
+    tmp_path: Path,
+) -> None:
+    assert trained(tmp_path, 2, before=lambda trainer: trainer.evaluate()) == []
+    assert trained(tmp_path, 3, resume_from_checkpoint=True) == []
+    found = sorted((e.run, e.tag, e.step) for e in mmx.read_explanations(tmp_path / "explanations"))
+    expected = [(".", f"mmx/{name}/0000", step) for name in ("train", "val") for step in range(4)]
+    assert found == expected
+
+
+def test_a_curve_in_the_logs_directory_is_no_earlier_training(tmp_path: Path) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(tmp_path / "explanations")) as curve:
+        curve.add_scalar("loss", 1.0, 0)
+    tiny = make_tiny()
+    trainer = make_trainer(tiny, tmp_path, build_callback(tiny, samples=probe(1)), steps=1)
+    assert told_by(trainer.evaluate) + told_by(trainer.train) == []
+    assert logged(tmp_path) == [(".", 0), (".", 1)]
+    (told,) = told_by(trainer.train)
+    assert "an earlier training already" in told
+    assert "delete the directory" not in told, "the curve is not ours to have deleted"

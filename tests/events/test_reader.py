@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import subprocess
 import sys
 import warnings
@@ -11,15 +14,18 @@ import numpy as np
 import pytest
 from tensorboard.compat.proto.event_pb2 import Event
 
+from mmx_core.cli import main
 from mmx_core.events import (
     DamagedRecordWarning,
     ExplanationWriter,
     add_explanation,
     decode_tensors,
+    mark_resume,
     read_explanations,
     records,
 )
 from mmx_core.events.log import Damage, LoggedStep, read_runs, runs_of
+from mmx_core.events.privacy import is_uploaded
 from mmx_core.events.record_file import frame_record, read_records
 from mmx_core.events.sinks import EventFile
 from tests.support.explanations import assert_close, make_explanation
@@ -213,6 +219,58 @@ def test_a_damaged_length_ends_a_file(tmp_path):
     reports: list[str] = []
     assert list(read_records(str(path), reports.append)) == [b"whole"]
     assert reports == ["byte 21: a record's length is damaged; the rest is unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (gzip.compress, "compressed with gzip; unpack it: gunzip"),
+        (bz2.compress, "compressed with bzip2; unpack it: bunzip2"),
+        (lzma.compress, "compressed with xz; unpack it: unxz"),
+        (lambda data: b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+    ],
+    ids=["gzip", "bzip2", "xz", "lfs"],
+)
+def test_a_file_that_holds_no_records_as_they_are_says_what_it_is(tmp_path, changed, told):
+    add_explanation(tmp_path, "val/1", make_explanation(), 0)
+    (path,) = tmp_path.rglob("*tfevents*")
+    packed = path.with_name(path.name + ".gz")
+    packed.write_bytes(changed(path.read_bytes()))
+    path.unlink()
+    with pytest.warns(DamagedRecordWarning, match=told) as said:
+        assert list(read_explanations(tmp_path)) == []
+    assert "damaged" not in str(said[0].message)
+
+
+def test_what_is_read_lazily_says_so_where_it_is_taken_for_a_list(logdir, tmp_path):
+    found = read_explanations(logdir, run="grounded")
+    with pytest.raises(TypeError, match=r"does not know how many come.*list\("):
+        len(found)
+    for index in (0, -1, slice(2)):
+        with pytest.raises(TypeError, match=r"has no \[.*list\("):
+            found[index]
+    assert len(list(found)) == len([*found]) == 32
+    assert found and not read_explanations(tmp_path)
+
+
+def test_a_path_may_begin_with_the_home_directory(tmp_path, monkeypatch):
+    """As in `tensorboard --logdir ~/tb`, which would show nothing of a directory named ~."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    add_explanation("~/tb", "val/0", make_explanation(), 0, strict=True)
+    add_explanation(Path("~/tb"), "val/0", make_explanation(), 1, strict=True)
+    mark_resume("~/tb", 2, strict=True)
+    with ExplanationWriter("~/tb", strict=True, background=True) as writer:
+        writer.add_explanation("val/0", make_explanation(), 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert [one.step for one in read_explanations("~/tb")] == [0, 1, 2]
+    assert [one.step for one in read_explanations(tmp_path / "home" / "tb")] == [0, 1, 2]
+    assert main(["list", "~/tb"]) == 0
+    for folder in ("~", "~/tb"):
+        assert not is_uploaded(folder)
+    (tmp_path / "home" / ".git").mkdir()
+    (tmp_path / "home" / ".git" / "config").write_text("url = https://huggingface.co/me/mine\n")
+    assert is_uploaded("~/tb"), "or paths would go with it"
 
 
 def test_noise_between_checksums_is_no_event(tmp_path):

@@ -232,12 +232,23 @@ def test_a_thousand_calls_with_a_path_leave_one_file(tmp_path):
 
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "slow"])
-def test_calls_with_a_path_may_take_steps_in_any_order(tmp_path, fast):
+def test_paths_and_our_writer_may_take_steps_in_any_order(tmp_path, fast):
     log(tmp_path / "back", 1, range(40, 0, -1))
     mixed = [7 * step % 50 for step in range(50)]
     log(tmp_path / "mixed", 1, mixed)
-    assert len(list((tmp_path / "mixed").rglob("events.*"))) <= 10
     expected = {"back": dict.fromkeys(range(1, 41), "1"), "mixed": dict.fromkeys(range(50), "1")}
+    with (
+        ExplanationWriter(tmp_path / "writer", strict=True) as writer,
+        ExplanationWriter(tmp_path / "later", strict=True, background=True) as later,
+    ):
+        log(writer, 1, mixed)
+        later.mark_resume(0)
+        log(later, 1, (50, 1000, 100, 5))
+        log(later, 2, (1000, 100))  # replaces
+    expected["writer"] = dict.fromkeys(range(50), "1")
+    expected["later"] = {5: "1", 50: "1", 100: "2", 1000: "2"}
+    for run in ("mixed", "writer"):
+        assert len(list((tmp_path / run).rglob("events.*"))) <= 10
     assert shown(tmp_path) == expected
     with serve(tmp_path, load_fast=fast, arguments=["--samples_per_plugin=mmx=0"]) as base:
         eventually(lambda: panel_shows(base), expected)
@@ -396,7 +407,7 @@ def test_a_resumed_training_keeps_its_own_curve(tmp_path, fast):
 
 
 def test_where_nothing_can_be_locked_calls_share_a_start_and_lose_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("mmx_core.events.starts.fcntl", None)
+    monkeypatch.setattr("mmx_core.events.shared.fcntl", None)
     log(tmp_path / "run", 1, [0, 1, 2])
     log(tmp_path / "run", 1, [4])
     assert shown(tmp_path) == {"run": dict.fromkeys([0, 1, 2, 4], "1")}

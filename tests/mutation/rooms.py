@@ -24,6 +24,7 @@ _TESTS = {
     "mmx_core/events/log.py": _READING,
     "mmx_core/events/record_file.py": _READING,
     "mmx_core/events/runs.py": _READING,
+    "mmx_core/events/shared.py": _READING,
     "mmx_core/events/starts.py": _READING,
     "mmx_core/events/tags.py": ("tests/events/test_tags.py", "tests/events/test_hostile_names.py"),
     "mmx_core/events/tensors.py": ("tests/events/test_wire.py", "tests/events/test_reader.py"),
