@@ -39,6 +39,7 @@ _OWN = (
     "molmo2",
     "ovis2",
     "paligemma",
+    "perception_lm",
     "qwen_like",
     "qwen_vl",
     "smolvlm",

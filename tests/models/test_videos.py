@@ -24,7 +24,8 @@ SCALES: dict[str, tuple[float, ...]] = {
     **dict.fromkeys(("exaone4_5", "hyperclovax_vision_v2", "qianfan_ocr"), (2.0,)),
     **dict.fromkeys(("cohere_compass", "cosmos3_omni", "cosmos3_edge", "lfm3_vl"), (0.5,)),
     # Frames have one size.
-    **dict.fromkeys(("llava_next_video", "llava_onevision", "video_llava", "molmo2"), (1.0,)),
+    **dict.fromkeys(("llava_next_video", "llava_onevision", "video_llava"), (1.0,)),
+    **dict.fromkeys(("molmo2", "perception_lm"), (1.0,)),
 }
 SIZES = {1.0: (96, 96), 0.5: (80, 160), 2.0: (160, 80)}
 """Height and width, one for each scale."""
