@@ -152,6 +152,7 @@ class Explainer:
             image_processor=image_processor,
             tokenizer=tokenizer,
             chat_template=chat_template or getattr(processor, "chat_template", None),
+            places=method != "occlusion",
         )
         self.adapter.processor = processor
         self.adapter.chat_template_kwargs = dict(chat_template_kwargs or {})

@@ -50,6 +50,7 @@ class GenericAdapter(ModelAdapter):
         self._offsets: dict[_Size, tuple[list[int], int]] = {}
         self._shares: dict[_Size, float] = {}
         self._larger: set[_Size] = set()
+        self._counts: dict[_Size, int] = {}
         self._warned = False
 
     @property
@@ -220,7 +221,8 @@ class GenericAdapter(ModelAdapter):
                 raise self._refusal(
                     f"model: expected visual tokens in rows and columns over {size[1]}x{size[0]} "
                     f"pixels, got {count} (and {total - count} that no picture changes), of which "
-                    f"{rows}x{columns} make no such grid"
+                    f"{rows}x{columns} make no such grid",
+                    placed=True,
                 )
             found = mapping(lambda pixels: tokens(pixels)[shown], size, (rows, columns))
             if found.share < ENOUGH:
@@ -228,7 +230,8 @@ class GenericAdapter(ModelAdapter):
                     "model: expected visual tokens in rows from the top left, but only "
                     f"{found.tried - len(found.wrong)} of {found.tried} painted cells "
                     f"({found.share:.0%}, not {ENOUGH:.0%}) changed their own token most: "
-                    f"{', '.join(found.wrong[:_TOLD])}"
+                    f"{', '.join(found.wrong[:_TOLD])}",
+                    placed=True,
                 )
             self._grids[size] = (rows, columns)
             self._offsets[size] = (shown, total)
@@ -287,8 +290,11 @@ class GenericAdapter(ModelAdapter):
         canvas.paste(image.resize((size[1], size[0]), Image.Resampling.BICUBIC), (x, y))
         return canvas
 
-    def _refusal(self, found: str) -> ValueError:
-        return ValueError(f"{found}; {type(self.model).__name__} needs an adapter of its own")
+    def _refusal(self, found: str, *, placed: bool = False) -> ValueError:
+        """Of what was found; whether it is about places, which occlusion does not ask about."""
+        told = f"{found}; {type(self.model).__name__} needs an adapter of its own"
+        instead = ", or Explainer(..., method='occlusion'), which asks for no places"
+        return ValueError(told + (instead if placed else ""))
 
     def _warn(self, size: _Size) -> None:
         if self._warned:

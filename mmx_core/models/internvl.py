@@ -63,7 +63,7 @@ class TiledAdapter(ModelAdapter):
     def _side_of(self, picture: Picture, factor: float) -> int:
         """Pixels of the tiles that show a picture."""
         if isinstance(picture, Clip):
-            return int(self.image_processor.size["height"])
+            return self._tile_side
         return self._tiling(picture, factor).side
 
     def pixel_inputs(self, images: Sequence[Image.Image], factor: float) -> dict[str, Tensor]:
@@ -81,10 +81,7 @@ class TiledAdapter(ModelAdapter):
         return {"pixel_values": encoded["pixel_values"]}
 
     def _tiling(self, image: Image.Image, factor: float) -> Tiling:
-        processor = self.image_processor
-        side, width = int(processor.size["height"]), int(processor.size["width"])
-        if side != width:
-            raise ValueError(f"image processor: expected square tiles, got {side} x {width} pixels")
+        side = self._tile_side
         rows, columns = self._own_tiles(image, side)
         tiling = Tiling(rows, columns, side)
         if factor == 1.0:
@@ -100,6 +97,15 @@ class TiledAdapter(ModelAdapter):
                 f"{cell}; the smallest usable scale is {cell / (2 * longest * side):g}"
             )
         return Tiling(1, 1, smaller)
+
+    @property
+    def _tile_side(self) -> int:
+        """Pixels of a whole tile's side."""
+        size = self.image_processor.size
+        side, width = int(size["height"]), int(size["width"])
+        if side != width:
+            raise ValueError(f"image processor: expected square tiles, got {side} x {width} pixels")
+        return side
 
     def _own_tiles(self, image: Image.Image, side: int) -> tuple[int, int]:
         """Rows and columns that the image processor cuts."""
@@ -210,7 +216,7 @@ class InternVLAdapter(TiledAdapter):
     def _frame_side(self, factor: float) -> int:
         """Pixels of the square that a frame is stretched to: a tile's, times the factor."""
         cell = self._patch * self._shuffle
-        side = int(self.image_processor.size["height"])
+        side = self._tile_side
         made = side if factor == 1.0 else _rounded(side * factor / cell) * cell
         if made == 0:
             raise ValueError(

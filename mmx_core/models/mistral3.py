@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmx_core.models.base import EncodedInput, ModelAdapter
+from mmx_core.models.head import capped
 from mmx_core.models.layout import Layout, Raster, View
 from mmx_core.models.registry import register
 
@@ -175,3 +176,14 @@ class LightOnOcrAdapter(PixtralAdapter):
 
     def _row_ids(self, rows: int, columns: int) -> tuple[list[int], Sequence[int]]:
         return [self.placeholder_id] * (rows * columns), range(rows * columns)
+
+
+@register("mistral_large4")
+class MistralLarge4Adapter(PixtralAdapter):
+    """Mistral Large 4: Mistral 3's pictures, and logits that are capped.
+
+    :meth:`logits` caps them, too; the lens reads them before the cap.
+    """
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return capped(self.model, super().logits(hidden))

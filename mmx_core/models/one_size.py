@@ -32,7 +32,7 @@ class OneSizeTiled(TiledAdapter):
 
     def _tiling(self, image: Image.Image, factor: float) -> Tiling:
         tiling = super()._tiling(image, factor)
-        side = int(self.image_processor.size["height"])
+        side = self._tile_side
         if tiling.side == side:
             return tiling
         return Tiling(1, 1, side, {_SHOWN: tiling.side // (self._patch * self._shuffle)})

@@ -40,6 +40,7 @@ _OWN = (
     "molmo2",
     "ovis2",
     "paligemma",
+    "perception_lm",
     "qwen_like",
     "qwen_vl",
     "smolvlm",
@@ -82,12 +83,18 @@ def adapter_class(config: Any) -> type[ModelAdapter] | None:
 
 
 def adapter_for(
-    model: Any, *, image_processor: Any, tokenizer: Any, chat_template: str | None = None
+    model: Any,
+    *,
+    image_processor: Any,
+    tokenizer: Any,
+    chat_template: str | None = None,
+    places: bool = True,
 ) -> ModelAdapter:
     """Builds the adapter of a model.
 
     A model of an unknown family gets :class:`~mmx_core.models.generic.GenericAdapter`, which warns
-    of what it assumes.
+    of what it assumes; or, where no ``places`` of visual tokens are asked for,
+    :class:`~mmx_core.models.generic_hiding.GenericHidingAdapter`.
 
     Raises:
         ValueError: Not a multimodal model, one without a language head, or one of which it is known
@@ -115,11 +122,12 @@ def adapter_for(
             f"{reason}; expected another model (docs/models.md)"
         )
     from mmx_core.models.generic import GenericAdapter
+    from mmx_core.models.generic_hiding import GenericHidingAdapter
 
-    places = (model, getattr(model, "model", None))
-    if any(hasattr(place, "get_image_features") for place in places):
+    owners = (model, getattr(model, "model", None))
+    if any(hasattr(owner, "get_image_features") for owner in owners):
         require_head(model)
-        built = GenericAdapter(model, **parts)
+        built = (GenericAdapter if places else GenericHidingAdapter)(model, **parts)
         built.sharding = sharding
         return built
     raise ValueError(

@@ -10,6 +10,10 @@ _QUERIES = (
     "hides the picture's parts"
 )
 _CODES = "it turns a picture into codes of its vocabulary, and has no adapter"
+_GRIDS = (
+    "its pictures are cut into grids or tiles by rules of its own, and it has no adapter that "
+    "follows them yet"
+)
 _NOT_SAYING = {
     "shieldgemma2": "it says whether a picture is safe and writes no answer",
     "pi0": "it moves a robot and writes no answer",
@@ -22,6 +26,12 @@ REASONS: dict[str, str] = {
     **dict.fromkeys(("pix2struct", "pp_formulanet"), _ENCODES),
     "instructblipvideo": _QUERIES,
     **dict.fromkeys(("chameleon", "emu3"), _CODES),
+    **dict.fromkeys(("dots3_note", "fuyu", "glm5_next", "inkling2", "minicpm_ocr"), _GRIDS),
+    **dict.fromkeys(("minimax_m3_vl", "muse_glimmer", "muse_spark", "nemotron_h_omni"), _GRIDS),
+    **dict.fromkeys(("step3p7", "unlimited_ocr"), _GRIDS),
+    "granite4_vision": (
+        "its picture enters the text model at deeper layers, too, and it has no adapter yet"
+    ),
 }
 """By ``model_type``."""
 

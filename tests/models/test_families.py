@@ -71,6 +71,8 @@ SHARING: dict[str, tuple[str, str]] = {
     "lfm3_vl": ("sharing", "make_lfm3_vl"),
     "lighton_ocr": ("sharing", "make_lighton_ocr"),
     "minicpmv4_7": ("sharing", "make_minicpm_v4_7"),
+    "mistral_large4": ("google_mistral", "make_mistral_large4"),
+    "perception_lm": ("perception", "make_perception_lm"),
     "qianfan_ocr": ("sharing", "make_qianfan_ocr"),
     "video_llava": ("llava", "make_video_llava"),
     "vipllava": ("llava", "make_vipllava"),

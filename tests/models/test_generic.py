@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mmx_core import Explainer
 from mmx_core.models import WHOLE, adapter_for
@@ -379,6 +380,27 @@ def test_got_ocr_2_is_refused_with_the_figure_since_its_convolutions_show_neighb
     from tests.support.families.sharing import make_got_ocr2
 
     tiny = make_got_ocr2()
-    told = r"only \d+ of 16 painted cells \(\d\d%, not 95%\) changed .*GotOcr2.* needs an adapter"
+    told = r"only \d+ of 16 painted cells \(\d\d%, not 95%\) changed .*GotOcr2.* method='occlusion'"
     with pytest.raises(ValueError, match=told):
         Explainer(tiny.model, **tiny.parts).explain(noise(96, 96), PROMPT, answer="a star")
+
+
+def test_a_class_without_places_that_could_be_measured_is_explained_by_hiding_parts() -> None:
+    from tests.support.families.sharing import make_got_ocr2
+
+    tiny = make_got_ocr2()
+    pixels = np.full((96, 96, 3), 60, np.uint8)
+    pixels[:24, :24] = noise(24, 24)
+    explainer = Explainer(tiny.model, **tiny.parts, method="occlusion", max_new_tokens=3)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = explainer.explain(Image.fromarray(pixels), PROMPT)
+    assert any("Counted: 16 visual tokens" in str(one.message) for one in told)
+    given = explainer.explain(Image.fromarray(pixels), PROMPT, answer=found.answer)
+    np.testing.assert_allclose(given.base.probability, found.base.probability, rtol=1e-3)
+    near = given.heatmap.max(axis=0)
+    assert near.shape == (12, 12)
+    # The blur reaches three of its radii.
+    assert near[8:, 8:].max() < 1e-4 < near[:8, :8].max()
+    two = explainer.explain([noise(64, 96), noise(96, 64, 1)], PROMPT, answer="a star")
+    assert len(two.heatmaps) == 2

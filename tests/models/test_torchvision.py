@@ -23,6 +23,7 @@ PROCESSORS = {
     "lfm2_vl": "Lfm2VlImageProcessor",
     "llama4": "Llama4ImageProcessor",
     "molmo2": "Molmo2ImageProcessor",
+    "perception_lm": "PerceptionLMImageProcessor",
 }
 OTHERS: list[tuple[str, dict[str, Any]]] = [
     ("cohere2_vision", {}),
@@ -38,6 +39,9 @@ OTHERS: list[tuple[str, dict[str, Any]]] = [
     ("molmo2", {"max_crops": 12, "resample": 3}),
     ("molmo2", {"overlap_margins": [2, 1], "pooling_size": [3, 2]}),
     ("molmo2", {"overlap_margins": [0, 0], "image_std": [0.4, 0.5, 0.6]}),
+    ("perception_lm", {}),
+    ("perception_lm", {"max_num_tiles": 12, "resample": 2}),
+    ("perception_lm", {"vision_input_type": "vanilla"}),
 ]
 
 
@@ -153,6 +157,8 @@ def test_pixels_are_those_of_the_familys_own_processor(
     sizes = np.random.default_rng(0).integers(least, 400, (40, 2)).tolist()
     for height, width in [*sizes, (64, 64), (63, 63), (30, 30), (128, 320)]:
         images = [noise(height, width), noise(90, 80, seed=1)]
+        # Perception LM's own takes images of as many tiles alone.
+        images = images[:1] if family == "perception_lm" else images
         made = processor(images=images, return_tensors="pt")
         for name, found in adapter.pixel_inputs(images, 1.0).items():
             expected = made[name].reshape(found.shape)

@@ -46,3 +46,12 @@ def test_a_family_that_cannot_be_explained_is_refused_with_the_reason(model_type
 def test_an_encoder_decoder_of_any_class_is_refused() -> None:
     told = refused(model_type="never_heard_of", is_encoder_decoder=True)
     assert "an answer is no part of its input" in told
+
+
+def test_a_class_without_what_the_generic_adapter_needs_is_refused_by_name() -> None:
+    model = torch.nn.Linear(1, 1)
+    for model_type in ("git", "mistral4"):
+        model.config = SimpleNamespace(model_type=model_type)  # type: ignore[assignment]
+        told = f"no adapter for Linear .*'{model_type}'.*which has no get_image_features either"
+        with pytest.raises(ValueError, match=told):
+            adapter_for(model, image_processor=None, tokenizer=None)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from mmx_core import Explainer, Sample, Video
 from mmx_core.images import Clip
 from tests.models.criteria import PROMPT, build, causal_frames, input_embeddings, noise
 from tests.models.test_families import tiny_of
@@ -24,7 +25,8 @@ SCALES: dict[str, tuple[float, ...]] = {
     **dict.fromkeys(("exaone4_5", "hyperclovax_vision_v2", "qianfan_ocr"), (2.0,)),
     **dict.fromkeys(("cohere_compass", "cosmos3_omni", "cosmos3_edge", "lfm3_vl"), (0.5,)),
     # Frames have one size.
-    **dict.fromkeys(("llava_next_video", "llava_onevision", "video_llava", "molmo2"), (1.0,)),
+    **dict.fromkeys(("llava_next_video", "llava_onevision", "video_llava"), (1.0,)),
+    **dict.fromkeys(("molmo2", "perception_lm"), (1.0,)),
 }
 SIZES = {1.0: (96, 96), 0.5: (80, 160), 2.0: (160, 80)}
 """Height and width, one for each scale."""
@@ -152,3 +154,12 @@ class Recording:
     def __call__(self, text: str, **named: Any) -> Any:
         self._asked.append(text)
         return self._own(text, **named)
+
+
+@pytest.mark.parametrize("family", ["kimi_k25", "ernie4_5_vl_moe", "minicpmv4_6"])
+def test_a_family_without_videos_says_what_to_give_instead(family: str) -> None:
+    video = Video([noise(64, 64), noise(64, 64, 1)], fps=2)
+    tiny = tiny_of(family)
+    told = r"sample '.*': video: .*Adapter takes images only; give frames as images"
+    with pytest.raises(ValueError, match=told):
+        Explainer(tiny.model, **tiny.parts).check(Sample("0", video, PROMPT))

@@ -153,6 +153,32 @@ def make_mistral3(
     return TinyModel(model.to(dtype), _pixtral_processor(224, 7), tokenizer)
 
 
+def make_mistral_large4() -> TinyModel:
+    """Mistral Large 4: Mistral 3's tower under attention to what an index finds."""
+    from transformers import MistralLarge4Config
+
+    tokenizer = spaced_tokenizer(_MISTRAL_MARKERS, template=MISTRAL_TEMPLATE)
+    latent = {"q_lora_rank": 32, "kv_lora_rank": 32, "v_head_dim": 16}
+    latent |= {"qk_rope_head_dim": 16, "qk_nope_head_dim": 16, "num_key_value_heads": 4}
+    experts = {"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+    index = {"index_topk": 4096, "index_head_dim": 32, "index_n_heads": 2}
+    config = MistralLarge4Config(
+        text_config={
+            **text_config(tokenizer), **latent, **experts, **index,
+            "final_logit_softcapping": 3.0,  # a low one, which small logits feel
+        },
+        vision_config=_pixtral(image_size=224, patch_size=7),
+        image_token_index=tokenizer.convert_tokens_to_ids("[IMG]"),
+        spatial_merge_size=2,
+        tie_word_embeddings=False,
+    )  # fmt: skip
+    model = build_model("MistralLarge4ForConditionalGeneration", config, tokenizer, 0, "sdpa")
+    for layer in ("linear_1", "linear_2", "patch_merger.merging_layer"):
+        weight = model.model.multi_modal_projector.get_submodule(layer).weight
+        torch.nn.init.normal_(weight, std=0.2)
+    return TinyModel(model, _pixtral_processor(224, 7), tokenizer)
+
+
 def make_pixtral(
     seed: int = 0, *, dtype: torch.dtype = torch.float32, attention: str = "sdpa"
 ) -> TinyModel:
