@@ -47,6 +47,7 @@ export class Panel extends PanelElement {
   };
   declare model: PanelModel;
   declare host: Host;
+  declare goBack: () => void;
   dark = false;
   hover: Hover = NO_HOVER;
   /** Where the pointer is on the image, linked between stages. */
@@ -82,7 +83,7 @@ export class Panel extends PanelElement {
     this.addEventListener("export-open", () => void this.export());
     this.addEventListener("play-toggle", () => this.play(!this.playing));
     this.addEventListener("help-open", () => void this.help());
-    this.addEventListener("go-back", () => void this.model.back());
+    this.addEventListener("go-back", () => this.goBack());
     this.addEventListener("note-change", ({ detail }) => {
       this.notes.set(this.model.view.tag, detail);
       this.requestUpdate();
@@ -327,7 +328,7 @@ export class Panel extends PanelElement {
   private key(event: KeyboardEvent): void {
     if (isBack(event) && !this.model.history.isEmpty) {
       event.preventDefault();
-      return void this.model.back();
+      return this.goBack();
     }
     if (this.dialogOpen || this.model.view.talk !== "off" || !isForPanel(event)) return;
     const arrow = event.key.startsWith("Arrow");
