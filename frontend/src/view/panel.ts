@@ -167,6 +167,7 @@ export class Panel extends PanelElement {
     const comparing = view.compare !== "single";
     const held = heldBy(side!, otherSide, view);
     const picture = this.picture(side!, otherSide);
+    const tall = picture.size.height / picture.size.width / (view.compare === "side" ? 2 : 1);
     return html`
       <mmx-answer-strip
         .explanation=${explanation}
@@ -187,7 +188,7 @@ export class Panel extends PanelElement {
         )}
       </mmx-answer-strip>
       <div class="halves">
-        <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
+        <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""} style="--tall:${tall}">
           ${several
             ? this.parts.show("images", () => html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .held=${held} .view=${view} ?dark=${this.dark}></mmx-image-strip>`)
             : nothing}
