@@ -12,13 +12,12 @@ import "./view/step_slider";
 import { embeddedData } from "./data/embedded";
 import { ExplanationSource } from "./data/explanation_source";
 import type { Host } from "./view/host";
+import { keepState } from "./view/keep_state";
 import { PanelModel } from "./view/model";
 import { Panel } from "./view/panel";
 import { whenShown } from "./view/shown";
-import { PARAMETER_NAMES, fromParameters, toParameters } from "./view/state";
+import { fromParameters } from "./view/state";
 import { TensorBoardHost } from "./view/tensorboard_host";
-
-const WRITE_DELAY_MS = 250;
 
 export async function render(given?: Host): Promise<void> {
   const host = given ?? (await ownHost());
@@ -38,7 +37,7 @@ export async function render(given?: Host): Promise<void> {
   });
   document.body.append(panel);
 
-  keepState(model, host);
+  panel.goBack = keepState(model, host);
   keepFresh(model, host);
   await whenShown();
   host.takeFocus();
@@ -51,32 +50,6 @@ async function ownHost(): Promise<Host> {
   if (!data) return new TensorBoardHost();
   const { PageHost } = await import("./view/page_host");
   return new PageHost(data);
-}
-
-/** The host's state follows the view, a moment later; a changed state changes the view, and is not written back:
- * the browser goes through its own history. */
-function keepState(model: PanelModel, host: Host): void {
-  let timer = 0;
-  let views = 0;
-  /** What the host has of us: it tells of that as well, a moment later. */
-  let known = "";
-  const write = () => {
-    const parameters = toParameters(model.view);
-    known = JSON.stringify(fromParameters(parameters));
-    host.writeState(PARAMETER_NAMES, parameters, model.history.count > views);
-    views = model.history.count;
-  };
-  model.subscribe(() => {
-    window.clearTimeout(timer);
-    // The first view at once: it is what one comes back to.
-    if (model.status.kind === "ready") timer = window.setTimeout(write, known ? WRITE_DELAY_MS : 0);
-  });
-  host.watchState(() => {
-    const view = fromParameters(host.readState());
-    if (!view.run || JSON.stringify(view) === known) return;
-    known = JSON.stringify(view);
-    void (model.history.isLast(view) ? model.back() : model.change(view));
-  });
 }
 
 /** New data is read when the host tells of it; while the tab is hidden, once it is shown. */

@@ -1,13 +1,17 @@
 """How quick the panel is, in the real browser over a real TensorBoard.
 
     python -m tests.benchmarks.panel [--runs 4 --steps 50 --samples 200] [--minutes 30] [--json]
+    python -m tests.benchmarks.panel --grid
 
 - first paint: from the tab's address to a drawn heatmap, TensorBoard already serving.
 - scrub: from a key press (through the scales, then the tokens, then the steps) to other pixels on
   the canvas, with the neighbours prefetched.
 - matrix: time between frames while a 1,000 x 3,000 matrix is zoomed and panned.
-- memory: of the page's scripts after scrubbing through every step of many samples; and how it goes
-  while the same use is repeated, once more or for so many minutes: it has to level off.
+- memory: of the page's scripts, and how many nodes and listeners there are, after scrubbing through
+  every step of many samples in every view; and how it goes while the same use is repeated, once
+  more or for so many minutes: it has to level off.
+- grid: with ``--grid``, of 200 runs of 60 steps instead: until its cells in view are drawn, and the
+  time between frames while it is scrolled.
 - bundle: what the first view takes, and all parts together, as they are sent.
 """
 
@@ -78,9 +82,36 @@ _WALK = """async ([key, times]) => {
   }
 }"""
 _MODEL = "document.querySelector('mmx-panel').model"
-_FILM = ("true", "false")
-_FIRST_VIEW = ("index.js.gz", "worker.js.gz")
+_USES: tuple[dict[str, Any], ...] = (
+    {"film": True},
+    {"compare": "side"},
+    {"samples": True},
+    {"grid": True},
+    {"outline": True},
+    {},
+)
+"""What is looked at in turn, beside the plain view."""
+_PLAIN = {"film": False, "compare": "single", "samples": False, "grid": False, "outline": False}
+_PARTS = "*.????????.js.gz"
+_FIRST_VIEW = (
+    "index.js.gz",
+    "worker.js.gz",
+    f"behind{_PARTS[1:]}",
+    f"rolldown-runtime{_PARTS[1:]}",
+)
 """What `build_tools/panel.py` holds to its budget."""
+# From corner to corner.
+_SCROLL = """async () => {
+  const panel = document.querySelector('mmx-panel').shadowRoot;
+  const scroll = panel.querySelector('mmx-run-grid').shadowRoot.querySelector('.scroll');
+  const times = [];
+  for (let i = 0; i < 120; i++) {
+    times.push(await new Promise((done) => requestAnimationFrame(done)));
+    scroll.scrollTop = (i / 119) * scroll.scrollHeight;
+    scroll.scrollLeft = (i / 119) * scroll.scrollWidth;
+  }
+  return times.slice(1).map((time, i) => time - times[i]);
+}"""
 _FRAMES = """async () => {
   const times = [];
   const panel = document.querySelector('mmx-panel').shadowRoot;
@@ -127,7 +158,7 @@ def measure(
         "tokens": frame.evaluate(_SCRUB, ["ArrowRight", 12]),
         "steps": frame.evaluate(_SCRUB, ["[", 3]) + frame.evaluate(_SCRUB, ["]", 3]),
     }
-    heap = use(page, frame, minutes)
+    held_after = use(page, frame, minutes)
     held = frame.evaluate("document.querySelector('mmx-panel').model.source.cache.bytes")
     matrix = open_panel(page, matrix_base)
     matrix.wait_for_timeout(500)
@@ -136,31 +167,56 @@ def measure(
         **{f"scrub_{name}": quantiles(values) for name, values in scrubs.items()},
         "matrix_frame": quantiles(matrix.evaluate(_FRAMES)),
         "cache_mb_after_scrubbing": round(held / 1e6, 1),
-        "script_heap_mb": heap,
+        "memory": held_after,
         "first_view_kb": sent(*_FIRST_VIEW),
-        "panel_with_all_parts_kb": sent(*_FIRST_VIEW, "*.????????.js.gz"),
+        "panel_with_all_parts_kb": sent(*_FIRST_VIEW[:2], _PARTS),
     }
 
 
-def use(page: Page, frame: Frame, minutes: float) -> list[float]:
-    """Opens samples, views and comparisons, twice or for so long; the heap in MB after each round.
+def use(page: Page, frame: Frame, minutes: float) -> list[dict[str, float]]:
+    """Opens samples, views and comparisons, twice or for so long; what is held after each round.
 
-    What is no longer reachable is collected before the heap is read.
+    What is no longer reachable is collected before it is counted: the heap in MB, and the page's
+    nodes, those that are in no document among them, and listeners.
     """
     session = page.context.new_cdp_session(page)
-    heaps: list[float] = []
+    held: list[dict[str, float]] = []
     end = time.monotonic() + 60 * minutes
-    while len(heaps) < 2 or time.monotonic() < end:
+    while len(held) < 2 or time.monotonic() < end:
         for sample in range(12):
-            compare = "'side'" if sample % 3 == 2 else "'single'"
-            frame.evaluate(f"{_MODEL}.change({{film: {_FILM[sample % 2]}, compare: {compare}}})")
+            view = {**_PLAIN, **_USES[sample % len(_USES)]}
+            frame.evaluate(f"(view) => {_MODEL}.change(view)", view)
             wait_ready(frame)
             frame.evaluate(_WALK, ["]" if sample % 2 else "[", 50])
-            page.keyboard.press("j" if len(heaps) % 2 == 0 else "k")
+            page.keyboard.press("j" if len(held) % 2 == 0 else "k")
             wait_ready(frame)
+        frame.evaluate(f"(view) => {_MODEL}.change(view)", _PLAIN)
+        wait_ready(frame)
         session.send("HeapProfiler.collectGarbage")
-        heaps.append(round(frame.evaluate("performance.memory.usedJSHeapSize") / 1e6, 1))
-    return heaps
+        counts = session.send("Memory.getDOMCounters")
+        heap = round(frame.evaluate("performance.memory.usedJSHeapSize") / 1e6, 1)
+        held.append(
+            {"heap_mb": heap, "nodes": counts["nodes"], "listeners": counts["jsEventListeners"]}
+        )
+        sys.stderr.write(f"round {len(held)}: {held[-1]}\n")
+    return held
+
+
+def measure_grid(page: Page, base: str) -> dict[str, Any]:
+    """The grid of runs and steps: until what is in view is drawn, how much that is, and frames."""
+    start = time.perf_counter()
+    frame = open_panel(page, base, "p.mmx.grid=1")
+    said = frame.locator("mmx-run-grid .said").filter(has_not_text="to come")
+    said.wait_for(timeout=120_000)
+    drawn_ms = 1000 * (time.perf_counter() - start)
+    frames = frame.evaluate(_SCROLL)
+    said.wait_for(timeout=120_000)
+    return {
+        "grid_ms": round(drawn_ms),
+        "grid_said": said.inner_text(),
+        "grid_canvases": frame.locator("mmx-run-grid canvas").count(),
+        "grid_frame": quantiles(frames),
+    }
 
 
 def sent(*patterns: str) -> float:
@@ -176,8 +232,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=0, help="of scripted use; 0: two rounds")
+    parser.add_argument("--grid", action="store_true", help="the grid of 200 runs alone")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if arguments.grid:
+        arguments.runs, arguments.steps, arguments.samples = 200, 60, 1
     with tempfile.TemporaryDirectory() as folder:
         log, large = Path(folder) / "log", Path(folder) / "large"
         counts = {"runs": arguments.runs, "steps": arguments.steps, "samples": arguments.samples}
@@ -190,12 +249,11 @@ def main() -> None:
         ):
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             figures = {"log": {**counts, "mb": round(size / 1e6)}}
-            figures |= measure(
-                page,
-                base,
-                matrix_base,
-                middle=100 * (arguments.steps // 2),
-                minutes=arguments.minutes,
+            middle = 100 * (arguments.steps // 2)
+            figures |= (
+                measure_grid(page, base)
+                if arguments.grid
+                else measure(page, base, matrix_base, middle=middle, minutes=arguments.minutes)
             )
     if arguments.json:
         sys.stdout.write(json.dumps(figures, indent=1) + "\n")

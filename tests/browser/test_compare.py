@@ -51,7 +51,7 @@ def test_side_by_side_draws_both_steps_in_one_range(page, base, logged):
     a, b = logged[RUN, STEPS[-1]], logged[RUN, STEPS[-2]]
     assert np.allclose(first["values"], a.heatmap[1].ravel())
     assert np.allclose(second["values"], b.heatmap[1].ravel())
-    panel.wait_for_selector("mmx-legend .scale:has-text('A and B, all steps')")
+    panel.wait_for_selector("mmx-legend .scale:has-text('both, all steps')")
     first, second = maps_drawn(panel)
     high = max(float(logged[RUN, step].heatmap.max()) for step in STEPS)
     assert first["range"]["high"] == second["range"]["high"] == pytest.approx(high)

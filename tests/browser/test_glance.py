@@ -38,9 +38,9 @@ def demo(tmp_path_factory) -> Iterator[str]:
         yield url
 
 
-def opened(page, base, place, **options):
+def opened(page, base, place, sample=SHOWN, **options):
     run, step = place
-    address = f"p.mmx.run={run}&p.mmx.tag=mmx%2Fval%2F{SHOWN}&p.mmx.step={step}"
+    address = f"p.mmx.run={run}&p.mmx.tag=mmx%2Fval%2F{sample}&p.mmx.step={step}"
     frame = open_panel(page, base, address, **options)
     frame.wait_for_function(
         "document.querySelector('mmx-panel').shadowRoot.querySelector('mmx-legend')"

@@ -16,7 +16,7 @@ import { type Cell, type Row, cellOf, columnsOf, highOf, rowsOf } from "./cells"
 const [CELL_WIDTH, PICTURE_HEIGHT, ROW_HEIGHT] = [66, 46, 72];
 const LABEL_ROOM = 112;
 const HEAD_HEIGHT = 24;
-/** Rows beyond what is seen, so that scrolling shows no gap. */
+/** Rows and columns beyond what is seen, so that scrolling shows no gap. */
 const BEYOND = 2;
 
 export class RunGrid extends PanelElement {
@@ -25,11 +25,14 @@ export class RunGrid extends PanelElement {
     model: { attribute: false, hasChanged: () => true },
     dark: { type: Boolean },
     top: { state: true },
+    left: { state: true },
   };
   declare model: PanelModel;
   declare dark: boolean;
   /** How far it is scrolled, in whole rows. */
   top = 0;
+  /** And columns. */
+  left = 0;
 
   private rows: Row[] = [];
   private cells = new Map<string, Cell | undefined>();
@@ -103,6 +106,9 @@ export class RunGrid extends PanelElement {
         width: ${CELL_WIDTH}px;
         text-align: center;
       }
+      .room {
+        flex: none;
+      }
       .cell button {
         display: block;
         width: ${CELL_WIDTH - 4}px;
@@ -151,11 +157,13 @@ export class RunGrid extends PanelElement {
     const { rows, view } = this;
     const { columns, total } = columnsOf(rows, this.room, view.step);
     const [first, end] = this.shownRows;
-    this.read(rows.slice(first, end), columns);
+    const [from, to] = this.shownColumns(columns.length);
+    const shown = columns.slice(from, to);
+    this.read(rows.slice(first, end), shown);
     const high = highOf(this.cells.values(), view);
     const explanation = this.model.explanation!;
     const unit = unitOf(explanation, shownLayers(explanation)[layerIndex(view, explanation)]!);
-    const coming = rows.slice(first, end).flatMap((row) => columns.filter((step) => row.steps.includes(step) && !this.cells.has(keyOf(row.run, step)))).length;
+    const coming = rows.slice(first, end).flatMap((row) => shown.filter((step) => row.steps.includes(step) && !this.cells.has(keyOf(row.run, step)))).length;
     return html`<p class="said">
         “<strong>${view.word.trim()}</strong>” in ${rows.length} ${rows.length === 1 ? "run" : "runs"} ·
         ${columns.length < total ? `${columns.length} of ${total} steps` : `${total} steps`} · below each its
@@ -166,19 +174,21 @@ export class RunGrid extends PanelElement {
       <div class="scroll number" role="grid" aria-label="Runs and steps" aria-rowcount=${rows.length + 1} aria-colcount=${columns.length + 1} @scroll=${this.scrolled} @keydown=${this.key}>
         <div class="row head" role="row" aria-rowindex="1">
           <span class="name" role="columnheader">run \\ step</span>
-          ${columns.map((step) => html`<span class="column" role="columnheader">${stepText(step)}</span>`)}
+          ${room(from)}${shown.map((step, i) => html`<span class="column" role="columnheader" aria-colindex=${from + i + 2}>${stepText(step)}</span>`)}${room(columns.length - to)}
         </div>
         <div role="presentation" style="height:${first * ROW_HEIGHT}px"></div>
-        ${rows.slice(first, end).map((row, i) => this.row(row, columns, first + i))}
+        ${rows.slice(first, end).map((row, i) => this.row(row, columns, [from, to], first + i))}
         <div role="presentation" style="height:${(rows.length - end) * ROW_HEIGHT}px"></div>
       </div>`;
   }
 
-  private row({ run, steps }: Row, columns: number[], index: number) {
+  private row({ run, steps }: Row, columns: number[], [from, to]: [number, number], index: number) {
     const here = run === this.view.run;
     return html`<div class="row body ${here ? "here" : ""}" role="row" aria-rowindex=${index + 2}>
       <span class="name" role="rowheader" title=${run}>${run}</span>
-      ${columns.map((step) => html`<span class="cell" role="gridcell">${steps.includes(step) ? this.cell(run, step) : nothing}</span>`)}
+      ${room(from)}${columns
+        .slice(from, to)
+        .map((step, i) => html`<span class="cell" role="gridcell" aria-colindex=${from + i + 2}>${steps.includes(step) ? this.cell(run, step) : nothing}</span>`)}${room(columns.length - to)}
     </div>`;
   }
 
@@ -268,6 +278,11 @@ export class RunGrid extends PanelElement {
     return [Math.max(0, this.top - BEYOND), Math.min(this.rows.length, this.top + this.visible + BEYOND)];
   }
 
+  private shownColumns(count: number): [number, number] {
+    const visible = Math.ceil((this.size.width || 8 * CELL_WIDTH) / CELL_WIDTH);
+    return [Math.max(0, this.left - BEYOND), Math.min(count, this.left + visible + BEYOND)];
+  }
+
   /** Columns that can be held of all rows at once. */
   private get room(): number {
     const most = FILM_BYTES / this.model.explanation!.bytes;
@@ -276,6 +291,7 @@ export class RunGrid extends PanelElement {
 
   private scrolled(): void {
     this.top = Math.floor(this.scroller.scrollTop / ROW_HEIGHT);
+    this.left = Math.floor(this.scroller.scrollLeft / CELL_WIDTH);
   }
 
   /** What is in view, whenever that is another. */
@@ -313,6 +329,11 @@ export class RunGrid extends PanelElement {
   }
 }
 customElements.define("mmx-run-grid", RunGrid);
+
+/** In the place of columns that are not drawn. */
+function room(columns: number) {
+  return html`<span class="room" role="presentation" style="width:${columns * CELL_WIDTH}px"></span>`;
+}
 
 function keyOf(run: string, step: number): string {
   return JSON.stringify([run, step]);

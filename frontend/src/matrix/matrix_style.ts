@@ -24,8 +24,10 @@ export const matrixStyle = css`
     white-space: nowrap;
     cursor: pointer;
   }
+  /* A line of its own, with the zoom at its end. */
   .sentence {
-    flex: 1 1 100%;
+    flex: 1 1 calc(100% - 100px);
+    min-width: 0;
     margin: 0;
     overflow: hidden;
     color: var(--muted);
@@ -79,7 +81,6 @@ export const matrixStyle = css`
   .zoom {
     display: flex;
     gap: 2px;
-    margin-left: auto;
   }
   .zoom button {
     height: 22px;

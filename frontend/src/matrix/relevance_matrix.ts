@@ -131,8 +131,8 @@ export class RelevanceMatrix extends PanelElement {
               />template</label
             >`
           : nothing}
-        ${!this.tabular && (zoomed || this.scene?.dense) ? this.zoomButtons(zoomed) : nothing}
         <p class="sentence" title=${MODE_TITLES[this.mode]}>${MODE_TITLES[this.mode]}.${explanation.measuredDamage ? html` <span class="warning">${explanation.measuredDamage}</span>` : nothing}</p>
+        ${!this.tabular && (zoomed || this.scene?.dense) ? this.zoomButtons(zoomed) : nothing}
       </header>
       <div class="room ${this.tabular ? "scrolled" : ""}">
         ${explanation.matrixDamage

@@ -32,6 +32,9 @@ export class Legend extends PanelElement {
         justify-content: space-between;
         gap: 4px 18px;
       }
+      .how {
+        flex: none;
+      }
       @container (max-width: 520px) {
         .line {
           flex-direction: column;
@@ -39,6 +42,9 @@ export class Legend extends PanelElement {
         }
         .scale {
           max-width: 100%;
+        }
+        .how {
+          flex-wrap: wrap;
         }
       }
       .scale,
@@ -58,10 +64,6 @@ export class Legend extends PanelElement {
       .scale > .muted {
         overflow: hidden;
         text-overflow: ellipsis;
-      }
-      .how {
-        gap: 14px;
-        flex: none;
       }
       label {
         gap: 6px;

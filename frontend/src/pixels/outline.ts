@@ -14,10 +14,16 @@ export function loopsOf(mask: ObjectMask): Loops {
   return loops;
 }
 
-function traced({ width, height, runs }: ObjectMask): Loops {
+/** 1 where a cell is inside, line by line. */
+export function insideOf({ width, height, runs }: Pick<ObjectMask, "width" | "height" | "runs">): Uint8Array {
   const cells = new Uint8Array(width * height);
   let at = 0;
   runs.forEach((run, i) => cells.fill(i % 2, at, (at += run)));
+  return cells;
+}
+
+function traced({ width, height, runs }: ObjectMask): Loops {
+  const cells = insideOf({ width, height, runs });
   const inside = (x: number, y: number) => x >= 0 && y >= 0 && x < width && y < height && cells[y * width + x] === 1;
   // Sides from corner to corner, the inside to their right: where one ends the next begins.
   const corners = width + 1;

@@ -288,8 +288,8 @@ export class ScaleScrubber extends PanelElement {
       return { figure, text: `rank ${rank[token]! + 1}: ${tokenText(top[token]?.text ?? "?")}`, differs: true };
     }
     const [agree, all] = agreeing(this.explanation, tokens);
-    const before = this.other?.tokens.length ? `${agreeing(this.other.explanation, this.other.tokens)[0]} → ` : "";
-    return { figure: gridText(layer), text: `${before}${agree} of ${all} agree`, differs: false };
+    const text = this.other?.tokens.length ? `${agreeing(this.other.explanation, this.other.tokens)[0]} → ${agree} of ${all}` : `${agree} of ${all} agree`;
+    return { figure: gridText(layer), text, differs: false };
   }
 
   private valueText(selected: number): string {

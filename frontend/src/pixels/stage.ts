@@ -192,7 +192,7 @@ export class Stage extends PanelElement {
         <canvas class="image"></canvas>
         <canvas class="heatmap"></canvas>
         ${view.outline && picture.objects?.length
-          ? html`<mmx-outline .objects=${picture.objects} .rect=${this.rect} .room=${this.size}></mmx-outline>`
+          ? html`<mmx-outline .objects=${picture.objects} .rect=${this.rect} .room=${this.size} .map=${picture.range.low < 0 || picture.alternative ? null : picture.map}></mmx-outline>`
           : nothing}
       </div>
       <span class="top">

@@ -1,6 +1,6 @@
 // What all elements share: how they ask for changes, know their size, and act only while shown; and
 // the look of controls.
-import { LitElement, type PropertyDeclarations, css, html } from "lit";
+import { type CSSResult, LitElement, type PropertyDeclarations, css, html } from "lit";
 import { Latest } from "../data/latest";
 import type { Point, Size } from "../pixels/geometry";
 import { isShown } from "./shown";
@@ -58,6 +58,11 @@ export class PanelElement extends LitElement {
     this.sizes.disconnect();
     this.latest.ask();
     this.repeat(0);
+  }
+
+  /** The style of a part that has come. */
+  protected adopt({ styleSheet }: CSSResult): void {
+    this.shadowRoot!.adoptedStyleSheets.push(styleSheet!);
   }
 
   protected ask<Name extends keyof PanelEvents>(name: Name, detail: PanelEvents[Name]): void {

@@ -75,34 +75,12 @@ export class Header extends PanelElement {
       .range {
         max-width: 150px;
       }
-      .compare {
-        display: flex;
-        align-items: center;
-        gap: 8px;
-        min-width: 0;
-      }
-      .mark {
-        padding: 2px 8px;
-        border-radius: 10px;
-        background: var(--side-b);
-        color: var(--on-side);
-        font-size: 12px;
-        font-weight: 600;
-      }
-      .mark.a {
-        background: var(--side-a);
-      }
       .modes {
         display: none;
       }
       @media (max-width: 980px) {
         mmx-step-slider {
           margin: 0;
-        }
-      }
-      @media (max-width: 700px) {
-        .range {
-          max-width: 92px;
         }
       }
       /* In a narrow panel, or one zoomed in to twice the size, controls leave the room to the picture. */
@@ -119,7 +97,10 @@ export class Header extends PanelElement {
         }
         .modes {
           display: block;
-          max-width: 84px;
+        }
+        .range {
+          flex: 1 1 92px;
+          min-width: 0;
         }
         /* Beside the sample, where there is room. */
         mmx-step-slider,
@@ -131,17 +112,6 @@ export class Header extends PanelElement {
           order: 1;
         }
       }
-      @media (max-width: 620px) {
-        .compare {
-          gap: 6px;
-        }
-        .compare select {
-          max-width: 88px;
-        }
-        .wide {
-          display: none;
-        }
-      }
     `,
   ];
 
@@ -150,15 +120,22 @@ export class Header extends PanelElement {
   }
 
   override willUpdate(): void {
-    if (this.view.compare !== "single" && !this.both) void import("./side_b").then((part) => (this.both = part), () => undefined);
+    if (this.view.compare !== "single" && !this.both) void this.loadBoth();
+  }
+
+  private async loadBoth(): Promise<void> {
+    const part = await import("./side_b").catch(() => null);
+    if (part) this.adopt(part.sideStyle);
+    this.both = part;
   }
 
   override render() {
     const run = this.runs.find((entry) => entry.run === this.view.run);
     const sample = run?.samples.find((entry) => entry.tag === this.view.tag);
     const compared = this.view.compare !== "single";
+    const both = compared ? "both" : "";
     return html`
-      ${compared ? html`<span class="mark a">A</span>` : nothing}
+      ${compared && this.both ? html`<span class="mark a">A</span>` : nothing}
       <mmx-run-picker .runs=${this.names} .run=${this.view.run} .beside=${compared ? (this.other?.run ?? "") : ""}></mmx-run-picker>
       <mmx-sample-picker
         .samples=${run?.samples ?? []}
@@ -179,10 +156,10 @@ export class Header extends PanelElement {
         .logged=${this.summaries.get(this.view.tag)?.logged ?? null}
         ?playing=${this.playing}
       ></mmx-step-slider>
-      <select class="modes" aria-label="Compare" title="Compare (v)" @change=${this.choose("compare")}>
+      <select class="modes ${both}" aria-label="Compare" title="Compare (v)" @change=${this.choose("compare")}>
         ${options(COMPARE_MODES, this.view.compare)}
       </select>
-      <span class="segments" role="group" aria-label="Compare">
+      <span class="segments ${both}" role="group" aria-label="Compare">
         ${COMPARE_MODES.map(
           (mode) => html`<button
             aria-pressed=${mode === this.view.compare}

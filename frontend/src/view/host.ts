@@ -22,6 +22,8 @@ export interface Host {
   readState(): Parameters;
   /** A name that is absent is kept no longer. A new view is one that the browser can go back from, where it can. */
   writeState(names: readonly string[], parameters: Parameters, isNew: boolean): void;
+  /** One entry back in the browser's history, if the last one there is a view that was written; tells whether it was. */
+  goBack?(): boolean;
   /** The state was changed by others. */
   watchState(changed: () => void): void;
   /** There may be new data. */

@@ -47,6 +47,7 @@ export class Panel extends PanelElement {
   };
   declare model: PanelModel;
   declare host: Host;
+  declare goBack: () => void;
   dark = false;
   hover: Hover = NO_HOVER;
   /** Where the pointer is on the image, linked between stages. */
@@ -82,7 +83,7 @@ export class Panel extends PanelElement {
     this.addEventListener("export-open", () => void this.export());
     this.addEventListener("play-toggle", () => this.play(!this.playing));
     this.addEventListener("help-open", () => void this.help());
-    this.addEventListener("go-back", () => void this.model.back());
+    this.addEventListener("go-back", () => this.goBack());
     this.addEventListener("note-change", ({ detail }) => {
       this.notes.set(this.model.view.tag, detail);
       this.requestUpdate();
@@ -166,6 +167,7 @@ export class Panel extends PanelElement {
     const comparing = view.compare !== "single";
     const held = heldBy(side!, otherSide, view);
     const picture = this.picture(side!, otherSide);
+    const tall = picture.size.height / picture.size.width / (view.compare === "side" ? 2 : 1);
     return html`
       <mmx-answer-strip
         .explanation=${explanation}
@@ -186,7 +188,7 @@ export class Panel extends PanelElement {
         )}
       </mmx-answer-strip>
       <div class="halves">
-        <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""}>
+        <section class="seen ${several ? "several" : ""}" aria-label="Pixels" data-step=${explanation.step} data-other-step=${other?.explanation.step ?? ""} style="--tall:${tall}">
           ${several
             ? this.parts.show("images", () => html`<mmx-image-strip .explanation=${whole} .images=${this.model.images} .peer=${otherSide} .held=${held} .view=${view} ?dark=${this.dark}></mmx-image-strip>`)
             : nothing}
@@ -327,7 +329,7 @@ export class Panel extends PanelElement {
   private key(event: KeyboardEvent): void {
     if (isBack(event) && !this.model.history.isEmpty) {
       event.preventDefault();
-      return void this.model.back();
+      return this.goBack();
     }
     if (this.dialogOpen || this.model.view.talk !== "off" || !isForPanel(event)) return;
     const arrow = event.key.startsWith("Arrow");

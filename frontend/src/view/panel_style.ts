@@ -173,7 +173,8 @@ export const panelStyle = css`
     }
     .seen {
       grid-template: minmax(0, 1fr) auto / minmax(0, 1fr) 204px;
-      height: max(330px, calc(100vh - 150px));
+      /* No higher than its pictures fill. */
+      height: clamp(300px, calc((100vw - 244px) * var(--tall) + 100px), max(330px, calc(100vh - 150px)));
     }
     .several {
       grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr) 204px;
@@ -193,7 +194,7 @@ export const panelStyle = css`
   }
   @media (max-width: 620px) {
     .seen {
-      grid-template: 340px auto auto / minmax(0, 1fr);
+      grid-template: min(340px, calc((100vw - 32px) * var(--tall) + 70px)) auto auto / minmax(0, 1fr);
       height: auto;
     }
     .several {

@@ -1,5 +1,5 @@
 // One of many, by name: a list that opens, and narrows while one types.
-import { type CSSResult, type PropertyDeclarations, adoptStyles, css, html, nothing } from "lit";
+import { type PropertyDeclarations, css, html, nothing } from "lit";
 import { PanelElement, controls, unattributed } from "./base";
 import type { Choice } from "./picker_list";
 import { shortened } from "./text";
@@ -20,7 +20,7 @@ export abstract class Picker extends PanelElement {
   /** Loaded once it opens. */
   list: typeof import("./picker_list") | null = null;
 
-  static override styles: CSSResult[] = [
+  static override styles = [
     controls,
     css`
       :host {
@@ -142,7 +142,7 @@ export abstract class Picker extends PanelElement {
   private async drop(): Promise<void> {
     if (!this.list) {
       this.list = await import("./picker_list").catch(() => null);
-      if (this.list) adoptStyles(this.renderRoot as ShadowRoot, [...(this.constructor as typeof Picker).styles, this.list.listStyle]);
+      if (this.list) this.adopt(this.list.listStyle);
     }
     await this.updateComplete;
     this.reveal();

@@ -1,10 +1,57 @@
 // In the header, once something is compared: B's run and step.
-import { html } from "lit";
+import { css, html } from "lit";
 import { options } from "./base";
 import type { RunEntry } from "../data/api";
 import type { Place } from "../data/explanation_source";
 import type { ViewState } from "./state";
 import { stepText } from "./text";
+
+/** Of the header. */
+export const sideStyle = css`
+  .compare {
+    display: flex;
+    align-items: center;
+    gap: 8px;
+    min-width: 0;
+  }
+  .mark {
+    padding: 2px 8px;
+    border-radius: 10px;
+    background: var(--side-b);
+    color: var(--on-side);
+    font-size: 12px;
+    font-weight: 600;
+  }
+  .mark.a {
+    background: var(--side-a);
+  }
+  /* B beside the modes: its own line would push the pictures below the fold. */
+  @media (max-width: 980px) and (max-height: 760px) {
+    .segments.both {
+      display: none;
+    }
+    .modes.both {
+      display: block;
+    }
+    .both ~ .range {
+      max-width: 130px;
+    }
+    .both ~ .compare .wide {
+      display: none;
+    }
+  }
+  @media (max-width: 620px) {
+    .compare {
+      gap: 6px;
+    }
+    .compare select {
+      min-width: 0;
+    }
+    .wide {
+      display: none;
+    }
+  }
+`;
 
 interface Shown {
   runs: readonly RunEntry[];

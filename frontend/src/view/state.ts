@@ -11,7 +11,7 @@ export const RANGE_NAMES: Record<RangeMode, string> = {
   sample: "all steps",
   step: "this step only",
   map: "this map only",
-  compared: "A and B, all steps",
+  compared: "both, all steps",
   fixed: "fixed",
 };
 

@@ -52,6 +52,8 @@ export class TensorBoardHost implements Host {
     document.baseURI,
     () => new Worker(new URL(/* @vite-ignore */ "./static/worker.js", import.meta.url), { type: "module" }),
   );
+  /** In the browser's history, when a view was last written there. */
+  private entries = 0;
   /** Inside VS Code's TensorBoard tab, which listens; nowhere else would it lead anywhere. */
   readonly openSource = editorOrigin() ? (place: SourceLine) => postSource(place) : undefined;
 
@@ -79,9 +81,9 @@ export class TensorBoardHost implements Host {
   /** TensorBoard writes one name at a time: the first of a new view makes an entry of the browser's history, and
    * the others go into it. */
   writeState(names: readonly string[], parameters: Parameters, isNew: boolean): void {
-    if (parent === window) return writeHash(names, parameters, isNew);
     let replaced = !isNew;
     guarded(() => {
+      if (parent === window) return writeHash(names, parameters, isNew);
       const storage = (parent as unknown as { tensorboard?: { tf_storage?: HostStorage } }).tensorboard?.tf_storage;
       if (!storage) return;
       for (const name of names) {
@@ -91,6 +93,13 @@ export class TensorBoardHost implements Host {
         replaced = true;
       }
     }, undefined);
+    if (isNew) this.entries = entryCount();
+  }
+
+  goBack(): boolean {
+    // Others have gone on from there, to another tab of TensorBoard's, say.
+    if (!this.entries || this.entries !== entryCount()) return false;
+    return guarded(() => (parent.history.back(), true), false);
   }
 
   watchState(changed: () => void): void {
@@ -129,6 +138,10 @@ export class TensorBoardHost implements Host {
   async bundle(): Promise<string> {
     return (await fetchChecked(new URL(/* @vite-ignore */ "./static/standalone.js", import.meta.url).href)).text();
   }
+}
+
+function entryCount(): number {
+  return guarded(() => parent.history.length, 0);
 }
 
 function editorOrigin(): string | undefined {

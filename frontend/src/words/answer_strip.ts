@@ -89,9 +89,15 @@ export class AnswerStrip extends PanelElement {
     const far = Math.abs(this.selected - this.middle) > REACH / 2;
     if (far && (changed.has("selected") || changed.has("explanation"))) this.middle = this.selected;
     if (this.isLong) void import("./minimap").catch(() => undefined);
-    if (this.other && !this.comparing) void import("./comparing").then((part) => (this.comparing = part), () => undefined);
+    if (this.other && !this.comparing) void this.loadComparing();
     this.tokens = selectedTokens({ token: this.selected, more: this.more, unit: this.unit }, this.explanation);
     this.on = underlined(this.explanation, this.hover.column, this.tokens, this.unit, this.alternative);
+  }
+
+  private async loadComparing(): Promise<void> {
+    const part = await import("./comparing").catch(() => null);
+    if (part) this.adopt(part.versusStyle);
+    this.comparing = part;
   }
 
   override render() {

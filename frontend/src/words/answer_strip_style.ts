@@ -127,59 +127,6 @@ export const stripStyle = css`
     font-size: 15px;
     line-height: 1;
   }
-  .changed {
-    text-decoration: underline wavy var(--side-a) 1.5px;
-    text-underline-offset: 4px;
-  }
-  .column {
-    display: inline-flex;
-    flex-direction: column;
-    align-items: flex-start;
-    vertical-align: top;
-    border-radius: 6px;
-  }
-  .under {
-    min-height: 24px;
-    padding: 0 4px;
-    font-size: 14px;
-    line-height: 24px;
-    color: var(--muted);
-  }
-  .under ins,
-  .theirs {
-    padding: 1px 3px;
-    border-radius: 4px;
-    background: rgb(var(--grounding) / var(--tint, 0));
-    color: var(--text);
-    text-decoration: none;
-  }
-  .under ins {
-    text-decoration: underline wavy var(--side-b) 1.5px;
-    text-underline-offset: 3px;
-  }
-  .gap {
-    padding: 0 4px;
-    font-size: 14px;
-    color: var(--muted);
-  }
-  .here .under > * {
-    box-shadow: 0 0 0 1.5px var(--side-b);
-  }
-  .mark {
-    align-self: flex-start;
-    padding: 0 7px;
-    margin: 5px 4px 5px 0;
-    border-radius: 9px;
-    background: var(--side-a);
-    color: var(--on-side);
-    font-size: 11px;
-    font-weight: 600;
-    line-height: 18px;
-  }
-  .mark.b {
-    margin: 3px 4px 3px 0;
-    background: var(--side-b);
-  }
   .answer-start:dir(rtl) {
     display: block;
   }
@@ -232,9 +179,16 @@ export const stripStyle = css`
     border-radius: 2px;
     background: linear-gradient(to right, transparent, var(--accent));
   }
+  /* Not high: the sentence has the whole width. */
   @media (max-width: 980px) {
     .key {
       display: none;
+    }
+    .side {
+      grid-area: 1 / 2;
+    }
+    slot {
+      grid-area: 2 / 1 / 3 / 3;
     }
   }
   @media (max-width: 620px), (max-height: 520px) and (max-width: 980px) {

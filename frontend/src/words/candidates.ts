@@ -119,6 +119,12 @@ export class Candidates extends PanelElement {
         display: grid;
         gap: 1px;
       }
+      /* Where there is little room, it is the matrix's. */
+      @media (max-height: 860px) and (min-width: 981px) {
+        .compared li:nth-child(n + 4) {
+          display: none;
+        }
+      }
       .bar.in-b {
         height: 3px;
         background: linear-gradient(var(--side-b), var(--side-b)) 0 0 / var(--share) 100% no-repeat var(--hover);
@@ -147,7 +153,7 @@ export class Candidates extends PanelElement {
         <h2>Predictions for “<bdi>${tokenText(said?.text ?? "")}</bdi>”${tokens.length > 1 ? `, 1st of ${tokens.length} tokens` : ""}</h2>
         ${theirs.length ? html`<h2><span class="b">B</span> → A</h2>` : nothing} ${this.share()}
       </header>
-      <ol class=${mapped.length ? "mapped" : ""}>
+      <ol class="${mapped.length ? "mapped" : ""} ${theirs.length ? "compared" : ""}">
         ${[...leading, ...others].map(
           (entry) => html`
             <li class=${entry.id === said?.id ? "said" : ""}>

@@ -3,4 +3,4 @@ export { withDifferenceMatrix } from "../matrix/difference_matrix";
 export { differenceOf } from "../pixels/difference_picture";
 export { alignAnswers, counterpart } from "./alignment";
 export { changeOf, isNotable, mostChanged, wordChangeText } from "./changes";
-export { versus } from "./versus";
+export { versus, versusStyle } from "./versus";

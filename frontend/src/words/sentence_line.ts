@@ -1,5 +1,6 @@
 // The selected word in one sentence, and what changed since the step before, or in B.
 import { css, html, nothing } from "lit";
+import type { Explanation } from "../data/explanation";
 import type { ViewState } from "../view/state";
 import { shortened, stepText } from "../view/text";
 import { type Said, changeText, clausesOf } from "./sentence";
@@ -30,7 +31,7 @@ export class SentenceLine extends PanelElement {
         line-height: 1.5;
         text-wrap: pretty;
       }
-      @media (max-width: 980px) {
+      @media (max-width: 700px) {
         p {
           min-height: 4.5em;
         }
@@ -79,10 +80,16 @@ export class SentenceLine extends PanelElement {
     if (other) {
       const { step, run } = other.explanation;
       const name = run === said.explanation.run ? "" : `${shortened(run, said.explanation.run)}, `;
-      return html`<span class="change"><span class="b">B</span> (<span title=${run}>${name}</span>step ${stepText(step)}): ${changeText(said, other, view)}.</span>`;
+      return html`<span class="change"><span class="b">B</span> (<span title=${run}>${name}</span>step ${stepText(step)}${nearestText(other.explanation, said.explanation, view)}): ${changeText(said, other, view)}.</span>`;
     }
     if (!earlier) return nothing;
     return html`<span class="change">Since step ${stepText(earlier.explanation.step)}: ${changeText(earlier, said, view)}.</span>`;
   }
 }
 customElements.define("mmx-sentence", SentenceLine);
+
+/** Where B has no step like the one asked for: another run has A's only by chance. */
+function nearestText(b: Explanation, a: Explanation, { otherStep }: ViewState): string {
+  const wanted = otherStep ?? (b.run === a.run ? b.step : a.step);
+  return b.step === wanted ? "" : `, its nearest to ${stepText(wanted)}`;
+}

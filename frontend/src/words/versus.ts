@@ -1,5 +1,5 @@
 // A's answer with B's under it, word by word: each line of A has B's below.
-import { html, nothing } from "lit";
+import { css, html, nothing } from "lit";
 import { STRONGEST_TINT } from "./answer_strip_style";
 import { type Compared, changeOf, isNotable, wordChangeText } from "./changes";
 import { tintOf } from "./evidence";
@@ -7,6 +7,69 @@ import { insteadOf } from "./figures";
 import { type Explanation, answerToken } from "../data/explanation";
 import type { Peaks } from "../pixels/range";
 import { type Unit, answerUnits, groupIndex, rowText, tokensOf, unitsText } from "./units";
+
+/** Of the strip, once there is a B. */
+export const versusStyle = css`
+  .changed {
+    text-decoration: underline wavy var(--side-a) 1.5px;
+    text-underline-offset: 4px;
+  }
+  .column {
+    display: inline-flex;
+    flex-direction: column;
+    align-items: flex-start;
+    vertical-align: top;
+    border-radius: 6px;
+  }
+  .under {
+    min-height: 24px;
+    padding: 0 4px;
+    font-size: 14px;
+    line-height: 24px;
+    color: var(--muted);
+  }
+  .under ins,
+  .theirs {
+    padding: 1px 3px;
+    border-radius: 4px;
+    background: rgb(var(--grounding) / var(--tint, 0));
+    color: var(--text);
+    text-decoration: none;
+  }
+  .under ins {
+    text-decoration: underline wavy var(--side-b) 1.5px;
+    text-underline-offset: 3px;
+  }
+  .gap {
+    padding: 0 4px;
+    font-size: 14px;
+    color: var(--muted);
+  }
+  .here .under > * {
+    box-shadow: 0 0 0 1.5px var(--side-b);
+  }
+  .mark {
+    align-self: flex-start;
+    padding: 0 7px;
+    margin: 5px 4px 5px 0;
+    border-radius: 9px;
+    background: var(--side-a);
+    color: var(--on-side);
+    font-size: 11px;
+    font-weight: 600;
+    line-height: 18px;
+  }
+  .mark.b {
+    margin: 3px 4px 3px 0;
+    background: var(--side-b);
+  }
+  /* Two lines of A with those of B, and none that is cut. */
+  @media (max-width: 620px), (max-height: 520px) {
+    .text:has(.column) {
+      max-height: 100px;
+    }
+  }
+`;
 
 interface Column {
   /** Index among A's units; null for what only B says. */
