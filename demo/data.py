@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from demo import words
 from demo.model import CELL_PIXELS, make_image_processor
-from demo.scenes import PLAIN, TRAINING_SPLIT, generator, lay_out, paint
+from demo.scenes import PLAIN, TRAINING_SPLIT, Layout, generator, lay_out, paint
 
 QUESTION_SHARE = 0.25
 _OBJECT_SHARE = 0.25
@@ -34,6 +34,7 @@ class Stage:
         rates: Factor on the learning rates at its first step and after its last, linear between.
         vision_only: The vision tower alone learns to put out its cells' words; no decoder.
         dense_weight: Weight of the loss at visual positions.
+        exchanged: Each text stands behind the picture of the batch's next scene.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Stage:
     text_scenes: bool = False
     vision_only: bool = False
     dense_weight: float = 0.0
+    exchanged: bool = False
 
 
 def stage_of(stages: tuple[Stage, ...], step: int) -> tuple[Stage, int]:
@@ -84,16 +86,15 @@ class SceneDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         step = index // self.batch
         stage, _ = stage_of(self.stages, step)
-        sizes = np.random.default_rng([self.seed, 7, step])
-        height, width = _size(stage.sides, sizes)
-        random = generator(TRAINING_SPLIT, self.seed, index)
-        style = replace(PLAIN, name="training", counts=stage.counts, sides=stage.sides)
-        layout = lay_out(style, random, (height, width))
+        layout, random = self._scene(index)
         questions = layout.questions()
         prompt, answer = words.CAPTION_PROMPT, layout.caption().text
         if questions and random.random() < QUESTION_SHARE:
             chosen = questions[int(random.integers(len(questions)))]
             prompt, answer = chosen.prompt, chosen.answer.text
+        if stage.exchanged:
+            layout, random = self._scene(step * self.batch + (index + 1) % self.batch)
+        height, width = layout.size
         cells = (height // CELL_PIXELS) * (width // CELL_PIXELS)
         head = [words.TURN_START, "user", words.VISION_START]
         tail = [words.VISION_END, *prompt.split(), words.TURN_END, words.TURN_START, "assistant"]
@@ -115,6 +116,15 @@ class SceneDataset(Dataset[dict[str, Any]]):
                 images=[paint(layout, random)], do_resize=False, return_tensors="pt"
             )["pixel_values"]
         return example
+
+    def _scene(self, index: int) -> tuple[Layout, np.random.Generator]:
+        """A scene, and what its question and its colours are drawn from."""
+        step = index // self.batch
+        stage, _ = stage_of(self.stages, step)
+        size = _size(stage.sides, np.random.default_rng([self.seed, 7, step]))
+        random = generator(TRAINING_SPLIT, self.seed, index)
+        style = replace(PLAIN, name="training", counts=stage.counts, sides=stage.sides)
+        return lay_out(style, random, size), random
 
     def _cell_words(
         self, masks: NDArray[np.bool_], things: tuple[words.Placed, ...], texture: str

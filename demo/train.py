@@ -1,10 +1,11 @@
-"""Trains the demo's models from scratch: ``python -m demo.train --run grounded|control``.
+"""Trains the demo's models from scratch: ``python -m demo.train --run grounded|control|blind``.
 
 The grounded run first teaches the decoder on text scenes (visual positions carry the embeddings of
 the words of their cell), then the vision tower to put out those same embeddings; then it has a
 second loss at the visual positions of the decoder, each of which predicts the words of the object
 under it. That is switched off for the last stage. The control has none of it: it learns to see from
-captions alone.
+captions alone. The blind run has each caption behind another scene's picture: it learns to speak,
+and that pictures tell nothing.
 
 An interrupted run goes on where it was (``--resume``, the default); every scene is a function of
 seed and index, so the result is the same.
@@ -60,8 +61,13 @@ CONTROL = (
     Stage("small", 400, SMALL, (2, 3), rates=(2.5, 2.0)),
     Stage("middle", 250, MIDDLE, (2, 3, 4), rates=(2.0, 0.05)),
 )
-RUNS = {"grounded": GROUNDED, "control": CONTROL}
-KEPT = {"grounded": (0, 2300, 2400, 2800, 2950, 3450), "control": ()}
+# To speak takes fewer steps than to see.
+BLIND = (
+    Stage("small", 150, SMALL, (2, 3), rates=(2.5, 2.0), exchanged=True),
+    Stage("middle", 100, MIDDLE, (2, 3, 4), rates=(2.0, 0.05), exchanged=True),
+)
+RUNS = {"grounded": GROUNDED, "control": CONTROL, "blind": BLIND}
+KEPT = {"grounded": (0, 2300, 2400, 2800, 2950, 3450), "control": (), "blind": ()}
 """Steps whose checkpoints are kept, besides the last."""
 
 

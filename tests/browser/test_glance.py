@@ -18,8 +18,11 @@ from demo.words import COLORS, SHAPES
 from tests.browser.browser import choose_run, open_panel, wait_ready
 from tests.support.tensorboard_server import ROOT, serve
 
-CHECKPOINTS = ("control/step-000650", "grounded/step-000000", "grounded/step-003800")
+CHECKPOINTS = (
+    "blind/step-000250", "control/step-000650", "grounded/step-000000", "grounded/step-003800",
+)  # fmt: skip
 UNTRAINED, TRAINED, CONTROL = ("grounded", 0), ("grounded", 3800), ("control", 650)
+BLIND = ("blind", 250)
 SHOWN = "2"
 TINTED = 20
 """By how many levels red exceeds blue where orange is seen on white."""
@@ -64,21 +67,23 @@ def tinted(page, frame) -> dict[str, float]:
     return shares
 
 
-def test_untrained_control_and_trained_are_told_apart_by_the_strip_alone(page, demo):
-    seen, keys = {}, set()
-    for place in (UNTRAINED, CONTROL, TRAINED):
+def test_untrained_blind_control_and_trained_are_told_apart_by_the_strip_alone(page, demo):
+    seen, keys, doubtful = {}, set(), {}
+    for place in (UNTRAINED, BLIND, CONTROL, TRAINED):
         frame = opened(page, demo, place)
         seen[place] = tinted(page, frame)
+        doubtful[place] = frame.locator(".answer.doubtful").count() / len(seen[place])
         keys.add(frame.locator(".key [data-term=image_gain]").inner_text())
     assert len(keys) == 1, "the tint means the same in each run"
     area = {place: sum(shares.values()) for place, shares in seen.items()}
-    assert area[UNTRAINED] < 0.1
-    assert area[CONTROL] < 0.6 * area[TRAINED]
+    assert max(area[UNTRAINED], area[BLIND]) < 0.1 * area[TRAINED], "none of them sees"
+    assert area[BLIND] + 0.1 < area[CONTROL] < 0.6 * area[TRAINED]
+    assert doubtful[BLIND] < doubtful[UNTRAINED], "it has learnt to speak"
     standing_out = {
         place: {word for word, share in shares.items() if share > 0.3}
         for place, shares in seen.items()
     }
-    assert standing_out[UNTRAINED] == set()
+    assert not standing_out[UNTRAINED] | standing_out[BLIND]
     assert not standing_out[CONTROL] & set(SHAPES), "the control reads colours and no shape"
     assert standing_out[TRAINED] & set(SHAPES)
     assert standing_out[TRAINED] & set(COLORS)
@@ -193,13 +198,13 @@ def test_one_sees_why_a_word_is_wrong(page, demo):
     assert instead[2] in first.locator(".number").inner_text()
 
 
-def test_one_tells_read_from_guessed_at_step_0_and_on_the_control_too(page, demo):
+def test_one_tells_read_from_guessed_at_step_0_blind_and_on_the_control_too(page, demo):
     frame = opened(page, demo, TRAINED)
     words = frame.locator(".answer").all_inner_texts()
     shape = next(word for word in words if word in SHAPES)
     assert "it needs the picture (+" in said(frame, shape)
     assert "with other pictures it is as likely" in said(frame, "is")
-    for place in (UNTRAINED, CONTROL):
+    for place in (UNTRAINED, BLIND, CONTROL):
         frame = opened(page, demo, place)
         told = said(frame, shape)
         assert "needs the picture" not in told and "nats)" in told
