@@ -55,15 +55,16 @@ ASKED_FOR := constraints.txt pyproject.toml setup.py
 demo: panel
 	$(RUN) -m demo.evaluate $(if $(filter 0,$(SERVE)),--no-serve,--serve)
 
+# VS Code's server for tests/vscode is fetched beside the panel's tests, which wait for no network.
 test: $(INSTALLED_FOR_TESTS) node chromium
-	$(NPM) run test
+	$(RUN) -m tests.vscode.install & $(NPM) run test; tested=$$?; wait; exit $$tested
 	$(RUN) build_tools/vscode.py
 # Alone first; pytest ends with 5 where PYTEST_FLAGS choose none of these.
 	$(RUN) -m pytest -m serial $(PYTEST_FLAGS) || [ $$? -eq 5 ]
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not serial" $(PARALLEL) $(PYTEST_FLAGS)
 
 test-core: $(INSTALLED_FOR_TESTS)
-	$(RUN) -m pytest --ignore=tests/browser --ignore=tests/packaging $(PYTEST_FLAGS)
+	$(RUN) -m pytest --ignore=tests/browser --ignore=tests/packaging --ignore=tests/vscode $(PYTEST_FLAGS)
 
 lint: $(INSTALLED_FOR_TESTS) node
 	$(RUN) -m ruff check .

@@ -104,11 +104,7 @@ def stopped(workbench: Workbench, program: None) -> Workbench:
 
 
 def test_an_explanation_is_drawn_from_the_menu_of_a_variable(stopped: Workbench) -> None:
-    # The arrow alone: a click beside it may choose the scope without opening it.
-    scope = stopped.row("Scope Locals")
-    scope.wait_for()
-    if scope.get_attribute("aria-expanded") != "true":
-        scope.locator(".monaco-tl-twistie").click()
+    stopped.open("Scope Locals")
     variables = stopped.page.locator(".debug-variables .expression .name")
     name = variables.filter(has_text="explanation").first
     stopped.choose(name, "Look at Explanation at Every Stop")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -29,8 +29,11 @@ _SHOWN = """() => {{
   return kind === {kind} && (kept.logdir ?? "").endsWith({of})
     && (({{ view }}) => {having})(panel.model);
 }}"""
-ENTER_MS = 5000
+SETTLED_MS = 300
+ENTER_MS = 15_000
 """After which a question that still stands is answered again."""
+PATIENCE_MS = 2 * READY_MS
+"""A window, an extension host, a server and a debugged program share what a page has to itself."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Workbench:
 
     def wait(self, look: Callable[[], Found | None], what: str) -> Found:
         """What is looked for, once it is there."""
-        deadline = time.monotonic() + READY_MS / 1000
+        deadline = time.monotonic() + PATIENCE_MS / 1000
         while time.monotonic() < deadline:
             if found := look():
                 return found
@@ -110,13 +113,16 @@ class Workbench:
         return field
 
     def answer(self, text: str) -> None:
-        """Types it where VS Code asks, and sees it taken."""
+        """Puts it where VS Code asks, and sees it taken."""
         field = self.question()
-        self.page.keyboard.press("ControlOrMeta+a")
-        self.page.keyboard.type(text)
 
         def taken() -> bool:
-            # A dialog that still lists a folder does not hear it.
+            self.page.keyboard.press("ControlOrMeta+a")
+            self.page.keyboard.insert_text(text)
+            self.page.wait_for_timeout(SETTLED_MS)
+            # A dialog that still lists a folder changes what is in its field, and hears no Enter.
+            if field.input_value() != text:
+                return False
             self.page.keyboard.press("Enter")
             deadline = time.monotonic() + ENTER_MS / 1000
             while time.monotonic() < deadline:
@@ -131,10 +137,29 @@ class Workbench:
         """Of the tree in the side bar."""
         return self.page.locator(".sidebar").get_by_role("treeitem", name=name).first
 
+    def open(self, *names: str) -> None:
+        """Each of these rows, one in another."""
+        for name in names:
+            row = self.row(name)
+            row.wait_for()
+            # The arrow alone: a click beside it may choose the row without opening it.
+            if row.get_attribute("aria-expanded") != "true":
+                row.locator(".monaco-tl-twistie").click()
+
     def choose(self, row: Locator, entry: str) -> None:
         """Of its context menu."""
         row.click(button="right")
-        self.page.get_by_role("menuitem", name=entry).click()
+        item = self.page.get_by_role("menuitem", name=entry)
+        item.wait_for()
+
+        def chosen() -> bool:
+            # A menu that has just opened drops clicks; late timers make that "just" long.
+            with suppress(Error):
+                item.click(timeout=SETTLED_MS)
+            self.page.wait_for_timeout(SETTLED_MS)
+            return item.is_hidden()
+
+        self.wait(chosen, f"an end of the menu of which {entry} was chosen")
 
 
 @contextmanager
@@ -147,7 +172,7 @@ def window(browser: Browser, place: Path, *, trusted: bool) -> Iterator[Workbenc
     try:
         with serve(place, packed(), trusted=trusted) as base:
             page = browser.new_page(viewport={"width": 1500, "height": 950})
-            page.set_default_timeout(READY_MS)
+            page.set_default_timeout(PATIENCE_MS)
             page.context.grant_permissions(["clipboard-read", "clipboard-write"])
             page.expose_function("codeAutomationLog", lambda *said: None)
             page.expose_function("codeAutomationExit", lambda *said: None)

@@ -3,6 +3,8 @@ import * as vscode from "vscode";
 import { fillPanel, panelOptions } from "./panel";
 
 const TYPES = ["debugpy", "python"];
+/** What lets a program go on. */
+const GOES_ON = /^(continue|next|step\w+|goto|restartFrame)$/;
 /** The repr of what `look` returns. */
 const ANSWER = /^['"]([\w+/=]*)['"]$/;
 
@@ -25,7 +27,7 @@ export class Debugging implements vscode.Disposable {
   private panel: vscode.WebviewPanel | null = null;
   private ready: Promise<void> = Promise.resolve();
   private readonly pinned = new Set<string>();
-  /** The program's stops, over all threads and processes: the panel's steps. */
+  /** The program's stops, over all processes: the panel's steps. */
   private stops = 0;
   private readonly parts: vscode.Disposable[];
 
@@ -48,10 +50,17 @@ export class Debugging implements vscode.Disposable {
     this.panel?.dispose();
   }
 
+  /** Of one process. Its threads may each tell that they stand, some of them late: that is one stop. */
   private tracker(): vscode.DebugAdapterTracker {
+    let stands = false;
     return {
+      onWillReceiveMessage: (message: { command?: string }) => {
+        if (GOES_ON.test(message.command ?? "")) stands = false;
+      },
       onDidSendMessage: (message: { type?: string; event?: string }) => {
-        if (message.type === "event" && message.event === "stopped") this.stops++;
+        if (message.type !== "event" || message.event !== "stopped" || stands) return;
+        stands = true;
+        this.stops++;
       },
     };
   }
@@ -122,7 +131,7 @@ async function evaluate({ session, frameId }: Frame, expression: string, stop: n
     // Of all contexts this alone is never cut.
     const { result } = (await session.customRequest("evaluate", { expression: look, frameId, context: "clipboard" })) as { result: string };
     const [, answer] = ANSWER.exec(result) ?? [];
-    // In this context debugpy answers with what was raised, as if that were the value.
+    // In this context debugpy answers with what was raised as if that were the value: NameError("…").
     if (answer === undefined) return { trouble: inWords(result) };
     return JSON.parse(Buffer.from(answer, "base64").toString("utf8")) as Look;
   } catch (error) {
@@ -134,7 +143,8 @@ function inWords(message: string): string {
   if (/No module named '?mmx_core'?(?!\.)/.test(message)) return "the debugged program has no mmx-explain. Install it in its environment: pip install mmx-explain";
   if (/No module named '?mmx_core\.export/.test(message)) return "the debugged program's mmx-explain is too old to be looked at. Update it: pip install -U mmx-explain";
   if (/JSON|Unexpected/.test(message)) return "the debugger's answer cannot be read: it was cut, or is none of ours.";
-  return `it cannot be evaluated: ${message.trim().split("\n").at(-1)}`;
+  const last = message.trim().split("\n").at(-1) ?? "";
+  return `it cannot be evaluated: ${last.replace(/^(\w+)\((["'])(.*)\2\)$/, "$1: $3")}`;
 }
 
 function expressionOf(chosen?: Chosen): string {

@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import { Debugging } from "./debugging";
 import { LogEditors } from "./log_editor";
-import { doctor, explainPicture } from "./mmx_command";
+import { CHECKED, checked, doctor, explainPicture } from "./mmx_command";
 import { Servers } from "./relay";
 import { SourceLines } from "./source_lines";
 import { LogTree, type Node } from "./tree";
@@ -29,7 +29,7 @@ export function activate(context: vscode.ExtensionContext): void {
       if (logdir?.trim()) open(logdir.trim().replace(/(?<=[^/:])\/+$/, ""));
     },
     "mmx.openView": open,
-    "mmx.doctor": () => telling(() => doctor(servers.log)),
+    "mmx.doctor": () => telling(doctor),
     "mmx.refresh": () => tree.refresh(),
     "mmx.copyTag": (node: Node) => node.kind === "sample" && vscode.env.clipboard.writeText(node.sample.tag),
     "mmx.compareWith": (node: Node) => telling(() => compareWith(node, servers, open)),
@@ -49,6 +49,7 @@ export function activate(context: vscode.ExtensionContext): void {
     vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration("mmx.codeLens") && lines.refresh()),
     new Debugging(context.extensionUri),
     ...Object.entries(commands).map(([name, act]) => vscode.commands.registerCommand(name, act)),
+    vscode.workspace.registerTextDocumentContentProvider(CHECKED, checked),
     vscode.languages.registerCodeLensProvider({ language: "python", scheme: "file" }, lines),
     vscode.window.registerWebviewPanelSerializer("mmx.log", editors),
     vscode.window.registerCustomEditorProvider("mmx.events", editors, { webviewOptions: { retainContextWhenHidden: true } }),

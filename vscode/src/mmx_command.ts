@@ -4,15 +4,20 @@ import { basename, dirname, join } from "node:path";
 import * as vscode from "vscode";
 import { interpreter, missingIn } from "./interpreter";
 
-/** What the interpreter has and lacks, in the output's view: a terminal would close with the command. */
-export async function doctor(output: vscode.OutputChannel): Promise<void> {
+export const CHECKED = "mmx-doctor";
+
+/** The text of a check, which is in its address: a document that is read only and asks for no name. */
+export const checked: vscode.TextDocumentContentProvider = { provideTextDocumentContent: ({ query }) => query };
+
+/** What the interpreter has and lacks, in a tab: a terminal would close with the command. */
+export async function doctor(): Promise<void> {
   const python = await interpreter();
   const { said, code } = await runMmx("Checking the interpreter", ["doctor"]);
   if (code === null) return;
   // Without mmx, Python alone has spoken.
   const missing = code === 0 ? "" : await missingIn(python);
-  output.appendLine(`${python}\n${missing || said.trim()}`);
-  output.show(true);
+  const query = `${python}\n\n${missing || said.trim()}\n`;
+  await vscode.window.showTextDocument(vscode.Uri.from({ scheme: CHECKED, path: "mmx doctor", query }));
 }
 
 /** Asks for the model and the prompt, which are remembered. The log directory and the run in it, once they are

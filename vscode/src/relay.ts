@@ -97,7 +97,7 @@ export class Server {
 
 export class Servers implements vscode.Disposable {
   private readonly servers = new Map<string, Server>();
-  readonly log = vscode.window.createOutputChannel("Explanations");
+  private readonly log = vscode.window.createOutputChannel("Explanations");
   private readonly changed = new vscode.EventEmitter<void>();
   /** What has failed may answer now: a server has ended, the folder is trusted, another Python is chosen. */
   readonly onDidChange = this.changed.event;

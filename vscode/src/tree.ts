@@ -7,7 +7,7 @@ const EVENT_FILES = "**/*tfevents*";
 const IGNORED = "**/{node_modules,.git,.venv,site-packages}/**";
 const MOST_FILES = 2000;
 const LOOK_AGAIN_MS = 3000;
-const FOLLOWED_MS = 12_000;
+const FOLLOWED_MS = 60_000;
 
 export type Node =
   | { kind: "logdir"; logdir: string }
@@ -62,16 +62,16 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
   /** Looked at for a while after a file has changed: TensorBoard reads it when it comes to it. */
   private grown(): void {
     this.until = Date.now() + FOLLOWED_MS;
-    this.waiting ??= setTimeout(() => this.look(), LOOK_AGAIN_MS);
+    this.waiting ??= setTimeout(() => void this.look(), LOOK_AGAIN_MS);
   }
 
   private isListed(file: vscode.Uri): boolean {
     return this.logdirs.some((logdir) => file.fsPath.startsWith(`${logdir}/`));
   }
 
-  private look(): void {
-    this.waiting = Date.now() < this.until ? setTimeout(() => this.look(), LOOK_AGAIN_MS) : null;
-    void this.compare();
+  private async look(): Promise<void> {
+    await this.compare();
+    this.waiting = Date.now() < this.until ? setTimeout(() => void this.look(), LOOK_AGAIN_MS) : null;
   }
 
   /** Tells of what came since, in the logs that are served already. What stays as it is is left alone: a

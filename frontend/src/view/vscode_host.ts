@@ -29,6 +29,8 @@ export class VsCodeHost implements Host {
   private state: Parameters;
   private stateChanged: () => void = () => undefined;
   private news: () => unknown = () => undefined;
+  private reading: Promise<unknown> = Promise.resolve();
+  private next: Promise<unknown> | null = null;
 
   /** @param kept What the extension keeps with the tab, to find the log again after a reload; its view at first. */
   constructor(
@@ -43,7 +45,7 @@ export class VsCodeHost implements Host {
   data() {
     this.vscode.postMessage({ type: "ready" });
     if (this.kind === "log") {
-      const api = new RelayApi((path, signal) => this.get(path, signal), () => void this.news());
+      const api = new RelayApi((path, signal) => this.get(path, signal), () => void this.readNews());
       return Promise.resolve({ api, loader: api, view: {} });
     }
     const api = new EmbeddedApi(this.looked);
@@ -127,13 +129,22 @@ export class VsCodeHost implements Host {
     } else if (message.type === "show") {
       await this.show(message.view);
     } else if (message.type === "news") {
-      await this.news();
+      await this.readNews();
     }
+  }
+
+  /** What there is now. One at a time: overtaken by the next, none would come to its end where the server is slow. */
+  private readNews(): Promise<unknown> {
+    this.next ??= this.reading.then(() => {
+      this.next = null;
+      return (this.reading = Promise.resolve(this.news()));
+    });
+    return this.next;
   }
 
   /** What is looked at stays as it was: the words, the scale, the comparison. */
   private async show(place: Parameters): Promise<void> {
-    await this.news();
+    await this.readNews();
     this.state = { ...this.state, ...place };
     this.stateChanged();
   }
