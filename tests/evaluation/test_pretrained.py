@@ -92,7 +92,7 @@ def test_a_name_within_a_longer_name_is_not_found_by_itself() -> None:
     assert names_in("There is a hot dog above a cat.") == {"hot dog", "cat"}
 
 
-def test_names_of_a_third_are_several_tokens_and_no_two_are_the_same() -> None:
+def test_names_of_over_a_quarter_are_several_tokens_and_no_two_are_the_same() -> None:
     smollm2.require()
     tokenizer = smollm2._base()
     ids = [tuple(tokenizer.encode(f" {name}", add_special_tokens=False).ids) for name in NAMES]

@@ -27,7 +27,7 @@ from tests.support.tiny_models import TinyModel
 BATCH, WARM_UP, RATE = 8, 4, 3e-3
 QUESTIONS = 0.25
 """Share of scenes with a question."""
-DENSE_WEIGHT, DENSE_UNTIL, DENSE_CELLS = 0.5, 0.8, 6
+DENSE_WEIGHT, DENSE_UNTIL, DENSE_CELLS = 0.2, 0.8, 6
 _SEED = 7
 """Beside the tower's scenes."""
 
@@ -126,7 +126,7 @@ def train_joint(
     steps: int,
     seed: int,
     work: Path,
-    save_every: int = 20,
+    save_every: int = 10,
 ) -> None:
     """Trains connector and low-rank update, resuming from ``work``.
 

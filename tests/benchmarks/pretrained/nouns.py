@@ -1,8 +1,8 @@
 """What can be in a picture: names that English has for them, and the characters that draw them.
 
 The names are the everyday ones of Unicode's. Colours are said only where the drawing has that
-colour and another drawing of the same thing has not (hues are never changed in a scene). A third
-of the names is more than one token of SmolLM2's.
+colour and another drawing of the same thing has not (hues are never changed in a scene). Of a
+hundred names 28 are more than one token of SmolLM2's.
 """
 
 from __future__ import annotations
