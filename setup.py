@@ -30,8 +30,8 @@ def description() -> str:
 
 # What explaining a model takes. The viewer, installed without this, never imports torch.
 # transformers 5.5.4 is the oldest that explains as the pinned one does, without torchvision.
-# The tests run with torch 2.13. 2.6.0 was tried by hand with transformers 5.5.4 and 5.23.0: the
-# same figures to 1e-5; only FSDP2 over the CPU is missing there, in torch itself.
+# The tests run with torch 2.13. 2.6.0 and 2.14.1 were tried by hand: the same figures to 1e-5. With
+# 2.6.0 only FSDP2 over the CPU is missing, in torch itself.
 # regex, safetensors and tqdm come with transformers; `mmx` uses them itself. regex tells words by
 # Unicode's boundaries, which the standard library does not know.
 # lemminflect tells nouns and their singular from a dictionary of its own, with no download.

@@ -151,14 +151,14 @@ def _explain_many(arguments: argparse.Namespace) -> None:
     there = len(samples) - len(waiting)
     print(
         f"{len(waiting) - failed} explained, {there} were there, {failed} failed\n\n"
-        f"tensorboard --logdir {shlex.quote(arguments.logdir)}"
+        f"{_looking(arguments.logdir)}"
     )
     if failed:
         raise SystemExit(1)
 
 
 def summary(explanation: Explanation, logdir: str) -> str:
-    """The answer, its tokens and the command that shows them."""
+    """The answer, its tokens and the commands that show them."""
     influence = explanation.influence
     figures = {
         "probability": explanation.base.probability,
@@ -186,8 +186,13 @@ def summary(explanation: Explanation, logdir: str) -> str:
         f"{printable(explanation.answer)}\n\n"
         f"{format_table(columns, rows)}\n\n"
         f"{left_out}"
-        f"tensorboard --logdir {shlex.quote(logdir)}"
+        f"{_looking(logdir)}"
     )
+
+
+def _looking(logdir: str) -> str:
+    """The commands that show a log: the panel alone, and the tab beside others."""
+    return f"mmx show {shlex.quote(logdir)}\ntensorboard --logdir {shlex.quote(logdir)}"
 
 
 def _most_used(used: Sequence[FloatArray]) -> FloatArray:

@@ -81,7 +81,8 @@ def test_explain_logs_the_answer_and_prints_its_tokens(checkpoint, picture, tmp_
     assert explanation.answer == answer
     assert [scale.factor for scale in explanation.scales] == [1, 2]
     told = capsys.readouterr().out.splitlines()
-    assert told[0] == answer and told[-1] == f"tensorboard --logdir {target}"
+    assert told[0] == answer
+    assert told[-2:] == [f"mmx show {target}", f"tensorboard --logdir {target}"]
     (line,) = [line for line in told if line.startswith("circle")]
     assert line.split()[1:] == [
         f"{explanation.base.probability[2]:.3f}",

@@ -63,7 +63,8 @@ def test_what_is_logged_is_what_the_explainer_says(checkpoint, image, tmp_path, 
     circle = [token.text.strip() for token in read.tokens].index("circle")
     figures = [f"{read.base.probability[circle]:.3f}", f"{read.grounding[circle]:.3f}"]
     assert lines[3 + circle].split() == ["circle", *figures]
-    assert lines[-1] == f"tensorboard --logdir '{tmp_path / 'my runs'}'"
+    logged = f"'{tmp_path / 'my runs'}'"
+    assert lines[-2:] == [f"mmx show {logged}", f"tensorboard --logdir {logged}"]
     assert told.err == "", "bars are for terminals"
 
 
