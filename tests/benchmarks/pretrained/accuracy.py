@@ -71,8 +71,8 @@ def measure(made: TinyModel, *, count: int) -> Accuracy:
     means = pairs[drawn, 0].sum(axis=1) / pairs[drawn, 1].sum(axis=1)
     low, high = np.quantile(means, (0.025, 0.975))
     return Accuracy(
-        pairs[:, 0].sum() / pairs[:, 1].sum(),
-        pairs[:, 0].sum() / max(1, names),
+        float(pairs[:, 0].sum() / pairs[:, 1].sum()),
+        float(pairs[:, 0].sum() / max(1, names)),
         whole / count,
         float(np.mean(yes)),
         float(high - low) / 2,

@@ -74,8 +74,14 @@ def load(path: Path = RELEASED) -> TinyModel:
         path: Of :func:`save`.
 
     Raises:
+        FileNotFoundError: There is none.
         ValueError: The file is another one's.
     """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: expected what was learnt, found no file; run "
+            "`python -m tests.benchmarks.pretrained train`"
+        )
     parts: dict[str, dict[str, Tensor]] = {part: {} for part in _PARTS}
     with safe_open(path, framework="pt") as file:
         kind = (file.metadata() or {}).get("kind")
