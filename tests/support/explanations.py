@@ -142,8 +142,8 @@ def assert_close(read: Explanation, logged: Explanation) -> None:
     for name in ("id", "prompt", "answer", "tokens", "context", "images", "turns", "provenance"):
         assert getattr(read, name) == getattr(logged, name), name
     assert list(read.metrics) == list(logged.metrics)
-    values = [list(one.metrics.values()) for one in (read, logged)]
-    np.testing.assert_allclose(*values, rtol=1e-6)  # a scalar's float32
+    first, second = (list(one.metrics.values()) for one in (read, logged))
+    np.testing.assert_allclose(first, second, rtol=1e-6)  # a scalar's float32
     for name in ("grounding", "image_gain", "image_gains"):
         np.testing.assert_equal(getattr(read, name), getattr(logged, name), name)
     _assert_candidates(read.candidates, logged.candidates)
