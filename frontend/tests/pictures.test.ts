@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { alternativeKey, alternativeOf, alternativeText } from "../src/words/alternative";
+import { alternativeKey, alternativeOf } from "../src/words/alternative";
+import { alternativeText } from "../src/words/alternative_note";
 import { whyNot } from "../src/words/candidate_search";
 import { type Explanation, type View, seenAt } from "../src/data/explanation";
 import { NO_IMAGE } from "../src/data/images";

@@ -71,10 +71,10 @@ def run(arguments: argparse.Namespace) -> None:
 @contextmanager
 def _logdir(place: str) -> Iterator[str]:
     """The directory; of an event file one that holds nothing else."""
-    if "://" in place or not os.path.isfile(place):
+    if "://" in place or os.path.isdir(place):
         yield place
         return
-    if "tfevents" not in os.path.basename(place):
+    if not os.path.isfile(place) or "tfevents" not in os.path.basename(place):
         raise CommandError(
             f"PLACE: expected a logdir, an event file (…tfevents…) or a page (.html), got {place!r}"
         )

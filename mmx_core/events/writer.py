@@ -177,6 +177,7 @@ def mark_resume(writer: Any, step: int, *, strict: bool | None = None) -> None:
             writer.file.begin(going)
         else:
             queue.submit(_RESUME, partial(writer.file.begin, going))
+            queue.wait()  # or another's writer might be closed before this one has joined it
 
 
 class ExplanationWriter:
@@ -369,8 +370,7 @@ def _write_explanation(
         return
     events = _events_of(tag, explanation, step, wall_time, scalars)
     if isinstance(sink, StartFile):
-        sink.append(events)
-        return
+        return sink.append(events)
     for name, event in events:
         image = image_hash(name)
         if image is None:

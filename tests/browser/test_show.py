@@ -66,7 +66,7 @@ def test_a_page_is_opened_as_it_is_and_what_is_neither_is_refused(
     for place, told in (
         (tmp_path / "a.txt", "PLACE: expected a logdir, an event file"),
         (tmp_path, "expected logged explanations, got none"),
-        (tmp_path / "none", "expected a directory"),
+        (tmp_path / "none", "PLACE: expected a logdir, an event file"),
     ):
         assert main(["show", str(place), "--no-browser"]) == 2
         assert told in capsys.readouterr().err

@@ -2,7 +2,8 @@
 
     python tests/packaging/explain_check.py FOLDER
 
-leaves with an error where a step fails. The figures are JSON, to be compared between versions.
+leaves with an error where a step fails. The figures are JSON, to be compared between versions; with
+them how many positions the text model was run over: fewer where it goes on from what was kept.
 """
 
 from __future__ import annotations
@@ -22,24 +23,27 @@ from tests.core.test_callback import build_callback, make_trainer, probe
 from tests.support.explanations import assert_close
 from tests.support.tiny_models import FAMILIES, make_tiny
 
+MEASURED: dict[str, Any] = {"influence": True, "influence_seconds": 600.0}
 CHECKPOINT = Path(__file__).resolve().parents[2] / "demo/checkpoints/grounded/step-003800"
-PROMPT = "describe the image ."
+PROMPT, ANSWER = "describe the image .", "a red circle ."
 
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    (sample,) = probe_samples(1)
-    explainer = mmx.Explainer.from_pretrained(CHECKPOINT, device="cpu")
-    made = {
-        "demo/given": explainer.explain(sample.images, sample.prompt, answer=sample.answer),
-        "demo/generated": explainer.explain(sample.images, sample.prompt),
-    }
-    picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    samples = probe_samples(3)
+    explainer = mmx.Explainer.from_pretrained(CHECKPOINT, device="cpu", **MEASURED)
+    made, counts = measured("demo/given", explainer, samples)
+    made["demo/generated"] = explainer.explain(samples[0].images, samples[0].prompt)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 96, 3), dtype=np.uint8)
     for family in FAMILIES:
         tiny = make_tiny(family)
-        made[f"tiny/{family}"] = mmx.Explainer(tiny.model, **tiny.parts).explain(
-            picture, PROMPT, answer="a red circle ."
+        explained, counted = measured(
+            f"tiny/{family}",
+            mmx.Explainer(tiny.model, **tiny.parts, **MEASURED),
+            [mmx.Sample(str(n), one, PROMPT, ANSWER) for n, one in enumerate(pictures)],
         )
+        made |= explained
+        counts |= counted
     for tag, explanation in made.items():
         mmx.add_explanation(folder / "run", tag, explanation, 1)
     for tag, explanation in made.items():
@@ -49,7 +53,24 @@ def main(folder: Path) -> None:
     make_trainer(tiny, folder / "trained", build_callback(tiny, samples=probe(1))).train()
     steps = [one.step for one in mmx.read_explanations(folder / "trained" / "explanations")]
     assert steps == [1, 2], steps
-    print(json.dumps({"version": transformers.__version__, "figures": figures(made)}))
+    told = {"figures": figures(made), "positions": counts}
+    print(json.dumps({"version": transformers.__version__, **told}))
+
+
+def measured(
+    tag: str, explainer: mmx.Explainer, samples: list[mmx.Sample]
+) -> tuple[dict[str, mmx.Explanation], dict[str, int]]:
+    """Explanations with their words' influence and gain, and the positions that a layer read."""
+    layer, read = explainer.adapter.model.model.language_model.layers[0], []
+
+    def count(module: Any, args: Any, kwargs: Any) -> None:
+        states = args[0] if args else kwargs["hidden_states"]
+        read.append(states.shape[0] * states.shape[1])
+
+    hook = layer.register_forward_pre_hook(count, with_kwargs=True)
+    explained = list(explainer.explain_batch(samples))
+    hook.remove()
+    return {f"{tag}/{one.id}": one for one in explained}, {tag: sum(read)}
 
 
 def figures(made: dict[str, mmx.Explanation]) -> dict[str, Any]:
@@ -58,7 +79,15 @@ def figures(made: dict[str, mmx.Explanation]) -> dict[str, Any]:
         tag: {
             "words": [token.text for token in explanation.tokens],
             "numbers": np.concatenate(
-                [explanation.base.probability, *map(np.ravel, explanation.heatmaps)]
+                [
+                    explanation.base.probability,
+                    *map(np.ravel, explanation.heatmaps),
+                    *(
+                        np.ravel(given)
+                        for given in (explanation.image_gain, explanation.influence)
+                        if given is not None
+                    ),
+                ]
             ).tolist(),
         }
         for tag, explanation in made.items()

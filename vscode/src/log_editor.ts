@@ -1,4 +1,5 @@
 // A log directory in an editor tab: opened from an event file, a folder, the tree, or a typed path.
+import * as path from "node:path";
 import * as vscode from "vscode";
 import { servedWith } from "./logs";
 import { type Kept, fillPanel, panelOptions } from "./panel";
@@ -33,7 +34,7 @@ export class LogEditors implements vscode.CustomReadonlyEditorProvider, vscode.W
   /** A tab per directory; `view` are the panel's parameters. */
   open(logdir: string, view?: Record<string, string>): void {
     const before = this.opened.get(logdir);
-    const name = logdir.split("/").filter(Boolean).at(-1) ?? logdir;
+    const name = path.basename(logdir) || logdir;
     const panel = before ?? vscode.window.createWebviewPanel("mmx.log", name, vscode.ViewColumn.Active, panelOptions(this.extension));
     if (before) before.reveal();
     else this.fill(panel, logdir, view);

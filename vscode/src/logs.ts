@@ -1,5 +1,6 @@
 // What a log holds, asked of its server, and which directory that serves: for the tree, the tabs and the
 // lines that logged it.
+import * as path from "node:path";
 import * as vscode from "vscode";
 import type { Server } from "./relay";
 
@@ -20,11 +21,13 @@ interface Records {
 /** The directory that is served for an event file, …/LOGDIR/RUN/mmx-START/events…, so that its runs are beside
  * each other, and the file's run in it: never above the workspace; of a file elsewhere its run alone. */
 export function servedWith(file: vscode.Uri): { logdir: string; run: string } {
-  const root = vscode.workspace.getWorkspaceFolder(file)?.uri.fsPath;
-  const parts = vscode.Uri.joinPath(file, "..").fsPath.slice(root?.length ?? 0).split("/").filter(Boolean);
+  const workspace = vscode.workspace.getWorkspaceFolder(file)?.uri.fsPath;
+  const folder = vscode.Uri.joinPath(file, "..").fsPath;
+  const root = workspace ?? path.parse(folder).root;
+  const parts = path.relative(root, folder).split(path.sep).filter(Boolean);
   if (parts.at(-1)?.startsWith("mmx-")) parts.pop();
-  const run = root !== undefined && parts.pop();
-  return { logdir: [root ?? "", ...parts].join("/") || "/", run: run || "." };
+  const run = workspace !== undefined && parts.pop();
+  return { logdir: path.join(root, ...parts), run: run || "." };
 }
 
 export async function readJson(server: Server, path: string): Promise<unknown> {

@@ -44,11 +44,12 @@ export class Server {
   }
 
   start(): Promise<string> {
-    this.starting ??= this.started().catch((error: unknown) => {
-      this.starting = null;
+    if (this.starting) return this.starting;
+    const mine: Promise<string> = this.started(() => this.starting === mine).catch((error: unknown) => {
+      if (this.starting === mine) this.starting = null;
       throw error;
     });
-    return this.starting;
+    return (this.starting = mine);
   }
 
   /** Ends it; who asks again has it started again. */
@@ -58,10 +59,12 @@ export class Server {
     this.starting = null;
   }
 
-  private async started(): Promise<string> {
+  private async started(wanted: () => boolean): Promise<string> {
     const python = await interpreter();
     const trouble = (await missingIn(python)) || (await unreadableBy(python, this.logdir));
     if (trouble) throw new Error(trouble);
+    // Stopped meanwhile: nobody would end it.
+    if (!wanted()) throw new Error("TensorBoard was stopped.");
     // One argument each, and no shell: a directory's name is never a command.
     const command = ["-m", "tensorboard.main", `--logdir=${this.logdir}`, "--host=127.0.0.1", "--port=0", "--reload_interval=2"];
     const server = spawn(python, command, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, PYTHONUNBUFFERED: "1" } });

@@ -148,7 +148,7 @@ export class RunGrid extends PanelElement {
     const { view } = this;
     this.rows = rowsOf(this.model.index!, view.tag);
     // Of another word all is read anew.
-    const known = JSON.stringify([view.tag, view.token, view.more, view.unit, view.word, view.layer, view.combine]);
+    const known = JSON.stringify([view.tag, view.token, view.more, view.unit, view.word, view.layer, view.combine, view.image]);
     if (known !== this.known) this.cells.clear();
     this.known = known;
   }

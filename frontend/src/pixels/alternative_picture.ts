@@ -1,7 +1,8 @@
 // What a stage draws of a word beside the answer: one that was not said, or of the prompt.
 import type { Explanation } from "../data/explanation";
 import { methodOf } from "../data/method";
-import { alternativeOf, alternativeText } from "../words/alternative";
+import { alternativeOf } from "../words/alternative";
+import { alternativeText } from "../words/alternative_note";
 import { type Heatmap, spanMap } from "./heatmap";
 import { rangeOf } from "./range";
 import { type Side, type StagePicture, captionOf, damageText, named, namedBy, pictureOf, sizeOf } from "./stage_picture";

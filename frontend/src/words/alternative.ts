@@ -1,7 +1,6 @@
 // What can be shown instead of the selected tokens: words that were not said, words of the prompt.
 import { type Alternative, type Explanation } from "../data/explanation";
 import type { ViewState } from "../view/state";
-import { tokenText } from "../view/text";
 
 /** Stable from step to step, as an index would not be. */
 export function alternativeKey({ context, candidate }: Alternative): string {
@@ -12,11 +11,4 @@ export function alternativeKey({ context, candidate }: Alternative): string {
 export function alternativeOf(explanation: Explanation, view: Pick<ViewState, "alternative" | "compare">): number | null {
   const at = explanation.alternatives.findIndex((entry) => alternativeKey(entry) === view.alternative);
   return at < 0 || view.compare !== "single" ? null : at;
-}
-
-/** Whose map it is. */
-export function alternativeText({ context }: Explanation, { context: place, candidate }: Alternative): string {
-  const token = context[place];
-  const word = `“${tokenText(candidate.text)}”`;
-  return token?.id === candidate.id ? `asked: ${word}` : `not said: ${word} in place of “${tokenText(token?.text ?? "")}”`;
 }
