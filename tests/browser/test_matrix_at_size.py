@@ -144,7 +144,7 @@ def test_one_hot_cell_among_three_million_is_seen_from_afar(panel):
 @pytest.mark.serial
 def test_zooming_and_panning_are_smooth(page, panel):
     fitted, before = layout_of(panel), selected(panel)
-    place = {"x": 260, "y": 170}
+    place = {"x": 260, "y": 130}
     page.mouse.move(*on_page(panel, **place))
 
     def zoom(turn: int) -> None:
