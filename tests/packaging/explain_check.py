@@ -23,7 +23,7 @@ from tests.core.test_callback import build_callback, make_trainer, probe
 from tests.support.explanations import assert_close
 from tests.support.tiny_models import FAMILIES, make_tiny
 
-MEASURED: dict[str, Any] = {"influence": True, "influence_seconds": 600.0}
+MEASURED: dict[str, Any] = {"influence": True, "influence_words": 8, "influence_seconds": 600.0}
 CHECKPOINT = Path(__file__).resolve().parents[2] / "demo/checkpoints/grounded/step-003800"
 PROMPT, ANSWER = "describe the image .", "a red circle ."
 
