@@ -123,6 +123,14 @@ def test_the_wheels_version_is_the_librarys(wheel: zipfile.ZipFile) -> None:
     assert metadata(wheel)["Version"] == mmx_core.__version__
 
 
+def test_the_panel_the_extension_and_what_installs_it_are_of_the_librarys_version() -> None:
+    root, version = Path(mmx_core.__file__).parents[1], mmx_core.__version__
+    for name in ("frontend/package.json", "frontend/package-lock.json", "vscode/package.json"):
+        assert json.loads((root / name).read_text())["version"] == version, name
+    for name in ("README.md", "vscode/README.md"):
+        assert f"mmx-explain-{version}.vsix" in (root / name).read_text(), name
+
+
 def test_the_viewer_alone_needs_no_torch(wheel: zipfile.ZipFile) -> None:
     requirements = metadata(wheel).get_all("Requires-Dist") or []
     base = {requirement.partition(">")[0] for requirement in requirements if ";" not in requirement}
