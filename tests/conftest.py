@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -25,6 +26,13 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files without a test that runs alone are not imported where only those are asked for."""
+    if config.option.markexpr != "serial" or collection_path.suffix != ".py":
+        return None
+    return "mark.serial" not in collection_path.read_text(encoding="utf-8") or None
 
 
 @pytest.fixture(scope="session")

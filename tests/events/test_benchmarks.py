@@ -44,7 +44,6 @@ def test_a_made_log_is_read_whole_and_holds_explanations_of_at_most_50_kb(tmp_pa
     assert size / len(places) < 50_000
 
 
-@pytest.mark.serial
 def test_what_writing_costs_is_printed():
     pytest.importorskip("torch")
     figures = json.loads(printed("writing", "--samples=1", "--repeats=1", "--json"))
