@@ -34,16 +34,18 @@ def undisturbed(model: Any, work: Callable[P, T], /, *args: P.args, **kwargs: P.
     One thread at a time: modes, random numbers and transformers' choice of attention are the
     process's, and what two change at once neither brings back.
     """
-    # Not a ``with``; and the same thread comes in again, should an interrupt have left it locked.
-    _ALONE.acquire()
+    held: list[Any] = []
+    release: partial[object] = partial(deque, map(methodcaller("release"), held), 0)
     try:
+        # In C alone, so that what is held is known however it is interrupted.
+        deque(map(held.append, filter(methodcaller("acquire"), [_ALONE])), 0)
         devices = {p.device for p in model.parameters()}
         kinds = {"cpu", *(device.type for device in devices)}
         undo = [*_modes(model), *_random_numbers(devices), *_autocast(kinds)]
         undo.append(partial(torch._C._set_grad_enabled, torch.is_grad_enabled()))
         return restoring(undo, _evaluating, model, work, *args, **kwargs)
     finally:
-        _ALONE.release()
+        release()
 
 
 def _evaluating(model: Any, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

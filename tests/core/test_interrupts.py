@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -20,6 +21,7 @@ from PIL import Image
 import mmx_core
 from mmx_core import Explainer, Sample
 from mmx_core.evaluation.registry import methods
+from mmx_core.models import running
 from mmx_core.models.restoring import contents, restoring
 from mmx_core.models.running import undisturbed
 from mmx_core.stages.perturbing import Perturber
@@ -60,7 +62,19 @@ def trace_of(model: Any) -> list[Any]:
         torch.random.get_rng_state().tolist(),
         (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
         (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu"), depth),
+        another_thread_may_explain(),
     ]
+
+
+def another_thread_may_explain() -> bool:
+    def come_in() -> bool:
+        came = running._ALONE.acquire(blocking=False)
+        if came:
+            running._ALONE.release()
+        return came
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(come_in).result()
 
 
 def picture() -> Image.Image:
