@@ -73,7 +73,7 @@ def test_the_keyboard_draws_regions_and_its_letters_can_be_switched_off(page, ba
         page.keyboard.press(key)
     region = frame.evaluate(f"{PANEL}.model.view.region")
     assert 12 * (region["bottom"] - region["top"]) == pytest.approx(1)
-    assert "region from" in frame.locator("mmx-spoken [role='status']").inner_text()
+    frame.locator("mmx-spoken [role='status']", has_text="region from").wait_for(state="attached")
     frame.wait_for_selector("mmx-readers li")
     page.keyboard.press("?")
     frame.uncheck("mmx-help input")
