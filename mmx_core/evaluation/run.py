@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -93,7 +94,7 @@ def evaluate(
     # What failed for want of memory, say, is tried again.
     done = {entry["sample"] for entry in journal.entries() if "error" not in entry}
     order = [_id_of(samples, index) for index in range(len(samples))]
-    twice = sorted({name for name in order if order.count(name) > 1})
+    twice = sorted(name for name, count in Counter(order).items() if count > 1)
     if twice:
         raise ValueError(f"samples: expected distinct ids, got {', '.join(twice[:5])} repeatedly")
     if plan.hides_by_another and len(order) < 2:
