@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mmx_core.cli.table import format_table
 from mmx_core.metrics.bootstrap import pooled_mean
+from mmx_core.metrics.removal import rank_correlation
 from tests.benchmarks.text_relevance_measures import VERSION, Scored, measure
 from tests.benchmarks.text_relevance_others import OTHERS, add_others
 from tests.benchmarks.text_relevance_product import PRODUCT, add_product
@@ -182,15 +183,7 @@ def _figures(truth: Truth, t: int, scores: NDArray[np.float32]) -> tuple[float, 
 
 
 def _spearman(first: Array, second: Array) -> float:
-    """Correlation of ranks, ties at their mean; 0 where one is constant."""
-    if not np.ptp(first) or not np.ptp(second):
-        return 0.0
-    return float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
-
-
-def _ranks(values: Array) -> Array:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(count) - (count + 1) / 2)[place])
+    return float(rank_correlation(first[None], second[None])[0])
 
 
 if __name__ == "__main__":
