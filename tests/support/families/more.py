@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 import torch
 import transformers
 from torch import nn
 
-from tests.support.families.parts import spaced_tokenizer, text_config
+from tests.support.families.parts import in_place_of_timm, spaced_tokenizer, text_config
 from tests.support.families.tiled import idefics3_tokenizer
 from tests.support.tiny_models import TinyModel
 
@@ -83,12 +83,7 @@ def make_gemma3n(seed: int = 0) -> TinyModel:
         tie_word_embeddings=False,
     )
     torch.manual_seed(seed)
-    build = modeling_gemma3n.AutoModel.from_config
-
-    def without_timm(part: Any, **more: Any) -> Any:
-        return Tower(32, 14) if part.model_type == "gemma3n_vision" else build(part, **more)
-
-    with patch.object(modeling_gemma3n.AutoModel, "from_config", without_timm):
+    with in_place_of_timm(modeling_gemma3n, "gemma3n_vision", partial(Tower, 32, 14)):
         model = transformers.Gemma3nForConditionalGeneration._from_config(config).eval()
     for parameter in model.parameters():
         if parameter.ndim > 1:

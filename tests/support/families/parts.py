@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Sequence, Split
+from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 from tests.support.tiny_models import WORDS
@@ -90,3 +93,21 @@ def build_model(
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model
+
+
+@contextmanager
+def in_place_of_timm(modeling: Any, kind: str, tower: Callable[[], nn.Module]) -> Iterator[None]:
+    """While a model is built, its tower is another: timm's needs torchvision.
+
+    Args:
+        modeling: The module of transformers that builds it by ``AutoModel``.
+        kind: The ``model_type`` of the tower's configuration.
+        tower: Makes the other.
+    """
+    build = modeling.AutoModel.from_config
+
+    def built(part: Any, **more: Any) -> Any:
+        return tower() if part.model_type == kind else build(part, **more)
+
+    with patch.object(modeling.AutoModel, "from_config", built):
+        yield

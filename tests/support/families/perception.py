@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 import torch
 import transformers
 from torch import nn
 
 from tests.support.families.llava import TEMPLATE
-from tests.support.families.parts import spaced_tokenizer, text_config
+from tests.support.families.parts import in_place_of_timm, spaced_tokenizer, text_config
 from tests.support.tiny_models import TinyModel
 
 SETTINGS: dict[str, Any] = {
@@ -63,12 +63,7 @@ def make_perception_lm(seed: int = 0) -> TinyModel:
         tie_word_embeddings=False,
     )
     torch.manual_seed(seed)
-    build = modeling_perception_lm.AutoModel.from_config
-
-    def without_timm(part: Any, **more: Any) -> Any:
-        return Tower(32, 7) if part.model_type == "timm_wrapper" else build(part, **more)
-
-    with patch.object(modeling_perception_lm.AutoModel, "from_config", without_timm):
+    with in_place_of_timm(modeling_perception_lm, "timm_wrapper", partial(Tower, 32, 7)):
         model = transformers.PerceptionLMForConditionalGeneration._from_config(config).eval()
     for parameter in model.parameters():
         if parameter.ndim > 1:
