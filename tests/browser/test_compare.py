@@ -168,7 +168,7 @@ def test_a_reload_restores_the_comparison(page, base):
     page.reload()
     panel = open_panel(page, base, page.evaluate("location.hash.slice('#mmx&'.length)"))
     assert len(maps_drawn(panel)) == 1
-    assert panel.locator('[aria-label="Step of B"]').count() == 1
+    panel.wait_for_selector('[aria-label="Step of B"]')
 
 
 def test_a_click_on_the_image_ranks_the_words_that_read_from_there(page, base, logged):

@@ -31,6 +31,7 @@ def test_a_start_that_appears_continues_the_run_that_is_open(page, tmp_path):
         panel.wait_for_selector('mmx-step-slider input[max="7"]')
         assert panel.locator(".news").inner_text() == "2 new steps"
         panel.locator("mmx-run-picker input").click()
+        panel.wait_for_selector("mmx-run-picker .option")
         assert panel.locator("mmx-run-picker .option strong").all_inner_texts() == ["run"]
         panel.locator("mmx-step-slider input").fill("7")
         panel.wait_for_selector('section.seen[data-step="7"]')
@@ -93,6 +94,7 @@ def test_hundreds_of_runs_and_a_long_name_leave_the_panel_as_it_is(page, tmp_pat
         page.set_viewport_size({"width": 800, "height": 600})
         panel = open_panel(page, base, f"p.mmx.run={long}&{SAMPLE}&p.mmx.compare=side")
         panel.locator("mmx-run-picker input").first.click()
+        panel.wait_for_selector("mmx-run-picker .none")
         listed = panel.locator("mmx-run-picker .option strong").all_inner_texts()
         assert listed[:3] == [long, "run-0", "run-1"]
         assert panel.locator("mmx-run-picker .none").inner_text().startswith("101 more")
