@@ -42,3 +42,7 @@ def test_a_part_that_cannot_be_loaded_is_said_in_words_and_can_be_had_later(watc
     page.unroute_all()
     panel.click("text=Try again")
     panel.wait_for_selector(HELP)
+    page.keyboard.press("Escape")
+    page.route("**/static/picker_list.*", lambda route: route.abort())
+    panel.locator("mmx-run-picker input").click()
+    panel.wait_for_selector("text=reload it for the list")

@@ -30,6 +30,7 @@ export interface PanelEvents {
   "hover-change": Hover;
   "play-toggle": null;
   "help-open": null;
+  "list-lost": null;
   "guide-toggle": boolean;
   "export-open": null;
   retry: null;

@@ -83,6 +83,7 @@ export class Panel extends PanelElement {
     this.addEventListener("export-open", () => void this.export());
     this.addEventListener("play-toggle", () => this.play(!this.playing));
     this.addEventListener("help-open", () => void this.help());
+    this.addEventListener("list-lost", () => void this.parts.load("list"));
     this.addEventListener("go-back", () => this.goBack());
     this.addEventListener("note-change", ({ detail }) => {
       this.notes.set(this.model.view.tag, detail);
@@ -121,6 +122,7 @@ export class Panel extends PanelElement {
         <div class="progress" role="progressbar" aria-label="Loading" ?hidden=${!model.busy}></div>
         ${model.news ? html`<div class="news" role="status">${model.news}</div>` : nothing}
         ${this.parts.trouble("help", () => this.help())} ${this.parts.trouble("export", () => this.export())}
+        ${this.parts.trouble("list", () => void this.parts.load("list"))}
         ${model.view.outline ? this.parts.want("outline") : nothing}
         ${runs.length && model.view.samples ? this.parts.show("table", () => sampleTable(model, this.table, this.notes)) : nothing}
         ${model.notice ? html`<div class="note" role="status">${model.notice}</div>` : nothing}

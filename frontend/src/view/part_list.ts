@@ -12,6 +12,7 @@ export const PARTS = {
   start: ["how to log", () => import("./how_to_log")],
   help: ["the keyboard shortcuts", () => import("./help")],
   images: ["the strip of images", () => import("../pixels/image_strip")],
+  list: ["the list", () => import("./picker_list")],
   outline: ["the outline", () => import("../pixels/outline_layer")],
   readers: ["the words from pixels", () => import("../words/readers")],
   sentence: ["the sentence of the selected word", () => import("../words/behind")],

@@ -143,6 +143,7 @@ export abstract class Picker extends PanelElement {
     if (!this.list) {
       this.list = await import("./picker_list").catch(() => null);
       if (this.list) this.adopt(this.list.listStyle);
+      else this.ask("list-lost", null);
     }
     await this.updateComplete;
     this.reveal();
