@@ -69,7 +69,9 @@ def test_no_view_has_a_violation(page, base, scheme):
 def test_the_keyboard_draws_regions_and_its_letters_can_be_switched_off(page, base):
     frame = open_panel(page, base, VIEW)
     frame.focus("mmx-stage .stage")
-    for key in ("Enter", "ArrowUp", "Shift+ArrowRight", "Enter"):
+    page.keyboard.press("Enter")
+    frame.wait_for_function(f"{PANEL}.model.view.region")
+    for key in ("ArrowUp", "Shift+ArrowRight", "Enter"):
         page.keyboard.press(key)
     region = frame.evaluate(f"{PANEL}.model.view.region")
     assert 12 * (region["bottom"] - region["top"]) == pytest.approx(1)
