@@ -267,11 +267,10 @@ export class PanelModel {
     if (here && "explanation" in here && !!alternative === !!second && this.presentHeld(here.explanation, alternative)) {
       return this.prefetch(), this.readAll(wait);
     }
-    if (!here || (second && !alternative)) {
-      this.busy = true;
-      this.tell();
-      this.source.dropStale(wait);
-    }
+    // Also where only pictures are on their way: what is said of A and B is of this place at once.
+    this.busy = true;
+    this.tell();
+    if (!here || (second && !alternative)) this.source.dropStale(wait);
     try {
       const [result, other] = await Promise.all([this.source.load(place), second && this.source.load(second)]);
       if (!wanted()) return;
