@@ -19,6 +19,18 @@ describe("colours", () => {
     }
   });
 
+  it("for differences are dark in the middle on a dark page, and grow lighter towards both ends", () => {
+    for (const name of ["RdBu on dark", "PuOr on dark"] as const) {
+      const table = colorTable(name);
+      const light = (i: number) => 0.2126 * table[3 * i]! + 0.7152 * table[3 * i + 1]! + 0.0722 * table[3 * i + 2]!;
+      expect(light(127), name).toBeLessThan(16);
+      for (let i = 128; i + 16 < 256; i += 16) {
+        expect(light(i + 16), `${name} at ${i}`).toBeGreaterThan(light(i));
+        expect(light(255 - i - 16), `${name} at ${255 - i}`).toBeGreaterThan(light(255 - i));
+      }
+    }
+  });
+
   it("are see-through at zero, opaque from half the range, absent where there is no value", () => {
     const pixels = cellPixels(Float32Array.of(0, 1, 2, 4, 9, NaN), { low: 0, high: 4 }, "inferno", 1);
     const alpha = [...pixels].filter((_, i) => i % 4 === 3);

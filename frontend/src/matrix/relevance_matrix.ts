@@ -152,7 +152,7 @@ export class RelevanceMatrix extends PanelElement {
   }
 
   private get colors(): ColorMap {
-    return matrixColors(this.view.colors, isSigned(this.explanation, this.mode));
+    return matrixColors(this.view.colors, isSigned(this.explanation, this.mode), this.dark);
   }
 
   private get grouping(): Grouping {

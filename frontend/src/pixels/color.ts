@@ -1,11 +1,13 @@
 import { COLOR_TABLES } from "./color_tables";
 
-export type ColorMap = keyof typeof COLOR_TABLES;
+type Table = keyof typeof COLOR_TABLES;
+/** On a dark page the middle of a map for differences is black: as white it would outshine its ends. */
+export type ColorMap = Table | `${Table} on dark`;
 export const COLOR_MAPS = ["inferno", "viridis", "cividis"] as const satisfies readonly ColorMap[];
 
 /** For differences: zero is the middle. With cividis, which is chosen for colour blindness, the
  * pair that needs no telling red from green. */
-export function differenceColors(chosen: ColorMap): ColorMap {
+export function differenceColors(chosen: ColorMap): Table {
   return chosen === "cividis" ? "PuOr" : "RdBu";
 }
 
@@ -16,8 +18,10 @@ const unpacked = new Map<ColorMap, Uint8Array>();
 export function colorTable(name: ColorMap): Uint8Array {
   let table = unpacked.get(name);
   if (!table) {
-    const packed = COLOR_TABLES[name];
+    const [light, dark] = name.split(" on ") as [Table, string?];
+    const packed = COLOR_TABLES[light];
     table = typeof packed === "string" ? unpack(packed) : between(packed);
+    if (dark) turnOver(table);
     unpacked.set(name, table);
   }
   return table;
@@ -46,6 +50,15 @@ function between(anchors: readonly number[]): Uint8Array {
   });
 }
 
+/** Light becomes dark, at the same hue. */
+function turnOver(table: Uint8Array): void {
+  for (let i = 0; i < table.length; i += 3) {
+    const color = table.subarray(i, i + 3);
+    const rest = 255 - Math.max(...color) - Math.min(...color);
+    color.forEach((value, channel) => (color[channel] = value + rest));
+  }
+}
+
 /** Position of a value in a range, clamped to 0..1. */
 export function share(value: number, low: number, high: number): number {
   if (!(high > low)) return 0;
@@ -59,7 +72,7 @@ export function cssColor(name: ColorMap, position: number, alpha = 1): string {
 }
 
 /** The matrix keeps to a map that reads well without transparency, unless the reader chose one. */
-export function matrixColors(chosen: ColorMap, difference = false): ColorMap {
-  if (difference) return differenceColors(chosen);
+export function matrixColors(chosen: ColorMap, difference = false, dark = false): ColorMap {
+  if (difference) return dark ? `${differenceColors(chosen)} on dark` : differenceColors(chosen);
   return chosen === "inferno" ? "viridis" : chosen;
 }
