@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Frame, Page, sync_playwright
 
 EXECUTABLE = "/usr/bin/chromium"
 READY_MS = 60_000
+_ENTRY = "data/plugin_entry.html?name=mmx"
 _SEEN = "try { localStorage.setItem('mmx.guided', '1') } catch {}"
 """Run in every frame: the reader has been here before."""
 
@@ -38,10 +39,36 @@ def open_panel(
         status: ``ready``, ``empty``, ``damaged`` or ``gone``.
         first: The reader's first visit, who is shown around.
     """
-    if not first:
-        page.add_init_script(_SEEN)
-    page.goto(f"{base}/#mmx" + (f"&{parameters}" if parameters else ""))
+    address = f"{base}/#mmx" + (f"&{parameters}" if parameters else "")
+    left = _frame_left(page) if page.url.startswith(f"{base}/#mmx") else None
+    if left:
+        page.evaluate("(address) => history.replaceState(null, '', address)", address)
+        left.goto(f"{base}/{_ENTRY}")
+    else:
+        if not first:
+            page.add_init_script(_SEEN)
+        page.goto(address)
     return panel_of(page, status=status)
+
+
+def leave_panel(page: Page) -> bool:
+    """Empties the panel's frame, so that another view can be opened in the same TensorBoard.
+
+    Returns:
+        Whether there is one.
+    """
+    page.unroute_all(behavior="ignoreErrors")
+    frame = next((frame for frame in page.frames if frame.url.endswith(_ENTRY)), None)
+    if frame:
+        page.mouse.move(0, 0)
+        frame.goto("about:blank")
+    return frame is not None
+
+
+def _frame_left(page: Page) -> Frame | None:
+    element = page.query_selector(f'iframe[src$="{_ENTRY}"]')
+    frame = element and element.content_frame()
+    return frame if frame and frame.url == "about:blank" else None
 
 
 def panel_of(page: Page, *, status: str = "ready") -> Frame:

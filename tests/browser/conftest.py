@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import BrowserContext, Frame, Page
+from playwright.sync_api import BrowserContext, Frame, Page, ViewportSize
 
 from mmx_core.events import ExplanationWriter
 from mmx_core.parts import ObjectMask
 from tb_mmx_plugin.static import FOLDER
-from tests.browser.browser import open_panel
+from tests.browser.browser import leave_panel, open_panel
 from tests.plugin.conftest import write_logdir
 from tests.support.explanations import make_explanation, make_image
 from tests.support.tensorboard_server import serve
@@ -31,6 +32,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.flaky(reruns=1))
 
 
+VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
+AS_IN_A_NEW_PAGE: dict[str, Any] = {
+    "color_scheme": "null",
+    "forced_colors": "null",
+    "media": "null",
+    "reduced_motion": "reduce",
+}
+FAILED = pytest.StashKey[bool]()
 RUN, OTHER_RUN = "panel", "panel-other"
 STEPS = (0, 300, 900)
 SAMPLES = ("0", "1", "2")
@@ -109,20 +118,53 @@ def base(logdir) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def context(browser) -> BrowserContext:
     """Shared, so that TensorBoard's own page comes out of the cache."""
-    return browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    return browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(scope="session")
+def kept() -> list[Watched]:
+    """The page of the test before: TensorBoard's own code takes longer to start than the panel."""
+    return []
 
 
 @pytest.fixture
-def watched(context) -> Iterator[Watched]:
-    page = context.new_page()
-    yield Watched(page)
-    page.close()
+def watched(
+    request: pytest.FixtureRequest, context: BrowserContext, kept: list[Watched]
+) -> Iterator[Watched]:
+    watched = kept.pop() if kept else Watched(context.new_page())
+    yield watched
+    fine = not request.node.stash.get(FAILED, False) and not watched.troubles
+    if fine and leave_panel(watched.page):
+        watched.page.set_viewport_size(VIEWPORT)
+        watched.page.emulate_media(**AS_IN_A_NEW_PAGE)
+        watched.troubles.clear()
+        kept.append(watched)
+    else:
+        watched.page.close()
 
 
 @pytest.fixture
-def page(watched) -> Iterator[Page]:
+def page(watched: Watched) -> Iterator[Page]:
     """A page in which nothing may go wrong."""
     yield watched.page
+    assert watched.troubles == []
+
+
+@pytest.fixture
+def new_page(context: BrowserContext) -> Iterator[Page]:
+    """The same, for what a page that was used shows no more, or would not get rid of."""
+    watched = Watched(context.new_page())
+    yield watched.page
+    watched.page.close()
     assert watched.troubles == []
 
 

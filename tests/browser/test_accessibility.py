@@ -42,9 +42,9 @@ def violations(frame, rules: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_view_has_a_violation(page, base, scheme):
-    page.emulate_media(color_scheme=scheme)
-    frame = open_panel(page, base, VIEW)
+def test_no_view_has_a_violation(new_page, base, scheme):
+    new_page.emulate_media(color_scheme=scheme)
+    frame = open_panel(new_page, base, VIEW)
     assert frame.evaluate(f"{PANEL}.dark") == (scheme == "dark")
     # A theme is nothing but colours.
     rules = "color-contrast" if scheme == "dark" else ""
@@ -59,10 +59,10 @@ def test_no_view_has_a_violation(page, base, scheme):
     frame.wait_for_selector("mmx-relevance-matrix table")
     found["matrix as a table"] = violations(frame, rules)
     for key, name in {"?": "help", "e": "export"}.items():
-        page.keyboard.press(key)
+        new_page.keyboard.press(key)
         frame.wait_for_selector("dialog[open]")
         found[name] = violations(frame, rules)
-        page.keyboard.press("Escape")
+        new_page.keyboard.press("Escape")
     assert not any(found.values()), found
 
 
@@ -93,14 +93,14 @@ def test_text_is_as_large_as_the_reader_has_set_it(panel):
     assert word.evaluate(size) == 2 * before > 0
 
 
-def test_a_finger_scrolls_past_the_whole_image_and_two_fingers_zoom(page, base):
-    frame = open_panel(page, base, VIEW)
+def test_a_finger_scrolls_past_the_whole_image_and_two_fingers_zoom(new_page, base):
+    frame = open_panel(new_page, base, VIEW)
     action = "getComputedStyle(document.querySelector('mmx-panel').shadowRoot"
     action += ".querySelector('mmx-stage').shadowRoot.querySelector('.stage')).touchAction"
     assert frame.evaluate(action) == "pan-y"
     box = frame.locator("mmx-stage .stage").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    browser = page.context.new_cdp_session(page)
+    browser = new_page.context.new_cdp_session(new_page)
     browser.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
     for kind, apart in (("touchStart", 20), ("touchMove", 40), ("touchMove", 60), ("touchEnd", 0)):
         points = [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]

@@ -12,18 +12,18 @@ HELP = "mmx-help dialog[open]"
 
 
 def test_the_first_view_loads_no_more_than_it_shows_and_a_part_comes_once_it_is_asked_for(
-    page, base
+    new_page, base
 ):
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    panel = open_panel(page, base, VIEW)
+    new_page.on("request", lambda request: asked.append(request.url))
+    panel = open_panel(new_page, base, VIEW)
 
     def scripts() -> set[str]:
         ours = (url for url in asked if "/plugin/mmx/" in url and url.endswith(".js"))
         return {url.rsplit("/", 1)[1].split(".")[0] for url in ours}
 
     assert scripts() == FIRST_VIEW
-    page.keyboard.press("h")
+    new_page.keyboard.press("h")
     panel.wait_for_selector("mmx-filmstrip canvas")
     # And the words for those who hear what a key has changed.
     assert scripts() - FIRST_VIEW == {"filmstrip", "spoken_parts"}

@@ -365,9 +365,9 @@ def test_what_the_model_does_not_see_is_hatched(page, several_base):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("view", ["mixed", "talk", "words"])
-def test_no_view_of_them_has_a_serious_violation(page, several_base, view, scheme):
-    page.emulate_media(color_scheme=scheme)
+def test_no_view_of_them_has_a_serious_violation(new_page, several_base, view, scheme):
+    new_page.emulate_media(color_scheme=scheme)
     more = "&p.mmx.beside=6:999" if view == "words" else ""
-    panel = shown(page, several_base, view, f"&p.mmx.token=2{more}")
+    panel = shown(new_page, several_base, view, f"&p.mmx.token=2{more}")
     panel.wait_for_selector(".coming", state="detached")
     assert violations(panel, "color-contrast" if scheme == "dark" else "") == []
