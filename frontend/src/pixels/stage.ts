@@ -117,7 +117,12 @@ export class Stage extends PanelElement {
         font-size: 12px;
         font-weight: 600;
         line-height: 18px;
-        white-space: nowrap;
+      }
+      /* The word is in the strip, the scale below: two captions would cover what they caption. */
+      @media (max-width: 620px) {
+        .badge ~ .caption {
+          display: none;
+        }
       }
       :host([side="b"]) .top {
         flex-direction: row-reverse;
