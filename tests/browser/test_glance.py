@@ -161,7 +161,11 @@ def said(frame, word: str) -> str:
 
 def beside(frame, run: str) -> None:
     """Compares with a run."""
-    frame.click('[aria-label="Compare"] button:text-is("side")')
+    narrow = frame.locator('select[aria-label="Compare"]')
+    if narrow.is_visible():
+        narrow.select_option("side")
+    else:
+        frame.click('[aria-label="Compare"] button:text-is("side")')
     choose_run(frame, run, "Run of B")
     frame.wait_for_selector(f".badge:has-text('B · {run}')")
     wait_ready(frame)

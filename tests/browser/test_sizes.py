@@ -69,13 +69,6 @@ def sizes(tmp_path_factory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def sized(page):
-    """The page, at whose size others find it again."""
-    yield page
-    page.set_viewport_size({"width": 1280, "height": 800})
-
-
 def opened(page, base, sample: str, more: str = ""):
     run = A.replace("/", "%2F").replace("=", "%3D")
     return open_panel(page, base, f"p.mmx.run={run}&p.mmx.tag=mmx%2Fval%2F{sample}{more}")
@@ -92,23 +85,23 @@ def settled(page, frame) -> None:
     frame.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
 
-def test_controls_never_lie_over_each_other_and_names_say_what_differs(sized, sizes):
-    frame = opened(sized, sizes, "short")
+def test_controls_never_lie_over_each_other_and_names_say_what_differs(page, sizes):
+    frame = opened(page, sizes, "short")
     assert run_shown(frame) == "sweep-2026/lr…kpoint-final"
     for compare in (False, True):
         if compare:
             compared(frame)
         for width in (340, 420, 640, 800, 1000, 1280):
-            sized.set_viewport_size({"width": width, "height": 700})
-            settled(sized, frame)
+            page.set_viewport_size({"width": width, "height": 700})
+            settled(page, frame)
             assert frame.evaluate(_OVERLAPS) == [], (compare, width)
             assert frame.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
     assert run_shown(frame).startswith("…lr=0.001_")
     assert run_shown(frame, "Run of B").startswith("…lr=0.01_")
 
 
-def test_the_film_of_sixty_steps_keeps_its_labels_and_says_where_steps_lie_in_time(sized, sizes):
-    frame = opened(sized, sizes, "short", "&p.mmx.film=1&p.mmx.step=39000")
+def test_the_film_of_sixty_steps_keeps_its_labels_and_says_where_steps_lie_in_time(page, sizes):
+    frame = opened(page, sizes, "short", "&p.mmx.film=1&p.mmx.step=39000")
     frame.wait_for_selector("mmx-filmstrip h2:has-text('over 60 steps × 2 scales')")
     names = frame.locator("mmx-filmstrip .steps button").all_inner_texts()
     assert len(set(names)) == len(names) == 60
@@ -128,8 +121,8 @@ def test_the_film_of_sixty_steps_keeps_its_labels_and_says_where_steps_lie_in_ti
     assert ends == sorted(ends)
 
 
-def test_a_long_prompt_folds_and_a_long_answer_scrolls_with_a_map_of_itself(sized, sizes):
-    frame = opened(sized, sizes, "long", "&p.mmx.token=300")
+def test_a_long_prompt_folds_and_a_long_answer_scrolls_with_a_map_of_itself(page, sizes):
+    frame = opened(page, sizes, "long", "&p.mmx.token=300")
     fold = frame.locator("mmx-answer-strip .fold")
     assert f"prompt: {PROMPT} words" in fold.inner_text()
     text = frame.locator("mmx-answer-strip .text")
@@ -142,8 +135,8 @@ def test_a_long_prompt_folds_and_a_long_answer_scrolls_with_a_map_of_itself(size
 
     assert is_in_view()
     for size in ((500, 800), (1280, 800)):
-        sized.set_viewport_size({"width": size[0], "height": size[1]})
-        settled(sized, frame)
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        settled(page, frame)
         assert is_in_view(), size
     drawn = frame.locator("mmx-answer-strip .answer")
     before = int(drawn.last.get_attribute("data-token-index"))
@@ -154,18 +147,18 @@ def test_a_long_prompt_folds_and_a_long_answer_scrolls_with_a_map_of_itself(size
     first, last = frame.locator("mmx-minimap").evaluate("({ seen }) => seen")
     assert first < before <= last + 1, "the words that were in view still are"
     box = frame.locator("mmx-minimap canvas").bounding_box()
-    sized.mouse.click(box["x"] + 0.95 * box["width"], box["y"] + 5)
+    page.mouse.click(box["x"] + 0.95 * box["width"], box["y"] + 5)
     frame.wait_for_function(f"{PANEL}.model.view.token > 600")
     token = frame.evaluate(f"{PANEL}.model.view.token")
     assert token == pytest.approx(0.95 * ANSWER, abs=4)
-    settled(sized, frame)
+    settled(page, frame)
     assert is_in_view()
     fold.click()
     frame.wait_for_selector('mmx-answer-strip .prompt[data-context-index="1"]')
 
 
-def test_an_answer_from_the_right_stays_so_with_b_under_it_line_by_line(sized, sizes):
-    frame = opened(sized, sizes, "rtl")
+def test_an_answer_from_the_right_stays_so_with_b_under_it_line_by_line(page, sizes):
+    frame = opened(page, sizes, "rtl")
     for compare in (False, True):
         if compare:
             compared(frame)
@@ -182,26 +175,26 @@ def test_an_answer_from_the_right_stays_so_with_b_under_it_line_by_line(sized, s
 
 @pytest.mark.parametrize("size", [(420, 800), (640, 400)], ids=["side panel", "zoomed to 200 %"])
 @pytest.mark.parametrize("compare", [False, True], ids=["one", "two"])
-def test_the_picture_is_above_the_fold(sized, sizes, size, compare):
-    sized.set_viewport_size({"width": size[0], "height": size[1]})
-    frame = opened(sized, sizes, "long", "&p.mmx.token=300")
+def test_the_picture_is_above_the_fold(page, sizes, size, compare):
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    frame = opened(page, sizes, "long", "&p.mmx.token=300")
     if compare:
         compared(frame)
     box = frame.locator("mmx-stage").first.bounding_box()
     assert size[1] - box["y"] > min(box["height"], 150)
 
 
-def test_the_browsers_back_goes_through_the_views_and_stays_in_tensorboard(sized, sizes):
-    frame = opened(sized, sizes, "short", "&p.mmx.token=0")
-    entries = sized.evaluate("history.length")
+def test_the_browsers_back_goes_through_the_views_and_stays_in_tensorboard(new_page, sizes):
+    frame = opened(new_page, sizes, "short", "&p.mmx.token=0")
+    entries = new_page.evaluate("history.length")
     frame.click('mmx-answer-strip [data-token-index="3"]')
-    sized.wait_for_function("location.hash.includes('p.mmx.token=3')")
+    new_page.wait_for_function("location.hash.includes('p.mmx.token=3')")
     frame.click("button:text-is('over steps')")
-    sized.wait_for_function("location.hash.includes('p.mmx.film=1')")
-    assert sized.evaluate("history.length") == entries + 2
+    new_page.wait_for_function("location.hash.includes('p.mmx.film=1')")
+    assert new_page.evaluate("history.length") == entries + 2
     # The panel's own goes through the same entries: the browser's next press is no dead one.
     frame.click('[aria-label="Back to the view before"]')
     frame.wait_for_function(f"!{PANEL}.model.view.film && {PANEL}.model.view.token === 3")
-    sized.go_back()
+    new_page.go_back()
     frame.wait_for_function(f"{PANEL}.model.view.token === 0 && {PANEL}.model.history.isEmpty")
-    assert sized.url.startswith(sizes)
+    assert new_page.url.startswith(sizes)
