@@ -57,8 +57,8 @@ export class Panel extends PanelElement {
   playing = false;
   /** What the reader asks the meaning of. */
   asked: Asked | null = null;
-  /** The look around is open: on a first visit, and on request. */
-  guided = !recall(GUIDE);
+  /** The look around is open: on a first visit, if a second can be told from it, and on request. */
+  guided = !recall(GUIDE) && keep(GUIDE, "");
 
   /** Loaded once a word beside the answer is in view. */
   beside: typeof import("../pixels/alternative_picture") | null = null;
