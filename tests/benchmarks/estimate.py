@@ -1,6 +1,7 @@
 """Cost of the estimate of which words mattered, as a share of the forward that it is read from.
 
-    python -m tests.benchmarks.estimate [--device cuda --size 2b|7b] [--tokens 64] [--repeats 15]
+    python -m tests.benchmarks.estimate [--pretrained] [--device cuda --size 2b|7b] [--tokens 64]
+        [--repeats 15]
 
 Both are timed in turn in one process; the median of each counts, and of the shares within each
 turn. On a CPU in time of the process, which others' work does not lengthen much.
@@ -20,14 +21,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--size", choices=("2b", "7b"), help="real shapes, random weights (CUDA)")
+    parser.add_argument("--pretrained", action="store_true", help="SmolLM2 with eyes, too")
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=15)
     arguments = parser.parse_args()
     cases = [("demo", 160), ("wide", 448)]
+    if arguments.pretrained:
+        cases.append(("pretrained", 448))
     if arguments.size:
         cases = [(arguments.size, side) for side in (448, 896, 1344)]
     print(
-        f"{'model':6} {'picture':>9} {'tokens':>6} {'forward s':>9} {'estimate s':>10} {'share':>6}"
+        f"{'model':10} {'picture':>9} {'tokens':>6} {'explained':>9} {'forward s':>9} "
+        f"{'estimate s':>10} {'share':>6}"
     )
     for model, side in cases:
         print(_line(model, side, arguments), flush=True)
@@ -73,7 +78,8 @@ def _line(model: str, side: int, arguments: Any) -> str:
         )
     )
     return (
-        f"{model:6} {side:4}x{side:<4} {encoded.length:6} {alone:9.3f} {added:10.3f} {share:6.2f}"
+        f"{model:10} {side:4}x{side:<4} {encoded.length:6} {len(ids):9} {alone:9.3f} "
+        f"{added:10.3f} {share:6.2f}"
     )
 
 

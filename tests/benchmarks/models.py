@@ -35,7 +35,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 def load(name: str, device: str) -> TinyModel:
-    """The demo's last checkpoint, or a Qwen2-VL of one of ``SHAPES`` with random weights."""
+    """The demo's last checkpoint, SmolLM2 with eyes, or one of ``SHAPES`` with random weights."""
     import transformers
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
@@ -45,6 +45,10 @@ def load(name: str, device: str) -> TinyModel:
         last = sorted(DEMO_CHECKPOINTS.iterdir())[-1]
         model, image_processor, tokenizer, _ = load_parts(last, device=device, dtype=torch.float32)
         return TinyModel(model, image_processor, tokenizer)
+    if name == "pretrained":
+        from tests.benchmarks.pretrained import model as pretrained
+
+        return pretrained.load()
     hidden, inner, layers, heads, kv_heads, vocabulary, tie = SHAPES[name]["text"]
     tokenizer = _wide_tokenizer(vocabulary)
     marker = tokenizer.convert_tokens_to_ids
