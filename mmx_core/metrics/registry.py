@@ -89,7 +89,10 @@ class ScoredAnswer:
         """The masked words that have tokens; of one name's words all tokens together."""
         found = []
         for entry in self.word_masks:
-            tokens = [token for word in entry.words for token in self.tokens_of_word[word]]
+            words: Sequence[int] = entry.words
+            if entry.whole:
+                words = [word for word in words if word not in self.function_words] or words
+            tokens = [token for word in words for token in self.tokens_of_word[word]]
             if tokens:
                 maps, levels = self.heatmaps[tokens], self.levels[tokens]
                 if entry.whole:

@@ -302,6 +302,21 @@ def test_a_span_is_measured_by_the_mean_of_its_maps_and_a_word_by_its_best() -> 
     assert scores(whole=True)["obj_iou"] == [0.0]
 
 
+def test_of_a_span_function_words_are_left_out_where_there_are_others() -> None:
+    mask = box(0, 0, 6, 8)
+    named_, other = np.zeros((2, 8, 12), dtype=np.float32)
+    named_[:, :6], other[:, 6:] = 1, 9
+    entry = WordMask((0, 1), mask, "a dog", whole=True)
+
+    def average_precision(functions: list[int]) -> list[float]:
+        maps = np.stack([other, named_])
+        answer = ScoredAnswer(maps, [entry], [[0], [1]], function_words=functions)
+        return word_scores(answer)["pixel_ap"]
+
+    assert average_precision([0]) == [1.0]
+    assert average_precision([0, 1]) == average_precision([]) != [1.0]
+
+
 def test_lines_that_are_no_json_are_told_by_number(tmp_path: Path) -> None:
     (tmp_path / "test.jsonl").write_text(json.dumps(miniatures.visa_rows()[0]) + "\n{\n")
     with pytest.raises(ValueError, match=r"test\.jsonl:2: expected JSON"):
