@@ -1,7 +1,6 @@
 """What an explanation holds: frozen dataclasses over numpy arrays, free of torch.
 
-Letters are those of CONTRIBUTING, "Notation". Values are raw, in logit units; normalisation belongs
-to the viewer.
+Letters are those of CONTRIBUTING, "Notation". Values are raw, in logit units: viewers normalise.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from mmx_core.parts import (
     require_per_image,
     require_shape,
     require_words,
+    shortened,
 )
 from mmx_core.parts import Candidate as Candidate
 from mmx_core.parts import ContextWord as ContextWord
@@ -33,14 +33,12 @@ from mmx_core.parts import ObjectMask as ObjectMask
 from mmx_core.parts import Role as Role
 from mmx_core.parts import Token as Token
 from mmx_core.parts import WordGroup as WordGroup
-from mmx_core.text.words import pieces_of_name
+from mmx_core.text.phrases import SaidWords
 
 if TYPE_CHECKING:
     import pandas
 
 FloatArray = NDArray[np.floating[Any]]
-
-_SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,14 +291,15 @@ class Explanation(ByContent):
             ValueError: The answer does not have it.
             ImportError: ``regex`` is not installed.
         """
+        if isinstance(phrase, str) and (found := self._said().find(phrase)):
+            return found
+        raise ValueError(f"expected a word or phrase of the answer {self.answer!r}: {phrase!r}")
+
+    def _said(self) -> SaidWords:
         begin = self.prompt_length
         groups = [(word.first - begin, word.text) for word in self.words if word.first >= begin]
         pieces = groups or [(index, token.text) for index, token in enumerate(self.tokens)]
-        ends = [*(first for first, _ in pieces[1:]), len(self.tokens)]
-        texts = [text for _, text in pieces]
-        if isinstance(phrase, str) and (touched := pieces_of_name(texts, phrase)):
-            return range(pieces[touched[0]][0], ends[touched[-1]])
-        raise ValueError(f"expected a word or phrase of the answer {self.answer!r}: {phrase!r}")
+        return SaidWords(pieces, len(self.tokens))
 
     def span(
         self,
@@ -308,13 +307,15 @@ class Explanation(ByContent):
         *,
         how: Literal["mean", "sum", "max"] = "mean",
         image: int | None = None,
+        function_words: bool = False,
     ) -> FloatArray:
         """One map of several tokens: a word of many pieces, a phrase, a whole answer.
 
         Args:
-            tokens: A word or phrase of the answer, a token's index, several, or a range or slice.
+            tokens: A phrase of the answer or all of it, a token's index, several, a range, a slice.
             how: Their mean, their sum or the highest of each cell.
             image: Index among :attr:`images`; may be left out where there is one.
+            function_words: Whether "the" and "and" of a phrase count; given by index they do.
 
         Returns:
             ``(H, W)``.
@@ -331,6 +332,8 @@ class Explanation(ByContent):
         if image is not None:
             require_index("image", image, len(self.heatmaps))
         rows = chosen_tokens(tokens, self.find, len(self.tokens))
+        if isinstance(tokens, str) and not function_words:
+            rows = self._said().without_function_words(rows)
         heatmap = self.heatmap if image is None else self.heatmaps[image]
         found: FloatArray = getattr(heatmap[rows], how)(axis=0)
         return found
@@ -375,16 +378,13 @@ class Explanation(ByContent):
         show(self)
 
     def __repr__(self) -> str:
-        answer = " ".join(self.answer.split())
-        if len(answer) > _SHOWN_CHARACTERS:
-            answer = answer[: _SHOWN_CHARACTERS - 1] + "…"
         scales = " ".join(f"{scale.factor:g}" for scale in self.scales)
         grids = ", ".join(
             f"{rows}x{columns}" for _, rows, columns in (m.shape for m in self.heatmaps)
         )
         return (
-            f"Explanation({self.id!r}, {answer!r}, {len(self.tokens)} tokens, scales {scales}, "
-            f"grid {grids})"
+            f"Explanation({self.id!r}, {shortened(self.answer)!r}, {len(self.tokens)} tokens, "
+            f"scales {scales}, grid {grids})"
         )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any] | None:

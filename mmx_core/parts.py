@@ -15,6 +15,12 @@ MOST_OBJECTS = 256
 LARGEST_MASK_SIDE = 1024
 
 
+def shortened(text: str, characters: int = 60) -> str:
+    """A text in one line, and no longer than so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= characters else line[: characters - 1] + "…"
+
+
 def require_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
     """Refuses an array of another shape."""
     if array.shape != expected:

@@ -157,11 +157,14 @@ class WordMask(ByContent):
             and in scripts without blanks every character is one.
         mask: ``(height, width)``, of the image's own size: bool, or 0 and one other number.
         name: What a table calls it.
+        whole: Measure one map of all the words, as :meth:`Explanation.span` makes it, and not their
+            best token's: for phrases and whole answers, of whose many tokens one finds anything.
     """
 
     words: tuple[int, ...]
     mask: NDArray[np.bool_]
     name: str = ""
+    whole: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mask", as_mask(self.mask, self.name))

@@ -19,7 +19,7 @@ from mmx_core.cli.target import check_writable
 from mmx_core.export.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mmx_core.evaluation.processes import Processes
     from mmx_core.evaluation.run import Plan
@@ -42,14 +42,15 @@ def add_parser(commands: Any) -> None:
         "--data",
         required=True,
         metavar="NAME",
-        help="coco, grandf or openpsg (with --root), or PACKAGE:NAME such as demo:val",
+        help="coco, grandf, openpsg, clevr-xai or wiki-visa (with --root), a part of one such as "
+        "coco:train2017, or PACKAGE:NAME such as demo:val",
     )
     parser.add_argument("--root", metavar="DIR", help="where the data set lies")
     parser.add_argument(
         "--answers",
         choices=ANSWERS,
         default=ANSWERS[0],
-        help="of coco, grandf, openpsg: explain what the model writes, or the reference captions",
+        help="of a set with --root: explain what the model writes, or the reference answers",
     )
     parser.add_argument(
         "--methods",
@@ -147,7 +148,7 @@ def run(arguments: argparse.Namespace) -> None:
         except ValueError as error:
             raise CommandError(f"--data: {printable(str(error))}") from None
         if processes.rank == 0:
-            _report(arguments, journal, order, plan)
+            _report(arguments, journal, order, plan, _left_out(samples))
     finally:
         processes.end()
 
@@ -179,12 +180,23 @@ def _evaluate(
         )
 
 
-def _report(arguments: argparse.Namespace, journal: Any, order: Sequence[str], plan: Plan) -> None:
+def _report(
+    arguments: argparse.Namespace,
+    journal: Any,
+    order: Sequence[str],
+    plan: Plan,
+    left_out: Mapping[str, Sequence[str]],
+) -> None:
     from mmx_core.evaluation.report import as_csv, columns, remarks, summarise, table_rows
 
     trials = plan.perturbed.trials
     results = summarise(
-        journal.entries(), data=arguments.data, order=order, methods=plan.methods, trials=trials
+        journal.entries(),
+        data=arguments.data,
+        order=order,
+        methods=plan.methods,
+        trials=trials,
+        left_out=left_out,
     )
     text = json.dumps(results, indent=1, allow_nan=False)
     (arguments.out / "results.json").write_text(text + "\n", encoding="utf-8")
@@ -252,8 +264,18 @@ def _samples(arguments: argparse.Namespace) -> Sequence[Sample]:
     except (ValueError, OSError) as error:
         raise CommandError(f"--data: {printable(str(error))}") from None
     if not len(samples):
-        raise CommandError(f"--data: expected samples, got none in {arguments.data!r}")
+        missing = "; ".join(
+            f"{len(ids)} left out: {why}" for why, ids in _left_out(samples).items()
+        )
+        told = f" ({missing})" if missing else ""
+        raise CommandError(f"--data: expected samples, got none in {arguments.data!r}{told}")
     return samples
+
+
+def _left_out(samples: Sequence[Sample]) -> Mapping[str, Sequence[str]]:
+    """What a set lists and cannot give: ids by reason."""
+    found: Mapping[str, Sequence[str]] = getattr(samples, "left_out", {})
+    return found
 
 
 def _explainer(arguments: argparse.Namespace, processes: Processes) -> Explainer:

@@ -24,17 +24,18 @@ def load_samples(
     """Loads a set of samples.
 
     Args:
-        name: ``coco``, ``grandf`` or ``openpsg`` (:mod:`mmx_core.evaluation.published`), or
+        name: A published set (``coco``, ``grandf``, ``openpsg``, ``clevr-xai``, ``wiki-visa``, or
+            with a part of it: ``coco:train2017``; :mod:`mmx_core.evaluation.published`), or
             ``PACKAGE:NAME``: what the package's function ``evaluation_samples(NAME, count)`` gives.
             The package may lie in the current directory.
         root: Where a published set lies.
         count: How many of the first; None for all of a published set, 100 of a package's.
-        references: Explain a published set's captions, not the model's own answers.
+        references: Explain a published set's reference answers, not the model's own.
 
     Raises:
         ValueError: There is no such set, or it cannot be read; the message says what to do.
     """
-    if name in LAYOUTS:
+    if name.partition(":")[0] in LAYOUTS:
         if root is None:
             raise ValueError(f"expected --root, the directory of {name!r}, got none; give one")
         return PublishedSet(name, root, count=count, references=references)

@@ -36,6 +36,7 @@ def summarise(
     order: Sequence[str],
     methods: Sequence[str],
     trials: Sequence[str] = (CURVES,),
+    left_out: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """The whole result.
 
@@ -45,6 +46,7 @@ def summarise(
         order: The samples' ids as the set has them.
         methods: Names, as the table shall list them.
         trials: Those that were run.
+        left_out: What the set lists and could not give: ids by reason.
 
     Returns:
         What ``results.json`` holds: per method and metric ``{"mean", "low", "high"}``, an interval
@@ -65,6 +67,7 @@ def summarise(
             for entry in done
             if "error" in entry
         ],
+        "left_out": {reason: list(names) for reason, names in (left_out or {}).items()},
         "notes": _notes(good),
         "methods": {
             name: {
@@ -113,7 +116,8 @@ def remarks(results: Mapping[str, Any], total: int) -> list[str]:
         named = "; ".join(f"{entry['sample']} ({entry['error']})" for entry in failed[:5])
         more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
         lines[0] += f"; {len(failed)} failed: {named}{more}"
-    for note, samples in results["notes"].items():
+    left_out = {f"left out, {reason}": ids for reason, ids in results["left_out"].items()}
+    for note, samples in {**left_out, **results["notes"]}.items():
         named = ", ".join(samples[:5]) + (", …" if len(samples) > 5 else "")
         lines.append(f"{note}: {len(samples)} samples ({named})")
     for name, figure in (("grounding", ""), ("the peak of the lens", "_of_peak")):

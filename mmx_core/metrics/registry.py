@@ -25,7 +25,7 @@ class MaskedWord:
 
     Attributes:
         mask: ``(height, width)`` bool, what it names.
-        maps: ``(K, h, w)`` of the word's ``K`` tokens, raw.
+        maps: ``(K, h, w)`` of the word's ``K`` tokens, raw; one of what is measured as a whole.
         levels: ``(K, height, width)``, normalised to 0 … 255 and resized to the mask.
     """
 
@@ -89,12 +89,26 @@ class ScoredAnswer:
         """The masked words that have tokens; of one name's words all tokens together."""
         found = []
         for entry in self.word_masks:
-            tokens = [token for word in entry.words for token in self.tokens_of_word[word]]
+            words: Sequence[int] = entry.words
+            if entry.whole:
+                words = [word for word in words if word not in self.function_words] or words
+            tokens = [token for word in words for token in self.tokens_of_word[word]]
             if tokens:
-                size = entry.mask.shape
-                levels = [np.rint(resize_to_mask(self.levels[t], size)) for t in tokens]
-                found.append(MaskedWord(entry.mask, self.heatmaps[tokens], np.stack(levels)))
+                maps, levels = self.heatmaps[tokens], self.levels[tokens]
+                if entry.whole:
+                    maps, levels = self._as_one(tokens)
+                resized = [np.rint(resize_to_mask(each, entry.mask.shape)) for each in levels]
+                found.append(MaskedWord(entry.mask, maps, np.stack(resized)))
         return found
+
+    def _as_one(self, tokens: list[int]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """The mean of some tokens' maps ``(1, h, w)``, raw and as levels.
+
+        Of the text what is no context of one of them is none of theirs (NaN).
+        """
+        maps = self.heatmaps[tokens].mean(axis=0, keepdims=True)
+        text = None if self.text is None else self.text[tokens].mean(axis=0, keepdims=True)
+        return maps, joint_levels(maps, text)
 
     @cached_property
     def shown(self) -> list[MaskedWord]:

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmx_core.text.categories import CategoryMasks as CategoryMasks
+    from mmx_core.text.categories import NamedMasks as NamedMasks
+    from mmx_core.text.categories import WholeMask as WholeMask
     from mmx_core.text.words import split_words as split_words
 
-_HOMES = {"CategoryMasks": "categories", "split_words": "words"}
-__all__ = ["CategoryMasks", "split_words"]
+_HOMES = {
+    "CategoryMasks": "categories",
+    "NamedMasks": "categories",
+    "WholeMask": "categories",
+    "split_words": "words",
+}
+__all__ = ["CategoryMasks", "NamedMasks", "WholeMask", "split_words"]
 
 
 # Categories need samples, and samples need words.

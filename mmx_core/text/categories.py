@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -39,8 +39,7 @@ class CategoryMasks:
 
     labels: NDArray[Any]
     categories: Mapping[str, int]
-    _names: dict[tuple[str, ...], int] = field(init=False, repr=False, compare=False)
-    _heads: dict[str, list[int]] = field(init=False, repr=False, compare=False)
+    _matcher: _Matcher = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 2:
@@ -48,18 +47,9 @@ class CategoryMasks:
                 f"labels: expected (height, width), got {self.labels.shape}; a picture of category "
                 "ids has one channel"
             )
-        names = {_spelling(name): number for name, number in self.categories.items()}
-        heads: dict[str, list[int]] = {}
-        for name, number in names.items():
-            # Without blanks nobody says where a name's last word begins: 熊猫 is no kind of 猫.
-            if len(name) > 1 and name not in _NO_KINDS and name[-1].isascii():
-                heads.setdefault(name[-1], []).append(number)
         shown = set(np.unique(self.labels).tolist())
-        for numbers in heads.values():
-            numbers.sort(key=lambda number: number not in shown)
-        # Frozen: the fields derived from the others are set once, here.
-        object.__setattr__(self, "_names", names)
-        object.__setattr__(self, "_heads", heads)
+        # Frozen: the field derived from the others is set once, here.
+        object.__setattr__(self, "_matcher", _Matcher(self.categories, shown))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -71,11 +61,102 @@ class CategoryMasks:
 
         Adjacent words of one category are one.
         """
+        by_number = {number: name for name, number in self.categories.items()}
+        return [
+            WordMask(words, self.labels == number, by_number[number])
+            for number, words in self._matcher.runs(answer)
+        ]
+
+
+@dataclass(frozen=True)
+class NamedMasks:
+    """Masks by what they show, matched with words as :class:`CategoryMasks` are; they may overlap.
+
+    "People" are persons here, which the published evaluation does not say.
+
+    Attributes:
+        shape: ``(height, width)`` of the masks: the image's own size.
+        masks: ``(height, width)`` bool by name; a name that the picture does not show may be left
+            out.
+        names: All that words are matched with, if there are more than the masks'.
+    """
+
+    shape: tuple[int, int]
+    masks: Mapping[str, NDArray[np.bool_]]
+    names: Sequence[str] = ()
+    _known: list[str] = field(init=False, repr=False, compare=False)
+    _matcher: _Matcher = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, mask in self.masks.items():
+            if mask.shape != self.shape:
+                raise ValueError(f"mask {name!r}: expected shape {self.shape}, got {mask.shape}")
+        known = list(dict.fromkeys([*self.masks, *self.names]))
+        shown = {place for place, name in enumerate(known) if name in self.masks}
+        # As above.
+        object.__setattr__(self, "_known", known)
+        numbers = {name: place for place, name in enumerate(known)}
+        if "person" in numbers:
+            numbers.setdefault("people", numbers["person"])
+        object.__setattr__(self, "_matcher", _Matcher(numbers, shown))
+
+    def word_masks(self, answer: str) -> list[WordMask]:
+        """The masks against the words of an answer; that of a thing not in the picture is empty."""
+        nothing = np.zeros(self.shape, dtype=bool)
+        return [
+            WordMask(words, self.masks.get(name, nothing), name)
+            for number, words in self._matcher.runs(answer)
+            for name in [self._known[number]]
+        ]
+
+
+@dataclass(frozen=True)
+class WholeMask:
+    """What a whole answer is about, such as the evidence of a question's answer.
+
+    Attributes:
+        mask: ``(height, width)`` bool, of the image's own size.
+        name: What a table calls it.
+    """
+
+    mask: NDArray[np.bool_]
+    name: str = "answer"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(height, width)``."""
+        return int(self.mask.shape[0]), int(self.mask.shape[1])
+
+    def word_masks(self, answer: str) -> list[WordMask]:
+        """One mask, of all words of an answer; none of an answer without words."""
+        words = tuple(range(len(split_words(answer))))
+        return [WordMask(words, self.mask, self.name, whole=True)] if words else []
+
+
+class _Matcher:
+    """Which words of an answer name which category.
+
+    Args:
+        categories: Number by name.
+        shown: Those in the picture: of names with one head they come first.
+    """
+
+    def __init__(self, categories: Mapping[str, int], shown: Collection[int]) -> None:
+        self._names = {_spelling(name): number for name, number in categories.items()}
+        self._heads: dict[str, list[int]] = {}
+        for name, number in self._names.items():
+            # Without blanks nobody says where a name's last word begins: 熊猫 is no kind of 猫.
+            if len(name) > 1 and name not in _NO_KINDS and name[-1].isascii():
+                self._heads.setdefault(name[-1], []).append(number)
+        for numbers in self._heads.values():
+            numbers.sort(key=lambda number: number not in shown)
+
+    def runs(self, answer: str) -> list[tuple[int, tuple[int, ...]]]:
+        """A category's number with the words that name it; adjacent words of one are one."""
         words = split_words(answer)
         parted = [pause_between(answer, *pair) for pair in pairwise(words)]
-        found = self._matched(words, parted)
         runs: list[tuple[int, list[int]]] = []
-        for index, number in enumerate(found):
+        for index, number in enumerate(self._matched(words, parted)):
             if number is None:
                 continue
             follows = index > 0 and not parted[index - 1]
@@ -83,10 +164,7 @@ class CategoryMasks:
                 runs[-1][1].append(index)
             else:
                 runs.append((number, [index]))
-        by_number = {number: name for name, number in self.categories.items()}
-        return [
-            WordMask(tuple(run), self.labels == number, by_number[number]) for number, run in runs
-        ]
+        return [(number, tuple(run)) for number, run in runs]
 
     def _matched(self, words: list[Word], parted: list[bool]) -> list[int | None]:
         """Each word's category, given after which of them is a pause."""

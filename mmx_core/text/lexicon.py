@@ -96,6 +96,24 @@ def noun_lemma(word: str, *, or_adjective: bool = False) -> str | None:
     return str(readings["NOUN"][0])
 
 
+def head_of(phrase: str) -> str:
+    """What a noun phrase names, in the singular: "man" of "two men in red coats".
+
+    That is its last noun before what says where it is or what it does; of a phrase without a noun
+    the phrase itself.
+    """
+    head = either = None
+    for word in split_words(phrase):
+        noun = noun_lemma(word.text)
+        if noun is None and head is not None:
+            doing = normalised(word.text).endswith(("ing", "ed"))
+            if doing or not is_content_word(word.text):
+                break
+        head = noun or head
+        either = noun_lemma(word.text, or_adjective=True) or either
+    return head or either or phrase
+
+
 def noun_words(answer: str) -> list[int]:
     """Indices of an answer's words that are nouns."""
     return [i for i, word in enumerate(split_words(answer)) if noun_lemma(word.text) is not None]

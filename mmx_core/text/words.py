@@ -263,6 +263,12 @@ def tokens_within(spans: Sequence[tuple[int, int]], start: int, end: int) -> lis
     return [index for index in range(first, last) if spans[index][0] < spans[index][1]]
 
 
+def words_within(text: str, start: int, end: int) -> tuple[int, ...]:
+    """Indices of the words of a text that have a character from start up to end."""
+    words = enumerate(split_words(text))
+    return tuple(index for index, word in words if word.start < end and word.end > start)
+
+
 def word_groups(tokenizer: Any, ids: Sequence[int]) -> list[tuple[int, str]]:
     """Parts tokens into words and what is between them: each part's first token, and its text.
 

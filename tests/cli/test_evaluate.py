@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from demo.scenes import make_scene
+from demo.sets import evaluation_samples
 from mmx_core import read_explanations
 from mmx_core.cli import evaluate, main
 from mmx_core.evaluation.registry import methods
@@ -240,9 +241,11 @@ def test_samples_that_share_an_id_are_refused(
     assert "expected distinct ids, got val-0000 repeatedly" in capsys.readouterr().err
 
 
-def test_a_published_layout_is_evaluated_on_the_models_own_answers(tmp_path: Path) -> None:
+def test_a_published_layout_is_evaluated_on_the_models_own_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     entries = []
-    for index in range(2):
+    for index in range(3):
         scene = make_scene(index)
         labels = np.zeros(scene.objects[0].mask.shape, dtype=np.uint8)
         names = {}
@@ -252,15 +255,38 @@ def test_a_published_layout_is_evaluated_on_the_models_own_answers(tmp_path: Pat
         Image.fromarray(labels).save(tmp_path / f"{index}-mask.png")
         scene.image.save(tmp_path / f"{index}.png")
         entries.append([f"{index}.png", scene.caption, f"{index}-mask.png", names])
+    (tmp_path / "1.png").unlink()
     (tmp_path / "anno.json").write_text(json.dumps(entries))
     out, root = tmp_path / "out", ("--root", str(tmp_path))
     assert run(out, *FEW, *root, "--faithfulness-samples", "0", data="grandf") == 0
     results = figures(out)
     assert (results["samples"], results["failed"]) == (2, [])
-    references = tmp_path / "references"
-    more = (*FEW, *root, "--answers", "reference", "--faithfulness-samples", "0")
-    assert run(references, *more, data="grandf") == 0
-    assert figures(references)["methods"]["mmx"]["pixel_auc"]["mean"] > 0.9
+    assert results["left_out"] == {"no picture": ["1"]}
+    assert "left out, no picture: 1 samples (1)" in capsys.readouterr().out
+    # Nothing is left: it is said before a model is loaded.
+    for name in ("0.png", "2.png"):
+        (tmp_path / name).unlink()
+    assert run(tmp_path / "none", *FEW, *root, data="grandf") == 2
+    assert "got none in 'grandf' (3 left out: no picture)" in capsys.readouterr().err
+
+
+def test_a_reference_answer_is_measured_as_a_whole_against_its_evidence(tmp_path: Path) -> None:
+    questions = []
+    truths = tmp_path / "ground_truth_simple_questions_single_object"
+    for folder in (truths, tmp_path / "images"):
+        folder.mkdir()
+    for index, sample in enumerate(evaluation_samples("crowded", 2)):
+        name = f"CLEVR_unique_{index:06d}.png"
+        asked = {"question_index": index, "question": sample.prompt, "answer": sample.answer}
+        questions.append({**asked, "image_filename": name})
+        np.save(truths / f"{index}.npy", sample.masks[0].mask)
+        sample.images.save(tmp_path / "images" / name)
+    told = json.dumps({"questions": questions})
+    (tmp_path / "CLEVR-XAI_simple_questions.json").write_text(told)
+    out, root = tmp_path / "out", ("--root", str(tmp_path), "--answers", "reference")
+    assert run(out, *FEW, *root, "--faithfulness-samples", "0", data="clevr-xai") == 0
+    found = {name: each["pixel_ap"]["mean"] for name, each in figures(out)["methods"].items()}
+    assert found["mmx"] > 0.5 > 0.2 > found["random"]
 
 
 def test_bad_samples_are_told_by_name_and_counted(

@@ -409,6 +409,12 @@ def test_a_span_is_the_mean_or_sum_of_its_tokens(qwen2: TinyModel) -> None:
         explanation.span(range(1, 3), how="max"), explanation.heatmap[1:3].max(axis=0)
     )
     np.testing.assert_array_equal(explanation.span(4), explanation.heatmap[4])
+    # Of a phrase "a" names nothing; by itself, by index, or where it is asked for, it counts.
+    np.testing.assert_allclose(explanation.span("a red"), explanation.heatmap[1])
+    np.testing.assert_allclose(explanation.span("a"), explanation.heatmap[0])
+    with_article = explanation.heatmap[:2].mean(axis=0)
+    np.testing.assert_allclose(explanation.span([0, 1]), with_article)
+    np.testing.assert_allclose(explanation.span("a red", function_words=True), with_article)
     two = explanation.span(range(1, 3))
     for some in ([1, 2], (1, 2), np.array([1, 2]), slice(1, 3), slice(-9, -7), [np.int64(1), 2]):
         np.testing.assert_array_equal(explanation.span(some), two)
