@@ -1,6 +1,6 @@
 """Which figures of a word tell that the model got it wrong, alone and together?
 
-    python -m tests.benchmarks.mistakes [SET=MODEL ...] [--samples 100] [--keep FOLDER]
+    python -m tests.benchmarks.mistakes [SET=MODEL ...] [--samples 80] [--keep FOLDER]
 
 SET is one of the demo's, ``wordy`` (second_family.py) or ``pretrained``; MODEL a checkpoint's
 folder, exported before (``python -m tests.benchmarks.pretrained export``). Each model answers by
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from tests.benchmarks.mistakes_words import FIGURES, Words, figures_of
 
 DEFAULT = tuple(
     f"occluded=demo/checkpoints/{name}"
-    for name in ("control/step-000650", "grounded/step-002950", "grounded/step-003800")
+    for name in ("control/step-000650", "grounded/step-002800", "grounded/step-003800")
 )
 ONE_PASS = tuple(name for name in FIGURES if name != "image's gain")
 """Without what takes forwards of other pictures."""
@@ -73,10 +74,32 @@ def together(models: Mapping[str, Words], names: Sequence[str]) -> list[tuple[st
                 scores = model.probability(words.of(names))
             draws = _draws(words, scores)
             ahead = interval(draws - _draws(words, words.figures[:, 0]))
-            more = f"{ahead.mean:+.3f} [{ahead.low:+.3f}, {ahead.high:+.3f}]"
-            cells.append(f"{draws[0]:.3f} {more}".replace("0.", "."))
+            cells.append(f"{draws[0]:.3f} {_difference(ahead)}".replace("0.", "."))
         rows.append((source, *cells))
     return rows
+
+
+def with_probability(models: Mapping[str, Words]) -> list[tuple[str, ...]]:
+    """The probability and one more figure, fitted on all other models: AUROC more than without."""
+    rows = []
+    for more in FIGURES[1:]:
+        cells = []
+        for name, words in models.items():
+            names = (FIGURES[0], more)
+            model = fit(*_pooled(models, names, OTHERS, name))
+            draws = _draws(words, model.probability(words.of(names)))
+            cells.append(_difference(interval(draws - _draws(words, words.figures[:, 0]))))
+        rows.append((more, *cells))
+    return rows
+
+
+def standardised(words: Words) -> Words:
+    """Each figure in standard deviations from its mean over the model's own words: no label is
+    needed for it, but a set of answers is. The probability, which is first, stays as it is."""
+    spread = words.figures.std(axis=0)
+    scaled = (words.figures - words.figures.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    scaled[:, 0] = words.figures[:, 0]
+    return replace(words, figures=scaled)
 
 
 def calibrated(models: Mapping[str, Words]) -> list[tuple[str, ...]]:
@@ -135,6 +158,10 @@ def _error(probability: Array, words: Words) -> str:
     return f"{calibration_error(probability, words.right):.3f}".replace("0.", ".", 1)
 
 
+def _difference(found: Interval) -> str:
+    return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]".replace("0.", ".")
+
+
 def _figure(found: Interval) -> str:
     return f"{found.mean:.3f}±{(found.high - found.low) / 2:.3f}".replace("0.", ".")
 
@@ -143,7 +170,7 @@ def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", default=DEFAULT, metavar="SET=MODEL")
-    parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument("--samples", type=int, default=80)
     parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
     transformers_logging.disable_progress_bar()
@@ -155,6 +182,14 @@ def main() -> None:
         "AUROC of each alone (higher: more likely right)": ("", alone(models)),
         "All of one pass, fitted on (rows)": ("fitted on", together(models, ONE_PASS)),
         "All, with the image's gain, fitted on (rows)": ("fitted on", together(models, FIGURES)),
+        "The same, each model's figures standardised by its own words": (
+            "fitted on",
+            together({name: standardised(words) for name, words in models.items()}, FIGURES),
+        ),
+        "Probability and one more, fitted on all others: ahead of probability alone": (
+            "with",
+            with_probability(models),
+        ),
         "Expected calibration error": ("", calibrated(models)),
         "Words below a probability: how many, wrong of these, of the wrong": (
             "",
