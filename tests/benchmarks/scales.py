@@ -49,7 +49,7 @@ SMALL = replace(PLAIN, name="small", radii=(0.07, 0.095))
 MIXED = ("val", "small", "crowded")
 """Sets that ``auto`` is chosen and reported on, together."""
 CHEAP = ((1.0,), (1.0, 1.5), (1.0, 2.0))
-DEAR = ((1.0, 2.0), (1.0, 1.5, 2.0), (1.0, 3.0), (1.0, 2.0, 3.0), (1.0, 1.5, 2.0, 3.0))
+DEAR = ((1.0, 2.0), (1.0, 3.0), (1.0, 2.0, 3.0), (1.0, 1.5, 2.0, 3.0))
 RULES = ("narrow at 1", "unlike at 1 and the cheap set's finest", "by lot")
 PLAIN_MAPS = replace(OURS, suppression="none")
 
