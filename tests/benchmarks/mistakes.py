@@ -182,7 +182,7 @@ def main() -> None:
         "AUROC of each alone (higher: more likely right)": ("", alone(models)),
         "All of one pass, fitted on (rows)": ("fitted on", together(models, ONE_PASS)),
         "All, with the image's gain, fitted on (rows)": ("fitted on", together(models, FIGURES)),
-        "The same, each model's figures standardised by its own words": (
+        "All, each model's figures standardised by its own words first": (
             "fitted on",
             together({name: standardised(words) for name, words in models.items()}, FIGURES),
         ),
