@@ -287,7 +287,7 @@ def test_jensen_shannon_of_equals_is_zero_and_of_disjoint_predictions_ln_2() -> 
 def test_agreement_equals_its_definition_in_float64_across_blocks(
     monkeypatch: pytest.MonkeyPatch, reference: int
 ) -> None:
-    monkeypatch.setattr(agreement_module, "_CPU_BLOCK_ELEMENTS", 2 * 3 * 50)
+    monkeypatch.setattr(agreement_module, "_CPU_BLOCK_ELEMENTS", 2 * 50)
     logits = 4 * torch.randn(3, 7, 50, generator=torch.Generator().manual_seed(1))
     targets = torch.arange(7)
     got = agreement(logits, targets, reference=reference)
@@ -301,6 +301,17 @@ def test_agreement_equals_its_definition_in_float64_across_blocks(
     assert torch.allclose(got.divergence.double(), divergence, atol=1e-5)
     assert torch.equal(got.top_id, p.argmax(dim=2))
     assert torch.allclose(got.top_probability.double(), p.amax(dim=2), rtol=1e-5)
+
+
+@pytest.mark.parametrize("vocabulary", [1, 2, 9, 50])
+def test_the_first_choice_is_the_greatest_logit_wherever_it_stands(vocabulary: int) -> None:
+    places = torch.arange(vocabulary)
+    logits = torch.nn.functional.one_hot(places).float()[None]
+    got = agreement(logits - 1e6, places)
+    assert torch.equal(got.top_id, places[None])
+    assert torch.equal(got.top_probability, got.probability)
+    tied = agreement(torch.ones(1, 1, vocabulary), tensor([0]))
+    assert tied.top_id.item() == 0, "of equals the first, as before the vocabulary was cut up"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
