@@ -3,16 +3,15 @@
     python -m tests.benchmarks.estimate [--pretrained] [--device cuda --size 2b|7b] [--tokens 64]
         [--repeats 15]
 
-Both are timed in turn in one process; the median of each counts, and of the shares within each
-turn. On a CPU in time of the process, which others' work does not lengthen much.
+Both are timed in turn (``tests/benchmarks/alternating.py``): the share is that of medians, with the
+quartiles of the turns'.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 
@@ -32,7 +31,7 @@ def main() -> None:
         cases = [(arguments.size, side) for side in (448, 896, 1344)]
     print(
         f"{'model':10} {'picture':>9} {'tokens':>6} {'explained':>9} {'forward s':>9} "
-        f"{'estimate s':>10} {'share':>6}"
+        f"{'estimate s':>10} {'share':>17}"
     )
     for model, side in cases:
         print(_line(model, side, arguments), flush=True)
@@ -45,6 +44,7 @@ def _line(model: str, side: int, arguments: Any) -> str:
     from mmx_core.models.running import undisturbed
     from mmx_core.stages.flow import Wanted, watched
     from mmx_core.stages.prepare import prepare
+    from tests.benchmarks.alternating import in_turn, median, ratio
     from tests.benchmarks.models import load, picture
 
     parts = load(model, arguments.device)
@@ -58,28 +58,20 @@ def _line(model: str, side: int, arguments: Any) -> str:
     wanted = Wanted(encoded.predicting_positions, encoded.context_positions, ids)
     forward = partial(adapter.hidden_states, encoded)
     ways = {"forward": forward, "both": partial(watched, adapter, [wanted], forward)}
-    clock = time.perf_counter if arguments.device == "cuda" else time.process_time
-    spent: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(arguments.repeats + 1):
-        for name, work in ways.items():
-            begin = clock()
-            undisturbed(adapter.model, work)
-            if arguments.device == "cuda":
-                torch.cuda.synchronize()
-            if turn:  # the first warms up
-                spent[name].append(clock() - begin)
-    pairs = list(zip(spent["forward"], spent["both"], strict=True))
-    alone, added, share = (
-        statistics.median(found)
-        for found in (
-            [forward for forward, _ in pairs],
-            [both - forward for forward, both in pairs],
-            [both / forward - 1 for forward, both in pairs],
-        )
+    timed = in_turn(
+        {name: partial(undisturbed, adapter.model, work) for name, work in ways.items()},
+        turns=arguments.repeats,
+        device=arguments.device,
     )
+    pairs = [
+        {"forward": turn["forward"], "estimate": turn["both"] - turn["forward"]}
+        for turn in timed.turns
+    ]
+    alone, added = (median(pairs, itemgetter(name)) for name in ("forward", "estimate"))
+    share = ratio(pairs, "estimate", "forward")
     return (
         f"{model:10} {side:4}x{side:<4} {encoded.length:6} {len(ids):9} {alone:9.3f} "
-        f"{added:10.3f} {share:6.2f}"
+        f"{added:10.3f} {share!s:>17}"
     )
 
 

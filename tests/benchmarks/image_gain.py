@@ -6,15 +6,13 @@
 Of a set whose samples ask one question about pictures of several sizes, each sample's mean; of one
 sample alone, for which a plain picture stands in; and of one against a set's three of which nothing
 was read before. The gain is what explanations at scale 1 take longer with it. All are timed in turn
-in one process; the median of each counts, and of the shares within each turn (on a CPU its own
-time).
+(``tests/benchmarks/alternating.py``); shares are those of medians, with the turns' quartiles.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
+from operator import itemgetter
 from typing import Any
 
 SCALES = (0.5, 0.75, 1.0, 1.5, 2.0)
@@ -33,17 +31,16 @@ def main() -> None:
     if arguments.size:
         cases = [(arguments.size, side) for side in (448, 896, 1344)]
     print(
-        f"{'model':6} {'picture':>9} {'explain s':>9} {'in a set s':>10} {'share':>6} "
-        f"{'alone s':>7} {'share':>6} {'first s':>7} {'share':>6}"
+        f"{'model':6} {'picture':>9} {'explain s':>9} {'in a set s':>10} {'share':>17} "
+        f"{'alone s':>7} {'share':>17} {'first s':>7} {'share':>17}"
     )
     for model, side in cases:
         print(_line(model, side, arguments), flush=True)
 
 
 def _line(model: str, side: int, arguments: Any) -> str:
-    import torch
-
     from mmx_core import Explainer, Sample
+    from tests.benchmarks.alternating import in_turn, median, ratio
     from tests.benchmarks.models import load, picture
 
     parts = load(model, arguments.device)
@@ -70,26 +67,19 @@ def _line(model: str, side: int, arguments: Any) -> str:
         "one, gain": lambda: list(gain.explain_batch(some)),
         "one, gain of a set": lambda: list(gain.explain_batch(some, references=samples)),
     }
-    clock = time.process_time if arguments.device == "cpu" else time.perf_counter
-    spent: dict[str, list[float]] = {name: [] for name in works}
-    for turn in range(arguments.repeats + 1):
-        for name, work in works.items():
-            begin = clock()
-            work()
-            if arguments.device == "cuda":
-                torch.cuda.synchronize()
-            if turn:  # the first warms up
-                spent[name].append(clock() - begin)
-    turns = [dict(zip(spent, values, strict=True)) for values in zip(*spent.values(), strict=True)]
-    cells = [f"{statistics.median(spent['five']):9.3f}"]
+    turns = in_turn(works, turns=arguments.repeats, device=arguments.device).turns
+    cells = [f"{median(turns, itemgetter('five')):9.3f}"]
     for without, counted, count, width in (
         ("set", "set, gain", len(samples), 10),
         ("one", "one, gain", 1, 7),
         ("one", "one, gain of a set", 1, 7),
     ):
-        each = [(turn[counted] - turn[without]) / count for turn in turns]
-        share = [gain / turn["five"] for gain, turn in zip(each, turns, strict=True)]
-        cells.append(f"{statistics.median(each):{width}.3f} {statistics.median(share):6.2f}")
+        gained = [
+            {"five": turn["five"], "gain": (turn[counted] - turn[without]) / count}
+            for turn in turns
+        ]
+        share = ratio(gained, "gain", "five")
+        cells.append(f"{median(gained, itemgetter('gain')):{width}.3f} {share!s:>17}")
     return f"{model:6} {side:4}x{side:<4} {' '.join(cells)}"
 
 

@@ -5,17 +5,16 @@
 The floor is what no way of taking words away one by one can avoid: the positions behind each word
 through the text model's layers, which attend to what was kept of all in front (its own cache, no
 holes, rows of their mean length), and the head for the tokens behind each word. The picture is read
-once before (its own column). All are timed in turn in one process (on a CPU its own time, so that
-others may run); the median of each counts, and of the ratios within each turn. ``--side`` is the
-picture's.
+once before (its own column). All are timed in turn (``tests/benchmarks/alternating.py``); ratios
+are those of medians, with the turns' quartiles. ``--side`` is the picture's.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 SCALES = (0.5, 0.75, 1.0, 1.5, 2.0)
@@ -38,14 +37,13 @@ def main() -> None:
     print(
         f"{'model':6} {'picture':>9} {'cells':>5} {'words':>5} {'five scales s':>13} "
         f"{'influence s':>11} {'of it picture':>13} {'floor s':>8} {'of it head':>10} "
-        f"{'x floor':>7} {'x five':>6}"
+        f"{'x floor':>17} {'x five':>17}"
     )
     for model, side in cases:
         print(_line(model, side, arguments), flush=True)
 
 
 def _line(model: str, side: int, arguments: Any) -> str:
-    import torch
     from transformers import DynamicCache
 
     from mmx_core import Explainer, Sample
@@ -55,6 +53,7 @@ def _line(model: str, side: int, arguments: Any) -> str:
     from mmx_core.stages.passes import forward_positions
     from mmx_core.stages.taken_away import Reader
     from mmx_core.stages.text_pass import read_text
+    from tests.benchmarks.alternating import in_turn, median, ratio
     from tests.benchmarks.models import load, picture
 
     parts = load(model, arguments.device)
@@ -113,38 +112,29 @@ def _line(model: str, side: int, arguments: Any) -> str:
         "layers": layers,
         "head": head,
     }
-    clock = time.process_time if arguments.device == "cpu" else time.perf_counter
-    spent: dict[str, list[float]] = {name: [] for name in works}
-    for turn in range(arguments.repeats + 1):
-        for name, work in works.items():
-            if arguments.device == "cuda":
-                torch.cuda.synchronize()
-            begin = clock()
-            undisturbed(parts.model, work)
-            if arguments.device == "cuda":
-                torch.cuda.synchronize()
-            if turn:  # the first warms up
-                spent[name].append(clock() - begin)
-    usual = {name: statistics.median(values) for name, values in spent.items()}
-    turns = [dict(zip(spent, values, strict=True)) for values in zip(*spent.values(), strict=True)]
-    over_floor, over_five = (
-        statistics.median(ratio(turn) for turn in turns) for ratio in (_over_floor, _over_five)
+    timed = in_turn(
+        {name: partial(undisturbed, parts.model, work) for name, work in works.items()},
+        turns=arguments.repeats,
+        device=arguments.device,
     )
+    usual = {name: median(timed.turns, itemgetter(name)) for name in works}
+    sums = [
+        {
+            "five": turn["five"],
+            "influence": turn["influence"],
+            "behind": turn["influence"] - turn["picture"],
+            "floor": turn["layers"] + turn["head"],
+        }
+        for turn in timed.turns
+    ]
+    over_floor, over_five = ratio(sums, "behind", "floor"), ratio(sums, "influence", "five")
     cells = sum(len(span.positions) for span in encoded.visual)
     return (
         f"{model:6} {side:4}x{side:<4} {cells:5} {len(words):5} {usual['five']:13.3f} "
         f"{usual['influence']:11.3f} {usual['picture']:13.3f} "
-        f"{usual['layers'] + usual['head']:8.3f} {usual['head']:10.3f} {over_floor:7.2f} "
-        f"{over_five:6.2f}"
+        f"{usual['layers'] + usual['head']:8.3f} {usual['head']:10.3f} {over_floor!s:>17} "
+        f"{over_five!s:>17}"
     )
-
-
-def _over_floor(turn: Mapping[str, float]) -> float:
-    return (turn["influence"] - turn["picture"]) / (turn["layers"] + turn["head"])
-
-
-def _over_five(turn: Mapping[str, float]) -> float:
-    return turn["influence"] / turn["five"]
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ at five scales, of one scene and of a picture of 24 x 24 cells; on one CPU, its 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 SCALES = (0.5, 0.75, 1.0, 1.5, 2.0)
@@ -73,7 +73,9 @@ def _time(repeats: int) -> None:
 
     parts = load("demo", "cpu")
     (scene,) = validation_scenes(1)
-    print(f"{'picture':>9} {'grid':>7} {'windows':>7} {'five scales s':>13} {'used s':>7} {'x':>5}")
+    print(
+        f"{'picture':>9} {'grid':>7} {'windows':>7} {'five scales s':>13} {'used s':>7} {'x':>17}"
+    )
     for image in (scene.image, picture(24 * 16)):
         print(_line(parts, Sample("s", image, scene.prompt, scene.caption), repeats))
 
@@ -81,6 +83,7 @@ def _time(repeats: int) -> None:
 def _line(parts: Any, sample: Any, repeats: int) -> str:
     from mmx_core import Explainer
     from mmx_core.models.running import undisturbed
+    from tests.benchmarks.alternating import in_turn, median, ratio
 
     image = sample.images
     five = Explainer(parts.model, **parts.parts, scales=SCALES)
@@ -93,18 +96,16 @@ def _line(parts: Any, sample: Any, repeats: int) -> str:
         "plain": lambda: plain.explain_prepared(sample, prepared),
         "used": lambda: used.explain_prepared(sample, prepared),
     }
-    fastest = dict.fromkeys(works, float("inf"))
-    for turn in range(repeats + 1):
-        for name, work in works.items():
-            begin = time.process_time()
-            found = undisturbed(parts.model, work)
-            if turn:  # the first warms up
-                fastest[name] = min(fastest[name], time.process_time() - begin)
-    cost = fastest["used"] - fastest["plain"]
+    found = undisturbed(parts.model, works["used"])
+    turns = [
+        {**turn, "cost": turn["used"] - turn["plain"]}
+        for turn in in_turn(works, turns=repeats, device="cpu").turns
+    ]
     grid = "x".join(map(str, found.base.grid))
     return (
         f"{image.width:4}x{image.height:<4} {grid:>7} {found.provenance['used']['windows']:7} "
-        f"{fastest['five']:13.3f} {cost:7.3f} {cost / fastest['five']:5.2f}"
+        f"{median(turns, itemgetter('five')):13.3f} {median(turns, itemgetter('cost')):7.3f} "
+        f"{ratio(turns, 'cost', 'five')!s:>17}"
     )
 
 
