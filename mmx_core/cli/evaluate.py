@@ -142,7 +142,13 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         try:
             order = _evaluate(arguments, samples, plan, journal, processes)
-            if not processes.wait() and processes.rank == 0:
+            lost = not processes.wait()
+            if lost and processes.rank:
+                print(
+                    "a process is lost: if it was the first, run the same again, which goes on",
+                    file=sys.stderr,
+                )
+            elif lost:
                 print("a process is lost: what it left is measured by the first", file=sys.stderr)
                 _evaluate(arguments, samples, plan, journal, Processes())
         except ValueError as error:

@@ -34,8 +34,16 @@ class Processes:
         """Meets the others."""
         if self.count > 1:
             import torch.distributed
+            from torch.distributed.rendezvous import rendezvous
 
-            torch.distributed.init_process_group("gloo", timeout=_LONGEST)
+            store, rank, count = next(rendezvous("env://", timeout=_LONGEST))
+            torch.distributed.init_process_group(
+                "gloo",
+                store=torch.distributed.PrefixStore(_life(), store),  # type: ignore[attr-defined]
+                rank=rank,
+                world_size=count,
+                timeout=_LONGEST,
+            )
 
     def wait(self) -> bool:
         """Goes on once all have come here; False if one of them never will."""
@@ -54,3 +62,14 @@ class Processes:
             import torch.distributed
 
             torch.distributed.destroy_process_group()
+
+
+def _life() -> str:
+    """Which of their lives the processes meet in.
+
+    The store that torchrun shares outlives its restarts, and so do the addresses in it of processes
+    that are gone. Agents of several machines count restarts each for itself: there the launcher has
+    to make a new one (TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1).
+    """
+    one_machine = os.environ.get("GROUP_WORLD_SIZE") == "1"
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") if one_machine else "0"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,12 +61,12 @@ def in_turn(works: Mapping[str, Callable[[], Any]], *, turns: int, device: str) 
     return timed
 
 
-def median(turns: list[Turn], figure: Callable[[Turn], float]) -> float:
+def median(turns: Sequence[Turn], figure: Callable[[Turn], float]) -> float:
     """Of a figure that each turn gives."""
     return statistics.median(map(figure, turns))
 
 
-def ratio(turns: list[Turn], name: str, to: str) -> Spread:
+def ratio(turns: Sequence[Turn], name: str, to: str) -> Spread:
     """Of two procedures' medians, with the quartiles of the turns' own ratios."""
     each = [turn[name] / turn[to] for turn in turns]
     low, _, high = statistics.quantiles(each, n=4, method="inclusive") if each[1:] else each * 3

@@ -10,6 +10,7 @@ quartiles of the turns'.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -57,7 +58,10 @@ def _line(model: str, side: int, arguments: Any) -> str:
     ids = torch.tensor(prepared.answer_ids, device=adapter.head_device)
     wanted = Wanted(encoded.predicting_positions, encoded.context_positions, ids)
     forward = partial(adapter.hidden_states, encoded)
-    ways = {"forward": forward, "both": partial(watched, adapter, [wanted], forward)}
+    ways: dict[str, Callable[[], Any]] = {
+        "forward": forward,
+        "both": partial(watched, adapter, [wanted], forward),
+    }
     timed = in_turn(
         {name: partial(undisturbed, adapter.model, work) for name, work in ways.items()},
         turns=arguments.repeats,

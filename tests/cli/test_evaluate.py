@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -139,15 +140,42 @@ ACCELERATE = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
+MORTAL = """
+import os
+import signal
+from demo.sets import evaluation_samples as scenes
+
+class Mortal(list):
+    asked = 0
+
+    def __getitem__(self, index):
+        self.asked += index == len(self) - 1 - len(self) % 2  # the second's last
+        first_life = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
+        if os.environ["RANK"] == "1" and self.asked == 2 and first_life:  # after its name
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(index)
+
+def evaluation_samples(name, count):
+    return Mortal(scenes("val", count))
+"""
+
+
+@pytest.mark.parametrize(
+    ("launcher", "data"),
+    [((*TORCHRUN, "--max-restarts=1"), "mortal:val"), (ACCELERATE, "demo:val")],
+    ids=["torchrun, one killed and started again", "accelerate"],
+)
 def test_two_processes_print_the_table_of_one(
-    out: Path, tmp_path: Path, launcher: tuple[str, ...]
+    out: Path, tmp_path: Path, launcher: tuple[str, ...], data: str
 ) -> None:
+    (tmp_path / "mortal.py").write_text(MORTAL)
     command = [sys.executable, "-m", *launcher, "-m", "mmx_core.cli", "evaluate"]
-    command += ["--model", MODEL, "--data", "demo:val", "--device", "cpu", *FEW]
+    command += ["--model", MODEL, "--data", data, "--device", "cpu", *FEW]
     command += ["--samples", "3", "--faithfulness-samples", "1", "--out", str(tmp_path / "two")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
+    done = subprocess.run(command, cwd=ROOT, env=path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+    assert ("exitcode: -9" in done.stderr) == (data == "mortal:val")
     two, one = figures(tmp_path / "two"), figures(out)
     assert len(list((tmp_path / "two").glob("samples-*.jsonl"))) == 2
     for method in one["methods"]:
@@ -155,24 +183,6 @@ def test_two_processes_print_the_table_of_one(
             found = two["methods"][method][name]
             assert found == pytest.approx(figure, abs=1e-5), (method, name)
     assert done.stdout.count("3 of 3 samples") == 1
-
-
-MORTAL = """
-import os
-from demo.sets import evaluation_samples as scenes
-
-class Mortal(list):
-    asked = 0
-
-    def __getitem__(self, index):
-        self.asked += index == 3
-        if os.environ["RANK"] == "1" and self.asked == 2:  # after its name
-            os._exit(9)
-        return super().__getitem__(index)
-
-def evaluation_samples(name, count):
-    return Mortal(scenes("val", count))
-"""
 
 
 def test_what_a_lost_process_left_is_measured_by_the_first(out: Path, tmp_path: Path) -> None:
@@ -198,7 +208,7 @@ def test_what_a_lost_process_left_is_measured_by_the_first(out: Path, tmp_path: 
     )
     printed, said = first.communicate(timeout=300)
     second.communicate(timeout=300)
-    assert (first.returncode, second.returncode) == (0, 9), said
+    assert (first.returncode, second.returncode) == (0, -signal.SIGKILL), said
     assert "a process is lost: what it left is measured by the first" in said
     assert "4 of 4 samples" in printed
     entries = [json.loads(line) for line in (tmp_path / "two/samples-0.jsonl").open()]
