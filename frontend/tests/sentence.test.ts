@@ -136,9 +136,9 @@ describe("the tint", () => {
 });
 
 describe("words that the model would not have said", () => {
-  const ranks = (sample: Explanation, rank: number[]) => ({
+  const ranks = (sample: Explanation, rank: number[], probability: number[] = rank.map((other) => (other ? 0.1 : 0.6))) => ({
     ...sample,
-    layers: sample.layers.map((one) => ({ ...one, agreement: { probability: rank.map(() => 0.1), rank, top: rank.map(() => ({ id: 1, text: " other", probability: 0.3 })) } })),
+    layers: sample.layers.map((one) => ({ ...one, agreement: { probability, rank, top: rank.map(() => ({ id: 1, text: " other", probability: 0.3 })) } })),
   });
   const sample = ranks(explanation("see | a big <end> dog"), [0, 3, 1, 2]);
 
@@ -147,6 +147,12 @@ describe("words that the model would not have said", () => {
     expect(insteadOf(sample, [0, 1])!.text).toBe(" other");
     expect(doubtfulUnits(sample, "words", false).map(({ first }) => first)).toEqual([1, 3]);
     expect(doubtfulUnits(sample, "words", true).map(({ first }) => first)).toEqual([1, 2, 3]);
+  });
+
+  it("are beside those of which it is unsure, though it would say them", () => {
+    const own = ranks(explanation("see | a big <end> dog"), [0, 0, 0, 0], [0.5, 0.49, 0.1, 0.9]);
+    expect(doubtfulUnits(own, "words", false).map(({ first }) => first)).toEqual([1]);
+    expect(insteadOf(own, [1])).toBeNull();
   });
 
   it("are walked through in a circle, both ways", () => {

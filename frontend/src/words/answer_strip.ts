@@ -8,7 +8,7 @@ import { methodOf } from "../data/method";
 import { STRONGEST_TINT, stripStyle } from "./answer_strip_style";
 import { doubtfulUnits, followingDoubt } from "./doubtful";
 import { evidenceOf, evidenceText, tintOf } from "./evidence";
-import { insteadOf } from "./figures";
+import { insteadOf, isUnsure } from "./figures";
 import { influenceIn, lineOf } from "./influence";
 import { type Underlined, lineKey, underlined, withoutText } from "./line_key";
 import type { Peaks } from "../pixels/range";
@@ -319,7 +319,7 @@ export class AnswerStrip extends PanelElement {
     const change = this.other && comparing && comparing.changeOf(explanation, this.other, tokens);
     const parts = tokens.map((token) => tokenText(answerToken(explanation, token)!.text)).join("|");
     return html`<button
-      class="${kind} answer ${change && comparing!.isNotable(change) ? "changed" : ""} ${instead ? "doubtful" : ""}"
+      class="${kind} answer ${change && comparing!.isNotable(change) ? "changed" : ""} ${instead ? "doubtful" : isUnsure(explanation, tokens) ? "doubtful unsure" : ""}"
       role="option"
       aria-selected=${this.tokens.includes(t)}
       tabindex=${t === this.tokens[0] ? 0 : -1}

@@ -108,6 +108,9 @@ export const stripStyle = css`
     outline: 1px dashed var(--warning);
     outline-offset: -1px;
   }
+  .unsure:not(:focus-visible) {
+    outline-style: dotted;
+  }
   .doubts {
     grid-column: 1 / 3;
     display: flex;

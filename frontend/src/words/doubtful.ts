@@ -1,6 +1,6 @@
-// The words that the model would not have said itself.
+// The words that the model would not have said itself, or is unsure of.
 import { type Explanation, answerToken } from "../data/explanation";
-import { insteadOf } from "./figures";
+import { insteadOf, isUnsure } from "./figures";
 import { type Group, type Unit, answerUnits, tokensOf } from "./units";
 
 const known = new WeakMap<Explanation, Map<string, Group[]>>();
@@ -16,9 +16,10 @@ export function doubtfulUnits(explanation: Explanation, unit: Unit, template: bo
 }
 
 function doubtful(explanation: Explanation, unit: Unit, template: boolean): Group[] {
-  return answerUnits(explanation, unit).filter(
-    (group) => (template || !answerToken(explanation, group.first)!.special) && insteadOf(explanation, tokensOf(group)) !== null,
-  );
+  return answerUnits(explanation, unit).filter((group) => {
+    const tokens = tokensOf(group);
+    return (template || !answerToken(explanation, group.first)!.special) && (isUnsure(explanation, tokens) || insteadOf(explanation, tokens));
+  });
 }
 
 /** Its first token, after or before those selected; from the last the first follows. Null where there is none. */

@@ -29,6 +29,14 @@ export function insteadOf(explanation: Explanation, tokens: readonly number[]): 
   return agreement?.top[token ?? -1] ?? null;
 }
 
+/** Below it a model that says a word is unsure of it. Nothing tells its own mistakes better (docs/evaluation.md). */
+export const LIKELY = 0.5;
+
+export function isUnsure(explanation: Explanation, tokens: readonly number[]): boolean {
+  const agreement = ownAgreement(explanation);
+  return agreement !== null && (probabilityOf(agreement, tokens) ?? 1) < LIKELY;
+}
+
 /** How many scales would have said the same, of how many. */
 export function agreeing(explanation: Explanation, tokens: readonly number[]): [number, number] {
   const scales = explanation.layers.flatMap(({ agreement }) => agreement ?? []);

@@ -33,7 +33,7 @@ export function guidePages({ explanation, held }: Said, steps: number): Page[] {
     },
     {
       about: "mmx-sentence",
-      text: `The selected word in a sentence. A red frame means that the model would have said another word: ${doubtful} of ${read.length} here${doubtful ? "; n and p go from one to the next" : ""}.`,
+      text: `The selected word in a sentence. A red frame means that the model would have said another word, or is unsure: ${doubtful} of ${read.length} here${doubtful ? "; n and p go from one to the next" : ""}.`,
     },
     {
       about: ".seen",

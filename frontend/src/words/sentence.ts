@@ -8,7 +8,7 @@ import type { Peaks } from "../pixels/range";
 import type { ViewState } from "../view/state";
 import { natsText, probabilityText, tokenText, valueText } from "../view/text";
 import { HELPS, NEEDS, isLittle, strengthOf } from "./evidence";
-import { agreeing, gainOf, gainsOf, insteadOf, ownAgreement, probabilityOf } from "./figures";
+import { LIKELY, agreeing, gainOf, gainsOf, insteadOf, ownAgreement, probabilityOf } from "./figures";
 import { influencesOn, nameOf, strongest, without } from "./influence";
 import { unitsText } from "./units";
 import { type Use, useOf } from "./used";
@@ -30,7 +30,6 @@ export interface Said {
 type Shown = Pick<ViewState, "combine" | "unit">;
 
 const SURE = 0.9;
-const LIKELY = 0.5;
 const UNLIKELY = 0.1;
 /** What is said of a change. */
 const CHANGED_PROBABILITY = 0.1;

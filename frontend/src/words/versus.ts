@@ -3,7 +3,7 @@ import { css, html, nothing } from "lit";
 import { STRONGEST_TINT } from "./answer_strip_style";
 import { type Compared, changeOf, isNotable, wordChangeText } from "./changes";
 import { tintOf } from "./evidence";
-import { insteadOf } from "./figures";
+import { insteadOf, isUnsure } from "./figures";
 import { type Explanation, answerToken } from "../data/explanation";
 import type { Peaks } from "../pixels/range";
 import { type Unit, answerUnits, groupIndex, rowText, tokensOf, unitsText } from "./units";
@@ -117,7 +117,7 @@ export function versus(first: Explanation, other: Compared, unit: Unit, selected
     const said = change ? wordChangeText(change) : "";
     const words = shown.map((at) => {
       const tokens = tokensOf(theirs[at]!);
-      const instead = insteadOf(explanation, tokens) ? "doubtful" : "";
+      const instead = insteadOf(explanation, tokens) ? "doubtful" : isUnsure(explanation, tokens) ? "doubtful unsure" : "";
       const style = `--tint:${(STRONGEST_TINT * tintOf(explanation, tokens, held)).toFixed(3)}`;
       const text = rowText(explanation, theirs[at]!);
       const hint = said ? `${title}: ${said}` : title;
