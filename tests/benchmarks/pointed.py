@@ -1,10 +1,10 @@
-"""Words whose map lies on their object though the model does not need it; and the reverse.
+"""Words whose map points at their object though the model does not need it; and the reverse.
 
     python -m tests.benchmarks.pointed --model DIR --data demo:crowded [--samples 30]
         [--method mmx] [--shown 3]
 
-Of every named thing's word: the share of its map within the thing's mask, and the nats that the
-word loses once the thing's cells are blurred.
+Of every named thing's word: whether its map is highest on the thing, the share of the map within
+the thing's mask, and the nats that the word loses once the thing's cells are blurred.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from mmx_core.metrics.faithfulness import head_tokens, resize_by_area
 from mmx_core.models.running import undisturbed
 from mmx_core.stages.perturbing import Perturber
 
-ON, OFF = 0.5, 0.2
-"""Shares from which a map lies on a thing, and below which it does not."""
 NEEDED, SPARED = 1.0, 0.1
 """Nats from which a thing is needed, and below which it is not."""
 
@@ -38,6 +36,7 @@ class Pointed:
     Attributes:
         sample: Its id.
         name: What the word names.
+        hit: Whether the map's highest cell shows some of the thing.
         share: Of its map within the thing's mask.
         area: Of the picture within the mask.
         lost: Nats that the word loses without the thing.
@@ -45,6 +44,7 @@ class Pointed:
 
     sample: str
     name: str
+    hit: bool
     share: float
     area: float
     lost: float
@@ -65,12 +65,15 @@ def pointed(model: str, data: str, *, count: int, method: str) -> Iterator[Point
         covered = resize_by_area(masks, perturber.grid) > 0
         keep = np.concatenate([np.ones_like(covered[:1]), ~covered])
         told = perturber.log_probabilities(keep)
+        maps = found.maps[heads]
+        on_its_grid = resize_by_area(masks, maps.shape[1:]) > 0
         for index, (entry, token) in enumerate(zip(shown, heads, strict=True)):
-            levels = np.maximum(resize_by_area(found.maps[[token]], entry.mask.shape)[0], 0)
+            hit = bool(on_its_grid[index].flat[maps[index].argmax()])
+            levels = np.maximum(resize_by_area(maps[[index]], entry.mask.shape)[0], 0)
             share = levels[entry.mask].sum() / max(float(levels.sum()), 1e-12)
             lost = told[0, token] - told[1 + index, token]
             area = float(entry.mask.mean())
-            yield Pointed(sample.id, entry.name, float(share), area, float(lost))
+            yield Pointed(sample.id, entry.name, hit, float(share), area, float(lost))
 
 
 def main() -> None:
@@ -85,8 +88,8 @@ def main() -> None:
     found = list(
         pointed(arguments.model, arguments.data, count=arguments.samples, method=arguments.method)
     )
-    on = [word for word in found if word.share >= ON and word.lost < SPARED]
-    off = [word for word in found if word.share < OFF and word.lost >= NEEDED]
+    on = [word for word in found if word.hit and word.lost < SPARED]
+    off = [word for word in found if not word.hit and word.lost >= NEEDED]
     for title, some in (
         ("on the thing, which the word does not need", sorted(on, key=lambda w: -w.share)),
         ("off the thing, which the word needs", sorted(off, key=lambda w: -w.lost)),

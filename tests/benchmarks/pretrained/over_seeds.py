@@ -108,7 +108,7 @@ def measured(file: Path, names: Sequence[str], indices: range, *, tried: int) ->
         sample = told[index]
         prepared = one.prepare(sample)
         words = words_of(one.adapter, sample, prepared)
-        scores = {}
+        scores: dict[str, Any] = {}
         for perturbed in (Perturbed((REGIONS, SYNERGY)), None):
             wanted = perturbed is not None
             some = {n: m for n, m in chosen.items() if (n in TRIED and index < tried) == wanted}

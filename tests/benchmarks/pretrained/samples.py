@@ -33,7 +33,8 @@ def evaluation_samples(name: str, count: int) -> list[Sample]:
         raise ValueError(f"expected a set of {', '.join(SETS)}, got {name!r}")
     samples = []
     for index, scene in enumerate(unseen(count, seed=_SEED)):
-        prompt, answer, absent = DESCRIBE, scene.description, ()
+        prompt, answer = DESCRIBE, scene.description
+        absent: tuple[int, ...] = ()
         if name == "absent":
             answer, absent = _exchanged(scene, generator(VALIDATION, _SEED + 2, index))
         if name == "questions":
