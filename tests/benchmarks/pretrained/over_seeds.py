@@ -1,10 +1,10 @@
 """What holds over seeds: how well maps find things, what they say of the model, and wrong names.
 
     python -m tests.benchmarks.pretrained.over_seeds FILE... --out results/over_seeds
-        [--scenes 40] [--tried 8] [--methods mmx msea ...]
+        [--scenes 40] [--tried 8] [--trials regions synergy] [--methods mmx msea ...]
 
 FILE is what ``train`` wrote, one per seed. Of unseen scenes with their true descriptions: every
-method's figures, and on the first ``--tried`` the trials by regions and by synergy. Then AUROCs of
+method's figures, and on the first ``--tried`` the trials by regions or by synergy. Then AUROCs of
 what tells right names from wrong ones: of names put into the model's mouth (``absent``), and of
 its own descriptions. In bfloat16, which the language model is stored in. Each scene is a line of
 ``OUT/STEM.jsonl``, and what lies there is not measured again.
@@ -47,9 +47,6 @@ METHODS = (
     "mmx", "msea", "msea_mean", "paper", "lens", "lens_upsampled", "tam", "attention_gradient",
     "attn_lrp", "flow", "random", "centre", "uniform",
 )  # fmt: skip
-TRIED = (
-    "mmx", "paper", "lens", "attention_gradient", "attn_lrp", "flow", "random", "centre", "uniform",
-)  # fmt: skip
 PAIRS = (
     ("msea", "lens"), ("msea", "lens_upsampled"), ("msea", "msea_mean"), ("mmx", "msea"),
     ("paper", "msea_mean"), ("attention_gradient", "mmx"), ("attn_lrp", "mmx"),
@@ -88,7 +85,9 @@ class Shared:
         return run
 
 
-def measured(file: Path, names: Sequence[str], indices: range, *, tried: int) -> Iterator[Entry]:
+def measured(
+    file: Path, names: Sequence[str], indices: range, *, tried: int, trials: tuple[str, ...]
+) -> Iterator[Entry]:
     """One entry per scene.
 
     Args:
@@ -96,6 +95,7 @@ def measured(file: Path, names: Sequence[str], indices: range, *, tried: int) ->
         names: Of methods.
         indices: Of scenes.
         tried: Scenes before this one are perturbed, too.
+        trials: Names of :data:`~mmx_core.evaluation.trials.TRIALS`.
     """
     made = model.load(file)
     made.model.to(torch.bfloat16)
@@ -108,17 +108,16 @@ def measured(file: Path, names: Sequence[str], indices: range, *, tried: int) ->
         sample = told[index]
         prepared = one.prepare(sample)
         words = words_of(one.adapter, sample, prepared)
-        scores: dict[str, Any] = {}
-        for perturbed in (Perturbed((REGIONS, SYNERGY)), None):
-            wanted = perturbed is not None
-            some = {n: m for n, m in chosen.items() if (n in TRIED and index < tried) == wanted}
-            found, _ = measure_methods(
-                one.adapter, prepared, words, some, perturbed=perturbed, seed=index
-            )
-            scores |= {name: result.scores for name, result in found.items()}
+        perturbed = Perturbed(trials) if index < tried else None
+        results, _ = measure_methods(
+            one.adapter, prepared, words, chosen, perturbed=perturbed, seed=index
+        )
         there = {entry.name for entry in words.masks}
         others = [told[(index + k) % len(told)] for k in range(4)]  # whose pictures stand in
-        entry: Entry = {"sample": sample.id, SCENES: {name: scores[name] for name in chosen}}
+        entry: Entry = {
+            "sample": sample.id,
+            SCENES: {name: result.scores for name, result in results.items()},
+        }
         for kind, asked in (
             (ABSENT, absent[index]),
             (OWN, replace(sample, answer=None, masks=None)),
@@ -194,6 +193,8 @@ def _column(entries: Sequence[Entry], name: str, figure: str) -> list[list[float
 
 
 def _over(values: Sequence[float]) -> str:
+    if np.isnan(values).any():
+        return "-"
     return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
@@ -212,6 +213,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--scenes", type=int, default=40)
     parser.add_argument("--tried", type=int, default=8)
+    parser.add_argument("--trials", nargs="+", default=(REGIONS,), choices=(REGIONS, SYNERGY))
     parser.add_argument("--methods", nargs="+", default=METHODS, metavar="NAME")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -223,7 +225,13 @@ def main() -> None:
         if done < arguments.scenes:
             missing = range(done, arguments.scenes)
             with kept.open("a") as lines:
-                for entry in measured(file, arguments.methods, missing, tried=arguments.tried):
+                for entry in measured(
+                    file,
+                    arguments.methods,
+                    missing,
+                    tried=arguments.tried,
+                    trials=tuple(arguments.trials),
+                ):
                     lines.write(json.dumps(entry) + "\n")
                     lines.flush()
         found = [json.loads(line) for line in kept.read_text().splitlines()]
