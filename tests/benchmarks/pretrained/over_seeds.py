@@ -189,7 +189,7 @@ def tables(runs: Mapping[str, Sequence[Entry]]) -> Iterator[str]:
 
 
 def _column(entries: Sequence[Entry], name: str, figure: str) -> list[list[float]]:
-    return [entry["methods"][name].get(figure, []) for entry in entries]
+    return [entry[SCENES][name].get(figure, []) for entry in entries]
 
 
 def _over(values: Sequence[float]) -> str:
