@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from tests.benchmarks.pretrained import assets, lora, model, scenes
+from mmx_core.text.words import split_words
+from tests.benchmarks.pretrained import assets, evaluation_samples, lora, model, scenes
 from tests.benchmarks.pretrained.accuracy import names_in, unseen
 from tests.benchmarks.pretrained.nouns import NAMES, with_article
 from tests.benchmarks.pretrained.targets import cell_shares
@@ -71,6 +72,19 @@ def test_a_question_s_answer_agrees_with_the_places() -> None:
             if one is not other
         )
         assert answer.startswith("Yes" if holds else "No")
+
+
+def test_an_invented_thing_is_named_once_in_the_place_of_one_that_is_there() -> None:
+    assets.require()
+    told, absent = (evaluation_samples(name, 4) for name in ("scenes", "absent"))
+    for true, invented in zip(told, absent, strict=True):
+        assert true.answer is not None and invented.answer is not None
+        (name,) = names_in(invented.answer) - names_in(true.answer)
+        assert len(names_in(true.answer) - names_in(invented.answer)) == 1
+        words = split_words(invented.answer)
+        assert " ".join(words[index].text for index in invented.absent) == name
+        masked = {index for entry in invented.word_masks(invented.answer) for index in entry.words}
+        assert masked and not masked & set(invented.absent)
 
 
 def test_learnt_and_measured_scenes_share_no_photograph() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,15 +13,37 @@ from tests.benchmarks.pretrained import assets, lora, model
 from tests.benchmarks.pretrained.accuracy import measure
 from tests.benchmarks.pretrained.joint import train_joint
 from tests.benchmarks.pretrained.targets import Embedded
+from tests.benchmarks.pretrained.tower import STATE as TOWER_STATE
 from tests.benchmarks.pretrained.tower import train_tower
 
 
-def train(*, tower_steps: int, joint_steps: int, seed: int, work: Path, out: Path) -> None:
-    """Both stages, each resumed from ``work``; writes what was learnt to ``out``."""
+def train(
+    *,
+    tower_steps: int,
+    joint_steps: int,
+    seed: int,
+    work: Path,
+    out: Path,
+    tower_of: Path | None = None,
+) -> None:
+    """Both stages, each resumed from ``work``; writes what was learnt to ``out``.
+
+    Args:
+        tower_steps: Of the first stage.
+        joint_steps: Of the second.
+        seed: Of both.
+        work: Where states are kept.
+        out: The file of what was learnt.
+        tower_of: Another run's ``work``, whose tower is taken as it is: seeds of the second stage.
+    """
     work.mkdir(parents=True, exist_ok=True)
+    if tower_of is not None:
+        shutil.copy(tower_of / TOWER_STATE, work)
     torch.manual_seed(seed)
     made = model.build()
     embedded = Embedded.of(made.model, made.tokenizer)
+    if tower_of is not None:
+        tower_steps = 0  # nothing to learn any more
     train_tower(made.model, embedded, steps=tower_steps, seed=seed, work=work)
     made.model.requires_grad_(False)
     made.model.model.connector.requires_grad_(True)
@@ -41,6 +64,9 @@ def main() -> None:
     training.add_argument("--tower-steps", type=int, default=600)
     training.add_argument("--joint-steps", type=int, default=100)
     training.add_argument("--seed", type=int, default=0)
+    training.add_argument(
+        "--tower-of", type=Path, metavar="WORK", help="take another run's tower as it is"
+    )
     training.add_argument("--work", type=Path, default=Path("training/pretrained"))
     training.add_argument("--out", type=Path, default=model.RELEASED)
     judging = commands.add_parser("evaluate")
@@ -60,6 +86,7 @@ def main() -> None:
             seed=arguments.seed,
             work=arguments.work,
             out=arguments.out,
+            tower_of=arguments.tower_of,
         )
     elif arguments.command == "evaluate":
         found = measure(model.load(arguments.weights), count=arguments.scenes)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from mmx_core import Sample
-from tests.benchmarks.pretrained.accuracy import unseen
-from tests.benchmarks.pretrained.scenes import DESCRIBE, VALIDATION, generator
+from dataclasses import replace
 
-SETS = ("scenes", "questions")
+import numpy as np
+
+from mmx_core import Sample
+from mmx_core.text.words import find_names
+from tests.benchmarks.pretrained.accuracy import unseen
+from tests.benchmarks.pretrained.nouns import NAMES
+from tests.benchmarks.pretrained.scenes import DESCRIBE, VALIDATION, Scene, generator
+
+SETS = ("scenes", "questions", "absent")
 _SEED = 3
 """Not the scenes that training is watched on."""
 
 
 def evaluation_samples(name: str, count: int) -> list[Sample]:
     """Scenes with their descriptions, or with a question about two objects and its answer.
+
+    The descriptions of ``absent`` name one thing that is not there, in the place of one that is.
 
     Args:
         name: Of :data:`SETS`.
@@ -26,6 +34,9 @@ def evaluation_samples(name: str, count: int) -> list[Sample]:
     samples = []
     for index, scene in enumerate(unseen(count, seed=_SEED)):
         prompt, answer = DESCRIBE, scene.description
+        absent: tuple[int, ...] = ()
+        if name == "absent":
+            answer, absent = _exchanged(scene, generator(VALIDATION, _SEED + 2, index))
         if name == "questions":
             prompt, answer = scene.question(generator(VALIDATION, _SEED + 1, index))
         masks = {
@@ -33,5 +44,17 @@ def evaluation_samples(name: str, count: int) -> list[Sample]:
             for thing, mask in zip(scene.things, scene.masks, strict=True)
             if f" {thing.name} " in f"{answer.replace('.', ' ').replace(',', ' ')} "
         }
-        samples.append(Sample(f"{index:04d}", scene.image, prompt, answer, masks))
+        samples.append(Sample(f"{index:04d}", scene.image, prompt, answer, masks, absent=absent))
     return samples
+
+
+def _exchanged(scene: Scene, random: np.random.Generator) -> tuple[str, tuple[int, ...]]:
+    """A description with another thing's name for one that is said once; and its words."""
+    there = {thing.name for thing in scene.things}
+    invented = str(random.choice([name for name in NAMES if name not in there]))
+    things = list(scene.things)
+    place = int(random.choice((0, len(things) - 1)))  # those between are said again
+    things[place] = replace(things[place], name=invented)
+    answer = replace(scene, things=tuple(things)).description
+    (words,) = find_names(answer, [thing.name for thing in things])[invented]
+    return answer, tuple(words)

@@ -27,6 +27,7 @@ from tests.benchmarks.pretrained.targets import Embedded, cell_shares, read_name
 BATCH, WARM_UP = 32, 20
 RATE, LAST_RATE, HELD = 2.5, 0.1, 0.7
 """Factor on the optimizer's rates, what it falls to, and the share of the steps before it falls."""
+STATE = "tower.pt"
 
 
 def pixels(images: list[Image.Image]) -> Tensor:
@@ -68,7 +69,7 @@ def train_tower(
     tower = torch.nn.ModuleList([model.model.vision_model, model.model.connector])
     optimizer = MuonAdamW(tower)
     base = [group["lr"] for group in optimizer.param_groups]
-    state, start = work / "tower.pt", 0
+    state, start = work / STATE, 0
     if state.is_file():
         kept = torch.load(state, weights_only=True)
         tower.load_state_dict(kept["tower"])
