@@ -1,7 +1,7 @@
 // The image under a heatmap: zoom, pan, the raw value under the pointer, and regions to ask about.
 import { type PropertyValues, css, html, nothing } from "lit";
 import { drawGrid, drawMap, drawPicture, drawRegion } from "./draw_map";
-import { type Point, type Region, cellRegion, within } from "./geometry";
+import { type Point, type Region, cellRegion, regionBetween } from "./geometry";
 import { PointerGestures, wheelZoom } from "./gesture";
 import type { StagePicture } from "./stage_picture";
 import type * as Steer from "./steer";
@@ -320,7 +320,7 @@ export class Stage extends PanelElement {
     this.ask("cursor-change", at);
     const gesture = this.gestures.move(event.pointerId, { x: event.offsetX, y: event.offsetY });
     if (!gesture) return;
-    if (this.corner) this.drawn = between(this.corner, at);
+    if (this.corner) this.drawn = regionBetween(this.corner, at);
     else this.look(follow(this.plane, this.view.zoom, gesture));
   }
 
@@ -379,16 +379,6 @@ export class Stage extends PanelElement {
   }
 }
 customElements.define("mmx-stage", Stage);
-
-function between(one: Point, other: Point): Region {
-  const share = (value: number) => within(0, value, 1);
-  return {
-    left: share(Math.min(one.x, other.x)),
-    top: share(Math.min(one.y, other.y)),
-    right: share(Math.max(one.x, other.x)),
-    bottom: share(Math.max(one.y, other.y)),
-  };
-}
 
 /** Where the pointer of the stage beside is. */
 function drawCross(context: CanvasRenderingContext2D, x: number, y: number): void {
