@@ -268,6 +268,15 @@ def test_wiki_visa_s_own_files_hold_the_same_rows(tmp_path: Path) -> None:
         assert np.array_equal(mask.mask, same[0].mask)
 
 
+def test_a_line_of_wiki_visa_ends_where_json_has_it_end(tmp_path: Path) -> None:
+    miniatures.write_visa(tmp_path)
+    rows = miniatures.visa_rows()
+    rows[0]["question"] = "who\u2028wrote\x85it"
+    told = "".join(f"{json.dumps(row, ensure_ascii=False)}\r\n" for row in rows)
+    (tmp_path / "test.jsonl").write_text(told, encoding="utf-8", newline="")
+    assert load_samples("wiki-visa", root=tmp_path)[0].prompt == "who\u2028wrote\x85it"
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_set_that_is_not_there_says_which_file_is_looked_for(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=rf"expected .*{Path(FILES[name]).name}"):

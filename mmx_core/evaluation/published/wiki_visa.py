@@ -71,7 +71,8 @@ def _rows(root: Path, part: str) -> Iterator[tuple[Row, Fetch | None]]:
         for path in found:
             yield from _of_parquet(path)
     elif lines.is_file():
-        for number, line in enumerate(lines.read_text(encoding="utf-8").splitlines(), start=1):
+        # Of what Unicode calls an end of line JSON leaves some in its texts as they are.
+        for number, line in enumerate(lines.read_text(encoding="utf-8").split("\n"), start=1):
             try:
                 row = json.loads(line) if line.strip() else None
             except ValueError as error:
