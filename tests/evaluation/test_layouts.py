@@ -277,6 +277,26 @@ def test_a_line_of_wiki_visa_ends_where_json_has_it_end(tmp_path: Path) -> None:
     assert load_samples("wiki-visa", root=tmp_path)[0].prompt == "who\u2028wrote\x85it"
 
 
+def test_a_broken_file_fails_alone_and_by_name(tmp_path: Path) -> None:
+    miniatures.write_clevr_xai(tmp_path)
+    (tmp_path / "ground_truth_simple_questions_single_object/0.npy").write_bytes(b"")
+    samples = load_samples("clevr-xai", root=tmp_path)
+    with pytest.raises(ValueError, match="sample 'simple-000000': No data left"):
+        samples[0]
+    assert samples[1].id == "simple-000003"
+
+
+def test_a_relation_of_a_segment_that_is_not_there_fails_by_name(tmp_path: Path) -> None:
+    path = miniatures.write_psg(tmp_path) / "psg/psg.json"
+    content = json.loads(path.read_text())
+    content["data"][0]["relations"] = [[0, 9, 1]]
+    path.write_text(json.dumps(content))
+    samples = load_samples("openpsg", root=tmp_path, references=True)
+    # As an IndexError it would end a loop over the samples as if there were no more.
+    with pytest.raises(ValueError, match="sample '107'"):
+        list(samples)
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_set_that_is_not_there_says_which_file_is_looked_for(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=rf"expected .*{Path(FILES[name]).name}"):

@@ -107,7 +107,8 @@ class PublishedSet(Sequence[Sample]):
         try:
             return replace(self._entries[name].read(), id=name)
         except (
-            OSError, SyntaxError, ValueError, KeyError, TypeError, Image.DecompressionBombError
+            OSError, EOFError, SyntaxError, ValueError, LookupError, TypeError,
+            Image.DecompressionBombError,
         ) as error:  # fmt: skip
             raise ValueError(f"sample {name!r}: {error}") from None
 
