@@ -297,6 +297,16 @@ def test_a_relation_of_a_segment_that_is_not_there_fails_by_name(tmp_path: Path)
         list(samples)
 
 
+def test_a_root_may_be_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = miniatures.write_psg(tmp_path) / "psg"
+    monkeypatch.chdir(root)
+    # Pictures lie beside it; and they are found wherever the program goes next.
+    samples = load_samples("openpsg", root=".")
+    assert ids(samples) == ["107", "108"]
+    monkeypatch.chdir("/")
+    assert samples[0].id == "107"
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_set_that_is_not_there_says_which_file_is_looked_for(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=rf"expected .*{Path(FILES[name]).name}"):

@@ -72,7 +72,8 @@ class PublishedSet(Sequence[Sample]):
             raise ValueError(f"count: expected 0 or more, got {count}")
         left_out: dict[str, list[str]] = {}
         try:
-            found = LAYOUTS[layout](Request(Path(root), part, references))
+            # Absolute, for files may lie beside it, and of "." pathlib's parent is "." again.
+            found = LAYOUTS[layout](Request(Path(os.path.abspath(root)), part, references))
             self._entries = dict(islice(_kept(found, left_out), count))
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError(
