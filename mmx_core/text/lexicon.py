@@ -59,7 +59,7 @@ def is_content_word(word: str) -> bool:
 
 
 @lru_cache(maxsize=16_384)
-def noun_lemma(word: str, *, or_adjective: bool = False) -> str | None:
+def noun_lemma(word: str, *, or_adjective: bool = False, or_participle: bool = False) -> str | None:
     """The singular of a noun; None for what is not one.
 
     A word counts as a noun if the dictionary knows it as one and not as an adjective, nor as a form
@@ -69,6 +69,7 @@ def noun_lemma(word: str, *, or_adjective: bool = False) -> str | None:
     Args:
         word: As it stands in the answer.
         or_adjective: Take words that are both, too: "fork", "light", "orange".
+        or_participle: Likewise "building" and "sitting".
 
     Raises:
         ImportError: lemminflect is not installed.
@@ -91,7 +92,8 @@ def noun_lemma(word: str, *, or_adjective: bool = False) -> str | None:
     if "NOUN" not in readings or ("ADJ" in readings and not or_adjective):
         return None
     # "sitting" comes of "sit"; "ring" comes of itself.
-    if plain.endswith("ing") and plain not in readings.get("VERB", (plain,)):
+    participle = plain.endswith("ing") and plain not in readings.get("VERB", (plain,))
+    if participle and not or_participle:
         return None
     return str(readings["NOUN"][0])
 
@@ -104,7 +106,8 @@ def head_of(phrase: str) -> str:
     """
     head = either = None
     for word in split_words(phrase):
-        noun = noun_lemma(word.text)
+        # Where nothing is named yet, nothing does anything: a building, or a fishing boat.
+        noun = noun_lemma(word.text, or_participle=head is None)
         if noun is None and head is not None:
             doing = normalised(word.text).endswith(("ing", "ed"))
             if doing or not is_content_word(word.text):

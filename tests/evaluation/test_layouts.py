@@ -177,6 +177,10 @@ def test_the_head_of_a_phrase_is_what_it_names() -> None:
         "an orange and white cat": "cat",
         "a glass of orange juice": "glass",
         "the parked cars": "car",
+        "a white building with windows": "building",
+        "the old building": "building",
+        "a fishing boat": "boat",
+        "a man painting a building": "man",
         "nobody": "nobody",
     }
     assert {phrase: head_of(phrase) for phrase in heads} == heads
