@@ -178,9 +178,10 @@ class _Matcher:
                 lemmas, either, [*either[1:], None], [*parted, True], strict=True
             )
         ]
-        # Of other languages than English a word is what it says.
+        # Of other languages than English a word is what it says; and so is "building", which may
+        # be a form of a verb, where it is a category.
         named = [
-            name or (None if word.isascii() else word)
+            name or (word if not word.isascii() or self._is_in_ing(word) else None)
             for name, word in zip(named, plain, strict=True)
         ]
         longest = max((len(name) for name in self._names), default=0)
@@ -202,6 +203,9 @@ class _Matcher:
                 heads = self._heads.get(lemmas[index] or "", [None])
                 found[index] = self._names.get((name,), heads[0])
         return found
+
+    def _is_in_ing(self, word: str) -> bool:
+        return word.endswith("ing") and (word,) in self._names
 
 
 def _spelling(name: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from mmx_core.evaluation.published.shapes import from_polygon, mask_of
 from mmx_core.metrics.localisation import localisation
 from mmx_core.metrics.registry import ScoredAnswer, word_scores
 from mmx_core.sample import Sample, WordMask
+from mmx_core.text.categories import NamedMasks
 from mmx_core.text.lexicon import head_of
 from tests.support import miniatures
 from tests.support.miniatures import CROWD_MASK, THREE_COLUMNS_MASK, box
@@ -270,6 +271,13 @@ def test_wiki_visa_s_own_files_hold_the_same_rows(tmp_path: Path) -> None:
         assert Image.open(io.BytesIO(one.images)).size == Image.open(other.images).size
         (mask,), (same) = one.word_masks("it"), other.word_masks("it")
         assert np.array_equal(mask.mask, same[0].mask)
+
+
+def test_a_building_is_matched_though_it_may_be_a_form_of_a_verb() -> None:
+    known = NamedMasks((8, 12), {"building": box(0, 0, 6, 8)}, ["building", "man"])
+    said = "A man standing before a tall building, other buildings and a painting"
+    found = [(entry.name, entry.words) for entry in known.word_masks(said)]
+    assert found == [("man", (1,)), ("building", (6,)), ("building", (8,))]
 
 
 def test_a_line_of_wiki_visa_ends_where_json_has_it_end(tmp_path: Path) -> None:
