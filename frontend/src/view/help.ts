@@ -79,7 +79,7 @@ export class Help extends Dialog {
     return html`<dl>${SHORTCUTS.map(([keys, what]) => html`<dt>${keys}</dt><dd>${what}</dd>`)}</dl>
       <label><input type="checkbox" .checked=${shortcutsOn()} @change=${this.switched} />keys of one letter, digit or sign</label>
       <p>
-        Orange: what the picture adds to a word. Red frame: a word, or a scale, where the model would have said another.
+        Orange: what the picture adds to a word. Red frame: a word, or a scale, where the model would have said another; dotted: a word of which it is unsure.
         Bright: places that would say the word. Any number tells what it says when pointed at, focused or tapped.
       </p>
       <button @click=${this.guide}>Look around</button>`;
