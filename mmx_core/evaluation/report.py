@@ -119,7 +119,8 @@ def remarks(results: Mapping[str, Any], total: int) -> list[str]:
     left_out = {f"left out, {reason}": ids for reason, ids in results["left_out"].items()}
     for note, samples in {**left_out, **results["notes"]}.items():
         named = ", ".join(samples[:5]) + (", …" if len(samples) > 5 else "")
-        lines.append(f"{note}: {len(samples)} samples ({named})")
+        many = "sample" if len(samples) == 1 else "samples"
+        lines.append(f"{note}: {len(samples)} {many} ({named})")
     for name, figure in (("grounding", ""), ("the peak of the lens", "_of_peak")):
         found = results[f"hallucination_auroc{figure}"]
         if found["mean"] is not None:

@@ -98,16 +98,23 @@ def noun_lemma(word: str, *, or_adjective: bool = False, or_participle: bool = F
     return str(readings["NOUN"][0])
 
 
+_AMOUNTS = frozenset("bunch couple crowd flock group herd lot number pair piece row set".split())
+"""What is counted or seen is what follows their "of"."""
+
+
 def head_of(phrase: str) -> str:
     """What a noun phrase names, in the singular: "man" of "two men in red coats".
 
-    That is its last noun before what says where it is or what it does; of a phrase without a noun
-    the phrase itself.
+    That is its last noun before what says where it is or what it does, and "people" of "a group of
+    people"; of a phrase without a noun the phrase itself.
     """
     head = either = None
     for word in split_words(phrase):
         # Where nothing is named yet, nothing does anything: a building, or a fishing boat.
         noun = noun_lemma(word.text, or_participle=head is None)
+        if head in _AMOUNTS and word.text.lower() == "of":
+            head = None
+            continue
         if noun is None and head is not None:
             doing = normalised(word.text).endswith(("ing", "ed"))
             if doing or not is_content_word(word.text):

@@ -272,7 +272,7 @@ def test_a_published_layout_is_evaluated_on_the_models_own_answers(
     results = figures(out)
     assert (results["samples"], results["failed"]) == (2, [])
     assert results["left_out"] == {"no picture": ["1"]}
-    assert "left out, no picture: 1 samples (1)" in capsys.readouterr().out
+    assert "left out, no picture: 1 sample (1)" in capsys.readouterr().out
     # Nothing is left: it is said before a model is loaded.
     for name in ("0.png", "2.png"):
         (tmp_path / name).unlink()
@@ -330,8 +330,8 @@ def test_bad_samples_are_told_by_name_and_counted(
     said = capsys.readouterr().out
     assert "3 of 5 samples; 2 failed: size (ValueError: mask 'circle'" in said
     assert "silent (ValueError: answer: expected text" in said
-    assert "empty mask of 'ghost': 1 samples (empty)" in said
-    assert "answer without masked nouns: 1 samples (bare)" in said
+    assert "empty mask of 'ghost': 1 sample (empty)" in said
+    assert "answer without masked nouns: 1 sample (bare)" in said
     assert [entry["sample"] for entry in figures(out)["failed"]] == ["size", "silent"]
 
 

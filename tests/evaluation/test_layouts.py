@@ -182,6 +182,8 @@ def test_the_head_of_a_phrase_is_what_it_names() -> None:
         "the old building": "building",
         "a fishing boat": "boat",
         "a man painting a building": "man",
+        "a group of people": "people",
+        "two pairs of scissors on a table": "scissors",
         "nobody": "nobody",
     }
     assert {phrase: head_of(phrase) for phrase in heads} == heads
@@ -271,6 +273,14 @@ def test_wiki_visa_s_own_files_hold_the_same_rows(tmp_path: Path) -> None:
         assert Image.open(io.BytesIO(one.images)).size == Image.open(other.images).size
         (mask,), (same) = one.word_masks("it"), other.word_masks("it")
         assert np.array_equal(mask.mask, same[0].mask)
+
+
+def test_a_download_that_broke_off_is_not_taken_for_the_set(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for number in (0, 1, 3):
+        (tmp_path / f"data/test-0000{number}-of-00007.parquet").touch()
+    with pytest.raises(ValueError, match=r"expected 7 files such as test-00000.*, got 3"):
+        load_samples("wiki-visa", root=tmp_path)
 
 
 def test_a_building_is_matched_though_it_may_be_a_form_of_a_verb() -> None:

@@ -43,7 +43,7 @@ def test_figures_pool_words_and_never_hide_a_failure() -> None:
     assert results["hallucination_auroc"]["mean"] == pytest.approx((1 + 1 + 0.5) / 3)
     said = remarks(results, 4)
     assert said[0] == "2 of 4 samples; 1 failed: c (ValueError: no)"
-    assert said[1] == "answer without masked nouns: 1 samples (b)"
+    assert said[1] == "answer without masked nouns: 1 sample (b)"
     assert json.loads(json.dumps(results, allow_nan=False)) == results
     (row,) = table_rows(results)
     assert row[0] == "mmx" and row[1].startswith("0.300±.") and row[11] == "-"

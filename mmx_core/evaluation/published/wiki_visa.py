@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -68,6 +69,7 @@ def _rows(root: Path, part: str) -> Iterator[tuple[Row, Fetch | None]]:
     found = next((files for p in patterns if (files := sorted(root.glob(p)))), [])
     lines = root / f"{part}.jsonl"
     if found:
+        _require_all(found)
         for path in found:
             yield from _of_parquet(path)
     elif lines.is_file():
@@ -84,6 +86,16 @@ def _rows(root: Path, part: str) -> Iterator[tuple[Row, Fetch | None]]:
         raise ValueError(
             f"expected {', '.join(patterns)} or {lines.name} in {root}, found none; --root is the "
             "directory that holds them"
+        )
+
+
+def _require_all(files: Sequence[Path]) -> None:
+    """That none of the files is missing of which each name tells how many there are."""
+    told = re.search(r"-of-(\d+)\.parquet$", files[0].name)
+    if told and len(files) != int(told[1]):
+        raise ValueError(
+            f"expected {int(told[1])} files such as {files[0].name} in {files[0].parent}, got "
+            f"{len(files)}; download the rest"
         )
 
 

@@ -36,6 +36,8 @@ def train(
         out: The file of what was learnt.
         tower_of: Another run's ``work``, whose tower is taken as it is: seeds of the second stage.
     """
+    if tower_of is not None and tower_of.resolve() == work.resolve():
+        raise SystemExit(f"--work: expected another directory than --tower-of, got {work} for both")
     work.mkdir(parents=True, exist_ok=True)
     if tower_of is not None:
         shutil.copy(tower_of / TOWER_STATE, work)
