@@ -13,12 +13,13 @@ function fakeWorker() {
   };
   /** With the first `count` of the steps that were asked for. */
   const answer = (request: WorkerRequest, count = Infinity) => {
-    const steps = new URL(request.url).searchParams.getAll("step").map(Number).slice(0, count);
+    const steps = stepsOf(request).slice(0, count);
     const results = steps.map((step) => ({ step, explanation: { ...explanation("| a"), step, bytes: 1 } }));
     worker.onmessage({ data: { id: request.id, results } });
   };
   return { worker, answer, source: new ExplanationSource(new WorkerLoader("http://host/x/", () => worker as unknown as Worker)) };
 }
+const stepsOf = ({ url }: WorkerRequest) => new URL(url).searchParams.getAll("step").map(Number);
 const place = (step: number) => ({ run: "r", tag: "t", step });
 
 it("asks once for what is asked for twice, and never for what it holds", async () => {
@@ -81,4 +82,24 @@ it("gives up requests that nobody waits for any more", async () => {
   await expect(stale).rejects.toThrow("no longer wanted");
   expect(worker.sent.at(-1)).toEqual({ cancel: 0 });
   expect(failed).toHaveBeenCalled();
+});
+
+it("takes one request after another for what can wait, and none any more once the reader has gone on", async () => {
+  const { worker, answer, source } = fakeWorker();
+  const waiting = Array.from({ length: 20 }, (_, step) => place(step));
+  void source.prefetchAll([...waiting, { run: "s", tag: "t", step: 7 }]);
+  expect(worker.sent.map(stepsOf)).toEqual([[0, 1, 2, 3, 4, 5, 6, 7]]);
+  const wanted = source.load(place(19));
+  answer(worker.sent[1]!);
+  expect((await wanted).step).toBe(19);
+  answer(worker.sent[0]!);
+  await vi.waitFor(() => expect(worker.sent).toHaveLength(3));
+  answer(worker.sent[2]!);
+  await vi.waitFor(() => expect(worker.sent).toHaveLength(4));
+  expect(stepsOf(worker.sent[3]!)).toEqual([16, 17, 18]);
+  source.dropStale([place(16)]);
+  answer(worker.sent[3]!);
+  await vi.waitFor(() => expect(source.cached(place(18))?.step).toBe(18));
+  await Promise.resolve();
+  expect(worker.sent).toHaveLength(4);
 });

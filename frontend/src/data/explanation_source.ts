@@ -22,11 +22,15 @@ interface Request {
   settle(reply: LoadReply): void;
 }
 
+const LANES = 2;
+
 export class ExplanationSource {
   private readonly cache = new ByteCache<StepResult>(CACHE_BYTES);
   private readonly pending = new Map<string, Promise<StepResult>>();
   private readonly requests = new Map<number, Request>();
   private readonly outdated = new Set<string>();
+  private readonly later = new Map<string, Place>();
+  private lanes = 0;
   private nextId = 0;
   /** Called when something asked for has come. */
   onLoad: () => void = () => undefined;
@@ -48,30 +52,34 @@ export class ExplanationSource {
     return this.pending.get(key)!;
   }
 
-  /** What the reader may want next: fetched together, failures kept quiet. */
-  prefetch(run: string, tag: string, steps: number[]): void {
+  /** What the reader may want next: fetched together, failures kept quiet. Settled once all have come. */
+  prefetch(run: string, tag: string, steps: number[]): Promise<unknown> {
     const missing = steps.filter((step) => {
       const key = keyOf({ run, tag, step });
       return !this.cache.has(key) && !this.pending.has(key);
     });
-    for (let i = 0; i < missing.length; i += STEPS_PER_REQUEST) {
-      const part = missing.slice(i, i + STEPS_PER_REQUEST);
-      this.fetch(run, tag, part);
-      for (const step of part) this.pending.get(keyOf({ run, tag, step }))!.catch(() => undefined);
-    }
+    for (let i = 0; i < missing.length; i += STEPS_PER_REQUEST) this.fetch(run, tag, missing.slice(i, i + STEPS_PER_REQUEST));
+    return Promise.all(missing.map((step) => this.pending.get(keyOf({ run, tag, step }))!.catch(() => undefined)));
   }
 
-  /** Likewise, of any runs. */
-  prefetchAll(places: readonly Place[]): void {
-    const samples = new Map(places.map(({ run, tag }) => [JSON.stringify([run, tag]), { run, tag }]));
-    for (const { run, tag } of samples.values()) {
-      this.prefetch(run, tag, places.filter((place) => place.run === run && place.tag === tag).map(({ step }) => step));
+  /** Likewise, of any runs, a few requests at once: a browser has six for a server, and the reader waits for
+   * other things. */
+  async prefetchAll(places: readonly Place[]): Promise<void> {
+    for (const place of places) this.later.set(keyOf(place), place);
+    if (this.lanes >= LANES) return;
+    this.lanes++;
+    for (const { run, tag } of this.later.values()) {
+      const part = [...this.later.values()].filter((place) => place.run === run && place.tag === tag).slice(0, STEPS_PER_REQUEST);
+      for (const place of part) this.later.delete(keyOf(place));
+      await this.prefetch(run, tag, part.map(({ step }) => step));
     }
+    this.lanes--;
   }
 
   /** Requests nobody waits for any more give way to those for `places`. */
   dropStale(places: Place[]): void {
     const keys = places.map(keyOf);
+    this.later.clear();
     for (const [id, request] of this.requests) {
       if (request.keys.some((key) => keys.includes(key))) continue;
       this.loader.cancel(id);

@@ -253,7 +253,7 @@ export class RunGrid extends PanelElement {
     this.askedFor = state;
     const fresh = missing.filter(({ run, step }) => !this.asked.has(keyOf(run, step)));
     for (const { run, step } of fresh) this.asked.add(keyOf(run, step));
-    if (fresh.length) this.model.source.prefetchAll(fresh);
+    if (fresh.length) void this.model.source.prefetchAll(fresh);
   }
 
   private get view(): ViewState {

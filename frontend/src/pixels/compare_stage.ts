@@ -49,6 +49,12 @@ export class CompareStage extends PanelElement {
         grid-template-columns: minmax(0, 1fr) minmax(0, 1fr);
         gap: 8px;
       }
+      /* The word is in the strip, the scale below: two captions would cover what they caption. */
+      @media (max-width: 620px) {
+        mmx-stage::part(caption) {
+          display: none;
+        }
+      }
       .stack {
         position: relative;
       }

@@ -128,10 +128,20 @@ export function drawGrid(
 export function drawRegion(context: CanvasRenderingContext2D, region: Region, target: Rect): void {
   const x = target.x + region.left * target.width;
   const y = target.y + region.top * target.height;
-  const [width, height] = [(region.right - region.left) * target.width, (region.bottom - region.top) * target.height];
-  for (const [color, lineWidth] of [["rgb(0 0 0 / 0.7)", 4], ["#fff", 2]] as const) {
+  const path = new Path2D();
+  path.rect(x, y, (region.right - region.left) * target.width, (region.bottom - region.top) * target.height);
+  drawLine(context, path, 2);
+}
+
+/** Where the pointer of the stage beside is. */
+export function drawCross(context: CanvasRenderingContext2D, x: number, y: number): void {
+  drawLine(context, new Path2D(`M${x - 9} ${y}h18M${x} ${y - 9}v18`), 1);
+}
+
+function drawLine(context: CanvasRenderingContext2D, path: Path2D, width: number): void {
+  for (const [color, lineWidth] of [["rgb(0 0 0 / 0.7)", width + 2], ["#fff", width]] as const) {
     context.strokeStyle = color;
     context.lineWidth = lineWidth;
-    context.strokeRect(x, y, width, height);
+    context.stroke(path);
   }
 }

@@ -1,6 +1,6 @@
 // The image under a heatmap: zoom, pan, the raw value under the pointer, and regions to ask about.
 import { type PropertyValues, css, html, nothing } from "lit";
-import { drawGrid, drawMap, drawPicture, drawRegion } from "./draw_map";
+import { drawCross, drawGrid, drawMap, drawPicture, drawRegion } from "./draw_map";
 import { type Point, type Region, cellRegion, regionBetween } from "./geometry";
 import { PointerGestures, wheelZoom } from "./gesture";
 import type { StagePicture } from "./stage_picture";
@@ -118,12 +118,6 @@ export class Stage extends PanelElement {
         font-weight: 600;
         line-height: 18px;
       }
-      /* The word is in the strip, the scale below: two captions would cover what they caption. */
-      @media (max-width: 620px) {
-        .badge ~ .caption {
-          display: none;
-        }
-      }
       :host([side="b"]) .top {
         flex-direction: row-reverse;
       }
@@ -202,7 +196,7 @@ export class Stage extends PanelElement {
       </div>
       <span class="top">
         ${this.badge ? html`<span class="badge">${this.badge}</span>` : nothing}
-        ${picture.caption ? html`<span class="chip caption ${picture.alternative ? "alternative" : ""}">${picture.caption}</span>` : nothing}
+        ${picture.caption ? html`<span part="caption" class="chip caption ${picture.alternative ? "alternative" : ""}">${picture.caption}</span>` : nothing}
       </span>
       ${this.steering ? html`<span class="chip reading">Arrows move the region, with Shift they size it. Enter keeps it, Esc drops it.</span>` : this.reading()}
       ${picture.trouble ? html`<div class="damage" role="status">${picture.trouble}</div>` : nothing}
@@ -379,17 +373,3 @@ export class Stage extends PanelElement {
   }
 }
 customElements.define("mmx-stage", Stage);
-
-/** Where the pointer of the stage beside is. */
-function drawCross(context: CanvasRenderingContext2D, x: number, y: number): void {
-  for (const [color, width] of [["rgb(0 0 0 / 0.6)", 3], ["#fff", 1]] as const) {
-    context.strokeStyle = color;
-    context.lineWidth = width;
-    context.beginPath();
-    context.moveTo(x - 9, y);
-    context.lineTo(x + 9, y);
-    context.moveTo(x, y - 9);
-    context.lineTo(x, y + 9);
-    context.stroke();
-  }
-}

@@ -363,7 +363,7 @@ export class PanelModel {
     const nextStep = next && nearestStep(next.steps, step);
     if (next && nextStep !== null) this.source.prefetch(run, next.tag, [nextStep!]);
     for (const shown of [this.explanation, this.other?.explanation]) {
-      if (shown) this.source.prefetchAll(this.peaks.missing(shown, this.index));
+      if (shown) void this.source.prefetchAll(this.peaks.missing(shown, this.index));
     }
   }
 
