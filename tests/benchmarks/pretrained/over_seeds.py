@@ -7,7 +7,7 @@ FILE is what ``train`` wrote, one per seed. Of unseen scenes with their true des
 method's figures, and on the first ``--tried`` the trials by regions or by synergy. Then AUROCs of
 what tells right names from wrong ones: of names put into the model's mouth (``absent``), and of
 its own descriptions. In bfloat16, which the language model is stored in. Each scene is a line of
-``OUT/STEM.jsonl``, and what lies there is not measured again.
+``OUT/STEM.jsonl``, and what lies there is not measured again: other methods want another OUT.
 """
 
 from __future__ import annotations
@@ -221,7 +221,10 @@ def main() -> None:
     for file in arguments.files:
         kept = arguments.out / f"{file.stem}.jsonl"
         kept.touch()
-        done = len(kept.read_text().splitlines())
+        text = kept.read_text()
+        whole = text[: text.rfind("\n") + 1]  # a kill may have cut the last line
+        kept.write_text(whole)
+        done = whole.count("\n")
         if done < arguments.scenes:
             missing = range(done, arguments.scenes)
             with kept.open("a") as lines:
