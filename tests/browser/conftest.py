@@ -140,13 +140,18 @@ def kept() -> list[Watched]:
 def watched(
     request: pytest.FixtureRequest, context: BrowserContext, kept: list[Watched]
 ) -> Iterator[Watched]:
-    watched = kept.pop() if kept else Watched(context.new_page())
+    left = kept.pop() if kept else None
+    # Its TensorBoard may have ended with the tests before: what it asks for would be a trouble.
+    if left and not left.page.evaluate("fetch('data/environment').then(() => true, () => false)"):
+        left.page.close()
+        left = None
+    watched = left or Watched(context.new_page())
+    watched.troubles.clear()
     yield watched
     fine = not request.node.stash.get(FAILED, False) and not watched.troubles
     if fine and leave_panel(watched.page):
         watched.page.set_viewport_size(VIEWPORT)
         watched.page.emulate_media(**AS_IN_A_NEW_PAGE)
-        watched.troubles.clear()
         kept.append(watched)
     else:
         watched.page.close()
