@@ -148,9 +148,16 @@ class Workbench:
 
     def choose(self, row: Locator, entry: str) -> None:
         """Of its context menu."""
-        row.click(button="right")
         item = self.page.get_by_role("menuitem", name=entry)
-        item.wait_for()
+
+        def opened() -> bool:
+            # Whatever else takes the focus in that moment closes a menu again.
+            row.click(button="right")
+            with suppress(Error):
+                item.wait_for(timeout=ENTER_MS)
+            return item.is_visible()
+
+        self.wait(opened, f"a menu with {entry}")
 
         def chosen() -> bool:
             # A menu that has just opened drops clicks; late timers make that "just" long.
