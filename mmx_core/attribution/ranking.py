@@ -10,6 +10,9 @@ from torch import Tensor
 _MARGIN = 16
 """Runners-up taken into the exact comparison, where rounding may have cost them their place."""
 
+_BLOCK = 64
+"""Logits whose greatest stands for them, while the leaders are looked for."""
+
 
 @dataclass(frozen=True)
 class Ranked:
@@ -32,7 +35,13 @@ class Ranked:
 
 
 def leading(
-    hidden: Tensor, logits: Tensor, weight: Tensor, bias: Tensor | None, depth: int
+    hidden: Tensor,
+    logits: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    depth: int,
+    *,
+    first: Tensor | None = None,
 ) -> Ranked:
     """Ranks the vocabulary at each position.
 
@@ -46,10 +55,16 @@ def leading(
         weight: ``(V, d)`` the head.
         bias: ``(V,)``, where it has one.
         depth: ``k``.
+        first: ``(C,)`` float32, the probability of each greatest logit, where it is known.
     """
-    taken = logits.topk(depth if logits.dtype == torch.float32 else _with_margin(logits, depth))
-    ids, values = taken.indices, taken.values.float()
-    log_total = logits.float().logsumexp(dim=1, keepdim=True)
+    values, ids = _greatest(
+        logits, depth if logits.dtype == torch.float32 else _with_margin(logits, depth)
+    )
+    values = values.float()
+    if first is None:
+        log_total = logits.float().logsumexp(dim=1, keepdim=True)
+    else:
+        log_total = values[:, :1] - first[:, None].log()
     if logits.dtype != torch.float32:
         ids, place = ids.sort(dim=1)
         values = values.gather(1, place)
@@ -63,3 +78,22 @@ def leading(
 
 def _with_margin(logits: Tensor, depth: int) -> int:
     return min(depth + _MARGIN, logits.shape[1])
+
+
+def _greatest(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """``logits.topk(count)``, of long rows from the blocks with the greatest maxima alone.
+
+    Fewer than ``count`` other blocks can exceed the maximum of one that holds a leader.
+    """
+    rows, vocabulary = logits.shape
+    blocks = vocabulary // _BLOCK
+    if blocks < 4 * count:
+        return logits.topk(count)
+    whole = blocks * _BLOCK
+    by_block = logits[:, :whole].view(rows, blocks, _BLOCK)
+    chosen = by_block.amax(dim=2).topk(count, sorted=False).indices[:, :, None]
+    within = by_block.gather(1, chosen.expand(-1, -1, _BLOCK)).flatten(1)
+    place = torch.arange(vocabulary, device=logits.device)
+    ids = (chosen * _BLOCK + place[:_BLOCK]).flatten(1)
+    values, taken = torch.cat([within, logits[:, whole:]], dim=1).topk(count)
+    return values, torch.cat([ids, place[whole:].expand(rows, -1)], dim=1).gather(1, taken)

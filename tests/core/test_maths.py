@@ -356,6 +356,34 @@ def test_predictions_that_tie_exactly_are_ranked_by_their_ids() -> None:
     assert got.ids[0].tolist() == list(range(60))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("vocabulary", [64 * 12, 64 * 40, 64 * 40 + 63])
+def test_leaders_of_a_long_row_are_found_wherever_they_stand(
+    vocabulary: int, dtype: torch.dtype
+) -> None:
+    generator = torch.Generator().manual_seed(3)
+    hidden = torch.randn(9, 8, generator=generator).to(dtype)
+    weight = torch.randn(vocabulary, 8, generator=generator).to(dtype)
+    # Of one row all leaders stand in one block, of another at the end.
+    weight[64:70] = 3 * hidden[0]
+    weight[-5:] = 3 * hidden[1]
+    weight += torch.linspace(0, 1e-3, vocabulary)[:, None].to(dtype)
+    logits = hidden @ weight.T
+    got = leading(hidden, logits, weight, None, 3)
+    exact = hidden.float() @ weight.float().T
+    assert torch.allclose(exact.gather(1, got.ids), exact.topk(3).values, rtol=1e-5)
+    assert all(len(set(row)) == 3 for row in got.ids.tolist())
+
+
+def test_a_first_choice_that_is_known_gives_the_others_their_probabilities() -> None:
+    logits = torch.randn(4, 30, generator=torch.Generator().manual_seed(4))
+    whole = leading(logits, logits, torch.eye(30), None, 5)
+    first = logits.softmax(dim=1).amax(dim=1)
+    known = leading(logits, logits, torch.eye(30), None, 5, first=first)
+    assert torch.equal(known.ids, whole.ids)
+    assert torch.allclose(known.probability, whole.probability, rtol=1e-5)
+
+
 def test_chunks_of_positions_are_joined_in_order() -> None:
     first = Ranked(tensor([[3, 1]]), tensor([[0.5, 0.25]]))
     second = Ranked(tensor([[2, 0], [1, 0]]), tensor([[0.75, 0.125], [1.0, 0.0]]))
