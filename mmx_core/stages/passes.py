@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.layout import VisualSpan
+from mmx_core.models.logits import in_turn
 from mmx_core.stages.flow import Flow, Wanted, watched
 from mmx_core.stages.prepare import Prepared
 
@@ -193,6 +194,7 @@ def _in_chunks(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """``(n, V)`` float32 logits and the ids ``(n,)`` that they are asked about."""
     size = max(1, LOGIT_ELEMENTS // adapter.vocabulary_size)
-    for some, own in zip(torch.split(states, size), torch.split(ids, size), strict=True):
-        if len(some):
-            yield adapter.logits(some).float(), own
+    # Of no states there is one chunk, too, of none.
+    chunks = torch.split(states, size) if len(states) else ()
+    for logits, own in zip(in_turn(adapter, chunks), torch.split(ids, size), strict=False):
+        yield logits.float(), own

@@ -6,7 +6,7 @@ beside them (see CONTRIBUTING, "Notation"). Results cross to the host once, at t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ from mmx_core.attribution.suppression import (
 from mmx_core.explanation import FloatArray
 from mmx_core.models.base import ModelAdapter
 from mmx_core.models.layout import VisualSpan
+from mmx_core.models.logits import in_turn
 from mmx_core.models.running import to_host
 from mmx_core.settings import Settings
 from mmx_core.stages.passes import LOGIT_ELEMENTS, Passes, States, run_passes
@@ -251,28 +252,52 @@ def predict(
     vocabulary = len(head[0])
     depth = min(max(settings.top_k, settings.candidates), vocabulary)
     answer = len(prepared.answer_ids)
-    prompt = len(passes.text.ids) - answer
+    prompt = passes.text.before[: len(passes.text.ids) - answer]
+    predicting = torch.stack([states.predicting for states in passes.states])
+    scales, rows = predicting.shape[:2]
+    pieces = list(_pieces(len(prompt), rows, scales, max(1, LOGIT_ELEMENTS // vocabulary)))
+    chunks = (torch.cat([prompt[p], predicting[:, r].flatten(0, 1)]) for p, r in pieces)
     ranked: list[Ranked] = []
     parts: list[Agreement] = []
-
-    def rank(hidden: Tensor, logits: Tensor) -> None:
-        ranked.append(leading(hidden, logits, *head, depth))
-
-    chunk = max(1, LOGIT_ELEMENTS // vocabulary)
-    for start in range(0, prompt, chunk):
-        hidden = passes.text.before[start : min(start + chunk, prompt)]
-        rank(hidden, adapter.logits(hidden))
-    # All scales of a chunk go through the head together: it is read once for them.
-    predicting = torch.stack([states.predicting for states in passes.states])
-    chunk = max(1, chunk // len(predicting))
-    for start in range(0, predicting.shape[1], chunk):
-        hidden = predicting[:, start : start + chunk]
-        logits = adapter.logits(hidden.flatten(0, 1)).view(*hidden.shape[:2], vocabulary)
-        if start < answer:
-            rank(hidden[passes.base, : answer - start], logits[passes.base, : answer - start])
-        own = targets.ids[start : start + chunk]
-        parts.append(agreement(logits, own, reference=passes.base))
+    for (before, some), logits in zip(pieces, in_turn(adapter, chunks), strict=True):
+        asked, told = prompt[before], predicting[:, some]
+        if len(asked):
+            ranked.append(leading(asked, logits[: len(asked)], *head, depth))
+        if not told.shape[1]:
+            continue
+        compared = logits[len(asked) :].view(*told.shape[:2], vocabulary)
+        parts.append(agreement(compared, targets.ids[some], reference=passes.base))
+        if some.start < answer:
+            own = slice(answer - some.start)
+            first = parts[-1].top_probability[passes.base, own]
+            ranked.append(
+                leading(
+                    told[passes.base, own], compared[passes.base, own], *head, depth, first=first
+                )
+            )
     return Agreement.concatenate(parts), Ranked.concatenate(ranked)
+
+
+def _pieces(prompt: int, rows: int, scales: int, size: int) -> Iterator[tuple[slice, slice]]:
+    """What goes through the head together, so that it is read as seldom as can be.
+
+    Args:
+        prompt: Text tokens of the prompt, each predicted once.
+        rows: ``R``, each predicted at all scales; these stay together.
+        scales: ``S``.
+        size: Predictions of one piece, where ``S`` are not more.
+
+    Yields:
+        Some of the prompt and some of the rows.
+    """
+    asked = told = 0
+    while asked < prompt or told < rows:
+        before = slice(asked, min(asked + size, prompt))
+        left = size - (before.stop - before.start)
+        count = max(left // scales, 0 if left < size else 1)
+        some = slice(told, min(told + count, rows))
+        yield before, some
+        asked, told = before.stop, some.stop
 
 
 def relate(ranked: Ranked, targets: Targets, passes: Passes, settings: Settings) -> Tensor:

@@ -20,6 +20,7 @@ from mmx_core.settings import NAMES
 from mmx_core.stages import provenance
 from mmx_core.stages.passes import run_passes
 from mmx_core.stages.prepare import Prepared
+from mmx_core.stages.reading import _pieces
 from tests.support.explanations import make_explanation
 from tests.support.odd_explanations import make_several_images
 from tests.support.tiny_models import FAMILIES, TinyModel, make_tiny
@@ -400,6 +401,20 @@ def test_vocabulary_chunks_do_not_change_the_result(
     assert np.allclose(whole.heatmap, chunked.heatmap, atol=1e-5)
     assert np.allclose(whole.relevance, chunked.relevance, equal_nan=True, atol=1e-6)
     assert [c[0].id for c in whole.candidates[1:]] == [c[0].id for c in chunked.candidates[1:]]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 12, 13, 40, 1000])
+@pytest.mark.parametrize(("prompt", "rows", "scales"), [(11, 9, 3), (12, 1, 5), (1, 30, 1)])
+def test_all_predictions_go_through_the_head_once_and_as_many_together_as_fit(
+    size: int, prompt: int, rows: int, scales: int
+) -> None:
+    pieces = list(_pieces(prompt, rows, scales, size))
+    before = [index for some, _ in pieces for index in range(some.start, some.stop)]
+    told = [index for _, some in pieces for index in range(some.start, some.stop)]
+    assert before == list(range(prompt)) and told == list(range(rows))
+    sizes = [b.stop - b.start + scales * (r.stop - r.start) for b, r in pieces]
+    assert max(sizes) <= max(size, scales)
+    assert all(count > size - scales for count in sizes[:-1]), "room for another row is left"
 
 
 def test_kept_states_do_not_keep_the_pass_alive(qwen2: TinyModel) -> None:
