@@ -1,11 +1,12 @@
 """What flows from a token to where another is predicted, through one layer's attention.
 
 Attention adds ``sum_j sum_h a_hj W_h v_hj`` to the residual stream. Two readings of the part of
-token ``j`` are cheap, because each is a product with a direction ``g`` in the stream, which
-``W_h^T g`` brings to the values once for all tokens: no part is ever formed.
+token ``j`` are cheap, because each is a product with a direction at the heads' values, the same for
+all tokens: no part is ever formed.
 
-- Its logit: along ``W[y_t]`` less the mean of all rows of the head, through the final norm's gain.
-- Its share of what attention adds: along that sum itself.
+- Its logit: along ``W[y_t]`` less the mean of all rows of the head, through the final norm's gain,
+  which ``W_h^T`` brings to the values.
+- Its share of what attention puts out, ``sum_j a_hj v_hj`` of all heads: along that sum itself.
 """
 
 from __future__ import annotations
@@ -58,14 +59,14 @@ def estimate(logit: Tensor, share: Tensor, counts: Tensor) -> Tensor:
     """One figure of the two readings, each summed over the layers.
 
     Args:
-        logit: ``(R, C)`` the logit of what flows.
-        share: ``(R, C)`` the share of what attention adds.
+        logit: ``(R, C)`` the logit of what flows, each layer's without its sign.
+        share: ``(R, C)`` the share of what attention puts out.
         counts: ``(R, C)`` bool, the context that shares are taken over.
 
     Returns:
         ``(R, C)`` float32, not negative; over what counts a row sums to 1, or to 0.
     """
-    return (_of_all(logit.abs(), counts) + _of_all(share, counts)) / 2
+    return (_of_all(logit, counts) + _of_all(share, counts)) / 2
 
 
 def _of_all(values: Tensor, counts: Tensor) -> Tensor:

@@ -49,32 +49,19 @@ def ratio(changed: Tensor, plain: Tensor) -> Tensor:
     return torch.where(plain == 0, 0.0, changed.float() / plain)
 
 
-def brought_to_values(
-    projection: Any, given: Tensor, made: Tensor, along: Tensor, norm: Tensor | None
-) -> tuple[Tensor, Tensor]:
+def brought_to_values(projection: Any, given: Tensor, directions: Tensor) -> Tensor:
     """Directions in the stream, brought to what a projection takes.
 
     Args:
         projection: Affine.
         given: ``(R, H, v)`` what it was given.
-        made: ``(R, d)`` what it made of that.
-        along: ``(R, d)`` directions.
-        norm: ``(R, d)`` what its output is stretched by, where a norm follows.
+        directions: ``(D, R, d)``, of the dtype that it puts out.
 
     Returns:
-        ``(2, R, H, v)`` float32 for ``along`` and for what is added without a bias; and the squared
-        length ``(R,)`` of that.
+        ``(D, R, H, v)`` float32.
     """
-    bias = getattr(projection, "bias", None)
-    added = made.float() if bias is None else made.float() - bias.detach().float()
-    if norm is not None:
-        added = added * norm
-    squared = added.square().sum(dim=1)
-    both = torch.stack([along.to(added.device), added])
-    if norm is not None:
-        both *= norm
-    found = _transposed(projection, given.flatten(1), both.to(made.dtype))
-    return found.float().view(2, *given.shape), squared
+    found = _transposed(projection, given.flatten(1), directions)
+    return found.float().view(len(directions), *given.shape)
 
 
 def _transposed(projection: Any, given: Tensor, directions: Tensor) -> Tensor:

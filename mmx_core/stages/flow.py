@@ -7,6 +7,7 @@ the size of all attention is kept.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ from mmx_core.stages.directions import brought_to_values, decoder_of, directions
 
 _CPU_ELEMENTS, _ELEMENTS = 1 << 20, 1 << 24
 """Attention weights formed at once: 4 MB, which a CPU keeps near, and 64 MB."""
+
+_SHARE = 1 / 3
+"""Of the positions up to the last row, as many rows as every layer is read for; for more, every
+second or third layer is, so that reading stays within a tenth of the forward."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class Flow:
     """What flowed to one sample's targets; ``(R, C)`` float32 each, summed over the layers.
 
     Attributes:
-        logit: Along the target's row of the head.
-        share: Of what each layer's attention adds.
+        logit: Along the target's row of the head, without each layer's sign.
+        share: Of what each layer's attention puts out.
     """
 
     logit: Tensor
@@ -54,7 +59,11 @@ class Flow:
 
 
 def watched(
-    adapter: ModelAdapter, wanted: Sequence[Wanted], forward: Callable[[], Tensor]
+    adapter: ModelAdapter,
+    wanted: Sequence[Wanted],
+    forward: Callable[[], Tensor],
+    *,
+    in_stream: bool = False,
 ) -> tuple[Tensor, list[Flow] | str]:
     """Runs a forward and reads what flows in it.
 
@@ -62,6 +71,8 @@ def watched(
         adapter: The model's.
         wanted: Of each sample of the batch.
         forward: Of the batch; its states ``(B, L, d)``.
+        in_stream: Take shares of what is added to the residual stream, behind the output
+            projection, which costs about half as much again; of what it is given, otherwise.
 
     Returns:
         What the forward returns; and the flows, or why there are none.
@@ -73,7 +84,7 @@ def watched(
         return forward(), "its weights are spread over processes"
     if layers is None:
         return forward(), "its text model has no layers that could be found"
-    watch = _Watch(adapter, wanted)
+    watch = _Watch(adapter, wanted, in_stream)
     own = AttentionInterface.get_interface
     modules = {module for layer in layers for module in (layer, *layer.children(), *_inner(layer))}
 
@@ -128,8 +139,8 @@ class _Attended:
 class _Watch:
     """Sees each layer's attention and what is done with what it puts out."""
 
-    def __init__(self, adapter: ModelAdapter, wanted: Sequence[Wanted]) -> None:
-        self.wanted = wanted
+    def __init__(self, adapter: ModelAdapter, wanted: Sequence[Wanted], in_stream: bool) -> None:
+        self.wanted, self.in_stream = wanted, in_stream
         self.rows = [each.rows.tolist() for each in wanted]
         self.columns = [each.columns.tolist() for each in wanted]
         self.stretches = [_stretches(each.columns) for each in wanted]
@@ -138,6 +149,7 @@ class _Watch:
             Flow(*torch.zeros(2, len(w.rows), len(w.columns), device=w.rows.device).unbind())
             for w in wanted
         ]
+        self.strides = [1 if in_stream else _stride(each) for each in self.rows]
         self.layers = 0
         self.biases: dict[Any, tuple[Tensor | None, Tensor]] = {}
         self.refused: str | None = None
@@ -160,7 +172,10 @@ class _Watch:
         """In place of an attention function."""
         found = own(module, *args, **kwargs)
         if id(module) in self.parts and self.refused is None:
-            self._guarded(self._keep, module, found[0], *args, **kwargs)
+            if any(self.layers % stride == 0 for stride in self.strides):
+                self._guarded(self._keep, module, found[0], *args, **kwargs)
+            else:
+                self.layers += 1
         return found
 
     def _guarded(self, read: Callable[..., None], *args: Any, **kwargs: Any) -> None:
@@ -253,8 +268,8 @@ class _Watch:
         now, self.current = self.current, None
         if now is None or self.refused is not None:
             return
-        self.layers += 1
         self._guarded(self._read, now)
+        self.layers += 1
 
     def _read(self, now: _Attended) -> None:
         if now.projection is None:
@@ -268,6 +283,8 @@ class _Watch:
         elements = _CPU_ELEMENTS if given.device.type == "cpu" else _ELEMENTS
         size = max(1, elements // (heads * length))
         for index, (wanted, flow) in enumerate(zip(self.wanted, self.flows, strict=True)):
+            if self.layers % self.strides[index]:
+                continue
             values = self._of_context(index, now.values[index], 1, length)
             values = values[..., : given.shape[-1]]
             for start in range(0, len(wanted.rows), size):
@@ -277,19 +294,39 @@ class _Watch:
                 seen = bisect_left(self.columns[index], keys)
                 at = _stretch(wanted.rows[some], given.device)
                 norm = None if now.normed is None else ratio(now.normed[index, at], made[index, at])
-                along = self.directions[index][some]
-                brought, squared = brought_to_values(
-                    projection, given[index, at], made[index, at], along, norm
-                )
+                own = given[index, at]
+                along = self.directions[index][some].to(made.device)
+                towards = [along if norm is None else along * norm]
+                if self.in_stream:
+                    added = _added(projection, made[index, at], norm)
+                    whole = added.square().sum(dim=1)
+                    towards.append(added if norm is None else added * norm)
+                brought = brought_to_values(projection, own, torch.stack(towards).to(made.dtype))
+                if not self.in_stream:
+                    whole = own.float().square().sum(dim=(1, 2))
+                    brought = torch.cat([brought, own[None].float()])
                 if gated:
-                    brought *= ratio(given[index, at], now.output[index, at])
+                    brought *= ratio(own, now.output[index, at])
                 weights = self._of_context(index, now.rows(index, at, keys), 2, keys)
                 found = flow_along(weights, values[:, :seen], brought)
-                logit, added = found.to(flow.logit.device)
-                flow.logit[some, :seen] += logit
-                least = torch.finfo(squared.dtype).tiny
-                share = added.clamp_min_(0) / squared.clamp_min(least).to(added.device)[:, None]
+                found = found.to(flow.logit.device)
+                logit, along_whole = found[0], found[1]
+                flow.logit[some, :seen] += logit.abs_()
+                least = torch.finfo(whole.dtype).tiny
+                share = along_whole.clamp_min_(0) / whole.clamp_min(least).to(logit.device)[:, None]
                 flow.share[some, :seen] += share
+
+
+def _stride(rows: list[int]) -> int:
+    """Layers from one that is read to the next."""
+    return max(1, math.ceil(len(rows) / (_SHARE * (1 + max(rows, default=0)))))
+
+
+def _added(projection: Any, made: Tensor, norm: Tensor | None) -> Tensor:
+    """``(R, d)`` float32 what attention adds to the stream, without a bias."""
+    bias = getattr(projection, "bias", None)
+    added = made.float() if bias is None else made.float() - bias.detach().float()
+    return added if norm is None else added * norm
 
 
 def _stretches(places: Tensor) -> list[slice]:

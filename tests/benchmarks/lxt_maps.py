@@ -66,7 +66,7 @@ def theirs(file: str) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.models.llama import modeling_llama
 
-    _without_torchvision()
+    without_torchvision()
     from lxt.efficient import monkey_patch
 
     monkey_patch(modeling_llama)
@@ -93,7 +93,7 @@ def theirs(file: str) -> None:
         print(f"{name} positions: correlation {least:.4f} or more, furthest {furthest:.0e}")
 
 
-def _without_torchvision() -> None:
+def without_torchvision() -> None:
     """Its rules for vision transformers import it; no text model needs them."""
     names = ("torchvision", "torchvision.models", "torchvision.models.vision_transformer")
     modules: list[Any] = [ModuleType(name) for name in names]

@@ -8,6 +8,7 @@ stands apart (``text_relevance_product.py``).
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,8 +21,12 @@ from transformers.models.llama import modeling_llama
 
 from mmx_core.attribution.arc import rank_biased_overlap
 
-VERSION = 1
+VERSION = 2
 """Counted up where a measure changes, so that what was kept is not taken for it."""
+
+LOGIT, LAYERS = "logit of what flows", "logit of each layer's flow"
+ADDED, OUT = "flow along what attention adds", "flow along what attention puts out"
+ROUTES, SUM, WEIGHED = "information flow", "flow along the sum", "attention x norm of value"
 
 
 @dataclass
@@ -126,54 +131,61 @@ def _flows(
     targets = (head[ids[rows + 1]] - head.mean(dim=0)) * model.model.norm.weight
     counted = torch.zeros(len(ids))
     counted[context] = 1
-    parts: dict[str, Tensor] = {}
-    spent: dict[str, float] = {}
-
-    def add(name: str, work: Callable[[], Tensor]) -> None:
-        begin = time.perf_counter()
-        parts[name] = parts.get(name, torch.zeros(len(rows), len(ids))) + work()
-        spent[name] = spent.get(name, 0.0) + time.perf_counter() - begin
-
-    size = model.config.head_dim
+    parts: dict[str, Tensor] = defaultdict(lambda: torch.zeros(len(rows), len(ids)))
+    size, begin = model.config.head_dim, time.perf_counter()
     norms: list[Tensor] = []
     for index, layer in enumerate(model.model.layers):
         out = layer.self_attn.o_proj.weight
         out = out.view(len(out), -1, size)  # (d, H, v)
         weights, values = trace.weights[index][:, rows], trace.values[index]
-        begin = time.perf_counter()
         written = torch.einsum("lhv,dhv->lhd", values, out)
-        flow = torch.einsum("hrl,lhd->rld", weights, written)
-        forming = time.perf_counter() - begin
-        stream = trace.inputs[index][rows]
-        after = stream + flow.sum(dim=1)
         norms.append(weights * written.norm(dim=-1).T[:, None])
-        add("attention x norm of value", lambda: norms[-1].sum(dim=0))
-        add("logit of what flows", lambda: torch.einsum("rld,rd->rl", flow, targets))  # noqa: B023
-        add("information flow", lambda: _proximity(flow, stream, after))  # noqa: B023
-        # As the product has it: the share of the sum's length that a token's part makes up.
-        add("flow along the sum", lambda: _along(flow, after, stream))  # noqa: B023
-        add("flow along what attention adds", lambda: _along(flow, after - stream, None))  # noqa: B023
-        for name in parts:
-            spent[name] += forming
-    parts["logit of what flows"] = parts["logit of what flows"].abs()
-    for name, values in parts.items():
-        found.scores[name], found.seconds[name] = values, spent[name]
+        parts[WEIGHED] += norms[-1].sum(dim=0)
+        flow, stream = torch.einsum("hrl,lhd->rld", weights, written), trace.inputs[index][rows]
+        for name, part in _parts_of(flow, stream, targets, weights, values).items():
+            parts[name] += part
+            for step in (2, 3):
+                if index % step == 0:
+                    parts[f"{name}, {step}"] += part
+    parts[LOGIT] = parts[LOGIT].abs()
+    spent = time.perf_counter() - begin
 
     def share(name: str) -> Tensor:
         values = parts[name].clamp_min(0) * counted
         return values / values.sum(dim=1, keepdim=True).clamp_min(1e-9)
 
-    for other in (
-        "information flow",
-        "flow along the sum",
-        "flow along what attention adds",
-        "attention x norm of value",
-    ):
-        name = f"logit of what flows + {other}"
-        found.scores[name] = share("logit of what flows") + share(other)
-        found.seconds[name] = spent["logit of what flows"] + spent[other]
+    for name in (WEIGHED, LOGIT, LAYERS, ROUTES, SUM, ADDED, OUT):
+        found.scores[name] = parts[name]
+    for other in (ROUTES, SUM, ADDED, OUT, WEIGHED):
+        found.scores[f"{LOGIT} + {other}"] = share(LOGIT) + share(other)
+    for other in (ADDED, OUT, WEIGHED):
+        found.scores[f"{LAYERS} + {other}"] = share(LAYERS) + share(other)
+    for step, said in ((2, "second"), (3, "third")):
+        both = share(f"{LAYERS}, {step}") + share(f"{OUT}, {step}")
+        found.scores[f"{LAYERS} + {OUT}, every {said} layer"] = both
+    found.seconds |= dict.fromkeys(found.scores.keys() - found.seconds.keys(), spent)
     found.heads["attention"] = trace.weights[:, :, rows].flatten(0, 1)
     found.heads["attention x norm of value"] = torch.cat(norms)
+
+
+def _parts_of(
+    flow: Tensor, stream: Tensor, targets: Tensor, weights: Tensor, values: Tensor
+) -> dict[str, Tensor]:
+    """Of one layer, ``(R, L)`` each; ``flow`` ``(R, L, d)`` is what is added to ``stream``."""
+    after = stream + flow.sum(dim=1)
+    logit = torch.einsum("rld,rd->rl", flow, targets)
+    # Before the output projection: what each head puts out, side by side.
+    heads = torch.einsum("hrl,lhv->rhv", weights, values)
+    along = torch.einsum("hrl,lhv,rhv->rl", weights, values, heads).clamp_min(0)
+    return {
+        LOGIT: logit,
+        LAYERS: logit.abs(),
+        ROUTES: _proximity(flow, stream, after),
+        # By projection: of the sum's length, what a part makes up.
+        SUM: _along(flow, after, stream),
+        ADDED: _along(flow, after - stream, None),
+        OUT: along / (heads.square().sum(dim=(1, 2)) + 1e-9)[:, None],
+    }
 
 
 def _proximity(flow: Tensor, stream: Tensor, after: Tensor) -> Tensor:

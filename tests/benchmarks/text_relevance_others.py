@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tests.benchmarks.lxt_maps import without_torchvision
+
 ROOT = Path(__file__).resolve().parents[2]
 MODEL, KEPT = ROOT / ".cache" / "smollm2", ROOT / ".cache" / "text_relevance"
 LXT = "lxt 2.1: AttnLRP"
@@ -78,8 +80,10 @@ Scores = Callable[[Tensor, Tensor], dict[str, tuple[Tensor, float]]]
 
 
 def _lxt(model: Any) -> Scores:
-    from lxt.efficient import monkey_patch
     from transformers.models.llama import modeling_llama
+
+    without_torchvision()
+    from lxt.efficient import monkey_patch
 
     monkey_patch(modeling_llama)
 

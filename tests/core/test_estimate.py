@@ -11,6 +11,7 @@ from transformers.modeling_utils import AttentionInterface
 
 from mmx_core import Explainer, Explanation, Sample
 from mmx_core.attribution.flow import attention_rows, estimate, flow_along
+from mmx_core.stages import flow as stage
 from mmx_core.stages.directions import brought_to_values
 from tests.models.criteria import PROMPT, noise
 from tests.models.test_families import tiny_of
@@ -23,8 +24,11 @@ def explained(tiny: Any, **settings: Any) -> Explanation:
     return explainer.explain(noise(64, 96), PROMPT, answer=ANSWER)
 
 
-def naive(tiny: Any, explanation: Explanation) -> np.ndarray:
-    """From eager attention's own weights, every part formed: ``(T, C)``, NaN behind a token."""
+def naive(tiny: Any, explanation: Explanation, layers: int | None = None) -> np.ndarray:
+    """From eager attention's own weights, every part formed: ``(T, C)``, NaN behind a token.
+
+    Of the first ``layers``, where some are given.
+    """
     model = tiny.model
     decoder = model.get_decoder()
     decoder = getattr(decoder, "model", decoder)  # Llama 4's is a whole language model
@@ -57,26 +61,26 @@ def naive(tiny: Any, explanation: Explanation) -> np.ndarray:
     normed = hasattr(decoder.layers[0], "post_feedforward_layernorm")
     targets = (head[ids] - head.mean(0)) * (1 + gain if normed else gain)
     logit, share = torch.zeros(2, count, len(places))
-    for layer, found in kept:
+    for layer, found in kept[:layers]:
         weights = found["weights"][0][:, rows]
         out = layer.self_attn.o_proj.weight.detach()
         width = out.shape[1] // len(weights)
         values = found["values"][0].view(weights.shape[-1], -1, width)
         values = values.repeat_interleave(len(weights) // values.shape[1], dim=1)
+        heads = torch.einsum("hrl,lhv->rhv", weights, values)
+        along = torch.einsum("hrl,lhv,rhv->rl", weights, values, heads)[:, places].relu()
+        share += along / heads.square().sum(dim=(1, 2))[:, None]
         flow = torch.einsum("hrl,lhv,dhv->rld", weights, values, out.view(len(out), -1, width))
         if normed:
             added = flow.sum(1)
             post = layer.post_attention_layernorm
             scale = (added.square().mean(1, keepdim=True) + post.eps).rsqrt()
             flow = flow * (scale * (1 + post.weight.detach()))[:, None]
-        added = flow.sum(1)
-        logit += torch.einsum("rld,rd->rl", flow, targets)[:, places]
-        along = torch.einsum("rld,rd->rl", flow, added)[:, places].relu()
-        share += along / added.square().sum(1, keepdim=True)
+        logit += torch.einsum("rld,rd->rl", flow, targets)[:, places].abs()
     template = torch.tensor([token.special for token in explanation.context])
     before = torch.arange(len(places)) < torch.arange(len(places) - count, len(places))[:, None]
     parts = []
-    for values in (logit.abs(), share):
+    for values in (logit, share):
         whole = torch.where(before & ~template, values, 0.0).sum(1, keepdim=True)
         parts.append(values / whole)
     return ((parts[0] + parts[1]) / 2).masked_fill(~before, torch.nan).numpy()
@@ -90,6 +94,17 @@ def test_the_estimate_is_what_eager_attention_weights_give_when_every_part_is_fo
     explanation = explained(tiny)
     assert explanation.estimate is not None
     np.testing.assert_allclose(explanation.estimate, naive(tiny, explanation), rtol=2e-3, atol=1e-5)
+
+
+def test_where_much_is_explained_fewer_layers_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = tiny_of("qwen2_vl")
+    every = explained(tiny).estimate
+    monkeypatch.setattr(stage, "_SHARE", 0.05)  # the answer is more of the sequence than that
+    first = explained(tiny)
+    assert first.estimate is not None
+    assert not np.allclose(first.estimate, every, rtol=1e-2, equal_nan=True)
+    wanted = naive(tiny, first, layers=1)
+    np.testing.assert_allclose(first.estimate, wanted, rtol=2e-3, atol=1e-5)
 
 
 def test_samples_of_a_batch_are_estimated_as_each_alone() -> None:
@@ -151,7 +166,7 @@ def test_what_flows_in_a_direction_is_attention_times_the_values_part_along_it()
 
 def test_the_estimate_is_the_mean_of_two_shares_over_what_counts() -> None:
     counts = torch.tensor([[True, True, False]])
-    found = estimate(torch.tensor([[-3.0, 1.0, 8.0]]), torch.tensor([[0.5, 0.5, 0.5]]), counts)
+    found = estimate(torch.tensor([[3.0, 1.0, 8.0]]), torch.tensor([[0.5, 0.5, 0.5]]), counts)
     torch.testing.assert_close(found, torch.tensor([[0.625, 0.375, 1.25]]))
     nothing = estimate(torch.zeros(1, 3), torch.zeros(1, 3), counts)
     assert not nothing.any()
@@ -163,10 +178,7 @@ def test_an_adapted_projection_brings_directions_as_its_weight_would() -> None:
 
     plain, adapted = torch.nn.Linear(6, 4), Adapted(6, 4)
     adapted.load_state_dict(plain.state_dict())
-    given, along = torch.randn(3, 3, 2), torch.randn(3, 4)
-    made = plain(given.flatten(1)).detach()
-    found, wanted = (
-        brought_to_values(projection, given, made, along, None) for projection in (adapted, plain)
-    )
+    given, along = torch.randn(3, 3, 2), torch.randn(1, 3, 4)
+    found, wanted = (brought_to_values(projection, given, along) for projection in (adapted, plain))
     torch.testing.assert_close(found, wanted)
-    torch.testing.assert_close(wanted[0][0].flatten(1), along @ plain.weight.detach())
+    torch.testing.assert_close(wanted[0].flatten(1), along[0] @ plain.weight.detach())

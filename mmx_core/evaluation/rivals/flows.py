@@ -32,7 +32,8 @@ def information_flow(adapter: ModelAdapter, prepared: Prepared, seed: int) -> At
     visual, text = encoded.visual[0].positions, encoded.context_positions
     ids = torch.tensor(prepared.answer_ids, device=text.device)
     wanted = Wanted(encoded.predicting_positions, torch.cat([visual, text]), ids)
-    _, found = watched(adapter, [wanted], partial(adapter.hidden_states, encoded))
+    forward = partial(adapter.hidden_states, encoded)
+    _, found = watched(adapter, [wanted], forward, in_stream=True)
     if isinstance(found, str):
         raise ValueError(f"flow: cannot be read of this model, {found}; leave the method out")
     share = found[0].share
