@@ -193,7 +193,14 @@ def _report(
     plan: Plan,
     left_out: Mapping[str, Sequence[str]],
 ) -> None:
-    from mmx_core.evaluation.report import as_csv, columns, remarks, summarise, table_rows
+    from mmx_core.evaluation.report import (
+        as_csv,
+        columns,
+        difference_rows,
+        remarks,
+        summarise,
+        table_rows,
+    )
 
     trials = plan.perturbed.trials
     results = summarise(
@@ -209,6 +216,9 @@ def _report(
     (arguments.out / "results.csv").write_text(as_csv(results), encoding="utf-8")
     header = [name.removesuffix("_per_token").replace("_", " ") for name in columns(trials)]
     print(format_table(("method", *header), table_rows(results)))
+    if differences := difference_rows(results):
+        print(f"\nless those of {plan.methods[0]}, over the same samples; * leaves 0 out\n")
+        print(format_table(("method", *header[: len(differences[0]) - 1]), differences))
     print()
     for remark in remarks(results, len(order)):
         print(printable(remark))

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmx_core.evaluation.trials import CURVES, TRIALS
 from mmx_core.metrics.bootstrap import Interval, pooled, pooled_mean
@@ -50,7 +51,8 @@ def summarise(
 
     Returns:
         What ``results.json`` holds: per method and metric ``{"mean", "low", "high"}``, an interval
-        of 95 % over samples; null where nothing was measured.
+        of 95 % over samples; null where nothing was measured. ``differences`` has the same of each
+        other method less the first, over the samples that both have, drawn together.
     """
     by_sample: dict[str, Entry] = {}
     for entry in entries:
@@ -79,6 +81,13 @@ def summarise(
             }
             for name in methods
         },
+        "differences": {
+            name: {
+                metric: _plain(interval)
+                for metric, interval in _differences(good, methods[0], name, trials).items()
+            }
+            for name in methods[1:]
+        },
         "hallucination_auroc": _plain(_hallucination(good, "grounding")),
         "hallucination_auroc_of_peak": _plain(_hallucination(good, "peak")),
         "same_word_share": _plain(
@@ -105,6 +114,14 @@ def table_rows(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return [
         (name, *(_cell(figure, metric) for metric, figure in figures.items()))
         for name, figures in results["methods"].items()
+    ]
+
+
+def difference_rows(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The same of the differences, with a star where 0 lies outside of the interval."""
+    return [
+        (name, *(_difference_cell(figure) for figure in figures.values()))
+        for name, figures in results["differences"].items()
     ]
 
 
@@ -140,21 +157,52 @@ def _figures(results: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict
         for name in names
         if name not in _COST
     }
-    figures: dict[str, Interval] = {}
-    for name in scores:
-        metric = registered().get(name)
-        if isinstance(metric, MeanMetric):
-            figures[name] = _of_means(metric, [scores[part] for part in metric.of])
-        else:
-            figures[name] = pooled_mean(scores[name])
+    figures = {name: _of_means(name, [scores]) for name in scores}
     for name in _COST:
         values = [[v] if math.isfinite(v := _number(result[name])) else [] for result in results]
         figures[name] = pooled_mean(values)
     return {name: figures[name] for name in names}
 
 
-def _of_means(metric: MeanMetric, scores: Sequence[Sequence[Sequence[float]]]) -> Interval:
-    return pooled(scores, lambda means: np.array([metric.compute(*row) for row in means.T]))
+def _differences(
+    entries: Sequence[Entry], first: str, other: str, trials: Sequence[str]
+) -> dict[str, Interval]:
+    """Of the metrics; what one of the two has not of a sample is left out of both."""
+    pairs = [
+        [entry["methods"][name]["scores"] for name in (first, other)]
+        for entry in entries
+        if first in entry["methods"] and other in entry["methods"]
+    ]
+    found = {}
+    for name in columns(trials):
+        if name in _COST:
+            continue
+        both = [pair for pair in pairs if all(pair[0].get(n) and pair[1].get(n) for n in _of(name))]
+        scores = [{n: [pair[k][n] for pair in both] for n in _of(name)} for k in (0, 1)]
+        found[name] = _of_means(name, scores)
+    return found
+
+
+def _of(name: str) -> tuple[str, ...]:
+    """The figures that one is made of: itself, for most."""
+    metric = registered().get(name)
+    return tuple(metric.of) if isinstance(metric, MeanMetric) else (name,)
+
+
+def _of_means(name: str, scores: Sequence[Mapping[str, Sequence[Sequence[float]]]]) -> Interval:
+    """A figure of one method; of two, the second's less the first's, with samples drawn once."""
+    metric, parts = registered().get(name), _of(name)
+
+    def statistic(means: NDArray[np.float64]) -> NDArray[np.float64]:
+        if isinstance(metric, MeanMetric):
+            return np.array([metric.compute(*row) for row in means.T])
+        return means[0]
+
+    def figure(means: NDArray[np.float64]) -> NDArray[np.float64]:
+        whole = [statistic(part) for part in np.split(means, len(scores))]
+        return whole[0] if len(whole) == 1 else whole[1] - whole[0]
+
+    return pooled([one[part] for one in scores for part in parts], figure)
 
 
 def _hallucination(entries: Sequence[Entry], figure: str) -> Interval:
@@ -180,6 +228,14 @@ def _notes(entries: Sequence[Entry]) -> dict[str, list[str]]:
         for note in entry.get("notes", []):
             notes.setdefault(note, []).append(entry["sample"])
     return notes
+
+
+def _difference_cell(figure: Mapping[str, float | None]) -> str:
+    mean, low, high = figure["mean"], figure["low"], figure["high"]
+    if mean is None or low is None or high is None:
+        return "-"
+    star = "*" if low > 0 or high < 0 else " "
+    return f"{mean:+.3f}±{(high - low) / 2:.3f}".replace("±0.", "±.") + star
 
 
 def _plain(interval: Interval) -> dict[str, float | None]:

@@ -12,7 +12,9 @@ from PIL import Image
 
 from mmx_core.evaluation.load import load_samples
 from mmx_core.evaluation.published import LAYOUTS, PublishedSet
+from mmx_core.evaluation.published.entries import upright_size
 from mmx_core.evaluation.published.shapes import from_polygon, mask_of
+from mmx_core.images import load_rgb
 from mmx_core.metrics.localisation import localisation
 from mmx_core.metrics.registry import ScoredAnswer, word_scores
 from mmx_core.sample import Sample, WordMask
@@ -228,6 +230,19 @@ def test_a_mask_of_clevr_xai_covers_the_picture_it_was_made_smaller_from(tmp_pat
     assert answers == ["yes", "0"]
     with pytest.raises(ValueError, match=r"got .*unique_firstnonempty.* in"):
         load_samples("clevr-xai:complex_union", root=root)
+
+
+def test_a_picture_that_its_file_says_to_turn_is_measured_as_it_is_shown(tmp_path: Path) -> None:
+    turned, data = Image.new("RGB", (12, 8)), io.BytesIO()
+    exif = turned.getexif()
+    exif[0x0112] = 6  # its first row is at the right
+    turned.save(data, format="JPEG", exif=exif)
+    assert upright_size(data.getvalue()) == load_rgb(data.getvalue()).size == (8, 12)
+    root = miniatures.write_clevr_xai(tmp_path)
+    (picture,) = root.glob("*/images/*.png")
+    picture.write_bytes(data.getvalue())
+    (evidence,) = load_samples("clevr-xai", root=root)[0].word_masks("It is made of metal")
+    assert evidence.mask.shape == (12, 8)
 
 
 def test_a_box_of_wiki_visa_is_where_it_is_on_its_tall_page(tmp_path: Path) -> None:

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from mmx_core.evaluation.journal import Journal, OtherConfiguration
-from mmx_core.evaluation.report import as_csv, columns, remarks, summarise, table_rows
+from mmx_core.evaluation.report import (
+    as_csv,
+    columns,
+    difference_rows,
+    remarks,
+    summarise,
+    table_rows,
+)
 
 
 def entry(name: str, obj_iou: list[float], **more) -> dict:
@@ -48,6 +55,35 @@ def test_figures_pool_words_and_never_hide_a_failure() -> None:
     (row,) = table_rows(results)
     assert row[0] == "mmx" and row[1].startswith("0.300±.") and row[11] == "-"
     assert as_csv(results).splitlines()[1].startswith("x,mmx,obj_iou,0.3")
+
+
+def test_differences_are_of_the_same_samples_so_that_what_these_share_does_not_widen_them() -> None:
+    def of(name: str, **methods: list[float]) -> dict:
+        named = {
+            method: {
+                "scores": {"obj_iou": v, "func_iou": [0.5]},
+                "seconds_per_token": 1,
+                "peak_mb": 1,
+            }
+            for method, v in methods.items()
+        }
+        return {"sample": name, "methods": named}
+
+    entries = [of(str(i), mmx=[i / 10], lens=[i / 10 - 0.02, i / 10]) for i in range(1, 9)]
+    entries += [of("alone", mmx=[1.0]), of("empty", mmx=[0.0], lens=[])]
+    order = [entry["sample"] for entry in entries]
+    results = summarise(entries, data="", order=order, methods=["mmx", "lens"])
+    figure = results["differences"]["lens"]["obj_iou"]
+    assert figure["mean"] == pytest.approx(-0.01)
+    assert figure["high"] - figure["low"] < 1e-9
+    spread = results["methods"]["mmx"]["obj_iou"]
+    assert spread["high"] - spread["low"] > 0.2
+    # f1 of the pooled means: of .45 and .44 with .5.
+    expected = 2 * 0.44 * 0.5 / 0.94 - 2 * 0.45 * 0.5 / 0.95
+    assert results["differences"]["lens"]["f1_iou"]["mean"] == pytest.approx(expected)
+    assert results["differences"]["lens"]["insertion"]["mean"] is None
+    (row,) = difference_rows(results)
+    assert (row[0], row[1], row[2], row[-1]) == ("lens", "-0.010±.000*", "+0.000±.000 ", "-")
 
 
 def test_the_order_of_the_journal_changes_nothing() -> None:

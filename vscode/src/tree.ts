@@ -101,8 +101,10 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
     if (node.kind !== "logdir") return [];
     try {
       const runs = await readRuns(this.servers.of(node.logdir));
+      // An answer that comes when the view is hidden again is not seen, but for the first.
+      if (this.view.visible || !this.listed.has(node.logdir))
+        for (const { run, tag, steps } of [...runs.values()].flat()) this.seen.set(placeOf(node.logdir, run, tag), steps.at(-1) ?? -1);
       this.listed.add(node.logdir);
-      for (const { run, tag, steps } of [...runs.values()].flat()) this.seen.set(placeOf(node.logdir, run, tag), steps.at(-1) ?? -1);
       return [...runs].map(([run, samples]) => ({ kind: "run", logdir: node.logdir, run, samples }));
     } catch (error) {
       return [{ kind: "trouble", text: error instanceof Error ? error.message : String(error) }];

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from mmx_core.evaluation.published.entries import (
     NO_MASK,
@@ -32,6 +31,7 @@ from mmx_core.evaluation.published.entries import (
     Request,
     find_file,
     read_list,
+    upright_size,
 )
 from mmx_core.evaluation.published.shapes import resized
 from mmx_core.sample import Sample
@@ -77,7 +77,6 @@ def _sample(name: str, picture: Path, question: str, answer: str | None, mask: P
     truth = np.load(mask, allow_pickle=False)
     if truth.ndim != 2:
         raise ValueError(f"expected a mask of height and width in {mask}, got {truth.shape}")
-    with Image.open(picture) as image:
-        width, height = image.size
+    width, height = upright_size(picture)
     evidence = WholeMask(resized(truth, height, width))
     return Sample(name, picture, question, answer, masks=evidence)

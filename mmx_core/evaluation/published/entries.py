@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import ExifTags, Image
+
 from mmx_core.sample import Sample
+
+_FIRST_TURNED = 5
+"""Of EXIF's orientations, from which on rows are columns."""
 
 NO_PICTURE = "no picture"
 NO_MASK = "no mask"
@@ -67,6 +73,14 @@ def find_file(bases: Sequence[Path], name: str) -> Path | None:
     return first_file(
         [*(base / name for base in bases), *(base / Path(name).name for base in bases)]
     )
+
+
+def upright_size(picture: Path | bytes) -> tuple[int, int]:
+    """Width and height in pixels of a picture as it is explained: turned as its EXIF data says."""
+    with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as image:
+        width, height = image.size
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= _FIRST_TURNED
+    return (height, width) if turned else (width, height)
 
 
 def expected_one_of(paths: Sequence[Path], root: Path) -> ValueError:

@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mmx_core.evaluation.published.entries import (
     NO_MASK,
@@ -36,6 +35,7 @@ from mmx_core.evaluation.published.entries import (
     find_file,
     first_file,
     read_json,
+    upright_size,
 )
 from mmx_core.evaluation.published.formatted import PROMPTS
 from mmx_core.evaluation.published.shapes import from_runs
@@ -96,8 +96,7 @@ def read(request: Request) -> Iterator[Entry | LeftOut]:
 def _sample(
     name: str, picture: Path, groundings: Mapping[str, Mapping[str, Any]], answer: str | None
 ) -> Sample:
-    with Image.open(picture) as image:
-        width, height = image.size
+    width, height = upright_size(picture)
     masks: dict[str, NDArray[np.bool_]] = {
         phrase: np.logical_or.reduce(
             [from_runs(runs, height, width) for runs in found["rle_masks"]]

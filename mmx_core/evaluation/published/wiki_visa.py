@@ -16,7 +16,6 @@ whole answer, which is measured as one map.
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,24 +23,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from mmx_core.evaluation.published.entries import (
     NO_PICTURE,
     NO_REFERENCE,
     Entry,
     LeftOut,
     Request,
+    upright_size,
 )
 from mmx_core.evaluation.published.shapes import from_box
-from mmx_core.sample import ImageLike, Sample
+from mmx_core.sample import Sample
 from mmx_core.text.categories import WholeMask
 
 NO_BOX = "no box within the page"
 _USUAL = "test"
 _COLUMNS = ("id", "question", "short_answer", "image_size", "bounding_box")
 Row = Mapping[str, Any]
-Fetch = Callable[[], ImageLike]
+Fetch = Callable[[], Path | bytes]
 
 
 def read(request: Request) -> Iterator[Entry | LeftOut]:
@@ -81,7 +79,7 @@ def _rows(root: Path, part: str) -> Iterator[tuple[Row, Fetch | None]]:
                 raise ValueError(f"{lines}:{number}: expected JSON, got {error}") from None
             if row is not None:
                 path = root / str(row["image"])
-                yield row, partial(str, path) if path.is_file() else None
+                yield row, partial(Path, path) if path.is_file() else None
     else:
         raise ValueError(
             f"expected {', '.join(patterns)} or {lines.name} in {root}, found none; --root is the "
@@ -115,7 +113,7 @@ def _of_parquet(path: Path) -> Iterator[tuple[Row, Fetch | None]]:
             yield row, partial(_picture, path, group, place)
 
 
-def _picture(path: Path, group: int, place: int) -> ImageLike:
+def _picture(path: Path, group: int, place: int) -> bytes:
     from pyarrow.parquet import ParquetFile
 
     found = ParquetFile(path).read_row_group(group, columns=["image"])["image"][place].as_py()
@@ -145,8 +143,7 @@ def _sample(
     page: Sequence[float],
 ) -> Sample:
     picture = fetch()
-    with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else str(picture)) as image:
-        width, height = image.size
+    width, height = upright_size(picture)
     across, down = width / page[0], height / page[1]
     left, top, right, bottom = box
     scaled = (left * across, top * down, right * across, bottom * down)
