@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,15 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from mmx_core.text.words import split_words
-from tests.benchmarks.pretrained import assets, evaluation_samples, harder, lora, model, scenes
+from tests.benchmarks.pretrained import (
+    assets,
+    evaluation_samples,
+    harder,
+    lora,
+    model,
+    over_seeds,
+    scenes,
+)
 from tests.benchmarks.pretrained.accuracy import names_in, unseen
 from tests.benchmarks.pretrained.nouns import NAMES, with_article
 from tests.benchmarks.pretrained.samples import SETS
@@ -208,3 +217,31 @@ def test_another_file_is_refused_by_its_kind(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="expected a file of kind"):
         model.load(tmp_path / "other.safetensors")
+
+
+def test_seeds_are_compared_on_the_sets_that_a_figure_was_measured_on_and_names_by_sample() -> None:
+    def entry(lens: float, random: float, **more: Any) -> dict[str, Any]:
+        scores = {"lens": lens, "random": random}
+        return {"methods": {name: {"pixel_ap": [score]} for name, score in scores.items()}, **more}
+
+    names = {
+        "right": {figure: [0.9, 0.4] for figure in over_seeds.TELLING},
+        "wrong": {figure: [0.5] for figure in over_seeds.TELLING},
+    }
+    plain = [entry(0.8, 0.1, absent=names, own=names)] * 2
+    plain[0]["methods"]["lens"]["removal_rank"] = [0.3]
+    plain[0]["methods"]["random"]["removal_rank"] = [0.0]
+    found = "\n".join(
+        over_seeds.tables(
+            {"scenes": {"a": plain, "b": plain}, "crowded": {s: [entry(0.6, 0.2)] for s in "ab"}}
+        )
+    )
+    rows = [line.split() for line in found.splitlines()]
+    assert "pixel_ap: mean over seeds" in found
+    first = rows.index(["method", "scenes", "crowded"])
+    assert rows[first + 1][:2] == ["lens", "0.800"] and rows[first + 1][5] == "0.600"
+    second = next(at for at, row in enumerate(rows) if row[:1] == ["removal_rank:"])
+    assert rows[second + 1] == ["method", "scenes"]
+    # Of two right names and a wrong one in every scene one pair of two is in order.
+    told = [row for row in rows if row[:2] == ["own", "probability"]]
+    assert told == [["own", "probability", "0.500", "(0.500", "to", "0.500)", *["0.500±0.000"] * 2]]
