@@ -209,17 +209,19 @@ def tables(runs: Runs) -> Iterator[str]:
         ("methods", "figure", "set", *seeds), rows, text=(0, 1, 2)
     )
     rows = []
-    for kind in (ABSENT, OWN):
-        for figure in TELLING if SCENES in runs else ():
-            told = [_told(entries, kind, figure) for entries in runs[SCENES].values()]
+    plain = runs.get(SCENES, {})
+    for kind in (
+        (ABSENT, OWN) if any(ABSENT in e for found in plain.values() for e in found) else ()
+    ):
+        for figure in TELLING:
+            told = [_told(entries, kind, figure) for entries in plain.values()]
             over = _over([np.nan if one is None else one.mean for one in told])
             rows.append((kind, figure, over, *map(_half, told)))
-        if SCENES in runs:
-            counts = (_counts(entries, kind) for entries in runs[SCENES].values())
-            rows.append((kind, "right/wrong", "", *counts))
-    yield "Right names from wrong ones, AUROC ± half of a 95 % interval over samples\n" + (
-        format_table(("names", "figure", "over seeds", *seeds), rows, text=(0, 1))
-    )
+        rows.append((kind, "right/wrong", "", *(_counts(e, kind) for e in plain.values())))
+    if rows:
+        yield "Right names from wrong ones, AUROC ± half of a 95 % interval over samples\n" + (
+            format_table(("names", "figure", "over seeds", *seeds), rows, text=(0, 1))
+        )
     yield "\n".join(
         f"{data}: {', '.join(f'{name} {len(entries)}' for name, entries in found.items())} samples"
         for data, found in runs.items()
