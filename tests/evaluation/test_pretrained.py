@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,22 +13,36 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from mmx_core.text.words import split_words
-from tests.benchmarks.pretrained import assets, evaluation_samples, lora, model, scenes
+from tests.benchmarks.pretrained import (
+    assets,
+    evaluation_samples,
+    harder,
+    lora,
+    model,
+    over_seeds,
+    scenes,
+)
 from tests.benchmarks.pretrained.accuracy import names_in, unseen
 from tests.benchmarks.pretrained.nouns import NAMES, with_article
+from tests.benchmarks.pretrained.samples import SETS
 from tests.benchmarks.pretrained.targets import cell_shares
 from tests.support import smollm2
 
+Maker = Callable[..., scenes.Scene]
 
-def a_scene(index: int) -> scenes.Scene:
+
+def a_scene(index: int, make: Maker = scenes.make_scene) -> scenes.Scene:
     assets.require()
     random = scenes.generator(scenes.VALIDATION, 5, index)
-    return scenes.make_scene(random, split=scenes.VALIDATION)
+    return make(random, split=scenes.VALIDATION)
 
 
+@pytest.mark.parametrize("make", [scenes.make_scene, harder.make_crowded])
 @pytest.mark.parametrize("index", range(3))
-def test_a_mask_covers_every_pixel_that_its_object_changed_and_no_other(index: int) -> None:
-    scene = a_scene(index)
+def test_a_mask_covers_every_pixel_that_its_object_changed_and_no_other(
+    index: int, make: Maker
+) -> None:
+    scene = a_scene(index, make)
     # The same objects over two plain grounds: what differs is not covered.
     shown = []
     for shade in (0, 255):
@@ -87,6 +103,67 @@ def test_an_invented_thing_is_named_once_in_the_place_of_one_that_is_there() -> 
         assert masked and not masked & set(invented.absent)
 
 
+def test_a_crowded_scene_has_three_to_five_things_no_larger_than_a_plain_one_s_smallest() -> None:
+    assets.require()
+    plain = 2 * model.TILE * harder.SMALL
+    for scene in unseen(6, make=harder.make_crowded):
+        assert 3 <= len(scene.things) <= 5
+        assert scene.masks.sum(axis=0).max() == 1
+        # Turned by up to 20 degrees, a square is wider by a fourth.
+        assert all(max(thing.cut.size) <= 1.3 * plain for thing in scene.things)
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_of_a_thing_behind_another_the_mask_is_what_is_seen_and_that_is_no_less_than_said(
+    index: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assets.require()
+    laid: list[list[scenes.Thing]] = []
+    carve = harder._carved
+
+    def watched(things: list[scenes.Thing]) -> list[scenes.Thing]:
+        laid.append(things)
+        return carve(things)
+
+    monkeypatch.setattr(harder, "_carved", watched)
+    random = scenes.generator(scenes.VALIDATION, 5, index)
+    scene = harder.make_occluded(random, split=scenes.VALIDATION)
+    things = laid[-1]  # from back to front, whole
+    assert len(things) in (2, 3)
+    own = scenes.Scene(scene.image, tuple(things)).masks
+    shown = {thing.name: mask for thing, mask in zip(scene.things, scene.masks, strict=True)}
+    shares = []
+    for place, thing in enumerate(things):
+        seen = own[place] & ~own[place + 1 :].any(axis=0)
+        assert np.array_equal(shown[thing.name], seen)
+        shares.append(seen.sum() / own[place].sum())
+    assert 0.3 <= min(shares) <= 0.9
+    middle = slice(int(0.45 * scenes.SIDE), int(0.55 * scenes.SIDE))
+    assert not scene.masks[:, middle, middle].any()
+
+
+def test_a_relational_sample_asks_about_two_things_and_has_the_masks_of_both() -> None:
+    assets.require()
+    for sample in evaluation_samples("relational", 4):
+        assert sample.answer is not None and sample.masks is not None
+        assert names_in(sample.prompt.strip("?")) == names_in(sample.answer) == set(sample.masks)
+        assert len(sample.masks) == 2
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_set_is_always_the_same_and_masks_what_its_answer_names(name: str) -> None:
+    assets.require()
+    for sample, again in zip(
+        evaluation_samples(name, 2), evaluation_samples(name, 3), strict=False
+    ):
+        assert sample.answer is not None and sample.answer == again.answer
+        assert np.array_equal(np.asarray(sample.images), np.asarray(again.images))
+        masked = {entry.name for entry in sample.word_masks(sample.answer)}
+        assert masked == names_in(sample.answer) - {
+            " ".join(split_words(sample.answer)[at].text for at in sample.absent)
+        }
+
+
 def test_learnt_and_measured_scenes_share_no_photograph() -> None:
     assert not set(assets.SEEN) & set(assets.UNSEEN)
 
@@ -140,3 +217,31 @@ def test_another_file_is_refused_by_its_kind(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="expected a file of kind"):
         model.load(tmp_path / "other.safetensors")
+
+
+def test_seeds_are_compared_on_the_sets_that_a_figure_was_measured_on_and_names_by_sample() -> None:
+    def entry(lens: float, random: float, **more: Any) -> dict[str, Any]:
+        scores = {"lens": lens, "random": random}
+        return {"methods": {name: {"pixel_ap": [score]} for name, score in scores.items()}, **more}
+
+    names = {
+        "right": {figure: [0.9, 0.4] for figure in over_seeds.TELLING},
+        "wrong": {figure: [0.5] for figure in over_seeds.TELLING},
+    }
+    plain = [entry(0.8, 0.1, absent=names, own=names)] * 2
+    plain[0]["methods"]["lens"]["removal_rank"] = [0.3]
+    plain[0]["methods"]["random"]["removal_rank"] = [0.0]
+    found = "\n".join(
+        over_seeds.tables(
+            {"scenes": {"a": plain, "b": plain}, "crowded": {s: [entry(0.6, 0.2)] for s in "ab"}}
+        )
+    )
+    rows = [line.split() for line in found.splitlines()]
+    assert "pixel_ap: mean over seeds" in found
+    first = rows.index(["method", "scenes", "crowded"])
+    assert rows[first + 1][:2] == ["lens", "0.800"] and rows[first + 1][5] == "0.600"
+    second = next(at for at, row in enumerate(rows) if row[:1] == ["removal_rank:"])
+    assert rows[second + 1] == ["method", "scenes"]
+    # Of two right names and a wrong one in every scene one pair of two is in order.
+    told = [row for row in rows if row[:2] == ["own", "probability"]]
+    assert told == [["own", "probability", "0.500", "(0.500", "to", "0.500)", *["0.500±0.000"] * 2]]

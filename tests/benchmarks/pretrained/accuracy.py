@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +39,12 @@ class Accuracy:
     interval: float
 
 
-def unseen(count: int, *, seed: int = 0, side: int = 2 * TILE) -> list[Scene]:
+def unseen(
+    count: int, *, seed: int = 0, side: int = 2 * TILE, make: Callable[..., Scene] = make_scene
+) -> list[Scene]:
     """Scenes of the measured split."""
     return [
-        make_scene(generator(VALIDATION, seed, index), split=VALIDATION, side=side)
+        make(generator(VALIDATION, seed, index), split=VALIDATION, side=side)
         for index in range(count)
     ]
 

@@ -1,13 +1,15 @@
 """What holds over seeds: how well maps find things, what they say of the model, and wrong names.
 
     python -m tests.benchmarks.pretrained.over_seeds FILE... --out results/over_seeds
-        [--scenes 40] [--tried 8] [--trials regions synergy] [--methods mmx msea ...]
+        [--data scenes=40 crowded=20 ...] [--tried 8] [--named 40]
+        [--trials regions synergy curves] [--fill blur|mean|other] [--methods mmx msea ...]
 
-FILE is what ``train`` wrote, one per seed. Of unseen scenes with their true descriptions: every
-method's figures, and on the first ``--tried`` the trials by regions or by synergy. Then AUROCs of
-what tells right names from wrong ones: of names put into the model's mouth (``absent``), and of
-its own descriptions. In bfloat16, which the language model is stored in. Each scene is a line of
-``OUT/STEM.jsonl``, and what lies there is not measured again: other methods want another OUT.
+FILE is what ``train`` wrote, one per seed; ``--data`` has sets and how many samples of each. Every
+method's figures, and on the first ``--tried`` of each set the trials. Then AUROCs of what tells
+right names from wrong ones on the first ``--named`` of ``scenes``: of names put into the model's
+mouth (``absent``), and of its own descriptions. In bfloat16, which the language model is stored in.
+Each sample is a line of ``OUT/SET/STEM.jsonl``, and what lies there is not measured again: other
+methods, trials or fills want another OUT.
 """
 
 from __future__ import annotations
@@ -21,28 +23,33 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from mmx_core import Explainer, Explanation
 from mmx_core.cli.table import format_table
 from mmx_core.evaluation.measure import measure_methods, words_of
 from mmx_core.evaluation.methods import OURS
 from mmx_core.evaluation.registry import Attribution, Method, methods
-from mmx_core.evaluation.trials import REGIONS, SYNERGY, Perturbed
-from mmx_core.metrics import auroc
-from mmx_core.metrics.bootstrap import pooled, pooled_mean
+from mmx_core.evaluation.trials import REGIONS, TRIALS, Perturbed
+from mmx_core.metrics.bootstrap import Interval, pooled, pooled_mean
 from mmx_core.models.base import ModelAdapter
 from mmx_core.settings import DEFAULT_SCALES, Settings
 from mmx_core.stages.passes import Passes, run_passes
+from mmx_core.stages.perturbing import FILLS
 from mmx_core.stages.prepare import Prepared
 from mmx_core.stages.reading import read_passes
 from mmx_core.text.words import find_names, tokens_of_words
+from tests.benchmarks.mistakes_fit import auroc_draws, interval
 from tests.benchmarks.pretrained import evaluation_samples, model
 from tests.benchmarks.pretrained.nouns import NAMES
+from tests.benchmarks.pretrained.samples import ABSENT, SCENES, SETS
 
 FIGURES = (
-    "obj_iou", "pixel_ap", "pointing", "nss", "removal_rank", "removal_share",
-    "answer_removal_rank", "synergy", "synergy_all_words",
+    "pixel_ap", "pointing", "obj_iou", "nss", "removal_rank", "removal_share",
+    "answer_removal_rank", "synergy", "synergy_all_words", "insertion", "deletion",
 )  # fmt: skip
+COMPARED = ("pixel_ap", "pointing", "removal_rank", "removal_share", "insertion", "deletion")
+"""Figures whose differences are printed."""
 METHODS = (
     "mmx", "msea", "msea_mean", "paper", "lens", "lens_upsampled", "tam", "attention_gradient",
     "attn_lrp", "flow", "random", "centre", "uniform",
@@ -52,10 +59,14 @@ PAIRS = (
     ("paper", "msea_mean"), ("attention_gradient", "mmx"), ("attn_lrp", "mmx"),
 )  # fmt: skip
 """Whose differences are printed: aggregation, its rule, ARC, subtraction, and the rivals."""
-SCENES, ABSENT, OWN = "scenes", "absent", "own"
+FOUND, OWN = "methods", "own"
 TELLING = ("grounding", "peak of the lens", "probability", "image's gain")
 """What might tell a right name from a wrong one."""
+_OTHERS = 3
+"""Next samples, whose pictures stand in for a sample's own; the first can hide it, too."""
 Entry = dict[str, Any]
+Runs = Mapping[str, Mapping[str, Sequence[Entry]]]
+"""By set, then by seed."""
 
 
 class Shared:
@@ -86,16 +97,25 @@ class Shared:
 
 
 def measured(
-    file: Path, names: Sequence[str], indices: range, *, tried: int, trials: tuple[str, ...]
+    file: Path,
+    data: str,
+    names: Sequence[str],
+    indices: range,
+    *,
+    tried: int,
+    named: int,
+    perturbed: Perturbed,
 ) -> Iterator[Entry]:
-    """One entry per scene.
+    """One entry per sample.
 
     Args:
         file: What ``train`` wrote.
+        data: A set.
         names: Of methods.
-        indices: Of scenes.
-        tried: Scenes before this one are perturbed, too.
-        trials: Names of :data:`~mmx_core.evaluation.trials.TRIALS`.
+        indices: Of samples.
+        tried: Samples before this one are perturbed, too.
+        named: Samples before this one are asked for names, if ``data`` is the plain scenes.
+        perturbed: What is tried, and how.
     """
     made = model.load(file)
     made.model.to(torch.bfloat16)
@@ -103,27 +123,32 @@ def measured(
     one = Explainer(made.model, **parts, scales=(1.0,), image_gain=True)
     ours = Shared().methods()
     chosen = {name: ours.get(name) or methods()[name] for name in names}
-    told, absent = (evaluation_samples(name, indices.stop) for name in (SCENES, ABSENT))
+    told, absent = (evaluation_samples(name, indices.stop + _OTHERS) for name in (data, ABSENT))
     for index in indices:
-        sample = told[index]
+        sample, others = told[index], told[index + 1 : index + 1 + _OTHERS]
+        hiding = others[0].images
+        assert isinstance(hiding, Image.Image)
         prepared = one.prepare(sample)
         words = words_of(one.adapter, sample, prepared)
-        perturbed = Perturbed(trials) if index < tried else None
         results, _ = measure_methods(
-            one.adapter, prepared, words, chosen, perturbed=perturbed, seed=index
+            one.adapter,
+            prepared,
+            words,
+            chosen,
+            perturbed=perturbed if index < tried else None,
+            other=hiding if perturbed.fill == "other" else None,
+            seed=index,
         )
-        there = {entry.name for entry in words.masks}
-        others = [told[(index + k) % len(told)] for k in range(4)]  # whose pictures stand in
         entry: Entry = {
             "sample": sample.id,
-            SCENES: {name: result.scores for name, result in results.items()},
+            FOUND: {name: result.scores for name, result in results.items()},
         }
-        for kind, asked in (
-            (ABSENT, absent[index]),
-            (OWN, replace(sample, answer=None, masks=None)),
-        ):
-            (explained,) = one.explain_batch([asked], references=others)
-            entry[kind] = _names(one, explained, there)
+        if data == SCENES and index < named:
+            there = {entry.name for entry in words.masks}
+            asked = {ABSENT: absent[index], OWN: replace(sample, answer=None, masks=None)}
+            for kind, given in asked.items():
+                (explained,) = one.explain_batch([given], references=others)
+                entry[kind] = _names(one, explained, there)
         yield entry
 
 
@@ -154,48 +179,69 @@ def _names(explainer: Explainer, found: Explanation, there: set[str]) -> Entry:
     }
 
 
-def tables(runs: Mapping[str, Sequence[Entry]]) -> Iterator[str]:
-    """Figures, differences and AUROCs, each run's and over all."""
-    names = list(next(iter(runs.values()))[0][SCENES])
-    rows = []
-    for name in names:
-        means = [[pooled_mean(_column(e, name, f)).mean for e in runs.values()] for f in FIGURES]
-        rows.append((name, *map(_over, means)))
-    yield "Mean over seeds, lowest to highest seed\n" + format_table(("method", *FIGURES), rows)
+def tables(runs: Runs) -> Iterator[str]:
+    """Figures and differences by set and seed, then AUROCs."""
+    seeds = list(next(iter(runs.values())))
+    names = list(next(iter(next(iter(runs.values())).values()))[0][FOUND])
+    for figure in FIGURES:
+        there = {
+            data: found
+            for data, found in runs.items()
+            if all(any(_column(entries, names[0], figure)) for entries in found.values())
+        }
+        if there:
+            rows = [
+                (name, *(_over([pooled_mean(_column(e, name, figure)).mean for e in found.values()])
+                         for found in there.values()))
+                for name in names
+            ]  # fmt: skip
+            yield f"{figure}: mean over seeds, lowest to highest seed\n" + format_table(
+                ("method", *there), rows
+            )
     rows = []
     for one, other in PAIRS:
-        for figure in FIGURES if {one, other} <= set(names) else ():
-            cells = [_difference(entries, one, other, figure) for entries in runs.values()]
-            if any(cells):
-                rows.append((f"{one} - {other}", figure, *cells))
-    yield "Differences by seed, ± half of a 95 % interval over scenes\n" + format_table(
-        ("methods", "figure", *runs), rows
+        for figure in COMPARED if {one, other} <= set(names) else ():
+            for data, found in runs.items():
+                cells = [_difference(entries, one, other, figure) for entries in found.values()]
+                if any(cells):
+                    rows.append((f"{one} - {other}", figure, data, *cells))
+    yield "Differences by seed, ± half of a 95 % interval over samples\n" + format_table(
+        ("methods", "figure", "set", *seeds), rows, text=(0, 1, 2)
     )
     rows = []
-    for kind in (ABSENT, OWN):
+    plain = runs.get(SCENES, {})
+    for kind in (
+        (ABSENT, OWN) if any(ABSENT in e for found in plain.values() for e in found) else ()
+    ):
         for figure in TELLING:
-            pairs = [
-                [[v for e in entries for v in e[kind][part][figure]] for part in ("right", "wrong")]
-                for entries in runs.values()
-            ]
-            found = [auroc(*pair) for pair in pairs]
-            counts = ", ".join(f"{len(right)}/{len(wrong)}" for right, wrong in pairs)
-            rows.append((kind, figure, _over(found), *(f"{v:.3f}" for v in found), counts))
-    yield "Right names from wrong ones, AUROC\n" + format_table(
-        ("names", "figure", "over seeds", *runs, "right/wrong"), rows
+            told = [_told(entries, kind, figure) for entries in plain.values()]
+            over = _over([np.nan if one is None else one.mean for one in told])
+            rows.append((kind, figure, over, *map(_half, told)))
+        rows.append((kind, "right/wrong", "", *(_counts(e, kind) for e in plain.values())))
+    if rows:
+        yield "Right names from wrong ones, AUROC ± half of a 95 % interval over samples\n" + (
+            format_table(("names", "figure", "over seeds", *seeds), rows, text=(0, 1))
+        )
+    yield "\n".join(
+        f"{data}: {', '.join(f'{name} {len(entries)}' for name, entries in found.items())} samples"
+        for data, found in runs.items()
     )
-    scenes = ", ".join(f"{name} {len(entries)}" for name, entries in runs.items())
-    yield f"scenes: {scenes}"
 
 
 def _column(entries: Sequence[Entry], name: str, figure: str) -> list[list[float]]:
-    return [entry[SCENES][name].get(figure, []) for entry in entries]
+    return [entry[FOUND][name].get(figure, []) for entry in entries]
 
 
 def _over(values: Sequence[float]) -> str:
     if np.isnan(values).any():
         return "-"
     return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def _half(found: Interval | None) -> str:
+    if found is None:
+        return "-"
+    return f"{found.mean:.3f}±{(found.high - found.low) / 2:.3f}"
 
 
 def _difference(entries: Sequence[Entry], one: str, other: str, figure: str) -> str:
@@ -206,39 +252,75 @@ def _difference(entries: Sequence[Entry], one: str, other: str, figure: str) -> 
     return f"{found.mean:+.3f}±{(found.high - found.low) / 2:.3f}"
 
 
+def _told(entries: Sequence[Entry], kind: str, figure: str) -> Interval | None:
+    """AUROC of one figure, drawing samples; None where names of one kind are missing."""
+    values = [
+        (value, part == "right", index)
+        for index, entry in enumerate(entries)
+        for part in ("right", "wrong")
+        for value in entry.get(kind, {}).get(part, {}).get(figure, ())
+    ]
+    if len({right for _, right, _ in values}) < 2:
+        return None
+    scores, right, sample = map(np.asarray, zip(*values, strict=True))
+    return interval(auroc_draws(scores, right, sample))
+
+
+def _counts(entries: Sequence[Entry], kind: str) -> str:
+    counts = (
+        sum(len(entry[kind][part][TELLING[0]]) for entry in entries if kind in entry)
+        for part in ("right", "wrong")
+    )
+    return "/".join(map(str, counts))
+
+
+def _data(text: str) -> tuple[str, int]:
+    name, _, count = text.partition("=")
+    if name not in SETS or not count.isdigit() or int(count) < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected SET=COUNT with a set of {', '.join(SETS)}, got {text!r}"
+        )
+    return name, int(count)
+
+
 def main() -> None:
     """Measures what is missing, and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--scenes", type=int, default=40)
+    parser.add_argument("--data", nargs="+", type=_data, default=[(SCENES, 40)], metavar="SET=N")
     parser.add_argument("--tried", type=int, default=8)
-    parser.add_argument("--trials", nargs="+", default=(REGIONS,), choices=(REGIONS, SYNERGY))
+    parser.add_argument("--named", type=int, default=40)
+    parser.add_argument("--trials", nargs="+", default=(REGIONS,), choices=TRIALS)
+    parser.add_argument("--fill", default=FILLS[0], choices=FILLS)
     parser.add_argument("--methods", nargs="+", default=METHODS, metavar="NAME")
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    runs = {}
-    for file in arguments.files:
-        kept = arguments.out / f"{file.stem}.jsonl"
-        kept.touch()
-        text = kept.read_text()
-        whole = text[: text.rfind("\n") + 1]  # a kill may have cut the last line
-        kept.write_text(whole)
-        done = whole.count("\n")
-        if done < arguments.scenes:
-            missing = range(done, arguments.scenes)
-            with kept.open("a") as lines:
-                for entry in measured(
-                    file,
-                    arguments.methods,
-                    missing,
-                    tried=arguments.tried,
-                    trials=tuple(arguments.trials),
-                ):
-                    lines.write(json.dumps(entry) + "\n")
-                    lines.flush()
-        found = [json.loads(line) for line in kept.read_text().splitlines()]
-        runs[file.stem] = found[: arguments.scenes]
+    perturbed = Perturbed(tuple(arguments.trials), arguments.fill)
+    runs: dict[str, dict[str, list[Entry]]] = {}
+    for data, count in arguments.data:
+        for file in arguments.files:
+            kept = arguments.out / data / f"{file.stem}.jsonl"
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.touch()
+            text = kept.read_text()
+            whole = text[: text.rfind("\n") + 1]  # a kill may have cut the last line
+            kept.write_text(whole)
+            done = whole.count("\n")
+            if done < count:
+                with kept.open("a") as lines:
+                    for entry in measured(
+                        file,
+                        data,
+                        arguments.methods,
+                        range(done, count),
+                        tried=arguments.tried,
+                        named=arguments.named,
+                        perturbed=perturbed,
+                    ):
+                        lines.write(json.dumps(entry) + "\n")
+                        lines.flush()
+            found = [json.loads(line) for line in kept.read_text().splitlines()]
+            runs.setdefault(data, {})[file.stem] = found[:count]
     print("\n\n".join(tables(runs)))
 
 

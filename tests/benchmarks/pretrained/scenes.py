@@ -106,15 +106,24 @@ def generator(split: int, seed: int, index: int) -> np.random.Generator:
     return np.random.default_rng((split, seed, index))
 
 
-def make_scene(random: np.random.Generator, *, split: int, side: int = SIDE) -> Scene:
-    """Two or three objects that do not touch, each away from the middle.
+def make_scene(
+    random: np.random.Generator,
+    *,
+    split: int,
+    side: int = SIDE,
+    counts: tuple[int, int] = (2, 3),
+    largest: float = _LARGEST,
+) -> Scene:
+    """Objects that do not touch, each away from the middle.
 
     Args:
         random: Decides everything.
         split: Whose photographs and textures are used.
         side: In pixels.
+        counts: Of objects, fewest and most; fewer where there is no room.
+        largest: Of an object's longer side, in parts of the scene's.
     """
-    wanted = int(random.integers(2, 4))
+    wanted = int(random.integers(counts[0], counts[1] + 1))
     names = [NAMES[index] for index in random.permutation(len(NAMES))]
     taken = np.zeros((side, side), dtype=bool)
     middle = slice(int(0.45 * side), int(0.55 * side))
@@ -123,7 +132,7 @@ def make_scene(random: np.random.Generator, *, split: int, side: int = SIDE) -> 
     for _ in range(_TRIES):
         if len(things) == wanted:
             break
-        cut = turned(cut_out(names[len(things)]), random, side)
+        cut = turned(cut_out(names[len(things)]), random, side, largest=largest)
         at = tuple(int(random.integers(0, side - size + 1)) for size in cut.size)
         box = (slice(at[1], at[1] + cut.height), slice(at[0], at[0] + cut.width))
         if not taken[box].any():
