@@ -46,7 +46,8 @@ unpacked each time."""
 class Reading:
     """Everything read from the passes, on the host. Lists have one entry per scale.
 
-    ``estimate`` is None where what flows could not be read, and ``no_estimate`` says why.
+    ``estimate``, of the answer's tokens alone, is None where what flows could not be read, and
+    ``no_estimate`` says why.
     ``maps`` and ``heatmaps`` have one array per view. ``frames`` are those of each view of a
     picture, by its index; empty for an image.
     """
@@ -213,12 +214,13 @@ def on_host(tensors: Mapping[Any, Tensor], passes: Passes) -> Reading:
 
 
 def estimated(passes: Passes, targets: Targets) -> dict[str, Tensor]:
-    """``estimate`` ``(R, C)``, where what flows could be read."""
+    """``estimate`` ``(T, C)``, of the answer alone, where what flows could be read."""
     if isinstance(passes.flow, str):
         return {}
     flow = passes.flow
-    found = estimate(flow.logit, flow.share, targets.before & targets.written)
-    return {"estimate": found.masked_fill(~targets.before, torch.nan)}
+    before = targets.before[: len(flow.logit)]
+    found = estimate(flow.logit, flow.share, before & targets.written)
+    return {"estimate": found.masked_fill(~before, torch.nan)}
 
 
 def find_targets(prepared: Prepared, passes: Passes) -> Targets:

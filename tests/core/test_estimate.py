@@ -107,6 +107,16 @@ def test_where_much_is_explained_fewer_layers_are_read(monkeypatch: pytest.Monke
     np.testing.assert_allclose(first.estimate, wanted, rtol=2e-3, atol=1e-5)
 
 
+def test_an_answer_is_estimated_alike_whatever_is_explained_beside_it() -> None:
+    tiny = tiny_of("qwen2_vl")
+    explainer = Explainer(tiny.model, **tiny.parts, scales=(1.0,), image_gain=False)
+    # So few positions that more rows than the answer's would be read in fewer layers.
+    alone = explainer.explain(noise(32, 32), PROMPT, answer=ANSWER)
+    beside = explainer.explain(noise(32, 32), PROMPT, answer=ANSWER, prompt_words=True)
+    assert beside.alternatives and not alone.alternatives
+    np.testing.assert_allclose(beside.estimate, alone.estimate, rtol=1e-5)
+
+
 def test_samples_of_a_batch_are_estimated_as_each_alone() -> None:
     tiny = tiny_of("qwen2_vl")
     samples = [
