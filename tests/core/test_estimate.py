@@ -137,6 +137,25 @@ def test_where_layers_carry_text_on_by_other_means_there_is_none_and_why_is_told
     assert "estimate" not in explanation.provenance
 
 
+def test_what_cannot_be_read_is_told_of_layers_that_are_passed_over_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tiny = tiny_of("qwen2_vl")
+    monkeypatch.setattr(stage, "_SHARE", 0.05)  # the first of two layers is read
+    attention = tiny.model.get_decoder().layers[1].self_attn
+
+    def with_sinks(module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return args, kwargs | {"s_aux": torch.zeros(1)}
+
+    handle = attention.register_forward_pre_hook(with_sinks, with_kwargs=True)
+    try:
+        explanation = explained(tiny)
+    finally:
+        handle.remove()
+    assert explanation.estimate is None
+    assert explanation.provenance["no_estimate"] == "its attention adds to its scores"
+
+
 def test_nothing_is_left_behind_where_a_forward_fails() -> None:
     tiny = tiny_of("qwen2_vl")
     own = AttentionInterface.get_interface
