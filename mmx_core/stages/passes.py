@@ -197,8 +197,8 @@ def _in_chunks(
     adapter: ModelAdapter, states: Tensor, ids: Tensor
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """``(n, V)`` float32 logits and the ids ``(n,)`` that they are asked about."""
-    size = max(1, LOGIT_ELEMENTS // adapter.vocabulary_size)
+    size = max(1, min(len(states), LOGIT_ELEMENTS // adapter.vocabulary_size))
     # Of no states there is one chunk, too, of none.
     chunks = torch.split(states, size) if len(states) else ()
-    for logits, own in zip(in_turn(adapter, chunks), torch.split(ids, size), strict=False):
+    for logits, own in zip(in_turn(adapter, chunks, size), torch.split(ids, size), strict=False):
         yield logits.float(), own

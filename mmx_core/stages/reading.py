@@ -259,9 +259,10 @@ def predict(
     scales, rows = predicting.shape[:2]
     pieces = list(_pieces(len(prompt), rows, scales, max(1, LOGIT_ELEMENTS // vocabulary)))
     chunks = (torch.cat([prompt[p], predicting[:, r].flatten(0, 1)]) for p, r in pieces)
+    longest = max(p.stop - p.start + scales * (r.stop - r.start) for p, r in pieces)
     ranked: list[Ranked] = []
     parts: list[Agreement] = []
-    for (before, some), logits in zip(pieces, in_turn(adapter, chunks), strict=True):
+    for (before, some), logits in zip(pieces, in_turn(adapter, chunks, longest), strict=True):
         asked, told = prompt[before], predicting[:, some]
         if len(asked):
             ranked.append(leading(asked, logits[: len(asked)], *head, depth))
