@@ -376,6 +376,16 @@ def test_leaders_of_a_long_row_are_found_wherever_they_stand(
     assert all(len(set(row)) == 3 for row in got.ids.tolist())
 
 
+def test_leaders_are_compared_in_full_precision_under_autocast_too() -> None:
+    generator = torch.Generator().manual_seed(5)
+    hidden = torch.randn(20, 64, generator=generator)
+    weight = torch.randn(3000, 64, generator=generator)
+    logits = (hidden @ weight.T).bfloat16()
+    usual = leading(hidden, logits, weight, None, 20)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(leading(hidden, logits, weight, None, 20).ids, usual.ids)
+
+
 def test_a_first_choice_that_is_known_gives_the_others_their_probabilities() -> None:
     logits = torch.randn(4, 30, generator=torch.Generator().manual_seed(4))
     whole = leading(logits, logits, torch.eye(30), None, 5)
