@@ -68,7 +68,8 @@ def leading(
     if logits.dtype != torch.float32:
         ids, place = ids.sort(dim=1)
         values = values.gather(1, place)
-        exact = torch.einsum("cd,ckd->ck", hidden.float(), weight[ids].float())
+        # No product of matrices: autocast would compute that in half precision again.
+        exact = weight[ids].float().mul_(hidden.float()[:, None]).sum(dim=2)
         if bias is not None:
             exact = exact + bias[ids].float()
         order = exact.sort(dim=1, descending=True, stable=True).indices[:, :depth]

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,8 @@ def summarise(
     Returns:
         What ``results.json`` holds: per method and metric ``{"mean", "low", "high"}``, an interval
         of 95 % over samples; null where nothing was measured. ``differences`` has the same of each
-        other method less the first, over the samples that both have, drawn together.
+        other method less the first, over the samples that both have, drawn together; without an
+        interval where that is a single one.
     """
     by_sample: dict[str, Entry] = {}
     for entry in entries:
@@ -180,6 +181,9 @@ def _differences(
         both = [pair for pair in pairs if all(pair[0].get(n) and pair[1].get(n) for n in _of(name))]
         scores = [{n: [pair[k][n] for pair in both] for n in _of(name)} for k in (0, 1)]
         found[name] = _of_means(name, scores)
+        if len(both) == 1:
+            # Drawn again and again it never differs: that says nothing of others.
+            found[name] = replace(found[name], low=math.nan, high=math.nan)
     return found
 
 
@@ -232,8 +236,10 @@ def _notes(entries: Sequence[Entry]) -> dict[str, list[str]]:
 
 def _difference_cell(figure: Mapping[str, float | None]) -> str:
     mean, low, high = figure["mean"], figure["low"], figure["high"]
-    if mean is None or low is None or high is None:
+    if mean is None:
         return "-"
+    if low is None or high is None:
+        return f"{mean:+.3f}"
     star = "*" if low > 0 or high < 0 else " "
     return f"{mean:+.3f}±{(high - low) / 2:.3f}".replace("±0.", "±.") + star
 

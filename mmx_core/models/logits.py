@@ -11,7 +11,7 @@ from torch import Tensor
 from mmx_core.models.base import ModelAdapter
 
 
-def in_turn(adapter: ModelAdapter, chunks: Iterable[Tensor]) -> Iterator[Tensor]:
+def in_turn(adapter: ModelAdapter, chunks: Iterable[Tensor], longest: int) -> Iterator[Tensor]:
     """As :meth:`ModelAdapter.logits`, of one chunk after another.
 
     On a CPU a plain head writes each chunk's where the last one's were: fresh memory of this size
@@ -20,6 +20,7 @@ def in_turn(adapter: ModelAdapter, chunks: Iterable[Tensor]) -> Iterator[Tensor]
     Args:
         adapter: The model's.
         chunks: ``(N, d)`` states each.
+        longest: The greatest ``N``, so that a longer chunk takes no other memory.
 
     Yields:
         ``(N, V)``, good until the next is asked for.
@@ -32,8 +33,8 @@ def in_turn(adapter: ModelAdapter, chunks: Iterable[Tensor]) -> Iterator[Tensor]
             yield adapter.logits(states)
             continue
         weight, bias = head.weight, head.bias
-        if room is None or len(room) < len(states):
-            room = states.new_empty(len(states), len(weight))
+        if room is None:
+            room = states.new_empty(longest, len(weight))
         out = room[: len(states)]
         if bias is None:
             yield torch.mm(states, weight.T, out=out)

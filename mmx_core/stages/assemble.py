@@ -77,7 +77,7 @@ def assemble(
         candidates=_candidates(words, reading),
         images=_images(prepared, reading),
         image_grounding=view_grounding[:count] if several else None,
-        estimate=None if reading.estimate is None else reading.estimate[:count],
+        estimate=reading.estimate,
         turns=prepared.rendered.roles,
         alternatives=_alternatives(words, prepared, reading, scales),
         words=_groups(adapter.tokenizer, context),

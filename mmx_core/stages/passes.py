@@ -63,7 +63,7 @@ class Passes:
         states: Per scale.
         text: At scale 1.0.
         base: The index of that scale.
-        flow: What flowed to the targets there; or why it could not be read.
+        flow: What flowed to the answer's tokens there; or why it could not be read.
     """
 
     states: list[States]
@@ -129,11 +129,15 @@ def forward_together(adapter: ModelAdapter, inputs: Sequence[EncodedInput]) -> S
 def _watched_together(
     adapter: ModelAdapter, inputs: Sequence[EncodedInput], batch: Sequence[Prepared]
 ) -> tuple[Sequence[Tensor], list[Flow | str]]:
-    """As :func:`forward_together`, and what flows to each sample's targets."""
+    """As :func:`forward_together`, and what flows to each sample's answer."""
     wanted = []
     for prepared, encoded in zip(batch, inputs, strict=True):
         context = encoded.context_positions
-        index, ids = (values.to(context.device) for values in prepared.targets(len(context)))
+        # The answer's alone: it is estimated alike, whatever is explained beside it.
+        index, ids = (
+            values[: len(prepared.answer_ids)].to(context.device)
+            for values in prepared.targets(len(context))
+        )
         wanted.append(Wanted((context[index] - 1).clamp_min(0), context, ids))
     if len(inputs) > 1 and adapter.can_collate(inputs):
         together = adapter.collate(inputs)
@@ -193,8 +197,8 @@ def _in_chunks(
     adapter: ModelAdapter, states: Tensor, ids: Tensor
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """``(n, V)`` float32 logits and the ids ``(n,)`` that they are asked about."""
-    size = max(1, LOGIT_ELEMENTS // adapter.vocabulary_size)
+    size = max(1, min(len(states), LOGIT_ELEMENTS // adapter.vocabulary_size))
     # Of no states there is one chunk, too, of none.
     chunks = torch.split(states, size) if len(states) else ()
-    for logits, own in zip(in_turn(adapter, chunks), torch.split(ids, size), strict=False):
+    for logits, own in zip(in_turn(adapter, chunks, size), torch.split(ids, size), strict=False):
         yield logits.float(), own

@@ -46,7 +46,8 @@ unpacked each time."""
 class Reading:
     """Everything read from the passes, on the host. Lists have one entry per scale.
 
-    ``estimate`` is None where what flows could not be read, and ``no_estimate`` says why.
+    ``estimate``, of the answer's tokens alone, is None where what flows could not be read, and
+    ``no_estimate`` says why.
     ``maps`` and ``heatmaps`` have one array per view. ``frames`` are those of each view of a
     picture, by its index; empty for an image.
     """
@@ -213,12 +214,13 @@ def on_host(tensors: Mapping[Any, Tensor], passes: Passes) -> Reading:
 
 
 def estimated(passes: Passes, targets: Targets) -> dict[str, Tensor]:
-    """``estimate`` ``(R, C)``, where what flows could be read."""
+    """``estimate`` ``(T, C)``, of the answer alone, where what flows could be read."""
     if isinstance(passes.flow, str):
         return {}
     flow = passes.flow
-    found = estimate(flow.logit, flow.share, targets.before & targets.written)
-    return {"estimate": found.masked_fill(~targets.before, torch.nan)}
+    before = targets.before[: len(flow.logit)]
+    found = estimate(flow.logit, flow.share, before & targets.written)
+    return {"estimate": found.masked_fill(~before, torch.nan)}
 
 
 def find_targets(prepared: Prepared, passes: Passes) -> Targets:
@@ -257,9 +259,10 @@ def predict(
     scales, rows = predicting.shape[:2]
     pieces = list(_pieces(len(prompt), rows, scales, max(1, LOGIT_ELEMENTS // vocabulary)))
     chunks = (torch.cat([prompt[p], predicting[:, r].flatten(0, 1)]) for p, r in pieces)
+    longest = max(p.stop - p.start + scales * (r.stop - r.start) for p, r in pieces)
     ranked: list[Ranked] = []
     parts: list[Agreement] = []
-    for (before, some), logits in zip(pieces, in_turn(adapter, chunks), strict=True):
+    for (before, some), logits in zip(pieces, in_turn(adapter, chunks, longest), strict=True):
         asked, told = prompt[before], predicting[:, some]
         if len(asked):
             ranked.append(leading(asked, logits[: len(asked)], *head, depth))

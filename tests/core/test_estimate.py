@@ -107,6 +107,16 @@ def test_where_much_is_explained_fewer_layers_are_read(monkeypatch: pytest.Monke
     np.testing.assert_allclose(first.estimate, wanted, rtol=2e-3, atol=1e-5)
 
 
+def test_an_answer_is_estimated_alike_whatever_is_explained_beside_it() -> None:
+    tiny = tiny_of("qwen2_vl")
+    explainer = Explainer(tiny.model, **tiny.parts, scales=(1.0,), image_gain=False)
+    # So few positions that more rows than the answer's would be read in fewer layers.
+    alone = explainer.explain(noise(32, 32), PROMPT, answer=ANSWER)
+    beside = explainer.explain(noise(32, 32), PROMPT, answer=ANSWER, prompt_words=True)
+    assert beside.alternatives and not alone.alternatives
+    np.testing.assert_allclose(beside.estimate, alone.estimate, rtol=1e-5)
+
+
 def test_samples_of_a_batch_are_estimated_as_each_alone() -> None:
     tiny = tiny_of("qwen2_vl")
     samples = [
@@ -125,6 +135,25 @@ def test_where_layers_carry_text_on_by_other_means_there_is_none_and_why_is_told
     assert explanation.estimate is None
     assert explanation.provenance["no_estimate"] == "1 of its 2 layers showed no attention"
     assert "estimate" not in explanation.provenance
+
+
+def test_what_cannot_be_read_is_told_of_layers_that_are_passed_over_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tiny = tiny_of("qwen2_vl")
+    monkeypatch.setattr(stage, "_SHARE", 0.05)  # the first of two layers is read
+    attention = tiny.model.get_decoder().layers[1].self_attn
+
+    def with_sinks(module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        return args, kwargs | {"s_aux": torch.zeros(1)}
+
+    handle = attention.register_forward_pre_hook(with_sinks, with_kwargs=True)
+    try:
+        explanation = explained(tiny)
+    finally:
+        handle.remove()
+    assert explanation.estimate is None
+    assert explanation.provenance["no_estimate"] == "its attention adds to its scores"
 
 
 def test_nothing_is_left_behind_where_a_forward_fails() -> None:

@@ -357,7 +357,8 @@ def test_predictions_that_tie_exactly_are_ranked_by_their_ids() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("vocabulary", [64 * 12, 64 * 40, 64 * 40 + 63])
+# In half precision 19 candidates are looked for: blocks are chosen from 76 on.
+@pytest.mark.parametrize("vocabulary", [64 * 12, 64 * 40, 64 * 80, 64 * 80 + 63])
 def test_leaders_of_a_long_row_are_found_wherever_they_stand(
     vocabulary: int, dtype: torch.dtype
 ) -> None:
@@ -373,6 +374,16 @@ def test_leaders_of_a_long_row_are_found_wherever_they_stand(
     exact = hidden.float() @ weight.float().T
     assert torch.allclose(exact.gather(1, got.ids), exact.topk(3).values, rtol=1e-5)
     assert all(len(set(row)) == 3 for row in got.ids.tolist())
+
+
+def test_leaders_are_compared_in_full_precision_under_autocast_too() -> None:
+    generator = torch.Generator().manual_seed(5)
+    hidden = torch.randn(20, 64, generator=generator)
+    weight = torch.randn(3000, 64, generator=generator)
+    logits = (hidden @ weight.T).bfloat16()
+    usual = leading(hidden, logits, weight, None, 20)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(leading(hidden, logits, weight, None, 20).ids, usual.ids)
 
 
 def test_a_first_choice_that_is_known_gives_the_others_their_probabilities() -> None:

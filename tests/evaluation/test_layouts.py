@@ -232,15 +232,27 @@ def test_a_mask_of_clevr_xai_covers_the_picture_it_was_made_smaller_from(tmp_pat
         load_samples("clevr-xai:complex_union", root=root)
 
 
+def saying(orientation: int) -> bytes:
+    picture, data = Image.new("RGB", (12, 8)), io.BytesIO()
+    exif = picture.getexif()
+    exif[0x0112] = orientation
+    picture.save(data, format="JPEG", exif=exif)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(11))
+def test_a_picture_has_the_size_that_it_is_explained_at_whatever_its_file_says(
+    orientation: int,
+) -> None:
+    assert upright_size(saying(orientation)) == load_rgb(saying(orientation)).size
+
+
 def test_a_picture_that_its_file_says_to_turn_is_measured_as_it_is_shown(tmp_path: Path) -> None:
-    turned, data = Image.new("RGB", (12, 8)), io.BytesIO()
-    exif = turned.getexif()
-    exif[0x0112] = 6  # its first row is at the right
-    turned.save(data, format="JPEG", exif=exif)
-    assert upright_size(data.getvalue()) == load_rgb(data.getvalue()).size == (8, 12)
+    turned = saying(6)  # its first row is at the right
+    assert upright_size(turned) == (8, 12)
     root = miniatures.write_clevr_xai(tmp_path)
     (picture,) = root.glob("*/images/*.png")
-    picture.write_bytes(data.getvalue())
+    picture.write_bytes(turned)
     (evidence,) = load_samples("clevr-xai", root=root)[0].word_masks("It is made of metal")
     assert evidence.mask.shape == (12, 8)
 

@@ -86,6 +86,19 @@ def test_differences_are_of_the_same_samples_so_that_what_these_share_does_not_w
     assert (row[0], row[1], row[2], row[-1]) == ("lens", "-0.010±.000*", "+0.000±.000 ", "-")
 
 
+def test_a_difference_of_a_single_sample_has_no_interval_and_no_star() -> None:
+    scores = {"mmx": [0.5], "lens": [0.4]}
+    named = {
+        method: {"scores": {"obj_iou": v}, "seconds_per_token": 1, "peak_mb": 1}
+        for method, v in scores.items()
+    }
+    one = [{"sample": "a", "methods": named}]
+    results = summarise(one, data="", order=["a"], methods=["mmx", "lens"])
+    assert difference_rows(results)[0][:3] == ("lens", "-0.100", "-")
+    figure = results["differences"]["lens"]["obj_iou"]
+    assert figure["low"] is figure["high"] is None
+
+
 def test_the_order_of_the_journal_changes_nothing() -> None:
     order = ["a", "b", "c"]
     forth = summarise(ENTRIES, data="x", order=order, methods=["mmx"])

@@ -30,7 +30,7 @@ def chunks(made: Any) -> list[torch.Tensor]:
 @torch.no_grad()
 def assert_as_the_model_says(made: Any) -> None:
     given = chunks(made)
-    found = [logits.clone() for logits in in_turn(made, given)]
+    found = [logits.clone() for logits in in_turn(made, given, max(SIZES))]
     for states, logits in zip(given, found, strict=True):
         assert torch.equal(logits, made.logits(states))
 
@@ -65,12 +65,13 @@ def test_a_head_under_autocast_computes_in_half_precision_in_turn_too() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert_as_the_model_says(made)
         with torch.no_grad():
-            assert next(in_turn(made, chunks(made))).dtype == torch.bfloat16
+            assert next(in_turn(made, chunks(made), max(SIZES))).dtype == torch.bfloat16
 
 
 @torch.no_grad()
 def test_a_plain_head_on_a_cpu_takes_no_memory_for_another_chunk() -> None:
     made = adapter()
-    smaller = [states[:3] for states in chunks(made)]
-    places = {logits.data_ptr() for logits in in_turn(made, smaller)}
+    found = list(in_turn(made, chunks(made), max(SIZES)))
+    places = {logits.data_ptr() for logits in found}
+    assert tuple(map(len, found)) == SIZES, "a longer one behind a shorter"
     assert len(places) == 1

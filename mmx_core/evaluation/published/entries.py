@@ -13,8 +13,8 @@ from PIL import ExifTags, Image
 
 from mmx_core.sample import Sample
 
-_FIRST_TURNED = 5
-"""Of EXIF's orientations, from which on rows are columns."""
+_TURNED = (5, 6, 7, 8)
+"""EXIF's orientations whose rows are columns; others than these eight change nothing."""
 
 NO_PICTURE = "no picture"
 NO_MASK = "no mask"
@@ -79,7 +79,7 @@ def upright_size(picture: Path | bytes) -> tuple[int, int]:
     """Width and height in pixels of a picture as it is explained: turned as its EXIF data says."""
     with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as image:
         width, height = image.size
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= _FIRST_TURNED
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
     return (height, width) if turned else (width, height)
 
 
