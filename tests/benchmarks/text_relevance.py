@@ -1,7 +1,7 @@
 """Which context tokens moved an answer's token: cheap measures against taking each away.
 
     python -m tests.support.smollm2                 once: fetches the model
-    python -m tests.benchmarks.text_relevance [--prompts 110] [--tokens 8]
+    python -m tests.benchmarks.text_relevance [--prompts 110] [--first 0] [--tokens 8]
 
 SmolLM2-135M-Instruct answers prompts of our own, greedily. What is measured is kept in
 ``.cache/text_relevance``: a run that was stopped goes on.
@@ -42,6 +42,7 @@ def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--prompts", type=int, default=len(conversations()))
+    parser.add_argument("--first", type=int, default=0, help="leave out as many prompts before it")
     parser.add_argument("--tokens", type=int, default=8, help="of an answer, at most")
     arguments = parser.parse_args()
     from transformers import AutoTokenizer, LlamaForCausalLM
@@ -56,7 +57,7 @@ def main() -> None:
     )
     eager.requires_grad_(False)
     truths, scored, rows = [], [], []
-    for messages in conversations()[: arguments.prompts]:
+    for messages in conversations()[arguments.first : arguments.first + arguments.prompts]:
         truth = truth_of(plain, tokenizer, messages, KEPT / "truth")
         chosen = judged(truth, arguments.tokens)
         if len(chosen):
