@@ -28,7 +28,7 @@ from mmx_core.stages.prepare import Prepared
 from mmx_core.stages.reading import Reading
 from mmx_core.text.words import word_groups
 
-ESTIMATE = "the logit of what flows in each layer's attention, and its share of what heads put out"
+ESTIMATE = "the logit of what flows in each layer's attention"
 
 
 def assemble(

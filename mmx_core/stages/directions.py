@@ -55,25 +55,21 @@ def brought_to_values(projection: Any, given: Tensor, directions: Tensor) -> Ten
     Args:
         projection: Affine.
         given: ``(R, H, v)`` what it was given.
-        directions: ``(D, R, d)``, of the dtype that it puts out.
+        directions: ``(R, d)``, of the dtype that it puts out.
 
     Returns:
-        ``(D, R, H, v)`` float32.
+        ``(R, H, v)`` float32.
     """
-    found = _transposed(projection, given.flatten(1), directions)
-    return found.float().view(len(directions), *given.shape)
+    return _transposed(projection, given.flatten(1), directions).float().view(given.shape)
 
 
 def _transposed(projection: Any, given: Tensor, directions: Tensor) -> Tensor:
-    """``(D, R, H * v)``: ``(D, R, d)`` times the weight of what may be adapted or quantised."""
+    """``(R, H * v)``: ``(R, d)`` times the weight of what may be adapted or quantised."""
     if type(projection) is torch.nn.Linear and "forward" not in vars(projection):
         return torch.matmul(directions, projection.weight.detach())
     with torch.enable_grad():
         start = given.detach().requires_grad_()
         # Not called as a module: hooks, others' too, have seen it.
         output = projection.forward(start)
-        found = [
-            torch.autograd.grad(output, start, direction, retain_graph=True)[0]
-            for direction in directions
-        ]
-    return torch.stack(found)
+        found: Tensor = torch.autograd.grad(output, start, directions)[0]
+    return found

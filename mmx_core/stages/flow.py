@@ -45,37 +45,25 @@ class Wanted:
     ids: Tensor
 
 
-@dataclass(frozen=True)
-class Flow:
-    """What flowed to one sample's targets; ``(R, C)`` float32 each, summed over the layers.
-
-    Attributes:
-        logit: Along the target's row of the head, without each layer's sign.
-        share: Of what each layer's attention puts out.
-    """
-
-    logit: Tensor
-    share: Tensor
-
-
 def watched(
     adapter: ModelAdapter,
     wanted: Sequence[Wanted],
     forward: Callable[[], Tensor],
     *,
-    in_stream: bool = False,
-) -> tuple[Tensor, list[Flow] | str]:
-    """Runs a forward and reads what flows in it.
+    shares: bool = False,
+) -> tuple[Tensor, list[Tensor] | str]:
+    """Runs a forward and reads what flows in it, layer by layer.
 
     Args:
         adapter: The model's.
         wanted: Of each sample of the batch.
         forward: Of the batch; its states ``(B, L, d)``.
-        in_stream: Take shares of what is added to the residual stream, behind the output
-            projection, which costs about half as much again; of what it is given, otherwise.
+        shares: Of each part the share that it has of what a layer's attention adds, of all layers;
+            its logit without its sign, otherwise.
 
     Returns:
-        What the forward returns; and the flows, or why there are none.
+        What the forward returns; and of each sample ``(R, C)`` float32, summed over layers, or why
+        it could not be read.
     """
     from transformers.modeling_utils import AttentionInterface
 
@@ -84,7 +72,7 @@ def watched(
         return forward(), "its weights are spread over processes"
     if layers is None:
         return forward(), "its text model has no layers that could be found"
-    watch = _Watch(adapter, wanted, in_stream)
+    watch = _Watch(adapter, wanted, shares)
     own = AttentionInterface.get_interface
     modules = {module for layer in layers for module in (layer, *layer.children(), *_inner(layer))}
 
@@ -139,24 +127,23 @@ class _Attended:
 class _Watch:
     """Sees each layer's attention and what is done with what it puts out."""
 
-    def __init__(self, adapter: ModelAdapter, wanted: Sequence[Wanted], in_stream: bool) -> None:
-        self.wanted, self.in_stream = wanted, in_stream
+    def __init__(self, adapter: ModelAdapter, wanted: Sequence[Wanted], shares: bool) -> None:
+        self.wanted, self.shares = wanted, shares
         self.rows = [each.rows.tolist() for each in wanted]
         self.columns = [each.columns.tolist() for each in wanted]
         self.stretches = [_stretches(each.columns) for each in wanted]
         self.directions = [directions_of(adapter, each.ids) for each in wanted]
         self.flows = [
-            Flow(*torch.zeros(2, len(w.rows), len(w.columns), device=w.rows.device).unbind())
-            for w in wanted
+            torch.zeros(len(w.rows), len(w.columns), device=w.rows.device) for w in wanted
         ]
-        self.strides = [1 if in_stream else _stride(each) for each in self.rows]
+        self.strides = [1 if shares else _stride(each) for each in self.rows]
         self.layers = 0
         self.biases: dict[Any, tuple[Tensor | None, Tensor]] = {}
         self.refused: str | None = None
         self.parts: frozenset[int] = frozenset()
         self.current: _Attended | None = None
 
-    def found(self, layers: int) -> list[Flow] | str:
+    def found(self, layers: int) -> list[Tensor] | str:
         """The flows, or why there are none."""
         if self.refused is not None:
             return self.refused
@@ -293,27 +280,19 @@ class _Watch:
                 seen = bisect_left(self.columns[index], keys)
                 at = _stretch(wanted.rows[some], given.device)
                 norm = None if now.normed is None else ratio(now.normed[index, at], made[index, at])
-                own = given[index, at]
                 along = self.directions[index][some].to(made.device)
-                towards = [along if norm is None else along * norm]
-                if self.in_stream:
-                    added = _added(projection, made[index, at], norm)
-                    whole = added.square().sum(dim=1)
-                    towards.append(added if norm is None else added * norm)
-                brought = brought_to_values(projection, own, torch.stack(towards).to(made.dtype))
-                if not self.in_stream:
-                    whole = own.float().square().sum(dim=(1, 2))
-                    brought = torch.cat([brought, own[None].float()])
+                if self.shares:
+                    along = _added(projection, made[index, at], norm)
+                towards = (along if norm is None else along * norm).to(made.dtype)
+                brought = brought_to_values(projection, given[index, at], towards)
                 if gated:
-                    brought *= ratio(own, now.output[index, at])
+                    brought *= ratio(given[index, at], now.output[index, at])
                 weights = self._of_context(index, now.rows(index, at, keys), 2, keys)
                 found = flow_along(weights, values[:, :seen], brought)
-                found = found.to(flow.logit.device)
-                logit, along_whole = found[0], found[1]
-                flow.logit[some, :seen] += logit.abs_()
-                least = torch.finfo(whole.dtype).tiny
-                share = along_whole.clamp_min_(0) / whole.clamp_min(least).to(logit.device)[:, None]
-                flow.share[some, :seen] += share
+                if self.shares:
+                    whole = along.square().sum(dim=1, keepdim=True)
+                    found = found.clamp_min_(0) / whole.clamp_min(torch.finfo(whole.dtype).tiny)
+                flow[some, :seen] += found.abs_().to(flow.device)
 
 
 def _stride(rows: list[int]) -> int:

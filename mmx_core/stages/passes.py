@@ -16,7 +16,7 @@ from torch import Tensor
 from mmx_core.models.base import EncodedInput, ModelAdapter
 from mmx_core.models.layout import VisualSpan
 from mmx_core.models.logits import in_turn
-from mmx_core.stages.flow import Flow, Wanted, watched
+from mmx_core.stages.flow import Wanted, watched
 from mmx_core.stages.prepare import Prepared
 
 LOGIT_ELEMENTS = 1 << 25
@@ -63,13 +63,13 @@ class Passes:
         states: Per scale.
         text: At scale 1.0.
         base: The index of that scale.
-        flow: What flowed to the answer's tokens there; or why it could not be read.
+        flow: ``(R, C)`` what flowed to the answer's tokens there; or why it could not be read.
     """
 
     states: list[States]
     text: Text
     base: int
-    flow: Flow | str
+    flow: Tensor | str
 
 
 def run_passes(
@@ -84,7 +84,7 @@ def run_passes(
         raise ValueError(f"scales: expected 1.0 among them, got {tuple(scales)}")
     states: list[list[States]] = [[] for _ in batch]
     texts: dict[int, Text] = {}
-    flows: list[Flow | str] = []
+    flows: list[Tensor | str] = []
     for factor in scales:
         inputs = [
             adapter.encode(
@@ -128,7 +128,7 @@ def forward_together(adapter: ModelAdapter, inputs: Sequence[EncodedInput]) -> S
 
 def _watched_together(
     adapter: ModelAdapter, inputs: Sequence[EncodedInput], batch: Sequence[Prepared]
-) -> tuple[Sequence[Tensor], list[Flow | str]]:
+) -> tuple[Sequence[Tensor], list[Tensor | str]]:
     """As :func:`forward_together`, and what flows to each sample's answer."""
     wanted = []
     for prepared, encoded in zip(batch, inputs, strict=True):
@@ -144,7 +144,7 @@ def _watched_together(
         whole, found = watched(adapter, wanted, lambda: adapter.forward(together))
         return whole.unbind(), [found] * len(inputs) if isinstance(found, str) else [*found]
     states: list[Tensor] = []
-    flows: list[Flow | str] = []
+    flows: list[Tensor | str] = []
     for encoded, one in zip(inputs, wanted, strict=True):
         hidden, found = watched(adapter, [one], partial(adapter.hidden_states, encoded))
         states.append(hidden)

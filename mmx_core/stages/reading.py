@@ -217,9 +217,8 @@ def estimated(passes: Passes, targets: Targets) -> dict[str, Tensor]:
     """``estimate`` ``(T, C)``, of the answer alone, where what flows could be read."""
     if isinstance(passes.flow, str):
         return {}
-    flow = passes.flow
-    before = targets.before[: len(flow.logit)]
-    found = estimate(flow.logit, flow.share, before & targets.written)
+    before = targets.before[: len(passes.flow)]
+    found = estimate(passes.flow, before & targets.written)
     return {"estimate": found.masked_fill(~before, torch.nan)}
 
 

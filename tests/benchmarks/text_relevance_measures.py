@@ -21,7 +21,7 @@ from transformers.models.llama import modeling_llama
 
 from mmx_core.attribution.arc import rank_biased_overlap
 
-VERSION = 2
+VERSION = 3
 """Counted up where a measure changes, so that what was kept is not taken for it."""
 
 LOGIT, LAYERS = "logit of what flows", "logit of each layer's flow"
@@ -145,7 +145,7 @@ def _flows(
         for name, part in _parts_of(flow, stream, targets, weights, values).items():
             parts[name] += part
             for step in (2, 3):
-                if index % step == 0:
+                if index % step == 0 and name == LAYERS:
                     parts[f"{name}, {step}"] += part
     parts[LOGIT] = parts[LOGIT].abs()
     spent = time.perf_counter() - begin
@@ -161,8 +161,7 @@ def _flows(
     for other in (ADDED, OUT, WEIGHED):
         found.scores[f"{LAYERS} + {other}"] = share(LAYERS) + share(other)
     for step, said in ((2, "second"), (3, "third")):
-        both = share(f"{LAYERS}, {step}") + share(f"{OUT}, {step}")
-        found.scores[f"{LAYERS} + {OUT}, every {said} layer"] = both
+        found.scores[f"{LAYERS}, of every {said}"] = parts[f"{LAYERS}, {step}"]
     found.seconds |= dict.fromkeys(found.scores.keys() - found.seconds.keys(), spent)
     found.heads["attention"] = trace.weights[:, :, rows].flatten(0, 1)
     found.heads["attention x norm of value"] = torch.cat(norms)

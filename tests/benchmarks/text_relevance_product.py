@@ -46,6 +46,6 @@ def add_product(found: Scored, model: Any, ids: Tensor, rows: Tensor, context: T
         raise ValueError(f"expected an estimate of {type(model).__name__}, got none: {flows}")
     scores = torch.zeros(len(rows), len(ids))
     counts = context <= rows[:, None]
-    scores[:, context] = estimate(flows[0].logit, flows[0].share, counts).masked_fill(~counts, 0)
+    scores[:, context] = estimate(flows[0], counts).masked_fill(~counts, 0)
     found.scores[PRODUCT] = scores
     found.seconds[PRODUCT] = time.perf_counter() - begin

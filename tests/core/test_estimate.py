@@ -60,16 +60,13 @@ def naive(tiny: Any, explanation: Explanation, layers: int | None = None) -> np.
     head, gain = model.get_output_embeddings().weight.detach(), decoder.norm.weight.detach()
     normed = hasattr(decoder.layers[0], "post_feedforward_layernorm")
     targets = (head[ids] - head.mean(0)) * (1 + gain if normed else gain)
-    logit, share = torch.zeros(2, count, len(places))
+    logit = torch.zeros(count, len(places))
     for layer, found in kept[:layers]:
         weights = found["weights"][0][:, rows]
         out = layer.self_attn.o_proj.weight.detach()
         width = out.shape[1] // len(weights)
         values = found["values"][0].view(weights.shape[-1], -1, width)
         values = values.repeat_interleave(len(weights) // values.shape[1], dim=1)
-        heads = torch.einsum("hrl,lhv->rhv", weights, values)
-        along = torch.einsum("hrl,lhv,rhv->rl", weights, values, heads)[:, places].relu()
-        share += along / heads.square().sum(dim=(1, 2))[:, None]
         flow = torch.einsum("hrl,lhv,dhv->rld", weights, values, out.view(len(out), -1, width))
         if normed:
             added = flow.sum(1)
@@ -79,11 +76,8 @@ def naive(tiny: Any, explanation: Explanation, layers: int | None = None) -> np.
         logit += torch.einsum("rld,rd->rl", flow, targets)[:, places].abs()
     template = torch.tensor([token.special for token in explanation.context])
     before = torch.arange(len(places)) < torch.arange(len(places) - count, len(places))[:, None]
-    parts = []
-    for values in (logit, share):
-        whole = torch.where(before & ~template, values, 0.0).sum(1, keepdim=True)
-        parts.append(values / whole)
-    return ((parts[0] + parts[1]) / 2).masked_fill(~before, torch.nan).numpy()
+    whole = torch.where(before & ~template, logit, 0.0).sum(1, keepdim=True)
+    return (logit / whole).masked_fill(~before, torch.nan).numpy()
 
 
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen3_vl", "gemma3", "llama4"])
@@ -188,17 +182,15 @@ def test_rows_of_attention_are_a_softmax_over_what_they_see() -> None:
 def test_what_flows_in_a_direction_is_attention_times_the_values_part_along_it() -> None:
     weights = torch.tensor([[[0.5, 0.5]], [[0.25, 0.75]]])  # two heads, one row, two tokens
     values = torch.tensor([[[2.0], [4.0]]])  # shared by both heads
-    directions = torch.tensor([[[[1.0], [-1.0]]], [[[1.0], [0.0]]]])
-    found = flow_along(weights, values, directions)
-    torch.testing.assert_close(found, torch.tensor([[[0.5, -1.0]], [[1.0, 2.0]]]))
+    found = flow_along(weights, values, torch.tensor([[[1.0], [-1.0]]]))
+    torch.testing.assert_close(found, torch.tensor([[0.5, -1.0]]))
 
 
-def test_the_estimate_is_the_mean_of_two_shares_over_what_counts() -> None:
+def test_the_estimate_is_a_share_of_what_counts() -> None:
     counts = torch.tensor([[True, True, False]])
-    found = estimate(torch.tensor([[3.0, 1.0, 8.0]]), torch.tensor([[0.5, 0.5, 0.5]]), counts)
-    torch.testing.assert_close(found, torch.tensor([[0.625, 0.375, 1.25]]))
-    nothing = estimate(torch.zeros(1, 3), torch.zeros(1, 3), counts)
-    assert not nothing.any()
+    found = estimate(torch.tensor([[3.0, 1.0, 8.0]]), counts)
+    torch.testing.assert_close(found, torch.tensor([[0.75, 0.25, 2.0]]))
+    assert not estimate(torch.zeros(1, 3), counts).any()
 
 
 def test_an_adapted_projection_brings_directions_as_its_weight_would() -> None:
@@ -207,7 +199,7 @@ def test_an_adapted_projection_brings_directions_as_its_weight_would() -> None:
 
     plain, adapted = torch.nn.Linear(6, 4), Adapted(6, 4)
     adapted.load_state_dict(plain.state_dict())
-    given, along = torch.randn(3, 3, 2), torch.randn(1, 3, 4)
+    given, along = torch.randn(3, 3, 2), torch.randn(3, 4)
     found, wanted = (brought_to_values(projection, given, along) for projection in (adapted, plain))
     torch.testing.assert_close(found, wanted)
-    torch.testing.assert_close(wanted[0].flatten(1), along[0] @ plain.weight.detach())
+    torch.testing.assert_close(wanted.flatten(1), along @ plain.weight.detach())

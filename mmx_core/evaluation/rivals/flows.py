@@ -33,8 +33,8 @@ def information_flow(adapter: ModelAdapter, prepared: Prepared, seed: int) -> At
     ids = torch.tensor(prepared.answer_ids, device=text.device)
     wanted = Wanted(encoded.predicting_positions, torch.cat([visual, text]), ids)
     forward = partial(adapter.hidden_states, encoded)
-    _, found = watched(adapter, [wanted], forward, in_stream=True)
+    _, found = watched(adapter, [wanted], forward, shares=True)
     if isinstance(found, str):
         raise ValueError(f"flow: cannot be read of this model, {found}; leave the method out")
-    share = found[0].share
+    (share,) = found
     return attribution(encoded, prepared, share[:, : len(visual)], share[:, len(visual) :])
