@@ -24,11 +24,13 @@ from mmx_core.models.base import ModelAdapter
 from mmx_core.models.chat import special_ids
 from mmx_core.sample import Sample
 from mmx_core.stages.answer import decode_answer, shaped_by, thought_told
+from mmx_core.stages.flow import layers_apart
 from mmx_core.stages.prepare import Prepared
 from mmx_core.stages.reading import Reading
 from mmx_core.text.words import word_groups
 
-ESTIMATE = "the logit of what flows in each layer's attention"
+ESTIMATE = "the logit of what flows in {} layer's attention"
+_EVERY = {1: "each", 2: "every second", 3: "every third"}
 
 
 def assemble(
@@ -87,7 +89,7 @@ def assemble(
             **({} if prepared.answer is not None else _generation(adapter)),
             "competed": float(np.mean(weights.any(axis=1))),
             **thought_told(adapter, prepared.rendered, prepared.answer_ids),
-            **_told_of_estimate(reading),
+            **_told_of_estimate(reading, [token.position - 1 for token in context[-count:]]),
             **_full_sizes(prepared),
             **_template_variables(adapter, sample),
         },
@@ -100,11 +102,11 @@ def _generation(adapter: ModelAdapter) -> dict[str, Any]:
     return {"generation": shaping} if shaping else {}
 
 
-def _told_of_estimate(reading: Reading) -> dict[str, str]:
-    """How words were estimated, or why they were not."""
+def _told_of_estimate(reading: Reading, rows: Sequence[int]) -> dict[str, str]:
+    """How words were estimated, or why they were not; ``rows`` are the predicting positions."""
     if reading.no_estimate is not None:
         return {"no_estimate": reading.no_estimate}
-    return {"estimate": ESTIMATE}
+    return {"estimate": ESTIMATE.format(_EVERY[layers_apart(rows)])}
 
 
 class _Words:

@@ -27,7 +27,7 @@ _CPU_ELEMENTS, _ELEMENTS = 1 << 20, 1 << 24
 
 _SHARE = 1 / 3
 """Of the positions up to the last row, as many rows as every layer is read for; for more, every
-second or third layer is, so that reading stays within a tenth of the forward."""
+second or third layer is, so that reading stays near a tenth of the forward."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class Wanted:
     rows: Tensor
     columns: Tensor
     ids: Tensor
+
+
+def layers_apart(rows: Sequence[int]) -> int:
+    """From one layer that is read for these predicting positions to the next: 1, 2 or 3."""
+    return max(1, math.ceil(len(rows) / (_SHARE * (1 + max(rows, default=0)))))
 
 
 def watched(
@@ -136,7 +141,7 @@ class _Watch:
         self.flows = [
             torch.zeros(len(w.rows), len(w.columns), device=w.rows.device) for w in wanted
         ]
-        self.strides = [1 if shares else _stride(each) for each in self.rows]
+        self.strides = [1 if shares else layers_apart(each) for each in self.rows]
         self.layers = 0
         self.biases: dict[Any, tuple[Tensor | None, Tensor]] = {}
         self.refused: str | None = None
@@ -293,11 +298,6 @@ class _Watch:
                     whole = along.square().sum(dim=1, keepdim=True)
                     found = found.clamp_min_(0) / whole.clamp_min(torch.finfo(whole.dtype).tiny)
                 flow[some, :seen] += found.abs_().to(flow.device)
-
-
-def _stride(rows: list[int]) -> int:
-    """Layers from one that is read to the next."""
-    return max(1, math.ceil(len(rows) / (_SHARE * (1 + max(rows, default=0)))))
 
 
 def _added(projection: Any, made: Tensor, norm: Tensor | None) -> Tensor:
