@@ -35,7 +35,10 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
 
   constructor(private readonly servers: Servers) {
     this.parts = [
-      this.watcher.onDidCreate((file) => (this.isListed(file) ? this.grown() : this.refresh())),
+      this.watcher.onDidCreate((file) => {
+        this.grown();
+        if (!this.isListed(file)) this.refresh();
+      }),
       this.watcher.onDidChange(() => this.grown()),
       this.watcher.onDidDelete(() => this.refresh()),
       this.view.onDidChangeVisibility(() => this.refresh()),
@@ -101,8 +104,11 @@ export class LogTree implements vscode.TreeDataProvider<Node>, vscode.Disposable
     if (node.kind !== "logdir") return [];
     try {
       const runs = await readRuns(this.servers.of(node.logdir));
+      const first = !this.listed.has(node.logdir);
+      // What was written before it is served may still be unread.
+      if (first) this.grown();
       // An answer that comes when the view is hidden again is not seen, but for the first.
-      if (this.view.visible || !this.listed.has(node.logdir))
+      if (this.view.visible || first)
         for (const { run, tag, steps } of [...runs.values()].flat()) this.seen.set(placeOf(node.logdir, run, tag), steps.at(-1) ?? -1);
       this.listed.add(node.logdir);
       return [...runs].map(([run, samples]) => ({ kind: "run", logdir: node.logdir, run, samples }));
