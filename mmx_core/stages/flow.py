@@ -47,7 +47,8 @@ class Wanted:
 
 def layers_apart(rows: Sequence[int]) -> int:
     """From one layer that is read for these predicting positions to the next: 1, 2 or 3."""
-    return max(1, math.ceil(len(rows) / (_SHARE * (1 + max(rows, default=0)))))
+    positions = 1 + max(rows, default=0)
+    return min(3, max(1, math.ceil(len(rows) / (_SHARE * positions))))
 
 
 def watched(

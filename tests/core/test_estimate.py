@@ -104,6 +104,13 @@ def test_where_much_is_explained_fewer_layers_are_read(monkeypatch: pytest.Monke
     np.testing.assert_allclose(first.estimate, wanted, rtol=2e-3, atol=1e-5)
 
 
+def test_of_three_layers_one_is_read_at_least() -> None:
+    rows = range(99)  # with nothing in front of the answer, and a first token that none predicts
+    assert [stage.layers_apart(list(some)) for some in (rows[90:], rows[50:], rows)] == [1, 2, 3]
+    assert stage.layers_apart([0, *rows]) == 3
+    assert stage.layers_apart([]) == 1
+
+
 def test_an_answer_is_estimated_alike_whatever_is_explained_beside_it() -> None:
     tiny = tiny_of("qwen2_vl")
     explainer = Explainer(tiny.model, **tiny.parts, scales=(1.0,), image_gain=False)
