@@ -197,8 +197,9 @@ def _in_chunks(
     adapter: ModelAdapter, states: Tensor, ids: Tensor
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """``(n, V)`` float32 logits and the ids ``(n,)`` that they are asked about."""
+    if not len(states):
+        return
     size = max(1, min(len(states), LOGIT_ELEMENTS // adapter.vocabulary_size))
-    # Of no states there is one chunk, too, of none.
-    chunks = torch.split(states, size) if len(states) else ()
-    for logits, own in zip(in_turn(adapter, chunks, size), torch.split(ids, size), strict=False):
+    chunks = in_turn(adapter, torch.split(states, size), size)
+    for logits, own in zip(chunks, torch.split(ids, size), strict=True):
         yield logits.float(), own
