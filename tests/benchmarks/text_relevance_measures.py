@@ -142,11 +142,12 @@ def _flows(
         norms.append(weights * written.norm(dim=-1).T[:, None])
         parts[WEIGHED] += norms[-1].sum(dim=0)
         flow, stream = torch.einsum("hrl,lhd->rld", weights, written), trace.inputs[index][rows]
-        for name, part in _parts_of(flow, stream, targets, weights, values).items():
+        of_layer = _parts_of(flow, stream, targets, weights, values)
+        for name, part in of_layer.items():
             parts[name] += part
-            for step in (2, 3):
-                if index % step == 0 and name == LAYERS:
-                    parts[f"{name}, {step}"] += part
+        for step in (2, 3):
+            if index % step == 0:
+                parts[f"{LAYERS}, {step}"] += of_layer[LAYERS]
     parts[LOGIT] = parts[LOGIT].abs()
     spent = time.perf_counter() - begin
 
@@ -164,7 +165,7 @@ def _flows(
         found.scores[f"{LAYERS}, of every {said}"] = parts[f"{LAYERS}, {step}"]
     found.seconds |= dict.fromkeys(found.scores.keys() - found.seconds.keys(), spent)
     found.heads["attention"] = trace.weights[:, :, rows].flatten(0, 1)
-    found.heads["attention x norm of value"] = torch.cat(norms)
+    found.heads[WEIGHED] = torch.cat(norms)
 
 
 def _parts_of(
